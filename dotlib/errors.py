@@ -1,0 +1,86 @@
+"""Typed one-line errors, and the checks at public boundaries that raise them."""
+
+import difflib
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+class BadInput(ValueError):
+    """A wrong argument. The message is one line: name, value found, remedy."""
+
+
+class BadFile(RuntimeError):
+    """A file that is unreadable, cut short, damaged, or not what it should be."""
+
+
+class SettingsDiffer(RuntimeError):
+    """Something exists under the same key, but was made with other settings."""
+
+
+def check_points(name: str, x: Tensor, *, width: int | None = None, rank: int | None = 2) -> None:
+    """Refuse anything but a finite floating-point batch.
+
+    name:   how the caller calls the argument; it opens the message.
+    x:      expected shape (B, ...), B >= 1.
+    width:  expected size of the last axis, or None for any.
+    rank:   expected number of axes, or None for two or more.
+    Raises BadInput.
+    """
+    if not isinstance(x, Tensor):
+        raise BadInput(f"{name}: expected a torch tensor, found {type(x).__name__}; "
+                       "convert it with torch.as_tensor")
+    if not x.is_floating_point():
+        raise BadInput(f"{name}: expected floating point, found {x.dtype}; call .float() first")
+    if x.ndim != rank if rank is not None else x.ndim < 2:
+        wanted = f"{rank} axes" if rank is not None else "two or more axes"
+        raise BadInput(f"{name}: expected {wanted}, found shape {tuple(x.shape)}; "
+                       "put one point in each row")
+    if x.shape[0] == 0:
+        raise BadInput(f"{name}: found an empty batch, shape {tuple(x.shape)}; pass at least 1 row")
+    if width is not None and x.shape[-1] != width:
+        raise BadInput(f"{name}: expected width {width}, found shape {tuple(x.shape)}; "
+                       "check which space these points live in")
+    if not torch.isfinite(x).all():
+        bad = int((~torch.isfinite(x)).reshape(x.shape[0], -1).any(1).sum())
+        raise BadInput(f"{name}: found NaN or infinity in {bad} of {x.shape[0]} rows; remove them "
+                       "or look for the step that diverged")
+
+
+def check_positive(name: str, value: float, remedy: str) -> None:
+    """Refuse anything but a finite number above zero. Raises BadInput."""
+    if not _is_number(value) or not math.isfinite(value) or value <= 0:
+        raise BadInput(f"{name}: expected a finite number > 0, found {value!r}; {remedy}")
+
+
+def check_not_negative(name: str, value: float, remedy: str) -> None:
+    """Refuse anything but a finite number at or above zero. Raises BadInput."""
+    if not _is_number(value) or not math.isfinite(value) or value < 0:
+        raise BadInput(f"{name}: expected a finite number >= 0, found {value!r}; {remedy}")
+
+
+def check_count(name: str, value: int, least: int = 1) -> None:
+    """Refuse anything but an integer of at least `least`. Raises BadInput."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise BadInput(f"{name}: expected an integer >= {least}, found {value!r}; "
+                       f"pass a whole number from {least} up")
+
+
+def check_option(name: str, value: str, options: Iterable[str]) -> None:
+    """Refuse a word that is not among the options. Raises BadInput, listing them."""
+    known = sorted(options)
+    if value not in known:
+        raise BadInput(f"{name}: unknown {value!r}; known: {', '.join(known)}"
+                       f"{nearest(value, known)}")
+
+
+def nearest(value: object, known: Iterable[str]) -> str:
+    """'; nearest: X' for a probable slip of the keyboard, else nothing."""
+    match = difflib.get_close_matches(str(value), list(known), n=1)
+    return f"; nearest: {match[0]}" if match else ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

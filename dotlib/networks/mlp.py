@@ -1,0 +1,65 @@
+"""The multilayer perceptrons of the 2-D experiment ([DOT19] Table 4)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class LeakyReLU(nn.Module):
+    """max(x, slope x), written as a product with a constant mask.
+
+    torch's own leaky ReLU has the same values and gradients, but when a gradient is differentiated
+    again (the gradient penalty) it sends a tensor of zeros back through the whole network. Here
+    the mask is a constant, so that pass does not exist: a sixth of a critic update is saved
+    (benchmarks/critic_update.py).
+    """
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, ...) -> (B, ...)."""
+        with torch.no_grad():
+            mask = (x > 0).to(x.dtype).mul_(1 - self.slope).add_(self.slope)
+        return x * mask
+
+
+class MLP(nn.Sequential):
+    """`hidden` layers of `width` units with leaky ReLU, then one linear layer: (B, inputs) ->
+    (B, outputs).
+
+    slope:  of the leaky ReLU; Chainer's 0.2, not torch's 0.01.
+    Weights start as N(0, (0.8^2) 2 / fan_in) and biases at zero, as in the official code
+    (book/differences).
+    """
+
+    def __init__(self, inputs: int, width: int, outputs: int, *, hidden: int = 3,
+                 slope: float = 0.2, rng: torch.Generator | None = None) -> None:
+        layers: list[nn.Module] = []
+        for layer in range(hidden):
+            layers += [nn.Linear(inputs if layer == 0 else width, width), LeakyReLU(slope)]
+        super().__init__(*layers, nn.Linear(width, outputs))
+        if rng is not None:
+            he_normal(self, rng)
+
+
+def he_normal(network: nn.Module, rng: torch.Generator, scale: float = 0.8) -> None:
+    """Fill every linear layer with N(0, scale^2 2 / fan_in), biases zero, in the order of layers."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            std = scale * math.sqrt(2 / layer.in_features)
+            with torch.no_grad():
+                layer.weight.normal_(0, std, generator=rng)
+                layer.bias.zero_()
+
+
+def toy_generator(rng: torch.Generator | None = None) -> MLP:
+    """G of [DOT19] Table 4 (i): latents (B, 2) -> points (B, 2)."""
+    return MLP(2, 256, 2, rng=rng)
+
+
+def toy_discriminator(rng: torch.Generator | None = None) -> MLP:
+    """D of [DOT19] Table 4 (ii): points (B, 2) -> logits (B, 1)."""
+    return MLP(2, 512, 1, rng=rng)

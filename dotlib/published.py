@@ -1,0 +1,74 @@
+"""The paper's numbers, and the words in which a page compares its own with them."""
+
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from dotlib.errors import BadFile, BadInput, nearest
+
+FILE = Path(__file__).resolve().parents[1] / "book" / "paper_values.yml"
+WITHIN = 2.0  # published standard deviations; fixed before any run
+REPRODUCED, SAME_SIGN, NOT_REPRODUCED = "reproduced", "same sign", "not reproduced"
+SMOKE = "smoke: not comparable"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published number. place: figure or table, row, column."""
+
+    id: str
+    value: float
+    sd: float | None
+    unit: str
+    place: str
+
+
+def value(name: str) -> Published:
+    """The published number with this id. Raises BadInput, naming the nearest id."""
+    entries = _entries()
+    if name not in entries:
+        raise BadInput(f"name: the paper's values have no {name!r}{nearest(name, entries)}; "
+                       f"see {FILE.name}")
+    return entries[name]
+
+
+def judge(here: float, published: Published, *, profile: str) -> str:
+    """Verdict on a number: reproduced when within two published standard deviations."""
+    if profile == "smoke":
+        return SMOKE
+    if published.sd is None:
+        raise BadInput(f"published: {published.id} has no standard deviation; judge a comparison")
+    return REPRODUCED if abs(here - published.value) <= WITHIN * published.sd else NOT_REPRODUCED
+
+
+def judge_sign(published_difference: float, interval: tuple[float, float], *,
+               profile: str) -> str:
+    """Verdict on a comparison from the 95 % interval of our paired difference.
+
+    Reproduced: the interval excludes 0 on the published side. Same sign: its middle is on that
+    side, but it holds 0. Not reproduced: otherwise. A published difference of 0 is reproduced by
+    an interval that holds 0.
+    """
+    if profile == "smoke":
+        return SMOKE
+    low, high = interval
+    if published_difference == 0:
+        return REPRODUCED if low <= 0 <= high else NOT_REPRODUCED
+    low, high = sorted(math.copysign(1, published_difference) * end for end in interval)
+    if low > 0:
+        return REPRODUCED
+    return SAME_SIGN if low + high > 0 else NOT_REPRODUCED
+
+
+@functools.cache
+def _entries() -> dict[str, Published]:
+    try:
+        rows = yaml.safe_load(FILE.read_text(encoding="utf-8"))["values"]
+    except OSError as error:
+        raise BadFile(f"{FILE}: cannot be read ({error.strerror}); run from a checkout of the "
+                      "repository") from error
+    return {row["id"]: Published(row["id"], row["value"], row.get("sd"), row["unit"], row["place"])
+            for row in rows}

@@ -1,0 +1,155 @@
+"""Trained pairs by name: loaded when they exist, trained once when they do not."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from dotlib import atomic, checkpoints, data, metrics, priors, provenance
+from dotlib.config import Training, refuse_difference, toy_training
+from dotlib.errors import check_option
+from dotlib.networks import mlp
+from dotlib.pairs import Pair
+from dotlib.seeding import generator, numpy_rng
+from dotlib.training import Trainer, read_log, train
+
+NAMES = {"25gaussians-wgan-gp": "25gaussians", "swissroll-wgan-gp": "swissroll"}
+SCORE_SETS, SCORE_POINTS = 4, 1_000
+
+
+@dataclass(frozen=True)
+class TrainedPair:
+    """A pair and where it comes from.
+
+    pair:      G, D, prior, in evaluation mode.
+    settings:  how it was trained.
+    path:      its file; sha256 is that file's digest, for records.
+    log:       rows of the training log.
+    made:      provenance and seconds of the training.
+    """
+
+    name: str
+    pair: Pair
+    settings: Training
+    path: Path
+    sha256: str
+    log: list[dict[str, float]]
+    made: dict
+
+
+def artifacts() -> Path:
+    """Folder of trained pairs: $DOTLIB_ARTIFACTS, else _build/artifacts here."""
+    return Path(os.environ.get("DOTLIB_ARTIFACTS", "_build/artifacts"))
+
+
+def settings_of(name: str, profile: str, seed: int = 0) -> Training:
+    """Training settings of a named pair. Raises BadInput for an unknown name or profile."""
+    check_option("name", name, NAMES)
+    return toy_training(NAMES[name], profile, seed)
+
+
+def artifact_path(name: str, *, profile: str, seed: int = 0) -> Path:
+    """The file of a pair. Its name carries a hash of the training settings."""
+    return path_of(name, settings_of(name, profile, seed), profile)
+
+
+def path_of(name: str, settings: Training, profile: str) -> Path:
+    """The file of a pair with these settings."""
+    return artifacts() / name / f"{profile}-s{settings.seed}-{settings.key()}.safetensors"
+
+
+def pair(name: str, *, profile: str, seed: int = 0) -> TrainedPair:
+    """Load a pair, or train it first; a second process that wants it waits for the first.
+
+    name:     one of NAMES, "<dataset>-wgan-gp".
+    profile:  "smoke", "laptop" or "paper".
+    Raises BadInput for unknown names, BadFile for a damaged artifact.
+    """
+    return candidate(name, settings_of(name, profile, seed), profile)
+
+
+def candidate(name: str, settings: Training, profile: str) -> TrainedPair:
+    """`pair`, under settings of your own. The profile only opens the file's name."""
+    path = path_of(name, settings, profile)
+    if not path.exists():
+        with atomic.only_maker(path):
+            if not path.exists():
+                make(settings, path)
+    return load(name, settings, path)
+
+
+def load(name: str, settings: Training, path: Path) -> TrainedPair:
+    """Read a pair's file. Raises BadFile when damaged, SettingsDiffer when it is another's."""
+    tensors, meta = checkpoints.load(path)
+    refuse_difference(str(path), meta["settings"], asdict(settings))
+    G, D = mlp.toy_generator(), mlp.toy_discriminator()
+    for prefix, network in (("G.", G), ("D.", D)):
+        network.load_state_dict({name[2:]: t for name, t in tensors.items() if name[:2] == prefix})
+        network.eval().requires_grad_(False)
+    return TrainedPair(name, Pair(G, D, priors.Uniform(2)), settings, path,
+                       checkpoints.digest(path), meta["log"], meta["made"])
+
+
+def make(settings: Training, path: Path) -> None:
+    """Train on one thread (fastest for networks of this size) and write the pair to `path`.
+
+    The unfinished state lies beside it in `<path>.run`, and a killed training continues from it.
+    """
+    folder = path.with_suffix(".run")
+    started, threads = time.monotonic(), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        trainer = toy_trainer(settings)
+        train(trainer, folder, score=toy_score(settings), score_every=50)
+    finally:
+        torch.set_num_threads(threads)
+    tensors, _ = trainer.state()
+    weights = {name: t for name, t in tensors.items() if name[:2] in ("G.", "D.")}
+    made = provenance.here() | {"seconds_of_last_session": round(time.monotonic() - started, 1)}
+    checkpoints.save(path, weights, {"settings": asdict(settings), "log": read_log(folder),
+                                     "made": made})
+    for leftover in ("state.safetensors", "log.jsonl"):
+        (folder / leftover).unlink()
+    folder.rmdir()
+
+
+def toy_data(settings: Training) -> data.ToyData:
+    """The training set of a 2-D pair: the same for every pair of one seed."""
+    return data.toy(settings.dataset, numpy_rng(settings.seed, "data", settings.dataset),
+                    size=settings.data_size, noise=settings.noise)
+
+
+def toy_trainer(settings: Training) -> Trainer:
+    """Fresh networks of [DOT19] Table 4 and their trainer."""
+    G = mlp.toy_generator(generator(settings.seed, "weights", "G"))
+    D = mlp.toy_discriminator(generator(settings.seed, "weights", "D"))
+    points = toy_data(settings).points
+
+    def draw_real(n: int, rng: torch.Generator) -> torch.Tensor:
+        return points[torch.randint(len(points), (n,), generator=rng)]
+
+    return Trainer(settings, G, D, priors.Uniform(2), draw_real)
+
+
+def toy_score(settings: Training) -> Callable[[nn.Module], dict[str, float]]:
+    """G's own score while it trains: mean EMD of 4 sets of 1,000 points against training points.
+
+    Cost squared l2 as published. Latents and targets are the same at every call, and the Gaussians'
+    targets hold 40 points of each mode, so that changes of G are not drowned by the draw.
+    """
+    rng = generator(settings.seed, "score", settings.dataset)
+    training_set = toy_data(settings)
+    sampling = "random" if training_set.modes is None else "balanced"
+    n = min(SCORE_POINTS, len(training_set.points))
+    sets = [(priors.Uniform(2).sample(n, rng), training_set.draw(n, rng, sampling=sampling))
+            for _ in range(SCORE_SETS)]
+
+    @torch.no_grad()
+    def score(G: nn.Module) -> dict[str, float]:
+        return {"emd_g": sum(metrics.emd(G(z), x) for z, x in sets) / SCORE_SETS}
+
+    return score
