@@ -48,7 +48,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict]:
             raise BadFile(f"{path}: format {header['format']!r}, this version reads {FORMAT!r}; "
                           "delete the file and make it again")
         return safetensors.torch.load(content), json.loads(header["meta"])
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise BadFile(f"{path}: not a checkpoint of this suite ({error}); delete it and make it "
                       "again") from error
 

@@ -24,7 +24,10 @@ def choose_gp_weight(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> None:
     """Execute one text notebook as the book does."""
     from dotlib import notebook
-    parameters = dict(pair.split("=", 1) for pair in options.parameter)
+    for parameter in options.parameter:
+        if "=" not in parameter:
+            raise BadInput(f"-p: found {parameter!r} without '='; write -p NAME=VALUE")
+    parameters = dict(parameter.split("=", 1) for parameter in options.parameter)
     notebook.run_notebook(options.notebook, options.output, parameters)
 
 

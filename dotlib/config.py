@@ -63,6 +63,12 @@ def toy_training(dataset: str, profile: str, seed: int = 0) -> Training:
     return full
 
 
+def toy_datasets(dataset: str) -> tuple[str, ...]:
+    """("25gaussians", "swissroll") for "both", else the one that is named."""
+    check_option("dataset", dataset, (*GP_WEIGHT, "both"))
+    return tuple(GP_WEIGHT) if dataset == "both" else (dataset,)
+
+
 @dataclass(frozen=True)
 class Figure3:
     """How Figure 3 is measured ([DOT19] B.1)."""
@@ -82,6 +88,26 @@ FIGURE3 = {
     "laptop": Figure3(trials=30),
     "paper": Figure3(),
 }
+
+
+@dataclass(frozen=True)
+class Audit:
+    """How much work the audit of Figure 3 puts into its extra measurements."""
+
+    trials: int  # for each changed setting
+    pair_counts: tuple[int, ...] = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
+    pair_repeats: int = 4  # pairs drawn, in multiples of the largest count
+    gradient_points: int = 10_000
+
+
+AUDIT = {
+    "smoke": Audit(trials=2, pair_counts=(100, 300, 1_000), gradient_points=500),
+    "laptop": Audit(trials=3),
+    "paper": Audit(trials=20),
+}
+
+# Constants that the released demo_2d.ipynb prints; the paper's text has others.
+NOTEBOOK_K = {"25gaussians": 1.97769, "swissroll": 1.05324}
 
 
 def refuse_difference(what: str, stored: dict, wanted: dict) -> None:

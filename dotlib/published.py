@@ -37,6 +37,7 @@ def value(name: str) -> Published:
 
 def judge(here: float, published: Published, *, profile: str) -> str:
     """Verdict on a number: reproduced when within two published standard deviations."""
+    _check_finite("here", here)
     if profile == "smoke":
         return SMOKE
     if published.sd is None:
@@ -52,6 +53,7 @@ def judge_sign(published_difference: float, interval: tuple[float, float], *,
     side, but it holds 0. Not reproduced: otherwise. A published difference of 0 is reproduced by
     an interval that holds 0.
     """
+    _check_finite("interval", *interval)
     if profile == "smoke":
         return SMOKE
     low, high = interval
@@ -61,6 +63,12 @@ def judge_sign(published_difference: float, interval: tuple[float, float], *,
     if low > 0:
         return REPRODUCED
     return SAME_SIGN if low + high > 0 else NOT_REPRODUCED
+
+
+def _check_finite(name: str, *numbers: float) -> None:
+    if not all(math.isfinite(number) for number in numbers):
+        raise BadInput(f"{name}: expected finite numbers, found {numbers}; find the run that "
+                       "diverged before judging it")
 
 
 @functools.cache

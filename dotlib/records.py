@@ -52,28 +52,31 @@ class Record:
                  "interval": list(interval) if interval else None}
         try:
             text = json.dumps({k: v for k, v in entry.items() if v is not None}, allow_nan=False)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise BadInput(f"value: {name} is not finite or not a number ({value!r}); find the "
                            "run that diverged") from error
         self.values[name] = json.loads(text)
 
     def __getitem__(self, name: str) -> float | list:
         """The value called `name`. Raises BadInput, naming the nearest, when there is none."""
-        return self._entry(name)["value"]
+        return self._entry(name, "value")
 
     def sd(self, name: str) -> float:
-        """The standard deviation kept with `name`."""
-        return self._entry(name)["sd"]
+        """The standard deviation kept with `name`. Raises BadInput when there is none."""
+        return self._entry(name, "sd")
 
     def interval(self, name: str) -> tuple[float, float]:
-        """The 95 % interval kept with `name`."""
-        return tuple(self._entry(name)["interval"])
+        """The 95 % interval kept with `name`. Raises BadInput when there is none."""
+        return tuple(self._entry(name, "interval"))
 
-    def _entry(self, name: str) -> dict:
+    def _entry(self, name: str, part: str) -> float | list:
         if name not in self.values:
             raise BadInput(f"name: no {name!r} in the record {self.stem}/{self.key}"
                            f"{nearest(name, self.values)}")
-        return self.values[name]
+        if part not in self.values[name]:
+            raise BadInput(f"name: {name!r} in the record {self.stem}/{self.key} has no {part}; "
+                           "put one with the value")
+        return self.values[name][part]
 
     @property
     def key(self) -> str:
@@ -132,7 +135,7 @@ def keep(path: Path, folder: Path = KEPT) -> Path:
     record = read(path)
     if record.profile == "smoke":
         raise BadInput(f"path: {path} is a smoke run; smoke numbers are never kept")
-    if record.made["dirty"]:
+    if record.made.get("dirty", True):
         raise BadInput(f"path: {path} was made from changed source; commit, then run it again")
     target = Path(folder) / record.stem / f"{record.key}.json"
     if target.exists():

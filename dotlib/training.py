@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from dotlib import checkpoints
+from dotlib import atomic, checkpoints
 from dotlib.config import Training, refuse_difference
-from dotlib.errors import BadInput, check_option
+from dotlib.errors import BadFile, BadInput, check_count, check_option
 from dotlib.objectives import OBJECTIVES, gradient_penalty
 from dotlib.pairs import Prior, rowwise
 from dotlib.seeding import generator
@@ -47,6 +47,8 @@ class Trainer:
     def __post_init__(self) -> None:
         s = self.settings
         check_option("objective", s.objective, OBJECTIVES)
+        for name in ("critic_updates", "warmup_critic_updates", "batch_size"):
+            check_count(name, getattr(s, name))
         self.objective = OBJECTIVES[s.objective]
         self.rng = generator(s.seed, "training", s.dataset)
         self.G.to(self.device).train()
@@ -117,8 +119,19 @@ class Trainer:
         return tensors, {"settings": asdict(self.settings), "update": self.update}
 
     def restore(self, tensors: dict[str, Tensor], meta: dict) -> None:
-        """Continue from what `state` gave. Raises SettingsDiffer for other settings."""
-        refuse_difference("training state", meta["settings"], asdict(self.settings))
+        """Continue from what `state` gave.
+
+        Raises SettingsDiffer for other settings, BadFile when it is not the state of such networks.
+        """
+        refuse_difference("training state", meta.get("settings", {}), asdict(self.settings))
+        try:
+            self._fill(tensors)
+            self.update = meta["update"]
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise BadFile("training state: it does not fit these networks "
+                          f"({' '.join(str(error).split())}); delete it and train again") from error
+
+    def _fill(self, tensors: dict[str, Tensor]) -> None:
         self.G.load_state_dict(_under("G.", tensors))
         self.D.load_state_dict(_under("D.", tensors))
         for role, optimiser in self.optimisers.items():
@@ -132,7 +145,6 @@ class Trainer:
         torch.set_rng_state(tensors["rng.torch"])
         if "rng.cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["rng.cuda"])
-        self.update = meta["update"]
 
 
 def train(trainer: Trainer, folder: Path, *, score: Score | None = None, score_every: int = 100,
@@ -187,7 +199,7 @@ def _truncate_log(log_file: Path, update: int) -> None:
         except ValueError:
             break
         kept.append(line + "\n")
-    log_file.write_text("".join(kept), encoding="utf-8")
+    atomic.write_text(log_file, "".join(kept))
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

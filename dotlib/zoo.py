@@ -1,6 +1,7 @@
 """Trained pairs by name: loaded when they exist, trained once when they do not."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from torch import nn
 
 from dotlib import atomic, checkpoints, data, metrics, priors, provenance
 from dotlib.config import Training, refuse_difference, toy_training
-from dotlib.errors import check_option
+from dotlib.errors import BadFile, check_option
 from dotlib.networks import mlp
 from dotlib.pairs import Pair
 from dotlib.seeding import generator, numpy_rng
@@ -85,13 +86,18 @@ def candidate(name: str, settings: Training, profile: str) -> TrainedPair:
 def load(name: str, settings: Training, path: Path) -> TrainedPair:
     """Read a pair's file. Raises BadFile when damaged, SettingsDiffer when it is another's."""
     tensors, meta = checkpoints.load(path)
-    refuse_difference(str(path), meta["settings"], asdict(settings))
+    refuse_difference(str(path), meta.get("settings", {}), asdict(settings))
     G, D = mlp.toy_generator(), mlp.toy_discriminator()
-    for prefix, network in (("G.", G), ("D.", D)):
-        network.load_state_dict({name[2:]: t for name, t in tensors.items() if name[:2] == prefix})
-        network.eval().requires_grad_(False)
+    try:
+        for prefix, network in (("G.", G), ("D.", D)):
+            network.load_state_dict({key[2:]: t for key, t in tensors.items() if key[:2] == prefix})
+            network.eval().requires_grad_(False)
+        log, made = meta["log"], meta["made"]
+    except (KeyError, RuntimeError) as error:
+        raise BadFile(f"{path}: does not hold this pair ({' '.join(str(error).split())}); "
+                      "delete it and train again") from error
     return TrainedPair(name, Pair(G, D, priors.Uniform(2)), settings, path,
-                       checkpoints.digest(path), meta["log"], meta["made"])
+                       checkpoints.digest(path), log, made)
 
 
 def make(settings: Training, path: Path) -> None:
@@ -112,9 +118,7 @@ def make(settings: Training, path: Path) -> None:
     made = provenance.here() | {"seconds_of_last_session": round(time.monotonic() - started, 1)}
     checkpoints.save(path, weights, {"settings": asdict(settings), "log": read_log(folder),
                                      "made": made})
-    for leftover in ("state.safetensors", "log.jsonl"):
-        (folder / leftover).unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)  # with what killed writers may have left in it
 
 
 def toy_data(settings: Training) -> data.ToyData:

@@ -46,7 +46,7 @@ class MLP(nn.Sequential):
 
 
 def he_normal(network: nn.Module, rng: torch.Generator, scale: float = 0.8) -> None:
-    """Fill every linear layer with N(0, scale^2 2 / fan_in), biases zero, in the order of layers."""
+    """Fill every linear layer with N(0, scale^2 2 / fan_in), biases with 0, in order of layers."""
     for layer in network.modules():
         if isinstance(layer, nn.Linear):
             std = scale * math.sqrt(2 / layer.in_features)

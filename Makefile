@@ -1,0 +1,45 @@
+# Two commands: `make book` and `make test`. Both make the environment first.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PROFILE ?= laptop
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+LAB_READY := $(VENV)/lab-ready
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lab bench clean
+
+help:  ## print this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@echo
+	@echo "  PROFILE=smoke|laptop|paper chooses the size of the book, for example: make book PROFILE=smoke"
+
+book: $(READY)  ## train, run the notebooks, build _build/html
+	$(BIN)/python workflow/make_book.py --profile $(PROFILE)
+
+test: $(READY)  ## check style, then run all tests with coverage of dotlib
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov=dotlib --cov-report=term --cov-fail-under=95
+
+lab: $(LAB_READY)  ## open JupyterLab; text notebooks open as notebooks
+	$(BIN)/python -m jupyterlab notebooks
+
+bench: $(READY)  ## run the benchmarks
+	set -e; for file in benchmarks/*.py; do echo "$$file"; OMP_NUM_THREADS=1 $(BIN)/python $$file; done
+
+clean:  ## remove what was built; the environment and trained pairs stay
+	rm -rf _build/html _build/html-* _build/html.stamp _build/executed _build/failed _build/records \
+	  executed .snakemake .pytest_cache .ruff_cache .hypothesis .coverage
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and \
+	  f"Python 3.11 is needed, {sys.executable} is {v[0]}.{v[1]}; name another: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,test]'
+	@touch $@
+
+$(LAB_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab]'
+	mkdir -p $(VENV)/share/jupyter/lab/settings
+	cp workflow/lab_settings.json $(VENV)/share/jupyter/lab/settings/overrides.json
+	@touch $@

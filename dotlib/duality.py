@@ -1,0 +1,143 @@
+"""Optimal transport between two discrete measures: the plan, and dual optima on all of space.
+
+The suite's other scores need one number; the theorems need both sides of the duality at once. For
+p = sum_i a_i at x_i and q = p_G = sum_j b_j at y_j, with the cost ||x - y||_2::
+
+    primal (12)   W = min over plans P of  sum_ij P_ij ||x_i - y_j||
+    dual (14)     W = max over ||D||_Lip <= 1 of  sum_i a_i D(x_i) - sum_j b_j D(y_j)
+
+A solver of the primal returns two potentials with u_i + v_j <= ||x_i - y_j||, not one function.
+Either half makes a function that is 1-Lipschitz on the whole space and optimal in (14)::
+
+    upper(t) = min_j ||t - y_j|| - v_j        lower(t) = max_i u_i - ||t - x_i||
+
+Each is a minimum (maximum) of 1-Lipschitz functions, so it is 1-Lipschitz. By the constraint,
+upper(x_i) >= u_i and upper(y_j) <= -v_j, so its dual value is at least sum a u + sum b v = W, and
+no 1-Lipschitz function has more. The same holds for `lower`. book/theory has the derivation.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import ot
+import torch
+from torch import Tensor
+
+from dotlib.errors import BadInput, check_points
+
+SUPPORT = 1e-12  # a plan's entry above this carries mass; masses are near 1/N >= 1e-5 here
+ITERATIONS = 10**6  # of POT's network simplex; its own default stops too early at 1,000 points
+
+Potential = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Optimal solutions of (12) and (14) between two discrete measures. All float64.
+
+    x, a:   (N, d) points of p in data units, (N,) their weights.
+    y, b:   (M, d) points of q = p_G, (M,) their weights.
+    plan:   (N, M), an optimal pi*.
+    u, v:   (N,), (M,) the solver's potentials, in data units.
+    """
+
+    x: Tensor
+    a: Tensor
+    y: Tensor
+    b: Tensor
+    plan: Tensor
+    u: Tensor
+    v: Tensor
+
+    @property
+    def distance(self) -> float:
+        """W(p, q) of eq. (12): the cost of the plan, in data units."""
+        return float((self.plan * distances(self.x, self.y)).sum())
+
+    @property
+    def support(self) -> Tensor:
+        """(N, M) bool: where the plan carries mass."""
+        return self.plan > SUPPORT
+
+    def upper(self, t: Tensor) -> Tensor:
+        """The largest optimal D* with these potentials at the y_j: (B, d) -> (B,)."""
+        return (distances(t, self.y.to(t.dtype)) - self.v.to(t.dtype)).amin(1)
+
+    def lower(self, t: Tensor) -> Tensor:
+        """The smallest optimal D* with these potentials at the x_i: (B, d) -> (B,)."""
+        return (self.u.to(t.dtype) - distances(t, self.x.to(t.dtype))).amax(1)
+
+    def dual_value(self, D: Potential) -> float:
+        """E_p D(x) - E_q D(y), the objective of eq. (14), in the units of D."""
+        return float(self.a @ D(self.x) - self.b @ D(self.y))
+
+    def slackness(self, D: Potential) -> Tensor:
+        """(N, M): ||x_i - y_j|| - (D(x_i) - D(y_j)), eq. (32); zero on the support by eq. (33)."""
+        return distances(self.x, self.y) - (D(self.x)[:, None] - D(self.y)[None, :])
+
+    def images(self) -> Tensor:
+        """(M, d): T(y_j), the x_i that sends y_j most of its mass. A map where the plan is one."""
+        return self.x[self.plan.argmax(0)]
+
+
+def solve(x: Tensor, y: Tensor, *, a: Tensor | None = None, b: Tensor | None = None) -> Optimum:
+    """Solve eqs. (12) and (14) between discrete measures with POT's network simplex, exactly.
+
+    x, y:  (N, d), (M, d) points of p and of q = p_G, floating point, data units.
+    a, b:  (N,), (M,) positive weights with sum 1; uniform where None.
+    Returns an Optimum in float64. Raises BadInput naming the argument, and RuntimeError when the
+    solver stops before the optimum.
+    """
+    check_points("x", x)
+    check_points("y", y, width=x.shape[1])
+    x, y = x.detach().double(), y.detach().double()
+    a, b = _weights("a", a, len(x)), _weights("b", b, len(y))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # POT returns a plan of zeros with a mere warning
+        try:
+            plan, log = ot.emd(a, b, distances(x, y), numItermax=ITERATIONS, log=True)
+        except UserWarning as warning:
+            raise RuntimeError(f"POT found no optimal plan for {len(x)} against {len(y)} points: "
+                               f"{warning}") from warning
+    return Optimum(x, a, y, b, plan, log["u"], log["v"])
+
+
+def distances(s: Tensor, t: Tensor) -> Tensor:
+    """(A, d), (B, d) -> (A, B): Euclidean distances, exact also between points close together.
+
+    The usual expansion of the square loses half the digits there. The gradient at distance zero
+    is zero.
+    """
+    return torch.cdist(s, t, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def lipschitz_norm(values: Tensor, points: Tensor) -> float:
+    """The largest slope over all pairs of points, eq. (8) on a finite set.
+
+    values:  (B,), at points (B, d); pairs of equal points are left out.
+    Returns value units per data unit. Raises BadInput without two different points.
+    """
+    check_points("points", points)
+    if values.shape != points.shape[:1]:
+        raise BadInput(f"values: found shape {tuple(values.shape)} for {len(points)} points; "
+                       "pass one value a point")
+    rise = (values[:, None] - values[None, :]).abs()
+    run = distances(points, points)
+    if not (run > 0).any():
+        raise BadInput(f"points: the {len(points)} points coincide; a slope needs two")
+    return float((rise[run > 0] / run[run > 0]).max())
+
+
+def _weights(name: str, weights: Tensor | None, size: int) -> Tensor:
+    if weights is None:
+        return torch.full((size,), 1 / size, dtype=torch.float64)
+    if weights.shape != (size,):
+        raise BadInput(f"{name}: found shape {tuple(weights.shape)} for {size} points; "
+                       "pass one weight a point")
+    weights = weights.detach().double()
+    if not (weights > 0).all() or abs(float(weights.sum()) - 1) > 1e-9:
+        raise BadInput(f"{name}: expected positive weights with sum 1, found minimum "
+                       f"{float(weights.min()):g}, sum {float(weights.sum()):g}; drop empty points "
+                       "and divide by the sum")
+    return weights

@@ -1,0 +1,217 @@
+"""The measurement behind Figure 3 and its audit: transport once, score in every way.
+
+A trial draws 1,000 latents, moves the generated points by DOT and by the naive ascent, and compares
+each set with 1,000 training points ([DOT19] B.1). All methods of a trial share latents and target,
+so their differences are paired. Moved points are cached in files keyed by everything that decides
+them; a killed measurement continues from the last finished block of trials.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor
+from tqdm import tqdm
+
+from dotlib import (
+    atomic,
+    checkpoints,
+    lipschitz,
+    metrics,
+    official,
+    published,
+    records,
+    tables,
+    transport,
+    zoo,
+)
+from dotlib.config import Figure3, Training, toy_training
+from dotlib.data import ToyData
+from dotlib.errors import check_option
+from dotlib.pairs import Pair
+from dotlib.seeding import generator
+
+METHODS = ("g", "dot", "naive")
+NAMES = {"g": "G", "dot": "DOT", "naive": "naive", "real": "real"}
+CLAIMS = (  # first minus second, and what the paper's numbers say of it
+    ("dot", "g", "DOT against G"),
+    ("dot", "naive", "DOT against naive"),
+    ("naive", "g", "naive against G"),
+)
+COSTS = ("sqeuclidean", "euclidean")
+BLOCK = 5  # trials in one cached file
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The pair that is measured.
+
+    name:     opens the records' dataset field: "25gaussians", or "25gaussians-authors".
+    digests:  file -> SHA-256 of its weights.
+    """
+
+    name: str
+    pair: Pair
+    data: ToyData
+    training: Training
+    digests: dict[str, str]
+
+    def generate(self, n: int, rng: torch.Generator) -> Tensor:
+        """n points of p_G, (n, 2)."""
+        with torch.no_grad():
+            return self.pair.generate(self.pair.prior.sample(n, rng))
+
+
+def subject(dataset: str, *, weights: str, profile: str, seed: int) -> Subject:
+    """Our trained pair, or the authors' weights, with the training set it is compared with.
+
+    weights:  "trained" or "authors". Raises BadInput for another word, BadFile when the authors'
+              files are not at hand.
+    """
+    check_option("weights", weights, ("trained", "authors"))
+    settings = toy_training(dataset, profile, seed)
+    if weights == "trained":
+        trained = zoo.pair(f"{dataset}-wgan-gp", profile=profile, seed=seed)
+        pair, digests, name = trained.pair, {trained.path.name: trained.sha256}, dataset
+    else:
+        (pair, digests), name = official.load_pair(dataset), f"{dataset}-authors"
+    return Subject(name, pair, zoo.toy_data(settings), settings, digests)
+
+
+def constant(what: Subject, c: Figure3, seed: int) -> lipschitz.LipschitzEstimate:
+    """K_eff by the recipe of B.1: maximum over 100 pairs of p_G, mean over 10 repeats."""
+    return lipschitz.target_constant(what.pair.logit, what.generate, n_pairs=c.pairs,
+                                     repeats=c.repeats, rng=generator(seed, "K_eff", what.name))
+
+
+def moved(what: Subject, c: Figure3, K_eff: float, seed: int) -> dict[str, Tensor]:
+    """Points of every trial, before and after transport: method -> (trials, points, 2)."""
+    folder = zoo.artifacts() / "figure3" / _key(what, c, K_eff, seed)
+    blocks = []
+    starts = range(0, c.trials, BLOCK)
+    for start in tqdm(starts, desc=f"transport {what.name}", unit="block", disable=None):
+        size = min(BLOCK, c.trials - start)
+        path = folder / f"trial{start}-{start + size - 1}.safetensors"
+        if not path.exists():
+            with atomic.only_maker(path):
+                if not path.exists():
+                    checkpoints.save(path, _move_block(what, c, K_eff, seed, start, size), {})
+        blocks.append(checkpoints.load(path)[0])
+    return {method: torch.cat([block[method] for block in blocks]) for method in METHODS}
+
+
+def move(what: Subject, y: Tensor, K_eff: float, c: Figure3, method: str,
+         **changes: object) -> transport.Trajectory:
+    """Algorithm 1 on points y (B, 2) with the settings of B.1, or the naive ascent, eq. (56).
+
+    changes:  options of `transport.target_dot` that replace the published ones.
+    """
+    options = {"steps": c.steps, "optimizer": transport.Adam(c.lr, c.betas), "delta": c.delta,
+               "cost": "none" if method == "naive" else "l2"}
+    return transport.target_dot(what.pair.logit, y, K_eff, **(options | changes))
+
+
+def latents(what: Subject, c: Figure3, seed: int, trial: int) -> Tensor:
+    """The latents of one trial, (points, 2): the same for every method and constant."""
+    return what.pair.prior.sample(c.points, generator(seed, "latents", what.name, str(trial)))
+
+
+def target(what: Subject, c: Figure3, seed: int, trial: int, sampling: str,
+           part: str = "target") -> Tensor:
+    """Training points of one trial, (points, 2). part: another word is an independent draw."""
+    rng = generator(seed, part, what.name, sampling, str(trial))
+    return what.data.draw(c.points, rng, sampling=sampling)
+
+
+def distances(what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, *, cost: str,
+              sampling: str, floor: bool = False) -> dict[str, np.ndarray]:
+    """EMD of every trial: method -> (trials,), against the same target points for all methods.
+
+    floor:  adds "real": a second, independent draw of training points in the methods' place.
+    """
+    result = {name: np.empty(c.trials) for name in (*sets, *(("real",) if floor else ()))}
+    bar = tqdm(range(c.trials), desc=f"EMD {what.name} {cost} {sampling}", disable=None)
+    for trial in bar:
+        x = target(what, c, seed, trial, sampling)
+        for name, points in sets.items():
+            result[name][trial] = metrics.emd(points[trial], x, cost=cost)
+        if floor:
+            other = target(what, c, seed, trial, sampling, part="floor")
+            result["real"][trial] = metrics.emd(other, x, cost=cost)
+    return result
+
+
+def paired_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, tuple[float, float]]:
+    """Mean of a - b over trials and its 95 % t-interval. a, b: (trials,), trials >= 2."""
+    difference = np.asarray(a) - np.asarray(b)
+    mean, n = float(difference.mean()), len(difference)
+    half = float(stats.t.ppf(0.975, n - 1) * difference.std(ddof=1) / math.sqrt(n))
+    return mean, (mean - half, mean + half)
+
+
+def record(what: Subject, c: Figure3, K_eff: lipschitz.LipschitzEstimate,
+           emd: dict[str, np.ndarray], *, profile: str, seed: int) -> records.Record:
+    """The record of one row of Figure 3: EMDs, paired differences, verdicts."""
+    run = records.start("fig3_toy", profile=profile, dataset=what.name, seed=seed,
+                        parameters=asdict(c) | {"training": asdict(what.training)},
+                        weights=what.digests)
+    run.put("K_eff", K_eff.value, sd=K_eff.std, n=c.repeats, unit="logits per data distance")
+    for method, values in emd.items():
+        run.put(f"emd_{method}", float(values.mean()), sd=float(values.std(ddof=1)), n=c.trials,
+                unit="squared data units")
+        shown = published.value(f"fig3.{what.training.dataset}.{method}.emd")
+        run.verdicts[f"EMD of {NAMES[method]}"] = published.judge(
+            float(values.mean()), shown, profile=profile)
+    for better, worse, claim in CLAIMS:
+        mean, interval = paired_interval(emd[better], emd[worse])
+        run.put(f"{better}_minus_{worse}", mean, interval=interval, n=c.trials,
+                unit="squared data units")
+        gap = (published.value(f"fig3.{what.training.dataset}.{better}.emd").value
+               - published.value(f"fig3.{what.training.dataset}.{worse}.emd").value)
+        run.verdicts[claim] = published.judge_sign(gap, interval, profile=profile)
+    return run
+
+
+def table(runs: dict[str, dict[str, records.Record | None]]) -> str:
+    """Markdown: one row a set and method; the paper's number, then one column for each run.
+
+    runs:  dataset -> label of a run -> its record, or None for a dash.
+    """
+    labels = list(next(iter(runs.values())))
+    rows = []
+    for dataset, columns in runs.items():
+        for method in METHODS:
+            shown = published.value(f"fig3.{dataset}.{method}.emd")
+            cells = [tables.plus_minus(run[f"emd_{method}"], run.sd(f"emd_{method}"))
+                     if run else "-" for run in columns.values()]
+            rows.append([f"{dataset}, {NAMES[method]}",
+                         tables.plus_minus(shown.value, shown.sd), *cells])
+    return tables.markdown(["EMD", "paper", *labels], rows)
+
+
+def verdict_table(runs: dict[str, records.Record]) -> str:
+    """Markdown: one row a claim, one column a run."""
+    claims = list(next(iter(runs.values())).verdicts)
+    return tables.markdown(["claim", *runs],
+                           [[claim, *(run.verdicts[claim] for run in runs.values())]
+                            for claim in claims])
+
+
+def _move_block(what: Subject, c: Figure3, K_eff: float, seed: int, start: int,
+                size: int) -> dict[str, Tensor]:
+    z = torch.cat([latents(what, c, seed, trial) for trial in range(start, start + size)])
+    with torch.no_grad():
+        y = what.pair.generate(z)
+    final = {"g": y} | {method: move(what, y, K_eff, c, method, batch_size=c.points).final
+                        for method in ("dot", "naive")}
+    return {method: points.reshape(size, c.points, 2) for method, points in final.items()}
+
+
+def _key(what: Subject, c: Figure3, K_eff: float, seed: int) -> str:
+    settings = {k: v for k, v in asdict(c).items() if k != "trials"}
+    text = json.dumps([what.name, what.digests, settings, K_eff, seed], sort_keys=True)
+    return f"{what.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

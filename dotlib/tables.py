@@ -1,0 +1,22 @@
+"""Rows of text and numbers as a Markdown table."""
+
+from collections.abc import Sequence
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table: first column to the left, the others to the right.
+
+    Cells are turned into text as they are; format numbers before. Raises ValueError when a row
+    does not have as many cells as the header.
+    """
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"row {list(row)!r} has {len(row)} cells, the header {len(header)}")
+    lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def plus_minus(value: float, sd: float | None, digits: int = 3) -> str:
+    """"0.052 ± 0.008", or the value alone where there is no sd."""
+    text = f"{value:.{digits}f}"
+    return text if sd is None else f"{text} ± {sd:.{digits}f}"

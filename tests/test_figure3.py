@@ -1,0 +1,146 @@
+"""The measurement behind Figure 3 and its audit.
+
+Holds: identities (same seed, same points), invariances (blocks, cache, kill and resume), closed
+forms (paired intervals), failures.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dotlib import audit, config, data, figure3, priors, records, seeding, zoo
+from dotlib.errors import BadInput
+from dotlib.pairs import Pair
+
+SETTINGS = config.toy_training("25gaussians", "smoke")
+C = replace(config.FIGURE3["smoke"], trials=7, points=50, steps=3, pairs=20, repeats=4)
+
+
+def bump(x):
+    """A smooth critic with its top at the origin."""
+    return -x.square().sum(1)
+
+
+@pytest.fixture
+def subject(tmp_path, monkeypatch):
+    """G stretches latents, D prefers the origin; artifacts go to a temporary folder."""
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+    pair = Pair(lambda z: 1.5 * z, bump, priors.Uniform(2))
+    points = data.toy("25gaussians", seeding.numpy_rng(0, "d"), size=5_000)
+    return figure3.Subject("25gaussians", pair, points, SETTINGS, {"G": "00"})
+
+
+def test_moved_is_one_descent_of_each_trials_own_latents(subject):
+    sets = figure3.moved(subject, C, 2.0, seed=0)
+    for trial in (0, 6):
+        y = subject.pair.generate(figure3.latents(subject, C, 0, trial))
+        assert torch.equal(sets["g"][trial], y)
+        alone = figure3.move(subject, y, 2.0, C, "dot").final
+        assert torch.equal(sets["dot"][trial], alone)
+        climbed = figure3.move(subject, y, 2.0, C, "naive").final
+        assert torch.equal(sets["naive"][trial], climbed)
+    assert not torch.equal(sets["dot"], sets["naive"])
+
+
+def test_moved_continues_from_the_blocks_that_a_killed_run_left(subject, monkeypatch):
+    whole = figure3.moved(subject, C, 2.0, seed=0)
+    files = sorted(zoo.artifacts().glob("figure3/*/*.safetensors"))
+    assert len(files) == 2  # 7 trials in blocks of 5
+    files[1].unlink()
+    calls = []
+    original = figure3._move_block
+    monkeypatch.setattr(figure3, "_move_block",
+                        lambda *a: calls.append(a[-2:]) or original(*a))
+    again = figure3.moved(subject, C, 2.0, seed=0)
+    assert calls == [(5, 2)]
+    for method in figure3.METHODS:
+        assert torch.equal(whole[method], again[method])
+
+
+@pytest.mark.parametrize("change", [
+    {"K_eff": 3.0}, {"seed": 1}, {"c": replace(C, lr=0.02)}, {"c": replace(C, delta=0.1)}])
+def test_the_cache_is_not_used_for_other_settings(subject, change):
+    options = {"c": C, "K_eff": 2.0, "seed": 0}
+    first = figure3.moved(subject, **options)
+    assert not torch.equal(first["dot"], figure3.moved(subject, **(options | change))["dot"])
+
+
+def test_more_trials_keep_the_first_ones(subject):
+    few = figure3.moved(subject, replace(C, trials=5), 2.0, seed=0)
+    more = figure3.moved(subject, replace(C, trials=7), 2.0, seed=0)
+    assert torch.equal(few["dot"], more["dot"][:5])
+
+
+def test_the_floor_is_an_independent_draw_and_targets_are_shared(subject):
+    sets = {"g": torch.stack([figure3.target(subject, C, 0, t, "balanced") for t in range(7)])}
+    emd = figure3.distances(subject, sets, C, 0, cost="euclidean", sampling="balanced",
+                            floor=True)
+    assert np.array_equal(emd["g"], np.zeros(7))  # the target against itself
+    assert (emd["real"] > 0).all()
+
+
+def test_paired_interval_against_scipy():
+    from scipy import stats
+    a, b = np.random.default_rng(0).normal(size=(2, 12))
+    mean, (low, high) = figure3.paired_interval(a, b)
+    reference = stats.ttest_rel(a, b).confidence_interval(0.95)
+    assert mean == pytest.approx((a - b).mean(), abs=1e-12)
+    assert (low, high) == pytest.approx((reference.low, reference.high), abs=1e-12)
+
+
+def test_the_record_holds_every_value_and_a_verdict_for_each_claim(subject):
+    K_eff = figure3.constant(subject, C, 0)
+    sets = figure3.moved(subject, C, K_eff.value, seed=0)
+    emd = figure3.distances(subject, sets, C, 0, cost="sqeuclidean", sampling="random")
+    run = figure3.record(subject, C, K_eff, emd, profile="laptop", seed=0)
+    assert run["emd_dot"] == pytest.approx(emd["dot"].mean())
+    assert run["dot_minus_naive"] == pytest.approx((emd["dot"] - emd["naive"]).mean())
+    assert len(run.verdicts) == 6
+    assert "DOT" in figure3.table({"25gaussians": {"here": run, "missing": None}})
+    assert "naive against G" in figure3.verdict_table({"here": run})
+    smoke = figure3.record(subject, C, K_eff, emd, profile="smoke", seed=0)
+    assert set(smoke.verdicts.values()) == {"smoke: not comparable"}
+
+
+def test_unknown_weights_are_refused():
+    with pytest.raises(BadInput, match=r"weights: unknown 'autors'.*nearest: authors"):
+        figure3.subject("25gaussians", weights="autors", profile="smoke", seed=0)
+
+
+def test_audit_measures_every_reading_setting_and_gap(subject):
+    sets = figure3.moved(subject, C, 2.0, seed=0)
+    emds = audit.readings(subject, sets, C, 0)
+    assert set(emds) == set(audit.READINGS)
+    assert set(emds["euclidean", "random"]) == {"g", "dot", "naive", "real"}
+    gaps = audit.monge_gaps(sets)
+    assert all((gap > -1e-6).all() for gap in gaps.values())
+    changed = audit.settings_of_descent(2.0, C, K_paper=1.0, K_notebook=3.0)
+    few = audit.sensitivity(subject, sets["g"][:2], C, 0, changed)
+    published = few.pop("as published")
+    moved = torch.stack([figure3.move(subject, y, 2.0, C, "dot").final for y in sets["g"][:2]])
+    assert published["length"] == pytest.approx((moved - sets["g"][:2]).norm(dim=2).mean(1))
+    same = [label for label, v in few.items() if np.array_equal(v["emd"], published["emd"])]
+    assert same == ["clip at 2"]  # no point gets there; every other setting changes the result
+    run = audit.record(subject, C, "laptop", 0, K_eff=2.0, emds=emds, gaps=gaps, few=few,
+                       pairs=([10, 20], np.array([1.0, 1.5]), np.array([0.1, 0.1])))
+    assert run["K_eff_by_pairs"] == [1.0, 1.5]
+    records.write(run, zoo.artifacts())
+
+
+def test_separates_needs_the_interval_and_the_floor():
+    noise = np.random.default_rng(0).normal(scale=0.01, size=50)
+    real = 0.1 + np.random.default_rng(1).normal(scale=0.05, size=50)
+    worse = np.full(50, 1.0)
+    assert audit.separates({"a": worse - 0.2 + noise, "b": worse, "real": real}, "a", "b")
+    assert not audit.separates({"a": worse - 0.02 + noise, "b": worse, "real": real}, "a", "b")
+    assert not audit.separates({"a": worse + 0.2 + noise, "b": worse, "real": real}, "a", "b")
+
+
+def test_a_set_without_modes_has_two_readings(subject):
+    roll = data.toy("swissroll", seeding.numpy_rng(0, "d"), size=5_000)
+    what = replace(subject, data=roll)
+    sets = figure3.moved(what, C, 2.0, seed=0)
+    assert {sampling for _, sampling in audit.readings(what, sets, C, 0)} == {"random"}
+    assert audit.best_sampling(what) == "random"

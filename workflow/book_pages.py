@@ -1,0 +1,72 @@
+"""The book's own Sphinx extension: plain-text docstrings, download and launch buttons."""
+
+import functools
+import os
+import re
+from pathlib import Path
+
+import yaml
+from sphinx.application import Sphinx
+
+ROOT = Path(__file__).resolve().parents[1]
+BINDER = "https://mybinder.org/v2/gh"
+# Objects of other packages have no page here, so references to them cannot resolve.
+EQUATION = re.compile(r"eqs?\. \(?(\d+)\)?")  # as docstrings cite: [DOT19] eq. (23)
+FOREIGN = [("py:.*", r"(?!dotlib).*")]
+
+
+def setup(app: Sphinx) -> dict:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", keep_layout)
+    app.connect("config-inited", configure)
+    app.connect("html-page-context", add_buttons, priority=900)  # behind the theme's own
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def configure(app: Sphinx, config) -> None:
+    """Settings that YAML cannot express, and the repository's address from the environment."""
+    config.nitpick_ignore_regex = [*config.nitpick_ignore_regex, *FOREIGN]
+    options = config.html_theme_options
+    options["repository_url"] = (os.environ.get("DOTLIB_REPOSITORY")
+                                 or options.get("repository_url") or "")
+    options["use_repository_button"] = bool(options["repository_url"])
+
+
+def keep_layout(app, what, name, obj, options, lines) -> None:
+    """Docstrings are plain text: the first line becomes a paragraph, the rest keeps its layout."""
+    first, *rest = lines or [""]
+    cited = [n for n in dict.fromkeys(EQUATION.findall("\n".join(lines))) if n in _labelled()]
+    lines[:] = [re.sub(r"([\\*`|_<>])", r"\\\1", first), ""]
+    while rest and not rest[0].strip():
+        rest.pop(0)
+    while rest and not rest[-1].strip():
+        rest.pop()
+    if rest:
+        lines += [".. code-block:: text", "   :class: docstring", "",
+                  *(f"   {line}".rstrip() for line in rest), ""]
+    if cited:
+        links = ", ".join(f"`({n}) <theory.html#equation-eq-{n}>`__" for n in cited)
+        lines += [f"Equations of the paper, in the chapter on theory: {links}.", ""]
+
+
+@functools.cache
+def _labelled() -> set[str]:
+    """Numbers N of the equations that book/theory labels eq-N."""
+    text = (ROOT / "book" / "theory.md").read_text(encoding="utf-8")
+    return set(re.findall(r"(?:\$\$ \(|label: *)eq-(\d+)", text))
+
+
+def add_buttons(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """On an executed page, where a repository is configured: open its text notebook on Binder."""
+    address = app.config.html_theme_options["repository_url"].rstrip("/")
+    pages = yaml.safe_load((ROOT / "workflow/pages.yml").read_text(encoding="utf-8"))
+    page = pages.get(pagename.removeprefix("executed/"))
+    if not page or not address.startswith("https://github.com/"):
+        return
+    place = address.removeprefix("https://github.com/").removesuffix(".git")
+    url = f"{BINDER}/{place}/HEAD?urlpath=lab/tree/notebooks/{page['notebook']}.md"
+    context["header_buttons"].append({
+        "type": "group", "label": "launch-buttons", "icon": "fas fa-rocket",
+        "tooltip": "Run this notebook elsewhere",
+        "buttons": [{"type": "link", "text": "Binder", "url": url, "icon": "fas fa-rocket",
+                     "tooltip": "Open the text notebook in JupyterLab on Binder"}]})
