@@ -22,7 +22,8 @@ test: $(READY)  ## check style, then run all tests with coverage of dotlib
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov=dotlib --cov-report=term --cov-fail-under=95
 
 lab: $(LAB_READY)  ## open JupyterLab; text notebooks open as notebooks
-	$(BIN)/python -m jupyterlab notebooks
+	DOTLIB_ROOT="$(CURDIR)" IPYTHONDIR="$(CURDIR)/$(VENV)/ipython" \
+	  $(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks $(LAB_OPTIONS)
 
 bench: $(READY)  ## run the benchmarks
 	set -e; for file in benchmarks/*.py; do echo "$$file"; OMP_NUM_THREADS=1 $(BIN)/python $$file; done
@@ -34,12 +35,15 @@ clean:  ## remove what was built; the environment and trained pairs stay
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and \
 	  f"Python 3.11 is needed, {sys.executable} is {v[0]}.{v[1]}; name another: make PYTHON=/path/to/python3.11")'
+	@echo "making the environment in $(VENV), about two minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,test]'
 	@touch $@
 
-$(LAB_READY): $(READY)
+$(LAB_READY): $(READY) workflow/lab_settings.json workflow/lab_startup.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab]'
 	mkdir -p $(VENV)/share/jupyter/lab/settings
 	cp workflow/lab_settings.json $(VENV)/share/jupyter/lab/settings/overrides.json
+	mkdir -p $(VENV)/ipython/profile_default/startup
+	cp workflow/lab_startup.py $(VENV)/ipython/profile_default/startup/00-root.py
 	@touch $@

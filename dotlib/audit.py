@@ -106,7 +106,7 @@ def record(what: Subject, c: Figure3, profile: str, seed: int, *, K_eff: float,
     pairs:  numbers of pairs, K_eff estimated from each, and the spread of one maximum.
     """
     run = records.start("fig3_audit", profile=profile, dataset=what.name, seed=seed,
-                        parameters=asdict(c) | {"training": asdict(what.training)},
+                        parameters=asdict(c) | {"origin": what.origin},
                         weights=what.digests)
     run.put("K_eff", K_eff, unit="logits per data distance")
     for (cost, sampling), values in emds.items():

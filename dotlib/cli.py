@@ -21,6 +21,17 @@ def choose_gp_weight(options: argparse.Namespace) -> None:
     print(f"{records.write(record)}  chosen {record['chosen']:g}")
 
 
+def move(options: argparse.Namespace) -> None:
+    """Move the points of Figure 3, so that its pages only have to load them."""
+    from dotlib import config, figure3
+    c = config.figure3(options.profile)
+    what = figure3.subject(options.dataset, weights=options.weights, profile=options.profile,
+                           seed=options.seed)
+    K_eff = figure3.constant(what, c, options.seed).value
+    figure3.moved(what, c, K_eff, options.seed)
+    print(f"{what.name}: {c.trials} trials of {c.points} points moved with K_eff {K_eff:.3f}")
+
+
 def run(options: argparse.Namespace) -> None:
     """Execute one text notebook as the book does."""
     from dotlib import notebook
@@ -57,6 +68,10 @@ def parser() -> argparse.ArgumentParser:
     sized(sub)
     sub = command(choose_gp_weight, "choose-gp-weight")
     sub.add_argument("dataset", help="25gaussians or swissroll")
+    sized(sub)
+    sub = command(move, "move")
+    sub.add_argument("dataset", help="25gaussians or swissroll")
+    sub.add_argument("--weights", default="trained", help="trained or authors")
     sized(sub)
     sub = command(run, "run")
     sub.add_argument("notebook", type=Path, help="notebooks/NAME.md")

@@ -30,6 +30,8 @@ class Training:
     beta2: float = 0.9  # B.1
     gp_weight: float = 0.0  # lambda of eq. (51)
     gp_target: float = 1.0  # the penalty draws the gradient norm to this value, [WGANGP17]
+    width_G: int = 256  # units of a hidden layer, Table 4
+    width_D: int = 512  # Table 4
     data_size: int = 100_000  # B.1
     noise: str = "code"  # data.GAUSSIANS_STD
     seed: int = 0
@@ -90,6 +92,12 @@ FIGURE3 = {
 }
 
 
+def figure3(profile: str) -> Figure3:
+    """Settings of Figure 3. Raises BadInput for an unknown profile."""
+    check_option("profile", profile, PROFILES)
+    return FIGURE3[profile]
+
+
 @dataclass(frozen=True)
 class Audit:
     """How much work the audit of Figure 3 puts into its extra measurements."""
@@ -105,6 +113,12 @@ AUDIT = {
     "laptop": Audit(trials=3),
     "paper": Audit(trials=20),
 }
+
+def audit(profile: str) -> Audit:
+    """Settings of the audit. Raises BadInput for an unknown profile."""
+    check_option("profile", profile, PROFILES)
+    return AUDIT[profile]
+
 
 # Constants that the released demo_2d.ipynb prints; the paper's text has others.
 NOTEBOOK_K = {"25gaussians": 1.97769, "swissroll": 1.05324}

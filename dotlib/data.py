@@ -52,8 +52,8 @@ class ToyData:
                            f"use {max(count, n // count * count)}")
         smallest = int(torch.bincount(self.modes, minlength=count).min())
         if n // count > smallest:
-            raise BadInput(f"n: {n} takes {n // count} points of each mode, and one has {smallest}; "
-                           "draw fewer")
+            raise BadInput(f"n: {n} takes {n // count} points of each mode, and one has "
+                           f"{smallest}; draw fewer")
         order = torch.randperm(len(self.points), generator=rng)
         order = order[torch.argsort(self.modes[order], stable=True)]  # shuffled within each mode
         starts = torch.searchsorted(self.modes[order], torch.arange(count))

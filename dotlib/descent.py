@@ -63,9 +63,10 @@ class Trajectory:
 
     steps:      the kept step numbers, ascending; the last is the end of the descent.
     points:     (len(steps), B, ...) points after each of these steps, detached, dtype of the input.
-    objective:  (steps in all + 1, B) objective before the first step, after it, ..., at the end,
-                measured from the anchor in use at that step; data units (latent units).
+    objective:  (steps in all + 1, B) objective before the first step, after it, ..., at the end.
     generator_evaluations, discriminator_evaluations, backward_passes: spent on each row.
+
+    The objective is in the units of the points, and measured from the anchor of its own step.
     """
 
     steps: tuple[int, ...]

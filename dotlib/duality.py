@@ -13,7 +13,10 @@ Either half makes a function that is 1-Lipschitz on the whole space and optimal 
 
 Each is a minimum (maximum) of 1-Lipschitz functions, so it is 1-Lipschitz. By the constraint,
 upper(x_i) >= u_i and upper(y_j) <= -v_j, so its dual value is at least sum a u + sum b v = W, and
-no 1-Lipschitz function has more. The same holds for `lower`. book/theory has the derivation.
+no 1-Lipschitz function has more. The same holds for `lower`, with (x, u) for (y, v).
+
+The potentials are not unique. POT's are a vertex of the set of optima, where N + M - 1 or more of
+the constraints u_i + v_j <= ||x_i - y_j|| are equalities; a plan that is a map uses only M of them.
 """
 
 import warnings
@@ -27,9 +30,40 @@ from torch import Tensor
 from dotlib.errors import BadInput, check_points
 
 SUPPORT = 1e-12  # a plan's entry above this carries mass; masses are near 1/N >= 1e-5 here
+TIGHT = 1e-9  # a slack below this counts as zero; float64 distances of size 1 err by about 1e-15
 ITERATIONS = 10**6  # of POT's network simplex; its own default stops too early at 1,000 points
 
-Potential = Callable[[Tensor], Tensor]
+Potential = Callable[[Tensor], Tensor]  # (B, d) -> (B,)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """By how much a function misses being an optimal D*; four zeros prove that it is one.
+
+    gap:       |dual value - W|, eq. (14), data units.
+    excess:    largest slope over all pairs of points, minus 1; negative where none reaches 1.
+    negative:  the most that eq. (32) falls below 0 at any pair, data units.
+    on_plan:   the largest |slack| where the plan has mass, eq. (33), data units.
+    """
+
+    gap: float
+    excess: float
+    negative: float
+    on_plan: float
+
+
+@dataclass(frozen=True)
+class Argmin:
+    """What the objective of eq. (16) does around its start x = y, over all y. Data units.
+
+    lower:   the most by which a candidate point lies below the value at y; 0 when none does.
+    spread:  the largest |difference| to the value at y along the segments from y to T(y).
+    tight:   mean number of points x_i that attain the value at y; T(y) is one of them.
+    """
+
+    lower: float
+    spread: float
+    tight: float
 
 
 @dataclass(frozen=True)
@@ -75,6 +109,31 @@ class Optimum:
     def slackness(self, D: Potential) -> Tensor:
         """(N, M): ||x_i - y_j|| - (D(x_i) - D(y_j)), eq. (32); zero on the support by eq. (33)."""
         return distances(self.x, self.y) - (D(self.x)[:, None] - D(self.y)[None, :])
+
+    def certificate(self, D: Potential) -> Certificate:
+        """Check that D is an optimum of (14) on these points, and eq. (33)."""
+        everywhere, slack = torch.cat([self.x, self.y]), self.slackness(D)
+        return Certificate(
+            gap=abs(self.dual_value(D) - self.distance),
+            excess=lipschitz_norm(D(everywhere), everywhere) - 1,
+            negative=max(0.0, -float(slack.min())),
+            on_plan=float(slack[self.support].abs().max()))
+
+    def argmin(self, D: Potential, candidates: Tensor, *, steps: int = 11) -> Argmin:
+        """Compare the objective of eq. (16) at x = y with candidates and with segments.
+
+        D:           an optimal D*.
+        candidates:  (C, d) float64 points that could be lower, for example a grid.
+        steps:       points t y + (1 - t) T(y) on each segment, both ends included.
+        """
+        start = -D(self.y)  # (M,): the distance is 0
+        grid = distances(candidates, self.y) - D(candidates)[:, None]  # (C, M)
+        t = torch.linspace(0, 1, steps, dtype=torch.float64)[:, None, None]
+        segment = t * self.y + (1 - t) * self.images()  # (steps, M, d)
+        along = torch.stack([(x - self.y).norm(dim=1) - D(x) for x in segment])
+        return Argmin(lower=max(0.0, float((start - grid.amin(0)).max())),
+                      spread=float((along - start).abs().max()),
+                      tight=float((self.slackness(D) < TIGHT).double().sum(0).mean()))
 
     def images(self) -> Tensor:
         """(M, d): T(y_j), the x_i that sends y_j most of its mass. A map where the plan is one."""

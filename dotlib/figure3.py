@@ -29,7 +29,7 @@ from dotlib import (
     transport,
     zoo,
 )
-from dotlib.config import Figure3, Training, toy_training
+from dotlib.config import Figure3, toy_training
 from dotlib.data import ToyData
 from dotlib.errors import check_option
 from dotlib.pairs import Pair
@@ -51,13 +51,16 @@ class Subject:
     """The pair that is measured.
 
     name:     opens the records' dataset field: "25gaussians", or "25gaussians-authors".
+    dataset:  "25gaussians" or "swissroll".
+    origin:   a sentence on how the weights came about.
     digests:  file -> SHA-256 of its weights.
     """
 
     name: str
+    dataset: str
     pair: Pair
     data: ToyData
-    training: Training
+    origin: str
     digests: dict[str, str]
 
     def generate(self, n: int, rng: torch.Generator) -> Tensor:
@@ -74,12 +77,15 @@ def subject(dataset: str, *, weights: str, profile: str, seed: int) -> Subject:
     """
     check_option("weights", weights, ("trained", "authors"))
     settings = toy_training(dataset, profile, seed)
-    if weights == "trained":
-        trained = zoo.pair(f"{dataset}-wgan-gp", profile=profile, seed=seed)
-        pair, digests, name = trained.pair, {trained.path.name: trained.sha256}, dataset
-    else:
-        (pair, digests), name = official.load_pair(dataset), f"{dataset}-authors"
-    return Subject(name, pair, zoo.toy_data(settings), settings, digests)
+    points = zoo.toy_data(settings)
+    if weights == "authors":
+        pair, digests = official.load_pair(dataset)
+        return Subject(f"{dataset}-authors", dataset, pair, points, "the authors' weights", digests)
+    trained = zoo.pair(f"{dataset}-wgan-gp", profile=profile, seed=seed)
+    origin = (f"trained here, {settings.generator_updates} updates of G, penalty weight "
+              f"{settings.gp_weight:g}, training {settings.key()}")
+    return Subject(dataset, dataset, trained.pair, points, origin,
+                   {trained.path.name: trained.sha256})
 
 
 def constant(what: Subject, c: Figure3, seed: int) -> lipschitz.LipschitzEstimate:
@@ -157,21 +163,21 @@ def record(what: Subject, c: Figure3, K_eff: lipschitz.LipschitzEstimate,
            emd: dict[str, np.ndarray], *, profile: str, seed: int) -> records.Record:
     """The record of one row of Figure 3: EMDs, paired differences, verdicts."""
     run = records.start("fig3_toy", profile=profile, dataset=what.name, seed=seed,
-                        parameters=asdict(c) | {"training": asdict(what.training)},
+                        parameters=asdict(c) | {"origin": what.origin},
                         weights=what.digests)
     run.put("K_eff", K_eff.value, sd=K_eff.std, n=c.repeats, unit="logits per data distance")
     for method, values in emd.items():
         run.put(f"emd_{method}", float(values.mean()), sd=float(values.std(ddof=1)), n=c.trials,
                 unit="squared data units")
-        shown = published.value(f"fig3.{what.training.dataset}.{method}.emd")
+        shown = published.value(f"fig3.{what.dataset}.{method}.emd")
         run.verdicts[f"EMD of {NAMES[method]}"] = published.judge(
             float(values.mean()), shown, profile=profile)
     for better, worse, claim in CLAIMS:
         mean, interval = paired_interval(emd[better], emd[worse])
         run.put(f"{better}_minus_{worse}", mean, interval=interval, n=c.trials,
                 unit="squared data units")
-        gap = (published.value(f"fig3.{what.training.dataset}.{better}.emd").value
-               - published.value(f"fig3.{what.training.dataset}.{worse}.emd").value)
+        gap = (published.value(f"fig3.{what.dataset}.{better}.emd").value
+               - published.value(f"fig3.{what.dataset}.{worse}.emd").value)
         run.verdicts[claim] = published.judge_sign(gap, interval, profile=profile)
     return run
 

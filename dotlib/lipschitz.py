@@ -141,7 +141,7 @@ def slopes(f: Logit, x: Tensor, y: Tensor) -> Tensor:
                        "pass one partner for each point")
     with torch.no_grad():
         rise = (_values(f, x) - _values(f, y)).abs()  # (B,)
-    run = torch.linalg.vector_norm((x.double() - y.double()).flatten(1), dim=1)  # (B,)
+        run = torch.linalg.vector_norm((x.double() - y.double()).flatten(1), dim=1)  # (B,)
     return torch.where(run > 0, rise / run, 0.0)
 
 

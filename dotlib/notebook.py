@@ -16,7 +16,7 @@ import jupytext
 import nbformat
 import yaml
 from markdown_it import MarkdownIt
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
 
 from dotlib import atomic
@@ -73,8 +73,9 @@ def read(path: str | Path) -> NotebookNode:
     try:
         text = Path(path).read_text(encoding="utf-8")
         notebook = jupytext.reads(text, fmt="md:myst")
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BadFile(f"{path}: cannot be read as a text notebook ({error}); restore it "
+    except Exception as error:  # of the disk, the encoding, or the parser and its YAML
+        reason = str(error).splitlines()[0]
+        raise BadFile(f"{path}: cannot be read as a text notebook ({reason}); restore it "
                       "from git") from error
     if "kernelspec" not in notebook.metadata:
         raise BadFile(f"{path}: no kernelspec between the '---' lines at the top; copy those lines "
@@ -188,8 +189,7 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
         finished = _finished(nbformat.read(temporary, as_version=4), source, destination, values)
         atomic.write_text(destination, nbformat.writes(finished) + "\n")
         return finished
-    except (papermill.PapermillExecutionError, CellTimeoutError, DeadKernelError,
-            RuntimeError) as error:
+    except Exception as error:  # of a cell, or of the kernel that runs them
         raise NotebookFailed(_failure(source, temporary, error)) from None
     finally:
         temporary.unlink(missing_ok=True)
@@ -238,7 +238,7 @@ def _failure(source: str | Path, temporary: Path, error: Exception) -> str:
     except (OSError, ValueError):
         return f"{source}: no cell was run; {cause}"
     code = [c for c in notebook.cells if c.cell_type == "code"]
-    begun = [c for c in code if c.metadata.papermill.get("status", "pending") != "pending"]
+    begun = [c for c in code if c.metadata.papermill.get("start_time")]
     own = [c for c in code if not {GUARD, INJECTED} & set(c.metadata.get("tags", []))]
     if not begun or begun[-1] not in own:
         return f"{source}: {cause}"

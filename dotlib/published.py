@@ -56,7 +56,7 @@ def judge_sign(published_difference: float, interval: tuple[float, float], *,
     _check_finite("interval", *interval)
     if profile == "smoke":
         return SMOKE
-    low, high = interval
+    low, high = sorted(interval)
     if published_difference == 0:
         return REPRODUCED if low <= 0 <= high else NOT_REPRODUCED
     low, high = sorted(math.copysign(1, published_difference) * end for end in interval)

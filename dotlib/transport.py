@@ -111,7 +111,7 @@ def target_dot(D: Callable[[Tensor], Tensor], y: Tensor, K_eff: float, *, steps:
     delta:       makes the norm of "l2" differentiable at x = y; > 0, in data units.
     clip:        confines x to [-clip, clip] after each step, or None, as in the paper.
     snapshots:   step numbers to keep besides the last; one pass serves all.
-    batch_size:  rows moved together, None for all; changes memory, not results.
+    batch_size:  rows moved together, None for all; changes memory, not results (up to rounding).
 
     Target space has no prior to project onto, and the released program, too, copies its anchor
     here; it clips at 2 (book/differences). Returns a Trajectory. Raises BadInput naming the
@@ -190,7 +190,7 @@ class _Problem:
 def _descend(start: Tensor, problem: _Problem, steps: int, optimizer: Optimizer,
              kept: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Algorithms 1 and 2: start (B, ...) -> kept points (S, B, ...), objective (steps + 1, B)."""
-    x = start.detach().clone().requires_grad_(True)
+    x = start.detach().clone(memory_format=torch.contiguous_format).requires_grad_(True)
     anchor = x.detach() if problem.aliased else x.detach().clone()  # detach() alone shares memory
     update = optimizer.on(x)
     points, objective = [], []

@@ -87,7 +87,7 @@ def load(name: str, settings: Training, path: Path) -> TrainedPair:
     """Read a pair's file. Raises BadFile when damaged, SettingsDiffer when it is another's."""
     tensors, meta = checkpoints.load(path)
     refuse_difference(str(path), meta.get("settings", {}), asdict(settings))
-    G, D = mlp.toy_generator(), mlp.toy_discriminator()
+    G, D = _networks(settings)
     try:
         for prefix, network in (("G.", G), ("D.", D)):
             network.load_state_dict({key[2:]: t for key, t in tensors.items() if key[:2] == prefix})
@@ -110,7 +110,7 @@ def make(settings: Training, path: Path) -> None:
     torch.set_num_threads(1)
     try:
         trainer = toy_trainer(settings)
-        train(trainer, folder, score=toy_score(settings), score_every=50)
+        train(trainer, folder, score=toy_score(settings), score_every=max(1, settings.generator_updates // 50))
     finally:
         torch.set_num_threads(threads)
     tensors, _ = trainer.state()
@@ -129,8 +129,7 @@ def toy_data(settings: Training) -> data.ToyData:
 
 def toy_trainer(settings: Training) -> Trainer:
     """Fresh networks of [DOT19] Table 4 and their trainer."""
-    G = mlp.toy_generator(generator(settings.seed, "weights", "G"))
-    D = mlp.toy_discriminator(generator(settings.seed, "weights", "D"))
+    G, D = _networks(settings)
     points = toy_data(settings).points
 
     def draw_real(n: int, rng: torch.Generator) -> torch.Tensor:
@@ -157,3 +156,10 @@ def toy_score(settings: Training) -> Callable[[nn.Module], dict[str, float]]:
         return {"emd_g": sum(metrics.emd(G(z), x) for z, x in sets) / SCORE_SETS}
 
     return score
+
+
+def _networks(settings: Training) -> tuple[mlp.MLP, mlp.MLP]:
+    """G and D as the training starts them."""
+    return (mlp.toy_generator(generator(settings.seed, "weights", "G"), width=settings.width_G),
+            mlp.toy_discriminator(generator(settings.seed, "weights", "D"),
+                                  width=settings.width_D))

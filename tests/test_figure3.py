@@ -14,7 +14,6 @@ from dotlib import audit, config, data, figure3, priors, records, seeding, zoo
 from dotlib.errors import BadInput
 from dotlib.pairs import Pair
 
-SETTINGS = config.toy_training("25gaussians", "smoke")
 C = replace(config.FIGURE3["smoke"], trials=7, points=50, steps=3, pairs=20, repeats=4)
 
 
@@ -29,7 +28,7 @@ def subject(tmp_path, monkeypatch):
     monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
     pair = Pair(lambda z: 1.5 * z, bump, priors.Uniform(2))
     points = data.toy("25gaussians", seeding.numpy_rng(0, "d"), size=5_000)
-    return figure3.Subject("25gaussians", pair, points, SETTINGS, {"G": "00"})
+    return figure3.Subject("25gaussians", "25gaussians", pair, points, "by hand", {"G": "00"})
 
 
 def test_moved_is_one_descent_of_each_trials_own_latents(subject):

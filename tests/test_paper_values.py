@@ -104,6 +104,15 @@ def test_table_1_on_cifar10_is_the_second_trial_of_b2(value, network):
     assert score(value, f"{table}.dot") == score(value, f"{history}.u20")
 
 
+def test_dot_improves_every_row_of_table_1(value):
+    """Section 4.1: "In each case, inception score and FID are improved"."""
+    rows = {key.rpartition(".bare.")[0] for key in value if ".bare.is" in key and "tab1" in key}
+    assert len(rows) == 13
+    for row in rows:
+        bare, dot = score(value, f"{row}.bare"), score(value, f"{row}.dot")
+        assert dot[0] > bare[0] and dot[1] < bare[1], row
+
+
 def test_dot_against_mh_gan_in_all_cases(value):
     """Supplement B.2, on Tables 1 and 7: true of FID, not of the inception score."""
     cells = [(data, network) for data in ("cifar10", "stl10") for network in NETWORKS]

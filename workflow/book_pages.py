@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import textwrap
 from pathlib import Path
 
 import yaml
@@ -11,13 +12,14 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).resolve().parents[1]
 BINDER = "https://mybinder.org/v2/gh"
 # Objects of other packages have no page here, so references to them cannot resolve.
-EQUATION = re.compile(r"eqs?\. \(?(\d+)\)?")  # as docstrings cite: [DOT19] eq. (23)
+EQUATION = re.compile(r"\b(eqs?\. )\(?(\d+)\)?")  # as docstrings cite: [DOT19] eq. (23)
+ARGUMENT = re.compile(r"\w+(, \w+)*:\s+\S")
 FOREIGN = [("py:.*", r"(?!dotlib).*")]
 
 
 def setup(app: Sphinx) -> dict:
     """Called by Sphinx."""
-    app.connect("autodoc-process-docstring", keep_layout)
+    app.connect("autodoc-process-docstring", plain_text)
     app.connect("config-inited", configure)
     app.connect("html-page-context", add_buttons, priority=900)  # behind the theme's own
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
@@ -29,24 +31,41 @@ def configure(app: Sphinx, config) -> None:
     options = config.html_theme_options
     options["repository_url"] = (os.environ.get("DOTLIB_REPOSITORY")
                                  or options.get("repository_url") or "")
+    options["navbar_persistent"] = []  # the search field is in the side bar already
     options["use_repository_button"] = bool(options["repository_url"])
 
 
-def keep_layout(app, what, name, obj, options, lines) -> None:
-    """Docstrings are plain text: the first line becomes a paragraph, the rest keeps its layout."""
-    first, *rest = lines or [""]
-    cited = [n for n in dict.fromkeys(EQUATION.findall("\n".join(lines))) if n in _labelled()]
-    lines[:] = [re.sub(r"([\\*`|_<>])", r"\\\1", first), ""]
-    while rest and not rest[0].strip():
-        rest.pop(0)
-    while rest and not rest[-1].strip():
-        rest.pop()
-    if rest:
-        lines += [".. code-block:: text", "   :class: docstring", "",
-                  *(f"   {line}".rstrip() for line in rest), ""]
-    if cited:
-        links = ", ".join(f"`({n}) <theory.html#equation-eq-{n}>`__" for n in cited)
-        lines += [f"Equations of the paper, in the chapter on theory: {links}.", ""]
+def plain_text(app, what, name, obj, options, lines) -> None:
+    """Docstrings are plain text, not markup: turn their paragraphs, lists and formulas into RST."""
+    text = "\n".join(lines).strip("\n")
+    lines[:] = []
+    for block in re.split(r"\n\s*\n", text):
+        if block.startswith(" "):
+            body = textwrap.dedent(block).splitlines()
+            lines += [".. code-block:: text", "", *(f"   {line}" for line in body), ""]
+        elif ARGUMENT.match(block) and all(
+                ARGUMENT.match(line) or line.startswith(" ") for line in block.splitlines()):
+            for entry in re.split(r"\n(?=\S)", block):
+                names, meaning = entry.split(":", 1)
+                lines.append(f"- ``{names}``: {_prose(meaning)}")
+            lines.append("")
+        elif block.strip() not in ("", "::"):
+            lines += [_prose(block), ""]
+
+
+def _prose(text: str) -> str:
+    text = " ".join(text.split()).removesuffix("::") + (":" if text.endswith("::") else "")
+    parts = re.split(r"`+([^`]+)`+", text)  # every second one is code
+    parts[1::2] = [f"``{code}``" for code in parts[1::2]]
+    parts[::2] = [EQUATION.sub(lambda m: m.group(1) + _linked(m.group(2)),
+                               re.sub(r"([\\*`|_<>])", r"\\\1", part)) for part in parts[::2]]
+    return "\\ ".join(parts)
+
+
+def _linked(number: str) -> str:
+    if number not in _labelled():
+        return f"({number})"
+    return f"`({number}) <theory.html#equation-eq-{number}>`__"
 
 
 @functools.cache

@@ -4,6 +4,7 @@ The strict build goes to a temporary folder; `_build/html` is replaced only when
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,8 @@ def main(runs):
         shutil.rmtree(old)
     work = Path(tempfile.mkdtemp(dir=build, prefix="html-"))
     try:
-        program = Path(sys.executable).with_name("jupyter-book")
-        command = [str(program), "build", ".", "-W", "-n", "--keep-going", "--path-output", str(work)]
+        program = str(Path(sys.executable).with_name("jupyter-book"))
+        command = [program, "build", ".", "-W", "-n", "--keep-going", "--path-output", str(work)]
         status = _quietly(command)
         if status == 0:
             _replace(build / "html", work / "_build" / "html", work / "old")
@@ -42,14 +43,13 @@ def _copy_pages(runs, pages):
 
 
 def _quietly(command):
-    """Run, and show the output only of a failure."""
+    """Run, and show only why it failed: its warnings, or its last lines where it printed none."""
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                          check=False)
     if run.returncode:
-        print(run.stdout[-6000:], file=sys.stderr)
-        found = [line for line in run.stdout.splitlines() if "WARNING" in line or "ERROR" in line]
-        print("the book was not built; _build/html is as before\n" + "\n".join(found),
-              file=sys.stderr)
+        lines = re.sub(r"\x1b\[[\d;]*m", "", run.stdout).splitlines()  # without colours
+        told = [line for line in lines if "WARNING:" in line or "ERROR:" in line] or lines[-30:]
+        print("the book was not built, _build/html is as before:", *told, sep="\n", file=sys.stderr)
     return run.returncode
 
 

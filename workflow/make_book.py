@@ -1,4 +1,4 @@
-"""`make book`: one build at a time, on the cores of this machine, and a short account of failures."""
+"""`make book`: one build at a time, on the cores at hand, and a short account of failures."""
 
 import argparse
 import os

@@ -40,7 +40,7 @@ class MLP(nn.Sequential):
         layers: list[nn.Module] = []
         for layer in range(hidden):
             layers += [nn.Linear(inputs if layer == 0 else width, width), LeakyReLU(slope)]
-        super().__init__(*layers, nn.Linear(width, outputs))
+        super().__init__(*layers, nn.Linear(width if hidden else inputs, outputs))
         if rng is not None:
             he_normal(self, rng)
 
@@ -55,11 +55,11 @@ def he_normal(network: nn.Module, rng: torch.Generator, scale: float = 0.8) -> N
                 layer.bias.zero_()
 
 
-def toy_generator(rng: torch.Generator | None = None) -> MLP:
-    """G of [DOT19] Table 4 (i): latents (B, 2) -> points (B, 2)."""
-    return MLP(2, 256, 2, rng=rng)
+def toy_generator(rng: torch.Generator | None = None, *, width: int = 256) -> MLP:
+    """G of [DOT19] Table 4 (i): latents (B, 2) -> points (B, 2). 256 units a layer there."""
+    return MLP(2, width, 2, rng=rng)
 
 
-def toy_discriminator(rng: torch.Generator | None = None) -> MLP:
-    """D of [DOT19] Table 4 (ii): points (B, 2) -> logits (B, 1)."""
-    return MLP(2, 512, 1, rng=rng)
+def toy_discriminator(rng: torch.Generator | None = None, *, width: int = 512) -> MLP:
+    """D of [DOT19] Table 4 (ii): points (B, 2) -> logits (B, 1). 512 units a layer there."""
+    return MLP(2, width, 1, rng=rng)

@@ -1,0 +1,77 @@
+"""The package's layers: a module imports only from lower ones. Kinds: invariants, failures."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "dotlib"
+
+# A module that is not here needs a reason first; the number says what it may import.
+LAYERS = {
+    "__init__": 0, "errors": 0, "atomic": 0, "config": 0, "seeding": 0, "provenance": 0,
+    "tables": 0,
+    "priors": 1, "data": 1, "networks": 1, "objectives": 1, "published": 1, "duality": 1,
+    "pairs": 2,
+    "descent": 3,
+    "lipschitz": 4, "transport": 4,
+    "metrics": 5,
+    "checkpoints": 6, "official": 6,
+    "training": 7, "records": 7, "plots": 7,
+    "zoo": 8,
+    "selection": 9, "figure3": 9, "notebook": 9,
+    "audit": 10, "cli": 10,
+}
+# Layer 0 is flat but for this: everything may raise the house's errors and write files whole.
+GROUND = {"errors", "atomic"}
+
+
+def imports(source: str) -> set[str]:
+    """Modules of dotlib that a source text imports, at any depth of its code."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            raise AssertionError("relative import: write 'from dotlib import ...'")
+        elif isinstance(node, ast.ImportFrom) and node.module == "dotlib":
+            names = [f"dotlib.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("dotlib.")}
+    return found
+
+
+def uphill(module: str, source: str) -> list[str]:
+    """One line for each import that does not lead to a lower layer."""
+    faults = []
+    for other in sorted(imports(source) - {module}):
+        allowed = LAYERS[other] < LAYERS[module] or (other in GROUND and module not in GROUND)
+        if not allowed:
+            faults.append(f"dotlib.{module} (layer {LAYERS[module]}) imports "
+                          f"dotlib.{other} (layer {LAYERS[other]})")
+    return faults
+
+
+def sources():
+    """(layer name, path) of every module."""
+    return [(path.relative_to(PACKAGE).with_suffix("").parts[0], path)
+            for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+def test_every_module_has_a_layer():
+    assert {name for name, _ in sources()} == set(LAYERS)
+
+
+@pytest.mark.parametrize(("module", "path"), sources(), ids=lambda value: str(value)[-24:])
+def test_imports_lead_downhill(module, path):
+    assert uphill(module, path.read_text(encoding="utf-8")) == []
+
+
+def test_an_uphill_import_is_named_with_both_modules():
+    assert uphill("metrics", "def f():\n    from dotlib import zoo, errors\n") == [
+        "dotlib.metrics (layer 5) imports dotlib.zoo (layer 8)"]
+    assert uphill("zoo", "from dotlib.cli import main") == [
+        "dotlib.zoo (layer 8) imports dotlib.cli (layer 10)"]
