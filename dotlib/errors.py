@@ -3,6 +3,7 @@
 import difflib
 import math
 from collections.abc import Iterable
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
@@ -63,7 +64,7 @@ def check_not_negative(name: str, value: float, remedy: str) -> None:
 
 def check_count(name: str, value: int, least: int = 1) -> None:
     """Refuse anything but an integer of at least `least`. Raises BadInput."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise BadInput(f"{name}: expected an integer >= {least}, found {value!r}; "
                        f"pass a whole number from {least} up")
 
@@ -83,4 +84,4 @@ def nearest(value: object, known: Iterable[str]) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -369,9 +369,9 @@ def test_every_objective_trains(objective):
 
 
 def test_one_critic_update_by_hand():
-    """The scalar critic D(x) = w x on G = 0, WGAN, penalty 3 (|w| - 2)^2, in closed form.
+    """The scalar critic D(x) = w x on G = -0.3, WGAN, penalty 3 (|w| - 2)^2, in closed form.
 
-    dV_D/dw = mean(x) and the penalty's derivative is 6 (|w| - 2) sign(w). Adam's first step is
+    V_D = w (x + 0.3), and the penalty's derivative is 6 (|w| - 2) sign(w). Adam's first step is
     -lr g/(|g| + 1e-8): its sign is the gradient's and its size is lr to 1e-6 relative.
     """
     settings = replace(SETTINGS, gp_weight=3.0, gp_target=2.0, lr_D=0.01)
@@ -381,13 +381,14 @@ def test_one_critic_update_by_hand():
         with torch.no_grad():
             D[0].weight.fill_(w)
             G[0].weight.zero_()
-            G[0].bias.zero_()
+            G[0].bias.fill_(-0.3)
+            D[0].bias.fill_(7.0)  # V_D is a difference: it drops out
         trainer = Trainer(settings, G, D, Uniform(1),
                           lambda n, rng, x=x: torch.full((n, 1), x))
         value, penalty = trainer._update_discriminator()
-        assert sign == torch.sign(torch.tensor(x - 6 * (w - 2)))  # the case is what it says
+        assert sign * (x + 0.3 - 6 * (w - 2)) > 0  # the case is what it says
         assert D[0].weight.item() - w == pytest.approx(sign * 0.01, rel=1e-4)  # float32 weights
-        assert float(value) == pytest.approx(w * x, rel=1e-5)
+        assert float(value) == pytest.approx(w * (x + 0.3), rel=1e-5, abs=1e-5)
         assert float(penalty) == pytest.approx((w - 2) ** 2, rel=1e-4)
 
 

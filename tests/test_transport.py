@@ -661,3 +661,12 @@ def test_an_option_with_a_typo_is_a_type_error():
 def test_wrong_settings_are_named(make, message):
     with pytest.raises(BadInput, match=message):
         make()
+
+
+def test_lack_of_memory_keeps_its_own_error():
+    """A caller may want to catch it and lower batch_size."""
+    def full(x):
+        raise torch.OutOfMemoryError("no room")
+
+    with pytest.raises(torch.OutOfMemoryError, match="no room"):
+        target_dot(full, points(4, 2), 1.0)
