@@ -29,7 +29,7 @@ bench: $(READY)  ## run the benchmarks
 	set -e; for file in benchmarks/*.py; do echo "$$file"; OMP_NUM_THREADS=1 $(BIN)/python $$file; done
 
 clean:  ## remove what was built; the environment and trained pairs stay
-	rm -rf _build/html _build/html-* _build/html.stamp _build/executed _build/failed _build/records \
+	rm -rf _build/html _build/html-* _build/html.stamp _build/executed _build/failed _build/records _build/moved \
 	  executed .snakemake .pytest_cache .ruff_cache .hypothesis .coverage
 
 $(READY): pyproject.toml constraints.txt
@@ -37,11 +37,11 @@ $(READY): pyproject.toml constraints.txt
 	  f"Python 3.11 is needed, {sys.executable} is {v[0]}.{v[1]}; name another: make PYTHON=/path/to/python3.11")'
 	@echo "making the environment in $(VENV), about two minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,test]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[book,test]'
 	@touch $@
 
 $(LAB_READY): $(READY) workflow/lab_settings.json workflow/lab_startup.py
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[lab]'
 	mkdir -p $(VENV)/share/jupyter/lab/settings
 	cp workflow/lab_settings.json $(VENV)/share/jupyter/lab/settings/overrides.json
 	mkdir -p $(VENV)/ipython/profile_default/startup

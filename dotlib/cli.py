@@ -38,8 +38,8 @@ def run(options: argparse.Namespace) -> None:
     for parameter in options.parameter:
         if "=" not in parameter:
             raise BadInput(f"-p: found {parameter!r} without '='; write -p NAME=VALUE")
-    parameters = dict(parameter.split("=", 1) for parameter in options.parameter)
-    notebook.run_notebook(options.notebook, options.output, parameters)
+    notebook.run_notebook(options.notebook, options.output,
+                          notebook.parse_values(options.parameter))
 
 
 def keep(options: argparse.Namespace) -> None:

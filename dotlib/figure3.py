@@ -3,10 +3,12 @@
 A trial draws 1,000 latents, moves the generated points by DOT and by the naive ascent, and compares
 each set with 1,000 training points ([DOT19] B.1). All methods of a trial share latents and target,
 so their differences are paired. Moved points are cached in files keyed by everything that decides
-them; a killed measurement continues from the last finished block of trials.
+them, the code of the descent too; a killed measurement continues from the last finished block of
+trials.
 """
 
 import hashlib
+import inspect
 import json
 import math
 from dataclasses import asdict, dataclass
@@ -20,6 +22,7 @@ from tqdm import tqdm
 from dotlib import (
     atomic,
     checkpoints,
+    descent,
     lipschitz,
     metrics,
     official,
@@ -219,5 +222,6 @@ def _move_block(what: Subject, c: Figure3, K_eff: float, seed: int, start: int,
 
 def _key(what: Subject, c: Figure3, K_eff: float, seed: int) -> str:
     settings = {k: v for k, v in asdict(c).items() if k != "trials"}
-    text = json.dumps([what.name, what.digests, settings, K_eff, seed], sort_keys=True)
+    code = [inspect.getsource(module) for module in (transport, descent)]
+    text = json.dumps([what.name, what.digests, settings, K_eff, seed, code], sort_keys=True)
     return f"{what.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -48,6 +48,7 @@ def panels(sets: Mapping[str, np.ndarray], *, limits: tuple[float, float],
             axis.scatter(*np.asarray(points).T, s=3, linewidths=0,
                          color=COLOURS.get(name, BLACK))
             axis.set(xlim=limits, ylim=limits, aspect="equal", title=titles.get(name, name))
+        plt.close(figure)  # a notebook shows what a cell returns, once
         return figure
 
 
@@ -99,6 +100,7 @@ def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str,
         axis.set_yticks(range(len(rows)), list(rows))
         axis.set_xlabel(unit)
         axis.invert_yaxis()
+        plt.close(figure)  # a notebook shows what a cell returns, once
         return figure
 
 
@@ -125,6 +127,7 @@ def curves(x: Sequence[float], lines: Mapping[str, np.ndarray], *, xlabel: str, 
         axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log_x else "linear",
                  yscale="log" if log_y else "linear")
         axis.legend()
+        plt.close(figure)  # a notebook shows what a cell returns, once
         return figure
 
 

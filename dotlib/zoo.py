@@ -19,7 +19,7 @@ from dotlib.seeding import generator, numpy_rng
 from dotlib.training import Trainer, read_log, train
 
 NAMES = {"25gaussians-wgan-gp": "25gaussians", "swissroll-wgan-gp": "swissroll"}
-SCORE_SETS, SCORE_POINTS = 4, 1_000
+SCORES, SCORE_SETS, SCORE_POINTS = 50, 4, 1_000  # along a training; sets and points of each
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,13 @@ def make(settings: Training, path: Path) -> None:
     torch.set_num_threads(1)
     try:
         trainer = toy_trainer(settings)
-        train(trainer, folder, score=toy_score(settings), score_every=max(1, settings.generator_updates // 50))
+        train(trainer, folder, score=toy_score(settings),
+              score_every=max(1, settings.generator_updates // SCORES))
     finally:
         torch.set_num_threads(threads)
     tensors, _ = trainer.state()
     weights = {name: t for name, t in tensors.items() if name[:2] in ("G.", "D.")}
-    made = provenance.here() | {"seconds_of_last_session": round(time.monotonic() - started, 1)}
+    made = provenance.here() | {"seconds_since_resume": round(time.monotonic() - started, 1)}
     checkpoints.save(path, weights, {"settings": asdict(settings), "log": read_log(folder),
                                      "made": made})
     shutil.rmtree(folder)  # with what killed writers may have left in it

@@ -115,7 +115,7 @@ def test_trained_once_then_loaded(folder, monkeypatch):
     assert first.path == zoo.path_of(NAME, TINY, "smoke")
     assert first.path.parent == folder / NAME
     assert [row["update"] for row in first.log][-1] == 3 and first.log[-1]["emd_g"] > 0
-    assert {"commit", "versions", "device", "seconds_of_last_session"} <= first.made.keys()
+    assert {"commit", "versions", "device", "seconds_since_resume"} <= first.made.keys()
     files = sorted(path.name for path in first.path.parent.iterdir())
     assert files == [first.path.name, first.path.name + ".lock"] or files == [first.path.name]
 

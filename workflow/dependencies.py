@@ -23,6 +23,11 @@ def of_notebook(notebook, root="."):
     return sorted(str(file) for file in files if file.exists())
 
 
+def of_module(name, root="."):
+    """Files of a module of dotlib and of all that it imports."""
+    return sorted(str(file) for file in _closure({name}, Path(root)))
+
+
 def _is_python(code):
     try:
         ast.parse(code)
