@@ -32,12 +32,16 @@ def move(options: argparse.Namespace) -> None:
     print(f"{what.name}: {c.trials} trials of {c.points} points moved with K_eff {K_eff:.3f}")
 
 
+def picture(options: argparse.Namespace) -> None:
+    """Draw both rows of Figure 3, the README's picture."""
+    from dotlib import figure3
+    figure3.picture(options.profile, options.seed).savefig(options.output)
+    print(options.output)
+
+
 def run(options: argparse.Namespace) -> None:
     """Execute one text notebook as the book does."""
     from dotlib import notebook
-    for parameter in options.parameter:
-        if "=" not in parameter:
-            raise BadInput(f"-p: found {parameter!r} without '='; write -p NAME=VALUE")
     notebook.run_notebook(options.notebook, options.output,
                           notebook.parse_values(options.parameter))
 
@@ -72,6 +76,9 @@ def parser() -> argparse.ArgumentParser:
     sub = command(move, "move")
     sub.add_argument("dataset", help="25gaussians or swissroll")
     sub.add_argument("--weights", default="trained", help="trained or authors")
+    sized(sub)
+    sub = command(picture, "picture")
+    sub.add_argument("output", type=Path, help="book/_static/fig3.png")
     sized(sub)
     sub = command(run, "run")
     sub.add_argument("notebook", type=Path, help="notebooks/NAME.md")

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from scipy import stats
 from torch import Tensor
 from tqdm import tqdm
@@ -26,13 +27,14 @@ from dotlib import (
     lipschitz,
     metrics,
     official,
+    plots,
     published,
     records,
     tables,
     transport,
     zoo,
 )
-from dotlib.config import Figure3, toy_training
+from dotlib.config import Figure3, figure3, toy_datasets, toy_training
 from dotlib.data import ToyData
 from dotlib.errors import check_option
 from dotlib.pairs import Pair
@@ -46,6 +48,7 @@ CLAIMS = (  # first minus second, and what the paper's numbers say of it
     ("naive", "g", "naive against G"),
 )
 COSTS = ("sqeuclidean", "euclidean")
+LIMITS = {"25gaussians": (-2.0, 2.0), "swissroll": (-2.4, 2.4)}  # of a plot's axes, data units
 BLOCK = 5  # trials in one cached file
 
 
@@ -183,6 +186,18 @@ def record(what: Subject, c: Figure3, K_eff: lipschitz.LipschitzEstimate,
                - published.value(f"fig3.{what.dataset}.{worse}.emd").value)
         run.verdicts[claim] = published.judge_sign(gap, interval, profile=profile)
     return run
+
+
+def picture(profile: str, seed: int = 0) -> Figure:
+    """Both rows of Figure 3 from our own pairs, as the README shows them."""
+    c = figure3(profile)
+    shown = {}
+    for dataset in toy_datasets("both"):
+        what = subject(dataset, weights="trained", profile=profile, seed=seed)
+        sets = moved(what, c, constant(what, c, seed).value, seed)
+        shown[dataset] = {"real": target(what, c, seed, 0, "random")}
+        shown[dataset] |= {method: points[0] for method, points in sets.items()}
+    return plots.rows(shown, LIMITS)
 
 
 def table(runs: dict[str, dict[str, records.Record | None]]) -> str:

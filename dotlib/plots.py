@@ -52,6 +52,29 @@ def panels(sets: Mapping[str, np.ndarray], *, limits: tuple[float, float],
         return figure
 
 
+def rows(figures: Mapping[str, Mapping[str, np.ndarray]],
+         limits: Mapping[str, tuple[float, float]]) -> Figure:
+    """The whole of Figure 3: one row a data set, one column a set of points.
+
+    figures:  row -> (column -> (n, 2)), the same columns in every row.
+    limits:   row -> limits of both axes.
+    """
+    with style():
+        columns = list(next(iter(figures.values())))
+        size = (2.3 * len(columns), 2.4 * len(figures))
+        figure, axes = plt.subplots(len(figures), len(columns), figsize=size, squeeze=False)
+        for line, (name, sets) in zip(axes, figures.items(), strict=True):
+            for axis, column in zip(line, columns, strict=True):
+                axis.scatter(*np.asarray(sets[column]).T, s=2, linewidths=0,
+                             color=COLOURS.get(column, BLACK))
+                axis.set(xlim=limits[name], ylim=limits[name], aspect="equal", xticks=[],
+                         yticks=[])
+        for axis, column in zip(axes[0], columns, strict=True):
+            axis.set_title(NAMES.get(column, column))
+        plt.close(figure)
+        return figure
+
+
 def particles(paths: Mapping[str, np.ndarray], steps: Sequence[int], background: np.ndarray, *,
               limits: tuple[float, float], frame_ms: int = 80) -> bytes:
     """An animated GIF of points on their way, one panel for each method.

@@ -57,13 +57,13 @@ def test_move_prepares_the_figure(monkeypatch, capsys):
     assert "moved with K_eff 1.250" in capsys.readouterr().out
 
 
-def test_run_passes_parameters_as_text(monkeypatch):
+def test_run_passes_parameters(monkeypatch):
     asked = []
     monkeypatch.setattr(notebook, "run_notebook", lambda *arguments: asked.append(arguments))
     assert cli.main(["run", "notebooks/a.md", "executed/a.ipynb", "-p", "profile=smoke",
-                     "-p", "text=a=b", "-p", "empty="]) == 0
+                     "-p", "text=a=b", "-p", "seed=3"]) == 0
     assert asked == [(Path("notebooks/a.md"), Path("executed/a.ipynb"),
-                      {"profile": "smoke", "text": "a=b", "empty": ""})]
+                      {"profile": "smoke", "text": "a=b", "seed": 3})]
 
 
 def test_keep_keeps_every_record(monkeypatch, capsys):
@@ -95,7 +95,7 @@ def test_unknown_errors_are_not_hidden(monkeypatch):
     (["train", "swissroll-wgan-gp", "--profile", "small"], "profile: unknown 'small'"),
     (["choose-gp-weight", "mnist", "--profile", "smoke"], "dataset: unknown 'mnist'"),
     (["run", "absent.md", "out.ipynb"], "absent.md: .*"),
-    (["run", "a.md", "out.ipynb", "-p", "profile"], "-p: found 'profile' without '='; write"),
+    (["run", "a.md", "out.ipynb", "-p", "profile"], "parameter: 'profile' has no '='; write"),
     (["keep", "absent.json"], "absent.json: no such record"),
 ])
 def test_wrong_arguments_are_told_in_one_line(arguments, message, capsys, monkeypatch, tmp_path):

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from dotlib import audit, config, data, figure3, priors, records, seeding, zoo
+from dotlib import audit, cli, config, data, figure3, priors, records, seeding, zoo
 from dotlib.errors import BadInput
 from dotlib.pairs import Pair
 
@@ -143,3 +144,15 @@ def test_a_set_without_modes_has_two_readings(subject):
     sets = figure3.moved(what, C, 2.0, seed=0)
     assert {sampling for _, sampling in audit.readings(what, sets, C, 0)} == {"random"}
     assert audit.best_sampling(what) == "random"
+
+
+def test_the_command_line_moves_points_and_draws_the_picture(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+    assert cli.main(["move", "swissroll", "--profile", "smoke"]) == 0
+    assert "swissroll: 4 trials of 100 points moved" in capsys.readouterr().out
+    assert list(tmp_path.glob("figure3/swissroll-*/trial0-3.safetensors"))
+    assert cli.main(["picture", str(tmp_path / "a.png"), "--profile", "smoke"]) == 0
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size[0] > 1.5 * image.size[1]  # four columns, two rows
+    assert cli.main(["move", "swisroll", "--profile", "smoke"]) == 2
+    assert "nearest: swissroll" in capsys.readouterr().err

@@ -276,11 +276,13 @@ def test_resuming_twice_changes_nothing(tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_what_was_logged_after_the_saved_state_is_dropped(tmp_path):
+@pytest.mark.parametrize("rest", ['{"update": 10, "V_D": 9.0}\n{"update": 11, "V_', '{"upda', "{"])
+def test_what_was_logged_after_the_saved_state_is_dropped(tmp_path, rest):
+    """Whole lines that no saved state holds, and lines that a kill cut short."""
     run(tmp_path / "alone")
     stop_after(small_trainer(), tmp_path / "cut", 9)
     with (tmp_path / "cut" / "log.jsonl").open("a") as log:
-        log.write('{"update": 10, "V_D": 9.0}\n{"update": 11, "V_')  # no state holds these
+        log.write(rest)
     run(tmp_path / "cut")
     assert_same_end(tmp_path / "cut", tmp_path / "alone")
 
