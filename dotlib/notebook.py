@@ -14,7 +14,6 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-import yaml
 from markdown_it import MarkdownIt
 from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
@@ -153,11 +152,18 @@ def refuse_names(names: set[str], known: tuple[str, ...] | list[str]) -> None:
 
 
 def parse_values(pairs: list[str]) -> dict:
-    """{"seed": 3} from ["seed=3"], values read as YAML. Raises BadInput where '=' is missing."""
+    """{"seed": 3} from ["seed=3"], values read as Python literals, else as text.
+    Raises BadInput where '=' is missing."""
+    values = {}
     for pair in pairs:
-        if "=" not in pair:
+        name, equals, text = pair.partition("=")
+        if not equals:
             raise BadInput(f"parameter: {pair!r} has no '='; write NAME=VALUE")
-    return {name: yaml.safe_load(text) for name, text in (pair.split("=", 1) for pair in pairs)}
+        try:
+            values[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            values[name] = text
+    return values
 
 
 def run_notebook(source: str | Path, destination: str | Path, values: dict | None = None, *,

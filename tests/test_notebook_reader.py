@@ -196,9 +196,9 @@ def test_a_kernel_that_cannot_start_is_reported(page):
                               "a.ipynb")
 
 
-def test_values_are_read_as_yaml():
-    assert notebook.parse_values(["seed=3", "profile=smoke", "x=a=b"]) == {
-        "seed": 3, "profile": "smoke", "x": "a=b"}
+def test_values_are_read_as_literals():
+    assert notebook.parse_values(["seed=3", "profile=smoke", "x=a=b", "lr=1e-3", "y=[1"]) == {
+        "seed": 3, "profile": "smoke", "x": "a=b", "lr": 0.001, "y": "[1"}
     with pytest.raises(BadInput, match="'seed' has no '='"):
         notebook.parse_values(["seed"])
 

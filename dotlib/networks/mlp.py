@@ -11,8 +11,8 @@ class LeakyReLU(nn.Module):
 
     torch's own leaky ReLU has the same values and gradients, but when a gradient is differentiated
     again (the gradient penalty) it sends a tensor of zeros back through the whole network. Here
-    the mask is a constant, so that pass does not exist: a sixth of a critic update is saved
-    (benchmarks/critic_update.py).
+    the mask is a constant, so that pass does not exist: about a tenth of a critic update is
+    saved (benchmarks/critic_update.py).
     """
 
     def __init__(self, slope: float) -> None:
