@@ -189,8 +189,8 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The specified file .* does not end in")
             papermill.execute_notebook(
-                _with_folder(source), _with_folder(temporary), values, progress_bar=False,
-                start_timeout=start_timeout, execution_timeout=cell_timeout,
+                os.path.join(".", source), os.path.join(".", temporary), values,
+                progress_bar=False, start_timeout=start_timeout, execution_timeout=cell_timeout,
                 extra_arguments=["--log-level=40"])  # errors of the kernel itself only
         finished = _finished(nbformat.read(temporary, as_version=4), source, destination, values)
         atomic.write_text(destination, nbformat.writes(finished) + "\n")
@@ -199,10 +199,6 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
         raise NotebookFailed(_failure(source, temporary, error)) from None
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _with_folder(path: str | Path) -> str:
-    return str(path) if os.path.isabs(path) else os.path.join(".", path)
 
 
 def _remove_stale(destination: Path) -> None:
