@@ -49,5 +49,5 @@ def test_markdown_tables():
     assert text.splitlines() == ["| a | b |", "| :-- | --: |", "| x | 1 |", "| y | 2 |"]
     with pytest.raises(ValueError, match="has 1 cells, the header 2"):
         tables.markdown(["a", "b"], [["x"]])
-    assert tables.plus_minus(0.0523, 0.0081) == "0.052 ± 0.008"
+    assert tables.plus_minus(0.0523, 0.0081) == "0.052\u00a0±\u00a00.008"
     assert tables.plus_minus(1.5, None, 1) == "1.5"
