@@ -1,19 +1,19 @@
 """What Figure 3's numbers can show: the same transport under other readings and settings."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dotlib import figure3, metrics, records, transport
+from dotlib import figure3, lipschitz, metrics, published, records, transport
 from dotlib.config import Figure3
 from dotlib.figure3 import Subject, paired_interval
 
 READINGS = (("sqeuclidean", "random"), ("sqeuclidean", "balanced"),
             ("euclidean", "random"), ("euclidean", "balanced"))
 READING_NAMES = {"sqeuclidean": "squared cost", "euclidean": "W1 cost"}
-SQUARED, PLAIN = "squared data units", "data units"
+CLIP = 2.0  # the released code confines each coordinate to [-2, 2] after every update
 
 
 def readings(what: Subject, sets: dict[str, Tensor], c: Figure3,
@@ -31,11 +31,18 @@ def readings(what: Subject, sets: dict[str, Tensor], c: Figure3,
             for cost, sampling in possible}
 
 
-def separates(emd: dict[str, np.ndarray], better: str, worse: str) -> bool:
-    """Whether a reading tells two methods apart: the paired 95 % interval of better - worse lies
-    below 0, and the gain exceeds the standard deviation of the floor."""
-    mean, (_, high) = paired_interval(emd[better], emd[worse])
-    return high < 0 and -mean > float(emd["real"].std(ddof=1))
+def compare(emd: dict[str, np.ndarray], first: str, second: str, *, profile: str) -> str:
+    """How a reading ranks two methods: "better", "worse" or "not separated", first to second.
+
+    They are separated when the paired 95 % interval of their difference excludes 0 and its mean
+    exceeds the standard deviation of the floor. A smoke run compares nothing.
+    """
+    if profile == "smoke":
+        return published.SMOKE
+    mean, (low, high) = paired_interval(emd[first], emd[second])
+    if low <= 0 <= high or abs(mean) <= float(emd["real"].std(ddof=1)):
+        return "not separated"
+    return "better" if mean < 0 else "worse"
 
 
 def settings_of_descent(K_eff: float, c: Figure3, *, K_paper: float,
@@ -50,11 +57,11 @@ def settings_of_descent(K_eff: float, c: Figure3, *, K_paper: float,
         f"K_eff of the paper, {K_paper:g}": (K_paper, {}),
         f"K_eff of the notebook, {K_notebook:g}": (K_notebook, {}),
         "K_eff doubled": (2 * K_eff, {}),
-        "SGD, lr 0.01": (K_eff, {"optimizer": transport.SGD(c.lr)}),
-        "200 updates": (K_eff, {"steps": 2 * c.steps}),
-        "delta 1e-6": (K_eff, {"delta": 1e-6}),
+        f"SGD, lr {c.lr:g}": (K_eff, {"optimizer": transport.SGD(c.lr)}),
+        f"{2 * c.steps} updates": (K_eff, {"steps": 2 * c.steps}),
+        f"delta {c.delta / 1000:g}": (K_eff, {"delta": c.delta / 1000}),
         "smooth norm": (K_eff, {"variant": "exact"}),
-        "clip at 2": (K_eff, {"clip": 2.0}),
+        f"clip at {CLIP:g}": (K_eff, {"clip": CLIP}),
         "squared cost": (K_eff, {"cost": "sqeuclidean"}),
     }
 
@@ -64,18 +71,23 @@ def sensitivity(what: Subject, y: Tensor, c: Figure3, seed: int,
     """Each setting on the same generated points y, (trials, points, 2).
 
     Returns label -> {"emd": W1 to the training points (trials,), "length": mean distance moved
-    (trials,), "outside": share of points beyond 2 in a coordinate (trials,)}.
+    (trials,), "outside": share of points that any update, the start included, has beyond CLIP in
+    a coordinate (trials,)}.
     """
     few = replace(c, trials=len(y))
     results = {}
     for label, (K, changes) in settings.items():
-        moved = torch.stack([figure3.move(what, part, K, c, "dot", **changes).final for part in y])
+        steps = range(changes.get("steps", c.steps) + 1)
+        paths = [figure3.move(what, part, K, c, "dot", snapshots=steps, **changes).points
+                 for part in y]  # (steps + 1, points, 2) each
+        moved = torch.stack([path[-1] for path in paths])
         emd = figure3.distances(what, {"dot": moved}, few, seed, cost="euclidean",
                                 sampling=best_sampling(what))
         results[label] = {
             "emd": emd["dot"],
             "length": (moved - y).norm(dim=2).mean(1).numpy(),
-            "outside": (moved.abs() > 2).any(2).float().mean(1).numpy(),
+            "outside": np.array([(path.abs() > CLIP).any(2).any(0).float().mean()
+                                 for path in paths]),
         }
     return results
 
@@ -97,35 +109,35 @@ def best_sampling(what: Subject) -> str:
     return "random" if what.data.modes is None else "balanced"
 
 
-def record(what: Subject, c: Figure3, profile: str, seed: int, *, K_eff: float,
-           emds: dict[tuple[str, str], dict[str, np.ndarray]],
-           gaps: dict[str, np.ndarray], few: dict[str, dict[str, np.ndarray]],
-           pairs: tuple[list[int], np.ndarray, np.ndarray]) -> records.Record:
-    """Everything this page measures on one pair, in one record.
+def fill_record(run: records.Record, *, K_eff: float,
+                emds: dict[tuple[str, str], dict[str, np.ndarray]], gaps: dict[str, np.ndarray],
+                few: dict[str, dict[str, np.ndarray]], curve: lipschitz.LipschitzCurve) -> None:
+    """Put everything that the audit measures on one pair into its record.
 
-    pairs:  numbers of pairs, K_eff estimated from each, and the spread of one maximum.
+    emds:   from `readings`; gaps: from `monge_gaps`; few: from `sensitivity`.
+    curve:  K_eff against the number of pairs.
     """
-    run = records.start("fig3_audit", profile=profile, dataset=what.name, seed=seed,
-                        parameters=asdict(c) | {"origin": what.origin},
-                        weights=what.digests)
-    run.put("K_eff", K_eff, unit="logits per data distance")
+    run.put("K_eff", K_eff, unit=figure3.SLOPE)
     for (cost, sampling), values in emds.items():
-        unit = SQUARED if cost == "sqeuclidean" else PLAIN
+        unit = figure3.SQUARED if cost == "sqeuclidean" else figure3.PLAIN
         for method, per_trial in values.items():
-            run.put(f"emd_{cost}_{sampling}_{method}", float(per_trial.mean()), n=c.trials,
-                    sd=float(per_trial.std(ddof=1)), unit=unit)
-        for better, worse, _ in figure3.CLAIMS:
-            mean, interval = paired_interval(values[better], values[worse])
-            run.put(f"{better}_minus_{worse}_{cost}_{sampling}", mean, interval=interval,
-                    n=c.trials, unit=unit)
+            _put(run, f"emd_{cost}_{sampling}_{method}", per_trial, unit)
+        for first, second, _ in figure3.CLAIMS:
+            mean, interval = paired_interval(values[first], values[second])
+            run.put(f"{first}_minus_{second}_{cost}_{sampling}", mean, interval=interval,
+                    n=len(values[first]), unit=unit)
+            claim = f"{figure3.NAMES[first]} against {figure3.NAMES[second]}"
+            run.verdicts[f"{READING_NAMES[cost]}, {sampling}: {claim}"] = compare(
+                values, first, second, profile=run.profile)
     for method, per_trial in gaps.items():
-        run.put(f"monge_gap_{method}", float(per_trial.mean()), sd=float(per_trial.std(ddof=1)),
-                n=len(per_trial), unit=PLAIN)
+        _put(run, f"monge_gap_{method}", per_trial, figure3.PLAIN)
     for label, values in few.items():
-        run.put(f"setting: {label}", float(values["emd"].mean()), n=len(values["emd"]),
-                sd=float(values["emd"].std(ddof=1)), unit=PLAIN)
-    counts, means, spreads = pairs
-    run.put("pairs", counts, unit="pairs")
-    run.put("K_eff_by_pairs", np.asarray(means).tolist(), unit="logits per data distance")
-    run.put("K_eff_by_pairs_sd", np.asarray(spreads).tolist(), unit="logits per data distance")
-    return run
+        _put(run, f"W1, {label}", values["emd"], figure3.PLAIN)
+    run.put("pairs", list(curve.n_pairs), unit="pairs")
+    run.put("K_eff_by_pairs", curve.mean.tolist(), unit=figure3.SLOPE)
+    run.put("K_eff_by_pairs_sd", curve.std.tolist(), unit=figure3.SLOPE)
+
+
+def _put(run: records.Record, name: str, per_trial: np.ndarray, unit: str) -> None:
+    run.put(name, float(per_trial.mean()), sd=float(per_trial.std(ddof=1)), n=len(per_trial),
+            unit=unit)

@@ -24,7 +24,7 @@ def choose_gp_weight(options: argparse.Namespace) -> None:
 def move(options: argparse.Namespace) -> None:
     """Move the points of Figure 3, so that its pages only have to load them."""
     from dotlib import config, figure3
-    c = config.figure3(options.profile)
+    c = config.figure3_settings(options.profile)
     what = figure3.subject(options.dataset, weights=options.weights, profile=options.profile,
                            seed=options.seed)
     K_eff = figure3.constant(what, c, options.seed).value
@@ -34,8 +34,8 @@ def move(options: argparse.Namespace) -> None:
 
 def picture(options: argparse.Namespace) -> None:
     """Draw both rows of Figure 3, the README's picture."""
-    from dotlib import figure3
-    figure3.picture(options.profile, options.seed).savefig(options.output)
+    from dotlib import reporting
+    reporting.picture(options.profile, options.seed).savefig(options.output)
     print(options.output)
 
 

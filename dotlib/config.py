@@ -8,7 +8,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, replace
 
-from dotlib.errors import SettingsDiffer, check_option
+from dotlib.errors import SettingsDiffer, check_count, check_option
 
 PROFILES = ("smoke", "laptop", "paper")
 
@@ -65,7 +65,14 @@ def toy_training(dataset: str, profile: str, seed: int = 0) -> Training:
     """Settings of the WGAN-GP on a 2-D set. Raises BadInput for an unknown profile."""
     check_option("profile", profile, PROFILES)
     check_option("dataset", dataset, GP_WEIGHT)
+    check_count("seed", seed, 0)
     return replace(Training(dataset, gp_weight=GP_WEIGHT[dataset], seed=seed), **SCHEDULE[profile])
+
+
+def changed_from_published(profile: str) -> dict[str, tuple]:
+    """Fields in which a profile's 2-D training differs from B.1: name -> (published, here)."""
+    check_option("profile", profile, PROFILES)
+    return {name: (getattr(Training(""), name), here) for name, here in SCHEDULE[profile].items()}
 
 
 def toy_datasets(dataset: str) -> tuple[str, ...]:
@@ -90,12 +97,12 @@ class Figure3:
 
 FIGURE3 = {
     "smoke": Figure3(trials=4, points=100, steps=10),
-    "laptop": Figure3(trials=30),
+    "laptop": Figure3(),
     "paper": Figure3(),
 }
 
 
-def figure3(profile: str) -> Figure3:
+def figure3_settings(profile: str) -> Figure3:
     """Settings of Figure 3. Raises BadInput for an unknown profile."""
     check_option("profile", profile, PROFILES)
     return FIGURE3[profile]
@@ -107,17 +114,17 @@ class Audit:
 
     trials: int  # for each changed setting
     pair_counts: tuple[int, ...] = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
-    pair_repeats: int = 4  # pairs drawn, in multiples of the largest count
+    pair_repeats: int = 10  # pairs drawn, in multiples of the largest count
     gradient_points: int = 10_000
 
 
 AUDIT = {
     "smoke": Audit(trials=2, pair_counts=(100, 300, 1_000), gradient_points=500),
-    "laptop": Audit(trials=3),
-    "paper": Audit(trials=20),
+    "laptop": Audit(trials=10),
+    "paper": Audit(trials=10),
 }
 
-def audit(profile: str) -> Audit:
+def audit_settings(profile: str) -> Audit:
     """Settings of the audit. Raises BadInput for an unknown profile."""
     check_option("profile", profile, PROFILES)
     return AUDIT[profile]

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from scipy import stats
 from torch import Tensor
 from tqdm import tqdm
@@ -27,21 +26,22 @@ from dotlib import (
     lipschitz,
     metrics,
     official,
-    plots,
-    published,
-    records,
-    tables,
+    pairs,
+    priors,
+    seeding,
     transport,
     zoo,
 )
-from dotlib.config import Figure3, figure3, toy_datasets, toy_training
+from dotlib.config import Figure3, toy_datasets, toy_training
 from dotlib.data import ToyData
-from dotlib.errors import check_option
+from dotlib.errors import check_count, check_option
+from dotlib.networks import mlp
 from dotlib.pairs import Pair
 from dotlib.seeding import generator
 
 METHODS = ("g", "dot", "naive")
-NAMES = {"g": "G", "dot": "DOT", "naive": "naive", "real": "real"}
+NAMES = {"g": "G", "dot": "DOT", "naive": "naive", "real": "real points"}
+SQUARED, PLAIN, SLOPE = "squared data units", "data units", "logits per data distance"
 CLAIMS = (  # first minus second, and what the paper's numbers say of it
     ("dot", "g", "DOT against G"),
     ("dot", "naive", "DOT against naive"),
@@ -78,7 +78,8 @@ class Subject:
 def subject(dataset: str, *, weights: str, profile: str, seed: int) -> Subject:
     """Our trained pair, or the authors' weights, with the training set it is compared with.
 
-    weights:  "trained" or "authors". Raises BadInput for another word, BadFile when the authors'
+    weights:  "trained" or "authors".
+    Raises BadInput for another word, BadFile when the authors'
               files are not at hand.
     """
     check_option("weights", weights, ("trained", "authors"))
@@ -92,6 +93,20 @@ def subject(dataset: str, *, weights: str, profile: str, seed: int) -> Subject:
               f"{settings.gp_weight:g}, training {settings.key()}")
     return Subject(dataset, dataset, trained.pair, points, origin,
                    {trained.path.name: trained.sha256})
+
+
+def subjects(dataset: str, *, weights: str, profile: str, seed: int) -> dict[str, Subject]:
+    """Name -> subject for one data set or "both".
+
+    weights:  "trained"; "authors"; or "auto", trained and, where $DOTLIB_OFFICIAL names their
+              folder, the authors' too. Raises as `subject` does.
+    """
+    kinds = (weights,)
+    if weights == "auto":
+        kinds = ("trained", "authors") if official.folder() else ("trained",)
+    found = [subject(name, weights=kind, profile=profile, seed=seed)
+             for name in toy_datasets(dataset) for kind in kinds]
+    return {one.name: one for one in found}
 
 
 def constant(what: Subject, c: Figure3, seed: int) -> lipschitz.LipschitzEstimate:
@@ -160,69 +175,10 @@ def distances(what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, *, 
 def paired_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, tuple[float, float]]:
     """Mean of a - b over trials and its 95 % t-interval. a, b: (trials,), trials >= 2."""
     difference = np.asarray(a) - np.asarray(b)
+    check_count("trials", len(difference), least=2)
     mean, n = float(difference.mean()), len(difference)
     half = float(stats.t.ppf(0.975, n - 1) * difference.std(ddof=1) / math.sqrt(n))
     return mean, (mean - half, mean + half)
-
-
-def record(what: Subject, c: Figure3, K_eff: lipschitz.LipschitzEstimate,
-           emd: dict[str, np.ndarray], *, profile: str, seed: int) -> records.Record:
-    """The record of one row of Figure 3: EMDs, paired differences, verdicts."""
-    run = records.start("fig3_toy", profile=profile, dataset=what.name, seed=seed,
-                        parameters=asdict(c) | {"origin": what.origin},
-                        weights=what.digests)
-    run.put("K_eff", K_eff.value, sd=K_eff.std, n=c.repeats, unit="logits per data distance")
-    for method, values in emd.items():
-        run.put(f"emd_{method}", float(values.mean()), sd=float(values.std(ddof=1)), n=c.trials,
-                unit="squared data units")
-        shown = published.value(f"fig3.{what.dataset}.{method}.emd")
-        run.verdicts[f"EMD of {NAMES[method]}"] = published.judge(
-            float(values.mean()), shown, profile=profile)
-    for better, worse, claim in CLAIMS:
-        mean, interval = paired_interval(emd[better], emd[worse])
-        run.put(f"{better}_minus_{worse}", mean, interval=interval, n=c.trials,
-                unit="squared data units")
-        gap = (published.value(f"fig3.{what.dataset}.{better}.emd").value
-               - published.value(f"fig3.{what.dataset}.{worse}.emd").value)
-        run.verdicts[claim] = published.judge_sign(gap, interval, profile=profile)
-    return run
-
-
-def picture(profile: str, seed: int = 0) -> Figure:
-    """Both rows of Figure 3 from our own pairs, as the README shows them."""
-    c = figure3(profile)
-    shown = {}
-    for dataset in toy_datasets("both"):
-        what = subject(dataset, weights="trained", profile=profile, seed=seed)
-        sets = moved(what, c, constant(what, c, seed).value, seed)
-        shown[dataset] = {"real": target(what, c, seed, 0, "random")}
-        shown[dataset] |= {method: points[0] for method, points in sets.items()}
-    return plots.rows(shown, LIMITS)
-
-
-def table(runs: dict[str, dict[str, records.Record | None]]) -> str:
-    """Markdown: one row a set and method; the paper's number, then one column for each run.
-
-    runs:  dataset -> label of a run -> its record, or None for a dash.
-    """
-    labels = list(next(iter(runs.values())))
-    rows = []
-    for dataset, columns in runs.items():
-        for method in METHODS:
-            shown = published.value(f"fig3.{dataset}.{method}.emd")
-            cells = [tables.plus_minus(run[f"emd_{method}"], run.sd(f"emd_{method}"))
-                     if run else "-" for run in columns.values()]
-            rows.append([f"{dataset}, {NAMES[method]}",
-                         tables.plus_minus(shown.value, shown.sd), *cells])
-    return tables.markdown(["EMD", "paper", *labels], rows)
-
-
-def verdict_table(runs: dict[str, records.Record]) -> str:
-    """Markdown: one row a claim, one column a run."""
-    claims = list(next(iter(runs.values())).verdicts)
-    return tables.markdown(["claim", *runs],
-                           [[claim, *(run.verdicts[claim] for run in runs.values())]
-                            for claim in claims])
 
 
 def _move_block(what: Subject, c: Figure3, K_eff: float, seed: int, start: int,
@@ -237,6 +193,7 @@ def _move_block(what: Subject, c: Figure3, K_eff: float, seed: int, start: int,
 
 def _key(what: Subject, c: Figure3, K_eff: float, seed: int) -> str:
     settings = {k: v for k, v in asdict(c).items() if k != "trials"}
-    code = [inspect.getsource(module) for module in (transport, descent)]
+    code = [torch.__version__, *map(inspect.getsource, (transport, descent, pairs, priors, mlp,
+                                                        seeding, move, latents, _move_block))]
     text = json.dumps([what.name, what.digests, settings, K_eff, seed, code], sort_keys=True)
     return f"{what.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -12,7 +12,9 @@ from dotlib.errors import BadFile, BadInput, nearest
 FILE = Path(__file__).resolve().parents[1] / "book" / "paper_values.yml"
 WITHIN = 2.0  # published standard deviations; fixed before any run
 REPRODUCED, SAME_SIGN, NOT_REPRODUCED = "reproduced", "same sign", "not reproduced"
+NOT_RESOLVED = "not attempted (the print does not resolve it)"
 SMOKE = "smoke: not comparable"
+TRIALS = 100  # behind every published mean and sd of an EMD, caption of Figure 3
 
 
 @dataclass(frozen=True)
@@ -50,19 +52,38 @@ def judge_sign(published_difference: float, interval: tuple[float, float], *,
     """Verdict on a comparison from the 95 % interval of our paired difference.
 
     Reproduced: the interval excludes 0 on the published side. Same sign: its middle is on that
-    side, but it holds 0. Not reproduced: otherwise. A published difference of 0 is reproduced by
-    an interval that holds 0.
+    side, but it holds 0. Not reproduced: otherwise. Raises BadInput for a published difference of
+    0, which has no side.
     """
     _check_finite("interval", *interval)
+    if published_difference == 0:
+        raise BadInput("published_difference: found 0, which has no sign to compare; judge the "
+                       "two numbers with judge_comparison")
     if profile == "smoke":
         return SMOKE
-    low, high = sorted(interval)
-    if published_difference == 0:
-        return REPRODUCED if low <= 0 <= high else NOT_REPRODUCED
     low, high = sorted(math.copysign(1, published_difference) * end for end in interval)
     if low > 0:
         return REPRODUCED
     return SAME_SIGN if low + high > 0 else NOT_REPRODUCED
+
+
+def judge_comparison(first: Published, second: Published, interval: tuple[float, float], *,
+                     profile: str) -> str:
+    """Verdict on "first is below second" from the 95 % interval of our first - second.
+
+    Where the printed means are closer than WITHIN standard errors of their difference (over the
+    TRIALS published trials, taken as unpaired), the print resolves nothing to reproduce.
+    Raises BadInput where a standard deviation is not published.
+    """
+    if first.sd is None or second.sd is None:
+        raise BadInput(f"published: {first.id}, {second.id}: no standard deviation is published; "
+                       "judge the sign with judge_sign")
+    error = math.hypot(first.sd, second.sd) / math.sqrt(TRIALS)
+    gap = first.value - second.value
+    if abs(gap) <= WITHIN * error:
+        _check_finite("interval", *interval)
+        return SMOKE if profile == "smoke" else NOT_RESOLVED
+    return judge_sign(gap, interval, profile=profile)
 
 
 def _check_finite(name: str, *numbers: float) -> None:

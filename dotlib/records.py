@@ -1,12 +1,13 @@
 """The record of a run: values with their units, and everything that made them."""
 
 import json
-import shutil
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from dotlib import atomic, provenance
+import torch
+
+from dotlib import atomic, provenance, seeding
 from dotlib.config import PROFILES, refuse_difference
 from dotlib.errors import BadFile, BadInput, check_count, check_option, nearest
 
@@ -89,10 +90,14 @@ def start(stem: str, *, profile: str, dataset: str, seed: int, parameters: dict,
     """Open a record; `write` closes it.
 
     weights:  name -> SHA-256 of each file of weights that the run uses.
+    In the profile "paper" this first makes torch deterministic (`seeding.strict`). Raises BadInput.
     """
     check_option("profile", profile, PROFILES)
     check_count("seed", seed, 0)
-    made = provenance.here() | {"weights": weights or {}, "started": time.time()}
+    if profile == "paper":
+        seeding.strict()
+    made = provenance.here() | {"weights": weights or {}, "started": time.time(),
+                                "strict": torch.are_deterministic_algorithms_enabled()}
     return Record(stem, profile, dataset, seed, json.loads(json.dumps(parameters)), made=made)
 
 
@@ -140,6 +145,5 @@ def keep(path: Path, folder: Path = KEPT) -> Path:
     target = Path(folder) / record.stem / f"{record.key}.json"
     if target.exists():
         refuse_difference(str(target), read(target).parameters, record.parameters)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, target)
+    atomic.write_bytes(target, Path(path).read_bytes())
     return target

@@ -5,6 +5,8 @@ import hashlib
 import numpy as np
 import torch
 
+from dotlib.errors import check_count
+
 
 def generator(seed: int, *names: str) -> torch.Generator:
     """A CPU generator for one purpose, for example ``generator(0, "fig3", "latents")``.
@@ -30,5 +32,6 @@ def strict() -> None:
 
 
 def _number(seed: int, names: tuple[str, ...]) -> int:
-    digest = hashlib.sha256("\x1f".join((str(int(seed)), *names)).encode()).digest()
+    check_count("seed", seed, 0)
+    digest = hashlib.sha256("\x1f".join((str(seed), *names)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1  # torch takes seeds below 2**63

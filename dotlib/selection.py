@@ -36,9 +36,11 @@ def gp_weight(dataset: str, *, profile: str = "laptop", seed: int = 0) -> record
         scores = [row["emd_g"] for row in scored]
         ends[weight] = float(np.mean(scores[-LAST_SCORES:]))
         record.put(f"emd_g_{weight:g}", scores, unit="squared data units")
-        record.put(f"end_{weight:g}", ends[weight], sd=float(np.std(scores[-LAST_SCORES:])),
+        record.put(f"end_{weight:g}", ends[weight], sd=float(np.std(scores[-LAST_SCORES:], ddof=1)),
                    n=len(scores[-LAST_SCORES:]), unit="squared data units")
         if "updates" not in record.values:
             record.put("updates", [row["update"] for row in scored], unit="updates of G")
-    record.put("chosen", min(ends, key=ends.get), unit="")
+    best, second = sorted(ends, key=ends.get)[:2]
+    record.put("chosen", best, unit="")
+    record.put("margin", ends[second] - ends[best], unit="squared data units")
     return record

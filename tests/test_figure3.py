@@ -11,7 +11,20 @@ import pytest
 import torch
 from PIL import Image
 
-from dotlib import audit, cli, config, data, figure3, priors, records, seeding, zoo
+from dotlib import (
+    audit,
+    checkpoints,
+    cli,
+    config,
+    data,
+    figure3,
+    lipschitz,
+    priors,
+    records,
+    reporting,
+    seeding,
+    zoo,
+)
 from dotlib.errors import BadInput
 from dotlib.pairs import Pair
 
@@ -49,12 +62,12 @@ def test_moved_continues_from_the_blocks_that_a_killed_run_left(subject, monkeyp
     files = sorted(zoo.artifacts().glob("figure3/*/*.safetensors"))
     assert len(files) == 2  # 7 trials in blocks of 5
     files[1].unlink()
-    calls = []
-    original = figure3._move_block
-    monkeypatch.setattr(figure3, "_move_block",
-                        lambda *a: calls.append(a[-2:]) or original(*a))
+    made = []
+    original = checkpoints.save
+    monkeypatch.setattr(checkpoints, "save",
+                        lambda path, *a: made.append(path.name) or original(path, *a))
     again = figure3.moved(subject, C, 2.0, seed=0)
-    assert calls == [(5, 2)]
+    assert made == ["trial5-6.safetensors"]
     for method in figure3.METHODS:
         assert torch.equal(whole[method], again[method])
 
@@ -94,17 +107,22 @@ def test_the_record_holds_every_value_and_a_verdict_for_each_claim(subject):
     K_eff = figure3.constant(subject, C, 0)
     sets = figure3.moved(subject, C, K_eff.value, seed=0)
     emd = figure3.distances(subject, sets, C, 0, cost="sqeuclidean", sampling="random")
-    run = figure3.record(subject, C, K_eff, emd, profile="laptop", seed=0)
+    emd["real"] = emd["g"] / 2
+    run = reporting.open_record("fig3_toy", subject, C, "laptop", 0)
+    reporting.fill_record(run, subject, K_eff, emd)
     assert run["emd_dot"] == pytest.approx(emd["dot"].mean())
     assert run["dot_minus_naive"] == pytest.approx((emd["dot"] - emd["naive"]).mean())
     assert len(run.verdicts) == 6
-    assert "DOT" in figure3.table({"25gaussians": {"here": run, "missing": None}})
-    assert "naive against G" in figure3.verdict_table({"here": run})
-    smoke = figure3.record(subject, C, K_eff, emd, profile="smoke", seed=0)
+    assert "DOT" in reporting.table({"25gaussians": {"here": run, "missing": None}})
+    assert "naive against G" in reporting.verdict_table({"here": run})
+    smoke = reporting.open_record("fig3_toy", subject, C, "smoke", 0)
+    reporting.fill_record(smoke, subject, K_eff, emd)
     assert set(smoke.verdicts.values()) == {"smoke: not comparable"}
 
 
 def test_unknown_weights_are_refused():
+    with pytest.raises(BadInput, match=r"trials: expected an integer >= 2"):
+        figure3.paired_interval(np.ones(1), np.ones(1))
     with pytest.raises(BadInput, match=r"weights: unknown 'autors'.*nearest: authors"):
         figure3.subject("25gaussians", weights="autors", profile="smoke", seed=0)
 
@@ -123,19 +141,26 @@ def test_audit_measures_every_reading_setting_and_gap(subject):
     assert published["length"] == pytest.approx((moved - sets["g"][:2]).norm(dim=2).mean(1))
     same = [label for label, v in few.items() if np.array_equal(v["emd"], published["emd"])]
     assert same == ["clip at 2"]  # no point gets there; every other setting changes the result
-    run = audit.record(subject, C, "laptop", 0, K_eff=2.0, emds=emds, gaps=gaps, few=few,
-                       pairs=([10, 20], np.array([1.0, 1.5]), np.array([0.1, 0.1])))
-    assert run["K_eff_by_pairs"] == [1.0, 1.5]
+    curve = lipschitz.curve(bump, subject.generate, n_pairs=(10, 20), repeats=2,
+                            rng=seeding.generator(0, "curve"))
+    run = reporting.open_record("fig3_audit", subject, C, "laptop", 0)
+    audit.fill_record(run, K_eff=2.0, emds=emds, gaps=gaps, few=few, curve=curve)
+    assert run["K_eff_by_pairs"] == curve.mean.tolist()
+    assert len(run.verdicts) == 12  # four readings, three pairs of methods
     records.write(run, zoo.artifacts())
 
 
-def test_separates_needs_the_interval_and_the_floor():
+def test_a_comparison_needs_the_interval_and_the_floor():
     noise = np.random.default_rng(0).normal(scale=0.01, size=50)
     real = 0.1 + np.random.default_rng(1).normal(scale=0.05, size=50)
-    worse = np.full(50, 1.0)
-    assert audit.separates({"a": worse - 0.2 + noise, "b": worse, "real": real}, "a", "b")
-    assert not audit.separates({"a": worse - 0.02 + noise, "b": worse, "real": real}, "a", "b")
-    assert not audit.separates({"a": worse + 0.2 + noise, "b": worse, "real": real}, "a", "b")
+    b = np.full(50, 1.0)
+    for shift, word in ((-0.2, "better"), (0.2, "worse"), (-0.02, "not separated"),
+                        (0.02, "not separated")):  # 0.02: the interval excludes 0, the floor not
+        emd = {"a": b + shift + noise, "b": b, "real": real}
+        assert audit.compare(emd, "a", "b", profile="laptop") == word
+        assert audit.compare(emd, "a", "b", profile="smoke") == "smoke: not comparable"
+    wild = {"a": b + 0.2 + 100 * noise, "b": b, "real": real}  # the interval holds 0
+    assert audit.compare(wild, "a", "b", profile="laptop") == "not separated"
 
 
 def test_a_set_without_modes_has_two_readings(subject):

@@ -20,7 +20,8 @@ LAYERS = {
     "training": 7, "records": 7, "plots": 7,
     "zoo": 8,
     "selection": 9, "figure3": 9, "notebook": 9,
-    "audit": 10, "cli": 10,
+    "audit": 10, "reporting": 10,
+    "cli": 11,
 }
 # Layer 0 is flat but for this: everything may raise the house's errors and write files whole.
 GROUND = {"errors", "atomic"}

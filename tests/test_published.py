@@ -9,7 +9,7 @@ import pytest
 
 from dotlib import published
 from dotlib.errors import BadFile, BadInput
-from dotlib.published import NOT_REPRODUCED, REPRODUCED, SAME_SIGN, SMOKE, Published
+from dotlib.published import NOT_REPRODUCED, NOT_RESOLVED, REPRODUCED, SAME_SIGN, SMOKE, Published
 
 TEN = Published("x", 10.0, 0.5, "", "Table 0")
 
@@ -37,16 +37,29 @@ def test_a_number(here, verdict):
     (0.1, (-0.2, 0.2), NOT_REPRODUCED),  # the middle is on neither side
     (0.1, (0.0, 0.2), SAME_SIGN),  # it holds 0
     (0.1, (0.3, 0.1), REPRODUCED),  # the order of the ends does not matter
-    (0.0, (-0.1, 0.1), REPRODUCED),
-    (0.0, (0.0, 0.1), REPRODUCED),
-    (0.0, (0.1, 0.2), NOT_REPRODUCED),
-    (0.0, (-0.2, -0.1), NOT_REPRODUCED),
 ])
 def test_a_comparison(difference, interval, verdict):
     assert published.judge_sign(difference, interval, profile="laptop") == verdict
     assert published.judge_sign(difference, interval, profile="smoke") == SMOKE
     mirrored = published.judge_sign(-difference, tuple(-end for end in interval), profile="paper")
     assert mirrored == verdict
+
+
+def test_a_difference_that_the_print_does_not_resolve_has_no_verdict():
+    def number(value, sd):
+        return Published("x", value, sd, "", "Figure 0")
+
+    below = (-0.2, -0.1)  # ours, clearly negative
+    far, near = number(1.0, 0.3), number(1.08, 0.4)  # standard error of the difference 0.05
+    assert published.judge_comparison(far, near, below, profile="paper") == NOT_RESOLVED
+    assert published.judge_comparison(far, number(1.12, 0.4), below, profile="paper") == REPRODUCED
+    assert (published.judge_comparison(number(1.12, 0.4), far, below, profile="paper")
+            == NOT_REPRODUCED)
+    assert published.judge_comparison(far, near, below, profile="smoke") == SMOKE
+    with pytest.raises(BadInput, match="no standard deviation is published"):
+        published.judge_comparison(far, number(1.0, None), below, profile="paper")
+    with pytest.raises(BadInput, match="found 0, which has no sign"):
+        published.judge_sign(0.0, below, profile="paper")
 
 
 def test_the_words_are_four_and_different():
