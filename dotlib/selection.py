@@ -34,10 +34,11 @@ def gp_weight(dataset: str, *, profile: str = "laptop", seed: int = 0) -> record
         record.made["weights"][f"{weight:g}"] = trained.sha256
         scored = [row for row in trained.log if "emd_g" in row]
         scores = [row["emd_g"] for row in scored]
-        ends[weight] = float(np.mean(scores[-LAST_SCORES:]))
+        last = scores[-LAST_SCORES:]
+        ends[weight] = float(np.mean(last))
         record.put(f"emd_g_{weight:g}", scores, unit="squared data units")
-        record.put(f"end_{weight:g}", ends[weight], sd=float(np.std(scores[-LAST_SCORES:], ddof=1)),
-                   n=len(scores[-LAST_SCORES:]), unit="squared data units")
+        record.put(f"end_{weight:g}", ends[weight], n=len(last), unit="squared data units",
+                   sd=float(np.std(last, ddof=1)) if len(last) > 1 else None)
         if "updates" not in record.values:
             record.put("updates", [row["update"] for row in scored], unit="updates of G")
     best, second = sorted(ends, key=ends.get)[:2]

@@ -75,4 +75,4 @@ def test_an_uphill_import_is_named_with_both_modules():
     assert uphill("metrics", "def f():\n    from dotlib import zoo, errors\n") == [
         "dotlib.metrics (layer 5) imports dotlib.zoo (layer 8)"]
     assert uphill("zoo", "from dotlib.cli import main") == [
-        "dotlib.zoo (layer 8) imports dotlib.cli (layer 10)"]
+        "dotlib.zoo (layer 8) imports dotlib.cli (layer 11)"]

@@ -101,7 +101,7 @@ def test_sets_by_name():
 
 
 def test_profiles_are_checked_wherever_they_are_asked_for():
-    for ask in (config.figure3, config.audit):
+    for ask in (config.figure3_settings, config.audit_settings):
         assert all(ask(profile) is not None for profile in config.PROFILES)
         with pytest.raises(BadInput, match="profile: unknown 'big'"):
             ask("big")
