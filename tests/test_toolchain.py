@@ -209,7 +209,8 @@ def tree(tmp_path_factory):
     files = {"dotlib/__init__.py": "", "dotlib/zoo.py": STAND_IN, "dotlib/cli.py": TRAINER,
              "dotlib/used.py": "", "settings.txt": "k1", "workflow/run_page.py": RUNNER,
              "workflow/build_book.py": BUILDER, "workflow/pages.yml": PAGES, "_config.yml": "",
-             "_toc.yml": "", "constraints.txt": "", "book/prose.md": "text", "notebooks/second.md": "second",
+             "_toc.yml": "", "constraints.txt": "",
+             "book/prose.md": "text", "notebooks/second.md": "second",
              "notebooks/third.md": "third", "notebooks/first.md":
              "```{code-cell} python3\nfrom dotlib import used\n```\n"}
     for name, text in files.items():
