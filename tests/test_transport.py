@@ -409,7 +409,7 @@ def test_dtype_is_kept(dtype, variant):
     {"optimizer": Adam(0.01, (0.0, 0.99))}, {"cost": "none"}, {"cost": "sqeuclidean"},
     {"cost": lambda moved, anchor: (moved - anchor).abs().sum(1)}, {"variant": "exact"},
     {"delta": 2e-2}, {"K": 2.0}, {"clip": 0.5},
-], ids=str)
+], ids=", ".join)
 def test_every_option_matters_in_target_space(change):
     y, D = points(16, 2), network(2, 1, 14)
     options = {"steps": 10, "K": 1.0, "optimizer": SGD(0.01)}
@@ -423,7 +423,7 @@ def test_every_option_matters_in_target_space(change):
 @pytest.mark.parametrize("change", [
     {"steps": 11}, {"optimizer": SGD(0.02)}, {"cost": "none"}, {"cost": "sqeuclidean"},
     {"variant": "exact"}, {"variant": "official"}, {"delta": 2e-2}, {"K": 2.0},
-], ids=str)
+], ids=", ".join)
 def test_every_option_matters_in_latent_space(space, change):
     y, D = points(16, 2), network(2, 1, 14)
     options = {"steps": 10, "K": 1.0, "optimizer": SGD(0.01)}
