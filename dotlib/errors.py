@@ -1,12 +1,15 @@
 """Typed one-line errors, and the checks at public boundaries that raise them."""
 
+from __future__ import annotations
+
 import difflib
 import math
 from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class BadInput(ValueError):
@@ -30,7 +33,9 @@ def check_points(name: str, x: Tensor, *, width: int | None = None, rank: int | 
     rank:   expected number of axes, or None for two or more.
     Raises BadInput.
     """
-    if not isinstance(x, Tensor):
+    import torch  # here, so that the workflow can read names and settings without it
+
+    if not isinstance(x, torch.Tensor):
         raise BadInput(f"{name}: expected a torch tensor, found {type(x).__name__}; "
                        "convert it with torch.as_tensor")
     if not x.is_floating_point():

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from dotlib import (
     atomic,
+    catalog,
     checkpoints,
     descent,
     lipschitz,
@@ -117,7 +118,7 @@ def constant(what: Subject, c: Figure3, seed: int) -> lipschitz.LipschitzEstimat
 
 def moved(what: Subject, c: Figure3, K_eff: float, seed: int) -> dict[str, Tensor]:
     """Points of every trial, before and after transport: method -> (trials, points, 2)."""
-    folder = zoo.artifacts() / "figure3" / _key(what, c, K_eff, seed)
+    folder = catalog.artifacts() / "figure3" / _key(what, c, K_eff, seed)
     blocks = []
     starts = range(0, c.trials, BLOCK)
     for start in tqdm(starts, desc=f"transport {what.name}", unit="block", disable=None):

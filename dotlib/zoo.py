@@ -1,6 +1,5 @@
 """Trained pairs by name: loaded when they exist, trained once when they do not."""
 
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -11,14 +10,14 @@ import torch
 from torch import nn
 
 from dotlib import atomic, checkpoints, data, metrics, priors, provenance
-from dotlib.config import Training, refuse_difference, toy_training
-from dotlib.errors import BadFile, check_option
+from dotlib.catalog import path_of, settings_of
+from dotlib.config import Training, refuse_difference
+from dotlib.errors import BadFile
 from dotlib.networks import mlp
 from dotlib.pairs import Pair
 from dotlib.seeding import generator, numpy_rng
 from dotlib.training import Trainer, read_log, train
 
-NAMES = {"25gaussians-wgan-gp": "25gaussians", "swissroll-wgan-gp": "swissroll"}
 SCORES, SCORE_SETS, SCORE_POINTS = 50, 4, 1_000  # along a training; sets and points of each
 
 
@@ -42,31 +41,10 @@ class TrainedPair:
     made: dict
 
 
-def artifacts() -> Path:
-    """Folder of trained pairs: $DOTLIB_ARTIFACTS, else _build/artifacts here."""
-    return Path(os.environ.get("DOTLIB_ARTIFACTS", "_build/artifacts"))
-
-
-def settings_of(name: str, profile: str, seed: int = 0) -> Training:
-    """Training settings of a named pair. Raises BadInput for an unknown name or profile."""
-    check_option("name", name, NAMES)
-    return toy_training(NAMES[name], profile, seed)
-
-
-def artifact_path(name: str, *, profile: str, seed: int = 0) -> Path:
-    """The file of a pair. Its name carries a hash of the training settings."""
-    return path_of(name, settings_of(name, profile, seed), profile)
-
-
-def path_of(name: str, settings: Training, profile: str) -> Path:
-    """The file of a pair with these settings."""
-    return artifacts() / name / f"{profile}-s{settings.seed}-{settings.key()}.safetensors"
-
-
 def pair(name: str, *, profile: str, seed: int = 0) -> TrainedPair:
     """Load a pair, or train it first; a second process that wants it waits for the first.
 
-    name:     one of NAMES, "<dataset>-wgan-gp".
+    name:     one of `catalog.NAMES`, "<dataset>-wgan-gp".
     profile:  "smoke", "laptop" or "paper".
     Raises BadInput for unknown names, BadFile for a damaged artifact.
     """

@@ -13,6 +13,7 @@ from PIL import Image
 
 from dotlib import (
     audit,
+    catalog,
     checkpoints,
     cli,
     config,
@@ -23,7 +24,6 @@ from dotlib import (
     records,
     reporting,
     seeding,
-    zoo,
 )
 from dotlib.errors import BadInput
 from dotlib.pairs import Pair
@@ -59,7 +59,7 @@ def test_moved_is_one_descent_of_each_trials_own_latents(subject):
 
 def test_moved_continues_from_the_blocks_that_a_killed_run_left(subject, monkeypatch):
     whole = figure3.moved(subject, C, 2.0, seed=0)
-    files = sorted(zoo.artifacts().glob("figure3/*/*.safetensors"))
+    files = sorted(catalog.artifacts().glob("figure3/*/*.safetensors"))
     assert len(files) == 2  # 7 trials in blocks of 5
     files[1].unlink()
     made = []
@@ -147,7 +147,7 @@ def test_audit_measures_every_reading_setting_and_gap(subject):
     audit.fill_record(run, K_eff=2.0, emds=emds, gaps=gaps, few=few, curve=curve)
     assert run["K_eff_by_pairs"] == curve.mean.tolist()
     assert len(run.verdicts) == 12  # four readings, three pairs of methods
-    records.write(run, zoo.artifacts())
+    records.write(run, catalog.artifacts())
 
 
 def test_a_comparison_needs_the_interval_and_the_floor():

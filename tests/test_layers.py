@@ -12,6 +12,7 @@ LAYERS = {
     "__init__": 0, "errors": 0, "atomic": 0, "config": 0, "seeding": 0, "provenance": 0,
     "tables": 0,
     "priors": 1, "data": 1, "networks": 1, "objectives": 1, "published": 1, "duality": 1,
+    "catalog": 1,
     "pairs": 2,
     "descent": 3,
     "lipschitz": 4, "transport": 4,

@@ -166,11 +166,11 @@ def artifact_path(name, *, profile, seed=0):
 '''
 TRAINER = '''import sys
 from pathlib import Path
-from dotlib import zoo
+from dotlib import catalog
 
 with open("log.txt", "a") as log:
     print("train", sys.argv[2], file=log)
-path = zoo.artifact_path(sys.argv[2], profile=sys.argv[4])
+path = catalog.artifact_path(sys.argv[2], profile=sys.argv[4])
 path.parent.mkdir(parents=True, exist_ok=True)
 path.write_text("weights")
 '''
@@ -206,7 +206,7 @@ def tree(tmp_path_factory):
         pytest.skip("snakemake's shell commands need bash")
     root = tmp_path_factory.mktemp("tree")
     shutil.copytree(ROOT / "workflow", root / "workflow")
-    files = {"dotlib/__init__.py": "", "dotlib/zoo.py": STAND_IN, "dotlib/cli.py": TRAINER,
+    files = {"dotlib/__init__.py": "", "dotlib/catalog.py": STAND_IN, "dotlib/cli.py": TRAINER,
              "dotlib/used.py": "", "settings.txt": "k1", "workflow/run_page.py": RUNNER,
              "workflow/build_book.py": BUILDER, "workflow/pages.yml": PAGES, "_config.yml": "",
              "_toc.yml": "", "constraints.txt": "",

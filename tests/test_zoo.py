@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dotlib import checkpoints, zoo
+from dotlib import catalog, checkpoints, zoo
 from dotlib.config import PROFILES, Training, toy_training
 from dotlib.errors import BadFile, BadInput, SettingsDiffer
 from dotlib.seeding import generator
@@ -74,7 +74,7 @@ def driver(folder: Path) -> None:
         trained = zoo.pair(NAME, profile="smoke")
         (folder / f"got{number}").write_text(trained.sha256)
 
-    zoo.make, zoo.toy_training = counted_make, lambda *_: TINY
+    zoo.make, catalog.toy_training = counted_make, lambda *_: TINY
     zoo.toy_trainer(TINY)  # torch imports a good part of itself here: once, before the forks
     first = os.waitstatus_to_exitcode(os.waitpid(fork(killed), 0)[1])
     left = list((folder / NAME).rglob("*.part"))
@@ -112,7 +112,7 @@ def test_trained_once_then_loaded(folder, monkeypatch):
     assert torch.equal(first.pair.latent_logit(z), again.pair.latent_logit(z))
     assert first.sha256 == again.sha256 == checkpoints.digest(first.path)
     assert first.settings == TINY and first.name == NAME
-    assert first.path == zoo.path_of(NAME, TINY, "smoke")
+    assert first.path == catalog.path_of(NAME, TINY, "smoke")
     assert first.path.parent == folder / NAME
     assert [row["update"] for row in first.log][-1] == 3 and first.log[-1]["emd_g"] > 0
     assert {"commit", "versions", "device", "seconds_since_resume"} <= first.made.keys()
@@ -154,22 +154,23 @@ def test_training_leaves_the_thread_count_and_the_global_generator(monkeypatch):
 
 
 def test_every_setting_is_part_of_the_file_name():
-    paths = {zoo.path_of(NAME, TINY, "smoke")}
+    paths = {catalog.path_of(NAME, TINY, "smoke")}
     for name, value in asdict(TINY).items():
         other = {int: lambda v: v + 1, float: lambda v: v + 0.5, str: lambda v: v + "x"}
-        paths.add(zoo.path_of(NAME, replace(TINY, **{name: other[type(value)](value)}), "smoke"))
+        changed = replace(TINY, **{name: other[type(value)](value)})
+        paths.add(catalog.path_of(NAME, changed, "smoke"))
     assert len(paths) == 1 + len(asdict(TINY))
     assert TINY.key() == replace(TINY).key() and len(TINY.key()) == 12
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_names_and_profiles_have_settings(profile):
-    for name, dataset in zoo.NAMES.items():
-        settings = zoo.settings_of(name, profile, seed=4)
+    for name, dataset in catalog.NAMES.items():
+        settings = catalog.settings_of(name, profile, seed=4)
         assert settings == toy_training(dataset, profile, 4)
         assert (settings.dataset, settings.seed, settings.objective) == (dataset, 4, "wgan")
         assert settings.gp_weight > 0
-        path = zoo.artifact_path(name, profile=profile, seed=4)
+        path = catalog.artifact_path(name, profile=profile, seed=4)
         assert path.name.startswith(f"{profile}-s4-") and path.suffix == ".safetensors"
 
 
@@ -197,7 +198,7 @@ def test_the_score_is_the_same_at_every_call_and_sees_the_generator(dataset):
 
 def test_the_artifact_folder_has_a_default(monkeypatch):
     monkeypatch.delenv("DOTLIB_ARTIFACTS")
-    assert zoo.artifacts() == Path("_build/artifacts")
+    assert catalog.artifacts() == Path("_build/artifacts")
 
 
 # --- failures ----------------------------------------------------------------------------------
@@ -226,7 +227,7 @@ def test_damaged_artifacts_are_refused_and_kept():
 def test_another_pairs_file_under_this_name_is_refused():
     first = zoo.candidate(NAME, TINY, "smoke").path
     other = replace(TINY, seed=1, lr_G=1e-3)
-    zoo.path_of(NAME, other, "smoke").write_bytes(first.read_bytes())
+    catalog.path_of(NAME, other, "smoke").write_bytes(first.read_bytes())
     with pytest.raises(SettingsDiffer, match=r"lr_G: stored 0.0001, wanted 0.001; seed: stored 0"):
         zoo.candidate(NAME, other, "smoke")
 
