@@ -122,7 +122,7 @@ def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str,
             axis.axvline(reference, color=BLACK, lw=1)
         axis.set_yticks(range(len(rows)), list(rows))
         axis.set_xlabel(unit)
-        axis.locator_params(axis="x", nbins=6)
+        axis.locator_params(axis="x", nbins=5)
         axis.invert_yaxis()
         plt.close(figure)  # a notebook shows what a cell returns, once
         return figure
