@@ -173,3 +173,12 @@ def test_no_path_of_one_machine_is_written_down():
              for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
              if pattern.search(line) and path != Path(__file__).resolve()]
     assert found == []
+
+
+def test_what_the_readme_shows_and_names_is_there():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target]
+    named = re.findall(r"`((?:book|notebooks|workflow|results|dotlib)/[\w./-]+)`", text)
+    assert shown and named
+    missing = [name for name in shown + named if not (ROOT / name).exists()]
+    assert not missing
