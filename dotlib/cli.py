@@ -10,7 +10,8 @@ from dotlib.errors import BadFile, BadInput, SettingsDiffer
 def train(options: argparse.Namespace) -> None:
     """Train a pair, or say that it is there."""
     from dotlib import zoo
-    trained = zoo.pair(options.name, profile=options.profile, seed=options.seed)
+    trained = zoo.pair(options.name, profile=options.profile, seed=options.seed,
+                       device=options.device)
     print(f"{trained.path}  sha256 {trained.sha256[:12]}")
 
 
@@ -69,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = command(train, "train")
     sub.add_argument("name", help="for example 25gaussians-wgan-gp")
+    sub.add_argument("--device", default="cpu", help="cpu, or cuda where there is one")
     sized(sub)
     sub = command(choose_gp_weight, "choose-gp-weight")
     sub.add_argument("dataset", help="25gaussians or swissroll")

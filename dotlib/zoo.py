@@ -12,7 +12,7 @@ from torch import nn
 from dotlib import atomic, checkpoints, data, metrics, priors, provenance
 from dotlib.catalog import path_of, settings_of
 from dotlib.config import Training, refuse_difference
-from dotlib.errors import BadFile
+from dotlib.errors import BadFile, BadInput
 from dotlib.networks import mlp
 from dotlib.pairs import Pair
 from dotlib.seeding import generator, numpy_rng
@@ -41,23 +41,24 @@ class TrainedPair:
     made: dict
 
 
-def pair(name: str, *, profile: str, seed: int = 0) -> TrainedPair:
+def pair(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> TrainedPair:
     """Load a pair, or train it first; a second process that wants it waits for the first.
 
     name:     one of `catalog.NAMES`, "<dataset>-wgan-gp".
     profile:  "smoke", "laptop" or "paper".
-    Raises BadInput for unknown names, BadFile for a damaged artifact.
+    device:   where it is trained, if it must be; the pair itself is loaded on the CPU.
+    Raises BadInput for unknown names and devices, BadFile for a damaged artifact.
     """
-    return candidate(name, settings_of(name, profile, seed), profile)
+    return candidate(name, settings_of(name, profile, seed), profile, device)
 
 
-def candidate(name: str, settings: Training, profile: str) -> TrainedPair:
+def candidate(name: str, settings: Training, profile: str, device: str = "cpu") -> TrainedPair:
     """`pair`, under settings of your own. The profile only opens the file's name."""
     path = path_of(name, settings, profile)
     if not path.exists():
         with atomic.only_maker(path):
             if not path.exists():
-                make(settings, path)
+                make(settings, path, device)
     return load(name, settings, path)
 
 
@@ -78,23 +79,25 @@ def load(name: str, settings: Training, path: Path) -> TrainedPair:
                        checkpoints.digest(path), log, made)
 
 
-def make(settings: Training, path: Path) -> None:
+def make(settings: Training, path: Path, device: str = "cpu") -> None:
     """Train on one thread (fastest for networks of this size) and write the pair to `path`.
 
     The unfinished state lies beside it in `<path>.run`, and a killed training continues from it.
+    Raises BadInput where torch has no such device.
     """
+    _check_device(device)
     folder = path.with_suffix(".run")
     started, threads = time.monotonic(), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        trainer = toy_trainer(settings)
+        trainer = toy_trainer(settings, device)
         train(trainer, folder, score=toy_score(settings),
               score_every=max(1, settings.generator_updates // SCORES))
     finally:
         torch.set_num_threads(threads)
     tensors, _ = trainer.state()
     weights = {name: t for name, t in tensors.items() if name[:2] in ("G.", "D.")}
-    made = provenance.here() | {"seconds_since_resume": round(time.monotonic() - started, 1)}
+    made = provenance.here(device) | {"seconds_since_resume": round(time.monotonic() - started, 1)}
     checkpoints.save(path, weights, {"settings": asdict(settings), "log": read_log(folder),
                                      "made": made})
     shutil.rmtree(folder)  # with what killed writers may have left in it
@@ -106,7 +109,7 @@ def toy_data(settings: Training) -> data.ToyData:
                     size=settings.data_size, noise=settings.noise)
 
 
-def toy_trainer(settings: Training) -> Trainer:
+def toy_trainer(settings: Training, device: str = "cpu") -> Trainer:
     """Fresh networks of [DOT19] Table 4 and their trainer."""
     G, D = _networks(settings)
     points = toy_data(settings).points
@@ -114,7 +117,7 @@ def toy_trainer(settings: Training) -> Trainer:
     def draw_real(n: int, rng: torch.Generator) -> torch.Tensor:
         return points[torch.randint(len(points), (n,), generator=rng)]
 
-    return Trainer(settings, G, D, priors.Uniform(2), draw_real)
+    return Trainer(settings, G, D, priors.Uniform(2), draw_real, device)
 
 
 def toy_score(settings: Training) -> Callable[[nn.Module], dict[str, float]]:
@@ -132,9 +135,21 @@ def toy_score(settings: Training) -> Callable[[nn.Module], dict[str, float]]:
 
     @torch.no_grad()
     def score(G: nn.Module) -> dict[str, float]:
-        return {"emd_g": sum(metrics.emd(G(z), x) for z, x in sets) / SCORE_SETS}
+        device = next(G.parameters()).device
+        made = [G(z.to(device)).cpu() for z, _ in sets]
+        return {"emd_g": sum(metrics.emd(y, x) for y, (_, x) in zip(made, sets, strict=True))
+                / SCORE_SETS}
 
     return score
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadInput(f"device: cannot use {device!r} ({reason}); use cpu, or cuda where there "
+                       "is one") from error
 
 
 def _networks(settings: Training) -> tuple[mlp.MLP, mlp.MLP]:

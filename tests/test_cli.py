@@ -18,14 +18,15 @@ from dotlib.errors import BadFile, BadInput, SettingsDiffer
 def test_train_asks_the_zoo(monkeypatch, capsys):
     asked = []
 
-    def pair(name, *, profile, seed):
-        asked.append((name, profile, seed))
+    def pair(name, *, profile, seed, device):
+        asked.append((name, profile, seed, device))
         return SimpleNamespace(path=Path("a/b.safetensors"), sha256="0123456789abcdef")
 
     monkeypatch.setattr(zoo, "pair", pair)
     assert cli.main(["train", "swissroll-wgan-gp", "--profile", "smoke", "--seed", "3"]) == 0
-    assert cli.main(["train", "swissroll-wgan-gp"]) == 0
-    assert asked == [("swissroll-wgan-gp", "smoke", 3), ("swissroll-wgan-gp", "laptop", 0)]
+    assert cli.main(["train", "swissroll-wgan-gp", "--device", "cuda"]) == 0
+    assert asked == [("swissroll-wgan-gp", "smoke", 3, "cpu"),
+                     ("swissroll-wgan-gp", "laptop", 0, "cuda")]
     assert capsys.readouterr().out.splitlines()[0] == "a/b.safetensors  sha256 0123456789ab"
 
 

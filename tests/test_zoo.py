@@ -54,11 +54,11 @@ def driver(folder: Path) -> None:
     os.environ["DOTLIB_ARTIFACTS"] = str(folder)
     make, save = zoo.make, checkpoints.save
 
-    def counted_make(settings, path):
+    def counted_make(settings, path, device):
         with (folder / "makers").open("a") as file:
             file.write(f"{os.getpid()} ")
         time.sleep(0.05)  # so that the other one comes while this one works
-        make(settings, path)
+        make(settings, path, device)
 
     def killed_after_first_state(path, tensors, meta):
         save(path, tensors, meta)
@@ -248,6 +248,13 @@ def test_files_of_other_networks_are_refused_in_one_line(change):
     with pytest.raises(BadFile, match="does not hold this pair .*train again") as caught:
         zoo.candidate(NAME, TINY, "smoke")
     assert "\n" not in str(caught.value)
+
+
+def test_a_device_that_is_not_there_is_refused(folder):
+    for device in ("cuda:99", "toaster", "meta"):
+        with pytest.raises(BadInput, match=f"^device: cannot use '{device}' .*; use cpu"):
+            zoo.candidate(NAME, TINY, "smoke", device)
+    assert not list(folder.rglob("*.run"))
 
 
 if __name__ == "__main__":
