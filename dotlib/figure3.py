@@ -29,6 +29,7 @@ from dotlib import (
     official,
     pairs,
     priors,
+    provenance,
     seeding,
     transport,
     zoo,
@@ -127,7 +128,8 @@ def moved(what: Subject, c: Figure3, K_eff: float, seed: int) -> dict[str, Tenso
         if not path.exists():
             with atomic.only_maker(path):
                 if not path.exists():
-                    checkpoints.save(path, _move_block(what, c, K_eff, seed, start, size), {})
+                    checkpoints.save(path, _move_block(what, c, K_eff, seed, start, size),
+                                     {"made": provenance.here()})
         blocks.append(checkpoints.load(path)[0])
     return {method: torch.cat([block[method] for block in blocks]) for method in METHODS}
 
