@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dotlib import figure3, lipschitz, metrics, published, records, transport
+from dotlib import figure3, lipschitz, metrics, paired, published, records, transport
 from dotlib.config import Figure3
-from dotlib.figure3 import Subject, paired_interval
+from dotlib.figure3 import Subject
 
 READINGS = (("sqeuclidean", "random"), ("sqeuclidean", "balanced"),
             ("euclidean", "random"), ("euclidean", "balanced"))
@@ -39,7 +39,7 @@ def compare(emd: dict[str, np.ndarray], first: str, second: str, *, profile: str
     """
     if profile == "smoke":
         return published.SMOKE
-    mean, (low, high) = paired_interval(emd[first], emd[second])
+    mean, (low, high) = paired.interval(emd[first], emd[second])
     if low <= 0 <= high or abs(mean) <= float(emd["real"].std(ddof=1)):
         return "not separated"
     return "better" if mean < 0 else "worse"
@@ -123,7 +123,7 @@ def fill_record(run: records.Record, *, K_eff: float,
         for method, per_trial in values.items():
             _put(run, f"emd_{cost}_{sampling}_{method}", per_trial, unit)
         for first, second, _ in figure3.CLAIMS:
-            mean, interval = paired_interval(values[first], values[second])
+            mean, interval = paired.interval(values[first], values[second])
             run.put(f"{first}_minus_{second}_{cost}_{sampling}", mean, interval=interval,
                     n=len(values[first]), unit=unit)
             claim = f"{figure3.NAMES[first]} against {figure3.NAMES[second]}"

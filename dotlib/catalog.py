@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 from dotlib.config import Training, toy_training
-from dotlib.errors import check_option
+from dotlib.errors import BadInput, nearest
+from dotlib.image_config import KINDS, SHAPES, image_training
 
 NAMES = {"25gaussians-wgan-gp": "25gaussians", "swissroll-wgan-gp": "swissroll"}  # -> data set
+IMAGE_NAMES = {f"{dataset}-{architecture}-{kind}": (dataset, f"{architecture}-{kind}")
+               for dataset in SHAPES for architecture in ("dcgan", "resnet") for kind in KINDS}
 
 
 def artifacts() -> Path:
@@ -16,8 +19,13 @@ def artifacts() -> Path:
 
 def settings_of(name: str, profile: str, seed: int = 0) -> Training:
     """Training settings of a named pair. Raises BadInput for an unknown name or profile."""
-    check_option("name", name, NAMES)
-    return toy_training(NAMES[name], profile, seed)
+    if name in NAMES:
+        return toy_training(NAMES[name], profile, seed)
+    if name in IMAGE_NAMES:
+        return image_training(*IMAGE_NAMES[name], profile, seed)
+    raise BadInput(f"name: unknown {name!r}; known: {', '.join(NAMES)}, "
+                   f"<{'|'.join(SHAPES)}>-<dcgan|resnet>-<{'|'.join(KINDS)}>"
+                   f"{nearest(name, [*NAMES, *IMAGE_NAMES])}")
 
 
 def artifact_path(name: str, *, profile: str, seed: int = 0) -> Path:

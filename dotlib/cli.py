@@ -33,6 +33,23 @@ def move(options: argparse.Namespace) -> None:
     print(f"{what.name}: {c.trials} trials of {c.points} points moved with K_eff {K_eff:.3f}")
 
 
+def judge(options: argparse.Namespace) -> None:
+    """Fit the three judges of a data set, or say that they are there."""
+    from dotlib import judges, jury
+    for seed in jury.SEEDS:
+        one = judges.classifier(options.dataset, profile=options.profile, seed=seed)
+        print(f"{one.name}  sha256 {one.sha256[:12]}  accuracy {one.accuracy:.4f}")
+
+
+def score(options: argparse.Namespace) -> None:
+    """Move and judge the samples of an image pair, so that its pages only have to load them."""
+    from dotlib import image_scores
+    found = image_scores.table1(options.name, profile=options.profile, seed=options.seed,
+                                judge=options.judge, device=options.device)
+    print(f"{options.name}: {len(found.measured.rows)} rows of {found.c.sets} sets, "
+          f"k_eff {found.measured.k_eff.value:.3f}")
+
+
 def picture(options: argparse.Namespace) -> None:
     """Draw both rows of Figure 3, the README's picture."""
     from dotlib import reporting
@@ -47,6 +64,17 @@ def run(options: argparse.Namespace) -> None:
                           notebook.parse_values(options.parameter))
 
 
+def campaign(options: argparse.Namespace) -> None:
+    """Do the next run of results/campaign.yml that has no record yet."""
+    from dotlib import campaign as runs
+    if options.list:
+        for entry in runs.entries():
+            print(f"{'recorded' if entry.target.exists() else 'missing ':8}  {entry.target.stem}")
+        return
+    path = runs.run_next(device=options.device)
+    print(path or "nothing is missing")
+
+
 def keep(options: argparse.Namespace) -> None:
     """Copy a record of this build among the committed ones."""
     from dotlib import records
@@ -54,40 +82,47 @@ def keep(options: argparse.Namespace) -> None:
         print(records.keep(path))
 
 
+OPTIONS = {  # of the commands: flags -> what argparse is told of them
+    "profile": (("--profile",), {"default": "laptop", "help": "smoke, laptop or paper"}),
+    "seed": (("--seed",), {"type": int, "default": 0, "help": "of data, weights and training"}),
+    "device": (("--device",), {"default": "cpu", "help": "cpu, or cuda where there is one"}),
+    "judge": (("--judge",), {"default": "classifier", "help": "classifier or inception"}),
+    "weights": (("--weights",), {"default": "trained", "help": "trained or authors"}),
+    "list": (("--list",), {"action": "store_true", "help": "only say what is recorded, what not"}),
+    "parameter": (("-p", "--parameter"), {"action": "append", "default": [],
+                                          "metavar": "NAME=VALUE"}),
+    "name": (("name",), {"help": "a pair: 25gaussians-wgan-gp, digits-dcgan-sngan-ns"}),
+    "toy": (("dataset",), {"help": "25gaussians or swissroll"}),
+    "images": (("dataset",), {"help": "digits, mnist, cifar10 or stl10"}),
+    "picture": (("output",), {"type": Path, "help": "book/_static/fig3.png"}),
+    "notebook": (("notebook",), {"type": Path, "help": "notebooks/NAME.md"}),
+    "output": (("output",), {"type": Path, "help": "executed/NAME.ipynb"}),
+    "record": (("record",), {"type": Path, "nargs": "+",
+                             "help": "_build/records/STEM/KEY.json"}),
+}
+COMMANDS = {  # name -> function and its options
+    "train": (train, "name profile seed device"),
+    "choose-gp-weight": (choose_gp_weight, "toy profile seed"),
+    "move": (move, "toy weights profile seed"),
+    "judge": (judge, "images profile"),
+    "score": (score, "name judge device profile seed"),
+    "campaign": (campaign, "device list"),
+    "picture": (picture, "picture profile seed"),
+    "run": (run, "notebook output parameter"),
+    "keep": (keep, "record"),
+}
+
+
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="dotlib", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(function, name: str) -> argparse.ArgumentParser:
+    for name, (function, options) in COMMANDS.items():
         sub = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
         sub.set_defaults(function=function)
-        return sub
-
-    def sized(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--profile", default="laptop", help="smoke, laptop or paper")
-        sub.add_argument("--seed", type=int, default=0, help="of data, weights and training")
-
-    sub = command(train, "train")
-    sub.add_argument("name", help="for example 25gaussians-wgan-gp")
-    sub.add_argument("--device", default="cpu", help="cpu, or cuda where there is one")
-    sized(sub)
-    sub = command(choose_gp_weight, "choose-gp-weight")
-    sub.add_argument("dataset", help="25gaussians or swissroll")
-    sized(sub)
-    sub = command(move, "move")
-    sub.add_argument("dataset", help="25gaussians or swissroll")
-    sub.add_argument("--weights", default="trained", help="trained or authors")
-    sized(sub)
-    sub = command(picture, "picture")
-    sub.add_argument("output", type=Path, help="book/_static/fig3.png")
-    sized(sub)
-    sub = command(run, "run")
-    sub.add_argument("notebook", type=Path, help="notebooks/NAME.md")
-    sub.add_argument("output", type=Path, help="executed/NAME.ipynb")
-    sub.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
-    sub = command(keep, "keep")
-    sub.add_argument("record", type=Path, nargs="+", help="_build/records/STEM/KEY.json")
+        for option in options.split():
+            flags, told = OPTIONS[option]
+            sub.add_argument(*flags, **told)
     return top
 
 

@@ -10,12 +10,10 @@ trials.
 import hashlib
 import inspect
 import json
-import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 from tqdm import tqdm
 
@@ -31,12 +29,13 @@ from dotlib import (
     priors,
     provenance,
     seeding,
+    toy_gan,
     transport,
     zoo,
 )
 from dotlib.config import Figure3, toy_datasets, toy_training
 from dotlib.data import ToyData
-from dotlib.errors import check_count, check_option
+from dotlib.errors import check_option
 from dotlib.networks import mlp
 from dotlib.pairs import Pair
 from dotlib.seeding import generator
@@ -86,7 +85,7 @@ def subject(dataset: str, *, weights: str, profile: str, seed: int) -> Subject:
     """
     check_option("weights", weights, ("trained", "authors"))
     settings = toy_training(dataset, profile, seed)
-    points = zoo.toy_data(settings)
+    points = toy_gan.training_set(settings)
     if weights == "authors":
         pair, digests = official.load_pair(dataset)
         return Subject(f"{dataset}-authors", dataset, pair, points, "the authors' weights", digests)
@@ -173,15 +172,6 @@ def distances(what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, *, 
             other = target(what, c, seed, trial, sampling, part="floor")
             result["real"][trial] = metrics.emd(other, x, cost=cost)
     return result
-
-
-def paired_interval(a: np.ndarray, b: np.ndarray) -> tuple[float, tuple[float, float]]:
-    """Mean of a - b over trials and its 95 % t-interval. a, b: (trials,), trials >= 2."""
-    difference = np.asarray(a) - np.asarray(b)
-    check_count("trials", len(difference), least=2)
-    mean, n = float(difference.mean()), len(difference)
-    half = float(stats.t.ppf(0.975, n - 1) * difference.std(ddof=1) / math.sqrt(n))
-    return mean, (mean - half, mean + half)
 
 
 def _move_block(what: Subject, c: Figure3, K_eff: float, seed: int, start: int,

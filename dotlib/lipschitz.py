@@ -98,6 +98,36 @@ def latent_constant(pair: Pair, *, n_pairs: int = 100, repeats: int = 10,
                            n_pairs=n_pairs, repeats=repeats, rng=rng)
 
 
+def pooled_constant(f: Logit, points: Tensor, *, n_pairs: int = 500, repeats: int = 500,
+                    rng: torch.Generator) -> LipschitzEstimate:
+    """Eq. (20) or (21) with pairs taken from one pool of points, each of which f sees once.
+
+    f:        as in `slopes`: D on images, or ``pair.latent_logit`` on latents.
+    points:   (P, ...) the pool, P >= 2.
+    n_pairs, repeats:  as in `target_constant`; [DOT19] Figure 2 has 500 and 500.
+
+    A repeat draws its pairs of different points at random, also those of other repeats. Points
+    come back, so with a small pool the spread over repeats misses part of the spread over points;
+    with P >= 20 n_pairs few pairs of two repeats share a point. Raises BadInput.
+    """
+    refuse_training_mode("discriminator", f)
+    check_points("points", points, rank=None)
+    check_count("n_pairs", n_pairs)
+    check_count("repeats", repeats)
+    check_count("points", len(points), least=2)
+    _check_rng(rng)
+    total = n_pairs * repeats
+    i = torch.randint(len(points), (total,), generator=rng)
+    j = (i + torch.randint(1, len(points), (total,), generator=rng)) % len(points)  # never i
+    with torch.no_grad():
+        values = _values(f, points).cpu()
+    flat = points.flatten(1).cpu()
+    run = torch.cat([torch.linalg.vector_norm((flat[a] - flat[b]).double(), dim=1)
+                     for a, b in zip(i.split(CHUNK), j.split(CHUNK), strict=True)])
+    slope = torch.where(run > 0, (values[i] - values[j]).abs() / run, 0.0)
+    return LipschitzEstimate(slope.reshape(repeats, n_pairs).amax(1), n_pairs)
+
+
 def curve(D: Logit, sample: Sample, *, n_pairs: Iterable[int] = (100, 1_000, 10_000, 100_000),
           repeats: int = 10, rng: torch.Generator) -> LipschitzCurve:
     """How the expected maximum of eq. (20) grows with the number of pairs, from one pass.
@@ -168,8 +198,7 @@ def gradient_norms(f: Logit, x: Tensor) -> Tensor:
 
 def _pair_slopes(D: Logit, sample: Sample, total: int, rng: torch.Generator) -> Iterator[Tensor]:
     """Slopes of `total` independent pairs, CHUNK points at a time."""
-    if not isinstance(rng, torch.Generator):
-        raise BadInput(f"rng: found {type(rng).__name__}; pass seeding.generator(seed, name)")
+    _check_rng(rng)
     for first in range(0, total, CHUNK // 2):
         rows = min(CHUNK // 2, total - first)
         with torch.no_grad():
@@ -181,6 +210,12 @@ def _pair_slopes(D: Logit, sample: Sample, total: int, rng: torch.Generator) -> 
         if torch.equal(x, y):
             raise BadInput(f"sample: all {rows} pairs coincide; the generator gives one point only")
         yield slopes(D, x, y).cpu()
+
+
+def _check_rng(rng: object) -> None:
+    """Refuse anything but a generator: None would draw from torch's global one."""
+    if not isinstance(rng, torch.Generator):
+        raise BadInput(f"rng: found {type(rng).__name__}; pass seeding.generator(seed, name)")
 
 
 def _values(f: Logit, x: Tensor) -> Tensor:

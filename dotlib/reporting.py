@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 from matplotlib.figure import Figure
 
-from dotlib import figure3, lipschitz, plots, published, records, tables
+from dotlib import figure3, lipschitz, paired, plots, published, records, tables
 from dotlib.config import Figure3, figure3_settings, toy_datasets
 
 
@@ -32,7 +32,7 @@ def fill_record(run: records.Record, what: figure3.Subject, K_eff: lipschitz.Lip
         run.verdicts[f"EMD of {figure3.NAMES[method]}"] = published.judge(
             run[f"emd_{method}"], number, profile=run.profile)
     for better, worse, claim in figure3.CLAIMS:
-        mean, interval = figure3.paired_interval(emd[better], emd[worse])
+        mean, interval = paired.interval(emd[better], emd[worse])
         run.put(f"{better}_minus_{worse}", mean, interval=interval, n=len(emd[better]),
                 unit=figure3.SQUARED)
         run.verdicts[claim] = published.judge_comparison(shown[better], shown[worse], interval,

@@ -148,13 +148,15 @@ class Trainer:
 
 
 def train(trainer: Trainer, folder: Path, *, score: Score | None = None, score_every: int = 100,
-          log_every: int = 10, checkpoint_seconds: float = 20.0) -> None:
+          log_every: int = 10, checkpoint_seconds: float = 20.0, milestones: int = 0,
+          along: Path | None = None) -> None:
     """Run `trainer` to its last update, continuing what `folder` holds.
 
     folder:  gets `state.safetensors` (the newest state) and `log.jsonl` (one line a logged update).
     score:   optional, G -> named numbers, logged every `score_every` updates and at the end. It
              must not draw from the trainer's generator.
     checkpoint_seconds:  least time between two saved states; 0 saves after every update.
+    milestones:  number of times, evenly spaced, that G and D are kept in the folder `along`.
     Killed at any moment, the same call continues; on a CPU the end is bit-identical to an
     uninterrupted run. Raises SettingsDiffer when the folder holds a run with other settings.
     """
@@ -164,6 +166,7 @@ def train(trainer: Trainer, folder: Path, *, score: Score | None = None, score_e
         trainer.restore(*checkpoints.load(state_file))
     _truncate_log(log_file, trainer.update)
     total, saved = trainer.settings.generator_updates, time.monotonic()
+    kept = {total * (i + 1) // milestones for i in range(milestones)}
     bar = tqdm(total=total, initial=trainer.update, desc=f"train {trainer.settings.dataset}",
                unit="update", disable=None)
     with bar, log_file.open("a", encoding="utf-8") as log:
@@ -176,6 +179,8 @@ def train(trainer: Trainer, folder: Path, *, score: Score | None = None, score_e
             if last or at % log_every == 0:
                 log.write(json.dumps({"update": at, **values}) + "\n")
                 log.flush()
+            if at in kept:
+                _keep_milestone(trainer, along)
             if last or time.monotonic() - saved >= checkpoint_seconds:
                 checkpoints.save(state_file, *trainer.state())
                 saved = time.monotonic()
@@ -185,6 +190,12 @@ def read_log(folder: Path) -> list[dict[str, float]]:
     """The rows of a training log, oldest first."""
     lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
+
+
+def _keep_milestone(trainer: Trainer, along: Path) -> None:
+    tensors, meta = trainer.state()
+    weights = {name: t for name, t in tensors.items() if name[:2] in ("G.", "D.")}
+    checkpoints.save(along / f"{trainer.update:08d}.safetensors", weights, meta)
 
 
 def _truncate_log(log_file: Path, update: int) -> None:

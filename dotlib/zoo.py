@@ -2,23 +2,23 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor
 
-from dotlib import atomic, checkpoints, data, metrics, priors, provenance
+from dotlib import atomic, checkpoints, image_gan, provenance, toy_gan
 from dotlib.catalog import path_of, settings_of
 from dotlib.config import Training, refuse_difference
 from dotlib.errors import BadFile, BadInput
-from dotlib.networks import mlp
+from dotlib.image_config import ImageTraining
 from dotlib.pairs import Pair
-from dotlib.seeding import generator, numpy_rng
-from dotlib.training import Trainer, read_log, train
+from dotlib.training import read_log, train
 
-SCORES, SCORE_SETS, SCORE_POINTS = 50, 4, 1_000  # along a training; sets and points of each
+SCORES = 50  # of G along a training, where its kind of pair has a score
+KINDS = {Training: toy_gan, ImageTraining: image_gan}  # settings -> what such a pair is made of
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class TrainedPair:
 def pair(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> TrainedPair:
     """Load a pair, or train it first; a second process that wants it waits for the first.
 
-    name:     one of `catalog.NAMES`, "<dataset>-wgan-gp".
+    name:     one of `catalog.names()`, "<dataset>-wgan-gp" or "<dataset>-<row of Table 1>".
     profile:  "smoke", "laptop" or "paper".
     device:   where it is trained, if it must be; the pair itself is loaded on the CPU.
     Raises BadInput for unknown names and devices, BadFile for a damaged artifact.
@@ -65,37 +65,39 @@ def candidate(name: str, settings: Training, profile: str, device: str = "cpu") 
 def load(name: str, settings: Training, path: Path) -> TrainedPair:
     """Read a pair's file. Raises BadFile when damaged, SettingsDiffer when it is another's."""
     tensors, meta = checkpoints.load(path)
-    refuse_difference(str(path), meta.get("settings", {}), asdict(settings))
-    G, D = _networks(settings)
+    pair = _filled(settings, path, tensors, meta)
     try:
-        for prefix, network in (("G.", G), ("D.", D)):
-            network.load_state_dict({key[2:]: t for key, t in tensors.items() if key[:2] == prefix})
-            network.eval().requires_grad_(False)
         log, made = meta["log"], meta["made"]
-    except (KeyError, RuntimeError) as error:
-        raise BadFile(f"{path}: does not hold this pair ({' '.join(str(error).split())}); "
-                      "delete it and train again") from error
-    return TrainedPair(name, Pair(G, D, priors.Uniform(2)), settings, path,
-                       checkpoints.digest(path), log, made)
+    except KeyError as error:
+        raise _not_this_pair(path, error) from error
+    return TrainedPair(name, pair, settings, path, checkpoints.digest(path), log, made)
+
+
+def milestones(trained: TrainedPair) -> Iterator[tuple[int, Pair]]:
+    """(update of G, the pair as it was then), oldest first; read one at a time."""
+    for path in sorted(_along(trained.path).glob("*.safetensors")):
+        tensors, meta = checkpoints.load(path)
+        yield meta["update"], _filled(trained.settings, path, tensors, meta)
 
 
 def make(settings: Training, path: Path, device: str = "cpu") -> None:
-    """Train on one thread (fastest for networks of this size) and write the pair to `path`.
+    """Train and write the pair to `path`.
 
     The unfinished state lies beside it in `<path>.run`, and a killed training continues from it.
     Raises BadInput where torch has no such device.
     """
     _check_device(device)
+    kind = KINDS[type(settings)]
     folder = path.with_suffix(".run")
     started, threads = time.monotonic(), torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(kind.THREADS)
     try:
-        trainer = toy_trainer(settings, device)
-        train(trainer, folder, score=toy_score(settings),
-              score_every=max(1, settings.generator_updates // SCORES))
+        train(kind.trainer(settings, device), folder, score=kind.score(settings),
+              score_every=max(1, settings.generator_updates // SCORES),
+              milestones=kind.MILESTONES, along=_along(path))
     finally:
         torch.set_num_threads(threads)
-    tensors, _ = trainer.state()
+    tensors, _ = checkpoints.load(folder / "state.safetensors")
     weights = {name: t for name, t in tensors.items() if name[:2] in ("G.", "D.")}
     made = provenance.here(device) | {"seconds_since_resume": round(time.monotonic() - started, 1)}
     checkpoints.save(path, weights, {"settings": asdict(settings), "log": read_log(folder),
@@ -103,44 +105,27 @@ def make(settings: Training, path: Path, device: str = "cpu") -> None:
     shutil.rmtree(folder)  # with what killed writers may have left in it
 
 
-def toy_data(settings: Training) -> data.ToyData:
-    """The training set of a 2-D pair: the same for every pair of one seed."""
-    return data.toy(settings.dataset, numpy_rng(settings.seed, "data", settings.dataset),
-                    size=settings.data_size, noise=settings.noise)
+def _filled(settings: Training, path: Path, tensors: dict[str, Tensor], meta: dict) -> Pair:
+    """The pair whose weights these are. Raises SettingsDiffer, BadFile."""
+    refuse_difference(str(path), meta.get("settings", {}), asdict(settings))
+    kind = KINDS[type(settings)]
+    G, D = kind.networks(settings)
+    try:
+        for prefix, network in (("G.", G), ("D.", D)):
+            network.load_state_dict({key[2:]: t for key, t in tensors.items() if key[:2] == prefix})
+    except RuntimeError as error:
+        raise _not_this_pair(path, error) from error
+    return Pair(kind.ready(G), kind.ready(D), kind.prior(settings))
 
 
-def toy_trainer(settings: Training, device: str = "cpu") -> Trainer:
-    """Fresh networks of [DOT19] Table 4 and their trainer."""
-    G, D = _networks(settings)
-    points = toy_data(settings).points
-
-    def draw_real(n: int, rng: torch.Generator) -> torch.Tensor:
-        return points[torch.randint(len(points), (n,), generator=rng)]
-
-    return Trainer(settings, G, D, priors.Uniform(2), draw_real, device)
+def _not_this_pair(path: Path, error: Exception) -> BadFile:
+    return BadFile(f"{path}: does not hold this pair ({' '.join(str(error).split())}); "
+                   "delete it and train again")
 
 
-def toy_score(settings: Training) -> Callable[[nn.Module], dict[str, float]]:
-    """G's own score while it trains: mean EMD of 4 sets of 1,000 points against training points.
-
-    Cost squared l2 as published. Latents and targets are the same at every call, and the Gaussians'
-    targets hold 40 points of each mode, so that changes of G are not drowned by the draw.
-    """
-    rng = generator(settings.seed, "score", settings.dataset)
-    training_set = toy_data(settings)
-    sampling = "random" if training_set.modes is None else "balanced"
-    n = min(SCORE_POINTS, len(training_set.points))
-    sets = [(priors.Uniform(2).sample(n, rng), training_set.draw(n, rng, sampling=sampling))
-            for _ in range(SCORE_SETS)]
-
-    @torch.no_grad()
-    def score(G: nn.Module) -> dict[str, float]:
-        device = next(G.parameters()).device
-        made = [G(z.to(device)).cpu() for z, _ in sets]
-        return {"emd_g": sum(metrics.emd(y, x) for y, (_, x) in zip(made, sets, strict=True))
-                / SCORE_SETS}
-
-    return score
+def _along(path: Path) -> Path:
+    """Folder of the milestones of the pair at `path`."""
+    return path.with_suffix(".along")
 
 
 def _check_device(device: str) -> None:
@@ -150,10 +135,3 @@ def _check_device(device: str) -> None:
         reason = str(error).strip().splitlines()[0]
         raise BadInput(f"device: cannot use {device!r} ({reason}); use cpu, or cuda where there "
                        "is one") from error
-
-
-def _networks(settings: Training) -> tuple[mlp.MLP, mlp.MLP]:
-    """G and D as the training starts them."""
-    return (mlp.toy_generator(generator(settings.seed, "weights", "G"), width=settings.width_G),
-            mlp.toy_discriminator(generator(settings.seed, "weights", "D"),
-                                  width=settings.width_D))

@@ -20,6 +20,7 @@ from dotlib import (
     data,
     figure3,
     lipschitz,
+    paired,
     priors,
     records,
     reporting,
@@ -97,7 +98,7 @@ def test_the_floor_is_an_independent_draw_and_targets_are_shared(subject):
 def test_paired_interval_against_scipy():
     from scipy import stats
     a, b = np.random.default_rng(0).normal(size=(2, 12))
-    mean, (low, high) = figure3.paired_interval(a, b)
+    mean, (low, high) = paired.interval(a, b)
     reference = stats.ttest_rel(a, b).confidence_interval(0.95)
     assert mean == pytest.approx((a - b).mean(), abs=1e-12)
     assert (low, high) == pytest.approx((reference.low, reference.high), abs=1e-12)
@@ -122,7 +123,7 @@ def test_the_record_holds_every_value_and_a_verdict_for_each_claim(subject):
 
 def test_unknown_weights_are_refused():
     with pytest.raises(BadInput, match=r"trials: expected an integer >= 2"):
-        figure3.paired_interval(np.ones(1), np.ones(1))
+        paired.interval(np.ones(1), np.ones(1))
     with pytest.raises(BadInput, match=r"weights: unknown 'autors'.*nearest: authors"):
         figure3.subject("25gaussians", weights="autors", profile="smoke", seed=0)
 

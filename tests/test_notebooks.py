@@ -9,6 +9,7 @@ import nbformat
 import yaml
 
 from dotlib import records
+from dotlib.image_config import pair_names
 from dotlib.notebook import run_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,6 +17,10 @@ OWED = {  # page -> records of the build, stem/key
     "theorems": ["theorems/smoke-both-s0"],
     "fig3_toy": ["fig3_toy/smoke-25gaussians-s0", "fig3_toy/smoke-swissroll-s0"],
     "fig3_audit": ["fig3_audit/smoke-25gaussians-s0", "fig3_audit/smoke-swissroll-s0"],
+    "tab1": [f"tab1_scores/smoke-{name}-s0" for name in pair_names("digits")],
+    "tab2": ["tab2_swap/smoke-digits-s0"], "keff": ["keff/smoke-digits-s0"],
+    "fig2": ["fig2_training/smoke-digits-s0"], "fig4": ["fig4_spaces/smoke-digits-s0"],
+    "fig9": ["fig9_histories/smoke-digits-s0"], "projection": ["projection/smoke-digits-s0"],
     "intro": [], "status": [],
 }
 

@@ -1,0 +1,191 @@
+"""What pages show of image pairs: the record of a row of Table 1, its tables, its pictures."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import numpy as np
+import torch
+
+from dotlib import image_scores, images, paired, published, records, tables
+from dotlib.errors import BadInput
+from dotlib.image_config import ROWS, changed_from_published, scoring
+from dotlib.image_scores import Measured, Run
+
+QUANTITIES = {  # field of Scores -> (name, unit, digits)
+    "is_mean": ("IS", "inception score", 2),
+    "fid": ("FID", "squared feature units", 2),
+    "kid": ("KID", "squared kernel distance", 4),
+    "precision": ("precision", "", 3),
+    "recall": ("recall", "", 3),
+    "density": ("density", "", 3),
+    "coverage": ("coverage", "", 3),
+}
+CLAIMS = {"is_mean": "DOT raises the inception score", "fid": "DOT lowers FID"}
+PRINTED = {"is_mean": "is", "fid": "fid"}  # quantity -> its name among the published values
+PUBLISHED_SETS = {"stl10": "stl10"}  # other data sets stand beside the paper's CIFAR-10 numbers
+
+
+def open_record(name: str, profile: str, seed: int, judge: str = "classifier") -> records.Record:
+    """Start the record of one row of Table 1; to be called before the work, which it times."""
+    dataset, architecture = name.split("-")[:2]
+    c = scoring(dataset, architecture, profile)
+    return records.start("tab1_scores", profile=profile, dataset=name, seed=seed,
+                         parameters=asdict(c) | {"judge": judge})
+
+
+def fill_record(record: records.Record, run: Run) -> None:
+    """Put one row into its record: constants, floor, every method, differences, verdicts."""
+    m, jury = run.measured, run.jury
+    record.made["weights"] = run.what.digests | jury.digests
+    record.made["images"] = jury.origins
+    record.parameters |= {"training": run.trained.settings.key(), "changed": {
+        key: list(values) for key, values in changed_from_published(run.trained.settings).items()}}
+    for name, estimate, unit in (("k_eff", m.k_eff, "logits per latent distance"),
+                                 ("K_eff", m.K_eff, "logits per data distance")):
+        record.put(name, estimate.value, sd=estimate.std, n=len(estimate.maxima), unit=unit)
+    for name, judge in jury.judges.items():
+        if judge.accuracy is not None:
+            record.put(f"accuracy of {name}", judge.accuracy, unit="")
+    for quantity, (_, unit, _) in QUANTITIES.items():
+        record.put(f"floor_{quantity}", getattr(jury.floor[jury.first], quantity), unit=unit)
+        for method, step in m.rows:
+            _put_row(record, m, method, step, quantity, unit)
+    for judge in list(jury.judges)[1:]:
+        for quantity in CLAIMS:
+            _put_difference(record, m, "dot", run.c.updates, quantity, judge)
+    last = f"dot{run.c.updates}"
+    for quantity, claim in CLAIMS.items():
+        record.verdicts[claim] = published.judge_sign(
+            printed_difference(run.what.label, quantity),
+            record.interval(f"{last}_minus_bare_{quantity}"), profile=record.profile)
+
+
+def printed(name: str, column: str, quantity: str) -> published.Published | None:
+    """The paper's number for a row: CIFAR-10's, or STL-10's for that set; None if none is printed.
+
+    name:    of the pair, "<dataset>-<row>"; column: "bare" or "dot".
+    """
+    dataset, architecture, kind = name.split("-", 2)
+    where = PUBLISHED_SETS.get(dataset, "cifar10")
+    try:
+        return published.value(
+            f"tab1.{where}.{architecture}.{kind}.{column}.{PRINTED[quantity]}")
+    except BadInput:
+        return None
+
+
+def printed_difference(name: str, quantity: str) -> float:
+    """DOT minus bare as printed; where a row is not printed, the claim's direction, 1 or -1."""
+    bare, dot = (printed(name, column, quantity) for column in ("bare", "dot"))
+    if bare is None or dot is None:
+        return 1.0 if quantity == "is_mean" else -1.0
+    return dot.value - bare.value
+
+
+def kept_runs() -> dict[str, dict[str, records.Record]]:
+    """The committed rows of Table 1: label of a column -> row -> record."""
+    found: dict[str, dict[str, records.Record]] = {}
+    for path in sorted((records.KEPT / "tab1_scores").glob("*.json")):
+        record = records.read(path)
+        dataset, _, row = record.dataset.partition("-")
+        label = f"recorded, {dataset}, {record.parameters['judge']}, {record.profile}"
+        found.setdefault(label, {})[row] = record
+    return found
+
+
+def kept_table(kept: Mapping[str, Mapping[str, records.Record]]) -> str:
+    """Markdown: provenance of each committed row."""
+    rows = [[f"{record.dataset}, {record.profile}", str(record.seed), origin_of(record),
+             record.made["device"], record.made["commit"][:12]]
+            for found in kept.values() for record in found.values()]
+    return tables.markdown(["run", "seed", "images", "device", "commit"], rows)
+
+
+def origin_of(record: records.Record) -> str:
+    """Where the images of a record came from."""
+    return "; ".join(sorted(set(record.made["images"].values())))
+
+
+def score_table(quantity: str, dataset: str,
+                runs: Mapping[str, Mapping[str, records.Record]]) -> str:
+    """Markdown: one row a pair, "bare -> DOT" in the paper and in each run, with the difference.
+
+    runs:  label of a column -> row of Table 1 -> its record.
+    """
+    digits = QUANTITIES[quantity][2]
+    rows = []
+    for row in ROWS:
+        shown = [printed(f"{dataset}-{row}", column, quantity) for column in ("bare", "dot")]
+        paper = " → ".join(f"{one.value:.2f}" for one in shown) if all(shown) else "-"
+        rows.append([row, paper,
+                     *(_cell(found.get(row), quantity, digits) for found in runs.values())])
+    floors = [_floor(found, quantity, digits) for found in runs.values()]
+    rows.append(["real images", "-", *floors])
+    return tables.markdown([f"{QUANTITIES[quantity][0]}, bare → DOT", "paper", *runs], rows)
+
+
+def verdict_table(runs: Mapping[str, Mapping[str, records.Record]]) -> str:
+    """Markdown: how many rows of each run bear each claim out."""
+    rows = []
+    for claim in CLAIMS.values():
+        counts = [Counter(record.verdicts[claim] for record in found.values())
+                  for found in runs.values()]
+        rows.append([claim, *("; ".join(f"{word} ({n} of {count.total()})"
+                                        for word, n in count.items()) or "-" for count in counts)])
+    return tables.markdown(["claim, by rows", *runs], rows)
+
+
+def grid(run: Run, n: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
+    """n latents before and after the published updates: images, and D as captions.
+
+    Returns row -> (n, C, H, W) uint8, and row -> n texts, the second with the change of D.
+    """
+    method = image_scores.Method("dot", (0, run.c.updates), run.c.lr)
+    z = image_scores.latents(run.what, run.c, seed, 0)[:n]
+    shown, logits = {}, []
+    for row, (_, x) in zip(("bare", "DOT"), image_scores.moved(
+            run.what, method, z, run.measured.k_eff.value), strict=True):
+        shown[row] = images.to_uint8(x.cpu()).numpy()
+        with torch.no_grad():
+            logits.append(run.what.pair.logit(x).cpu())
+    change = logits[1] - logits[0]
+    return shown, {"bare": [f"{v:.2f}" for v in logits[0]], "DOT": [f"{v:+.2f}" for v in change]}
+
+
+def _put_row(record: records.Record, m: Measured, method: str, step: int, quantity: str,
+             unit: str) -> None:
+    values = np.asarray(m.of(method, step, quantity))
+    record.put(f"{_row(method, step)}_{quantity}", float(values.mean()), unit=unit, n=len(values),
+               sd=float(values.std(ddof=1)))
+    if step:
+        _put_difference(record, m, method, step, quantity)
+
+
+def _put_difference(record: records.Record, m: Measured, method: str, step: int, quantity: str,
+                    judge: str | None = None) -> None:
+    """Mean of the paired differences to bare over the sets, with its interval."""
+    mean, interval = paired.interval(m.of(method, step, quantity, judge),
+                                     m.of("dot", 0, quantity, judge))
+    name = f"{_row(method, step)}_minus_bare_{quantity}" + (f"_{judge}" if judge else "")
+    record.put(name, mean, interval=interval, unit=QUANTITIES[quantity][1],
+               n=len(m.of(method, step, quantity, judge)))
+
+
+def _row(method: str, step: int) -> str:
+    return f"{method}{step}" if step else "bare"
+
+
+def _cell(record: records.Record | None, quantity: str, digits: int) -> str:
+    if record is None:
+        return "-"
+    last = f"dot{record.parameters['updates']}"
+    low, high = record.interval(f"{last}_minus_bare_{quantity}")
+    return (f"{record[f'bare_{quantity}']:.{digits}f} → {record[f'{last}_{quantity}']:.{digits}f} "
+            f"({record[f'{last}_minus_bare_{quantity}']:+.{digits}f} "
+            f"[{low:+.{digits}f}, {high:+.{digits}f}])")
+
+
+def _floor(found: Mapping[str, records.Record], quantity: str, digits: int) -> str:
+    floors = {f"{record[f'floor_{quantity}']:.{digits}f}" for record in found.values()}
+    return " to ".join(sorted(floors, key=float)) or "-"

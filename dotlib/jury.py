@@ -1,0 +1,88 @@
+"""The judges of a data set, and the real images that they compare samples with."""
+
+from dataclasses import dataclass, replace
+
+from dotlib import images, judges
+from dotlib.errors import check_option
+from dotlib.image_config import Scoring
+from dotlib.scores import Collector, Reference, Scores
+from dotlib.seeding import generator
+
+SEEDS = (0, 1, 2)  # of the classifiers; pages show the first and the spread over all
+SPLITS = {  # kind of judge -> (reference, floor): what samples, and real images, are compared with
+    "classifier": ("test", "floor"),  # the classifiers are fit on the rest of "train"
+    "inception": ("train", "test"),
+}
+KEPT_BY_OTHERS = 1_000  # rows that the second and third judge keep; pages use their IS and FID only
+
+
+@dataclass(frozen=True)
+class Jury:
+    """Judges with their references; the first judge speaks on pages.
+
+    floor:    judge -> scores of real images that are not in the reference: a perfect sampler's.
+    digests:  what the scores depend on besides the samples: weights and images.
+    origins:  split -> where its images come from.
+    """
+
+    judges: dict[str, judges.Judge]
+    references: dict[str, Reference]
+    floor: dict[str, Scores]
+    digests: dict[str, str]
+    origins: dict[str, str]
+    kept: dict[str, int]
+
+    @property
+    def first(self) -> str:
+        """Name of the judge that speaks on pages."""
+        return next(iter(self.judges))
+
+    def collectors(self, total: int, splits: int) -> dict[str, Collector]:
+        """An empty collector of `total` images for each judge."""
+        return {name: Collector(dim=judge.dim, classes=judge.classes, total=total, splits=splits,
+                                kept=self.kept[name]) for name, judge in self.judges.items()}
+
+
+def solo(jury: Jury) -> Jury:
+    """The first judge alone, for histories, which ask no second opinion at every step."""
+    parts = ("judges", "references", "floor", "kept")
+    return replace(jury, **{part: {jury.first: getattr(jury, part)[jury.first]} for part in parts})
+
+
+def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier") -> Jury:
+    """The three classifiers of a data set, fit first if need be, or Inception.
+
+    Raises BadInput for another word, and what `judges` and `images` raise.
+    """
+    check_option("judge", judge, SPLITS)
+    if judge == "inception":
+        found = {"inception": judges.inception()}
+    else:
+        found = {f"classifier {seed}": judges.classifier(dataset, profile=profile, seed=seed)
+                 for seed in SEEDS}
+    reference, floor = (images.image_set(dataset, split) for split in SPLITS[judge])
+    kept = {name: c.kept if i == 0 else min(c.kept, KEPT_BY_OTHERS)
+            for i, name in enumerate(found)}
+    references = {name: _reference(one, reference, kept[name], c) for name, one in found.items()}
+    floors = {name: _floor(one, floor, references[name], kept[name], c)
+              for name, one in found.items()}
+    digests = {name: one.sha256 for name, one in found.items()}
+    digests |= {split.split: split.fingerprint for split in (reference, floor)}
+    return Jury(found, references, floors, digests,
+                {split.split: split.origin for split in (reference, floor)}, kept)
+
+
+def _reference(judge: judges.Judge, real: images.ImageSet, kept: int, c: Scoring) -> Reference:
+    result = Reference(dim=judge.dim, kept=kept)
+    for rows in real.images.split(c.batch):
+        result.add(judge(rows)[0])
+    return result
+
+
+def _floor(judge: judges.Judge, real: images.ImageSet, reference: Reference, kept: int,
+           c: Scoring) -> Scores:
+    collector = Collector(dim=judge.dim, classes=judge.classes, total=len(real), splits=c.splits,
+                          kept=kept)
+    for rows in real.images.split(c.batch):
+        collector.add(*judge(rows))
+    return collector.scores(real=reference, rng=generator(0, "floor", real.name, judge.name))

@@ -1,0 +1,76 @@
+"""torchvision and the metric libraries that need it, imported only when somebody asks.
+
+PyPI's torchvision beside a CPU build of torch cannot load its compiled operators, and its import
+stops at two names, ``torchvision::nms`` and ``torchvision::qnms``, that nothing here ever calls.
+Declaring their schemas is enough. It happens only where the import has failed for that reason.
+"""
+
+import functools
+import importlib
+import sys
+import warnings
+from types import ModuleType
+
+import torch
+
+from dotlib.errors import BadInput, check_option
+
+METRICS = ("fid", "isc", "kid", "prc")
+FID_PARTS = ("fid_score", "inception")
+SCHEMAS = {
+    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+_declared: list[torch.library.Library] = []  # torch forgets a schema when its library is collected
+
+
+@functools.cache
+def torchvision() -> ModuleType:
+    """The torchvision package. Raises BadInput when it is absent or fails for another reason."""
+    try:
+        return _quietly("torchvision")
+    except RuntimeError as error:
+        if not any(f"torchvision::{name}" in str(error) for name in SCHEMAS):
+            raise _unusable("torchvision", error) from error
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[name]  # what the failed import has left
+    _declare_operators()
+    return _quietly("torchvision")
+
+
+def fidelity(metric: str) -> ModuleType:
+    """torch_fidelity's module of one metric: "fid", "isc", "kid" or "prc". Raises BadInput."""
+    check_option("metric", metric, METRICS)
+    torchvision()
+    return _quietly(f"torch_fidelity.metric_{metric}")
+
+
+def pytorch_fid(part: str) -> ModuleType:
+    """A module of pytorch_fid: "fid_score" or "inception". Raises BadInput."""
+    check_option("part", part, FID_PARTS)
+    torchvision()
+    return _quietly(f"pytorch_fid.{part}")
+
+
+def _declare_operators() -> None:
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name, schema in SCHEMAS.items():
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(schema)
+    _declared.append(library)
+
+
+def _quietly(name: str) -> ModuleType:
+    """Import without a word on stderr, and leave Python's warning filters as they were."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            raise _unusable(name, error) from error
+
+
+def _unusable(name: str, error: Exception) -> BadInput:
+    package = name.partition(".")[0].replace("_", "-")
+    return BadInput(f"{package}: cannot be imported ({' '.join(str(error).split())}); "
+                    f"pip install {package}")

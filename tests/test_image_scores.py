@@ -1,0 +1,331 @@
+"""Moving and judging the samples of an image pair: paired, cached, resumable.
+
+Kinds of test: identities (step 0 is bare, the methods share it), invariances (batch size), second
+method (scores of a set computed whole), failures (kills, damage).
+"""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dotlib import (
+    campaign,
+    catalog,
+    checkpoints,
+    cli,
+    image_config,
+    image_gan,
+    image_reporting,
+    image_scores,
+    images,
+    jury,
+    published,
+    records,
+    transport,
+    zoo,
+)
+from dotlib.errors import BadFile, BadInput, SettingsDiffer
+from dotlib.image_config import image_training
+from dotlib.seeding import generator
+
+NAME = "digits-dcgan-sngan-hi"
+METHODS = (image_scores.Method("dot", (0, 2, 4), 0.01),
+           image_scores.Method("naive", (2, 4), 0.01, cost="none"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture(autouse=True)
+def in_folder(folder, monkeypatch):
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(folder))
+
+
+@pytest.fixture
+def run(folder):
+    return image_scores.table1(NAME, profile="smoke")
+
+
+# --- pairs of images in the zoo ------------------------------------------------------------------
+
+def test_an_image_pair_is_ready_for_transport(run):
+    pair = run.trained.pair
+    x = pair.generate(pair.prior.sample(3, generator(0, "z")))
+    assert x.shape == (3, 1, 8, 8) and x.abs().max() <= 1
+    for network in (pair.generator, pair.discriminator):
+        assert not network.training
+        assert not any(p.requires_grad for p in network.parameters())
+        assert not any("parametrizations" in name for name, _ in network.named_modules())
+
+
+def test_milestones_lead_to_the_pair_itself(run):
+    kept = dict(zoo.milestones(run.trained))
+    total = run.trained.settings.generator_updates
+    assert len(kept) == image_gan.MILESTONES and list(kept) == sorted(kept)
+    assert max(kept) == total
+    z = run.trained.pair.prior.sample(4, generator(0, "z"))
+    assert torch.equal(kept[total].latent_logit(z), run.trained.pair.latent_logit(z))
+    first = min(kept)
+    assert not torch.equal(kept[first].generate(z), kept[total].generate(z))
+
+
+def test_a_part_of_the_images_can_be_trained_on():
+    whole = image_gan.training_set(image_training("digits", "dcgan-wgan-gp", "smoke"))
+    some = image_gan.training_set(
+        replace(image_training("digits", "dcgan-wgan-gp", "smoke"), data_size=100))
+    assert len(whole) == 1_197 and len(some) == 100
+    rows = {row.numpy().tobytes() for row in whole.images}
+    assert all(row.numpy().tobytes() in rows for row in some.images)
+
+
+def test_a_file_of_other_settings_is_refused(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+    other = replace(run.trained.settings, seed=1)
+    path = catalog.path_of(NAME, other, "smoke")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(run.trained.path.read_bytes())
+    with pytest.raises(SettingsDiffer, match="seed: stored 0, wanted 1"):
+        zoo.candidate(NAME, other, "smoke")
+
+
+# --- measuring -----------------------------------------------------------------------------------
+
+def test_every_method_starts_from_the_same_bare_samples(run):
+    z = image_scores.latents(run.what, run.c, 0, 0)
+    bare = dict(image_scores.moved(run.what, METHODS[0], z, 1.0))[0]
+    assert torch.equal(bare, run.what.pair.generate(z))
+    assert not torch.equal(z, image_scores.latents(run.what, run.c, 0, 1))
+    assert not torch.equal(z, image_scores.latents(run.what, run.c, 1, 0))
+    other = replace(run.what, label="another pair")  # with the same prior
+    assert torch.equal(z, image_scores.latents(other, run.c, 0, 0))
+
+
+def test_a_set_is_scored_as_the_whole_at_once(run):
+    """Batches are an economy of memory: the same numbers as from all images of the set together."""
+    method, c = METHODS[0], replace(run.c, batch=7)
+    found = image_scores._score_set(run.what, method, 0.5, run.jury, c, 0, 0)
+    z = image_scores.latents(run.what, c, 0, 0)
+    end = transport.latent_dot(run.what.pair, z, 0.5, steps=4, optimizer=transport.SGD(0.01))
+    x = run.what.pair.generate(end.final)
+    collector = run.jury.collectors(c.samples, c.splits)[run.jury.first]
+    collector.add(*run.jury.judges[run.jury.first](images.to_uint8(x)))
+    whole = collector.scores(real=run.jury.references[run.jury.first], rng=generator(0, "x"))
+    here = found["4"]["scores"][run.jury.first]
+    # a pixel may round to its neighbour where float32 sums differ by the batch
+    assert here["fid"] == pytest.approx(whole.fid, rel=1e-3)
+    assert here["is_mean"] == pytest.approx(whole.is_mean, rel=1e-4)
+    assert found["4"]["logit"] == pytest.approx(float(run.what.pair.logit(x).mean()), abs=1e-5)
+
+
+def test_dot_raises_what_it_climbs_and_step_0_is_shared(run):
+    m = run.measured
+    assert set(m.rows) == {("dot", 0), ("dot", 2), ("dot", 4), ("k1", 2), ("k1", 4),
+                           ("naive", 2), ("naive", 4)}
+    for bare, moved in zip(m.logits["dot", 0], m.logits["dot", 4], strict=True):
+        assert moved > bare
+    assert len(m.of("dot", 4, "fid")) == run.c.sets
+    assert m.of("dot", 4, "fid", run.jury.first) == m.of("dot", 4, "fid")
+    assert m.of("dot", 4, "fid", "classifier 2") != m.of("dot", 4, "fid")
+
+
+def test_target_space_stays_in_the_range_of_images(run):
+    z = image_scores.latents(run.what, run.c, 0, 0)[:5]
+    method = image_scores.Method("target", (0, 3), 5.0, space="target")
+    found = dict(image_scores.moved(run.what, method, z, 0.01))
+    assert found[3].abs().max() <= 1 and not torch.equal(found[0], found[3])
+    images.to_uint8(found[3])
+
+
+def test_sets_are_measured_once_and_a_killed_run_goes_on(run, monkeypatch):
+    what = replace(run.what, label="counted")
+    real, calls = image_scores._score_set, []
+
+    def counted(*arguments):
+        calls.append(arguments[-1])
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(image_scores, "_score_set", counted)
+    with pytest.raises(KeyboardInterrupt):
+        image_scores.measure(what, METHODS[:1], run.jury, run.c, 0)
+    first = image_scores.measure(what, METHODS[:1], run.jury, run.c, 0)
+    again = image_scores.measure(what, METHODS[:1], run.jury, run.c, 0)
+    assert calls == [0, 1, 1]  # set 0 was kept, set 1 was interrupted, then done
+    assert first.rows == again.rows
+
+
+@pytest.mark.parametrize("change", [
+    {"lr": 0.02}, {"cost": "none"}, {"variant": "exact"}, {"k": 0.5}, {"steps": (0, 2, 5)},
+    {"adam": True}, {"space": "target"}, {"name": "other"},
+])
+def test_every_setting_of_a_method_has_files_of_its_own(run, change):
+    paths = {image_scores._path(run.what, method, 1.0, run.jury, run.c, 0, 0)
+             for method in (METHODS[0], replace(METHODS[0], **change))}
+    assert len(paths) == 2
+
+
+def test_other_weights_judges_constants_and_seeds_too(run):
+    def path(what=run.what, judged=run.jury, c=run.c, K=1.0, seed=0):
+        return image_scores._path(what, METHODS[0], K, judged, c, seed, 0)
+
+    others = {path(what=replace(run.what, digests={"a": "b"})), path(K=2.0), path(seed=1),
+              path(judged=replace(run.jury, digests={"classifier 0": "x"})),
+              path(c=replace(run.c, samples=99)), path(c=replace(run.c, splits=1))}
+    assert len(others | {path()}) == 7
+    assert path(c=replace(run.c, sets=9)) == path()  # more sets continue the same files
+
+
+def test_a_damaged_set_is_named(run):
+    path = image_scores._path(run.what, METHODS[1], 1.0, run.jury, run.c, 5, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"sets": ')
+    with pytest.raises(BadFile, match="set0.json: cannot be read .*delete it"):
+        image_scores._made_once(path, run.what, METHODS[1], 1.0, run.jury, run.c, 5, 0)
+
+
+def test_a_pair_of_points_is_refused():
+    with pytest.raises(BadInput, match="name: '25gaussians-wgan-gp' is a 2-D pair"):
+        image_scores.table1("25gaussians-wgan-gp", profile="smoke")
+
+
+# --- judges and floors ---------------------------------------------------------------------------
+
+def test_the_floor_is_below_the_samples(run):
+    """Real images that are not in the reference beat an untrained generator under every judge."""
+    for name, floor in run.jury.floor.items():
+        assert floor.fid < min(run.measured.of("dot", 0, "fid", name))
+        assert floor.n == floor.n_real == 600
+    assert set(run.jury.digests) == {*run.jury.judges, "test", "floor"}
+    assert jury.SPLITS["classifier"] == ("test", "floor")
+
+
+def test_an_unknown_judge_is_refused(run):
+    with pytest.raises(BadInput, match="judge: unknown 'inceptoin'.*nearest: inception"):
+        jury.summon("digits", run.c, profile="smoke", judge="inceptoin")
+
+
+# --- records and tables --------------------------------------------------------------------------
+
+@pytest.fixture
+def record(run):
+    found = image_reporting.open_record(NAME, "smoke", 0)
+    image_reporting.fill_record(found, run)
+    return found
+
+
+def test_a_record_holds_what_was_measured(run, record, tmp_path):
+    again = records.read(records.write(record, tmp_path))
+    fid = run.measured.of("dot", 4, "fid")
+    assert again["dot4_fid"] == pytest.approx(np.mean(fid))
+    assert again["dot4_minus_bare_fid"] == pytest.approx(
+        np.mean(fid) - np.mean(run.measured.of("dot", 0, "fid")))
+    assert again["k_eff"] == run.measured.k_eff.value
+    assert again["floor_fid"] == run.jury.floor[run.jury.first].fid
+    assert set(again.verdicts.values()) == {published.SMOKE}
+    assert again.made["weights"].keys() >= {run.trained.path.name, "classifier 0", "test"}
+    assert again.made["images"] == {"test": "built into scikit-learn",
+                                    "floor": "built into scikit-learn"}
+    json.dumps(again.parameters)
+
+
+def test_tables_show_the_paper_and_every_run(record):
+    columns = {"this build": {"dcgan-sngan-hi": record}, "recorded": {}}
+    table = image_reporting.score_table("fid", "digits", columns)
+    rows = [line for line in table.splitlines() if "dcgan-sngan-hi" in line]
+    assert len(rows) == 1 and "20.47 → 17.12" in rows[0] and rows[0].rstrip().endswith("- |")
+    assert f"{record['bare_fid']:.2f} → {record['dot4_fid']:.2f}" in rows[0]
+    assert len(table.splitlines()) == 2 + len(image_config.ROWS) + 1
+    verdicts = image_reporting.verdict_table(columns)
+    assert f"{published.SMOKE} (1 of 1)" in verdicts
+
+
+@pytest.mark.parametrize(("name", "quantity", "expected"), [
+    ("mnist-dcgan-sngan-ns", "fid", 15.78 - 20.74), ("mnist-dcgan-sngan-ns", "is_mean", 0.52),
+    ("stl10-dcgan-sngan-ns", "fid", 34.84 - 41.18), ("stl10-resnet-sagan-hi", "fid", -1.0),
+    ("stl10-resnet-sagan-hi", "is_mean", 1.0),
+])
+def test_printed_differences(name, quantity, expected):
+    """Typed from Table 1; the row that is not printed keeps the claim's direction."""
+    assert image_reporting.printed_difference(name, quantity) == pytest.approx(expected)
+
+
+def test_the_grid_shows_the_same_latents(run):
+    shown, captions = image_reporting.grid(run, 4, 0)
+    assert list(shown) == list(captions) == ["bare", "DOT"]
+    assert all(rows.shape == (4, 1, 8, 8) and rows.dtype == np.uint8 for rows in shown.values())
+    assert all(text.startswith("+") for text in captions["DOT"])  # D rises
+
+
+# --- the campaign --------------------------------------------------------------------------------
+
+def test_the_manifest_names_runs_that_exist():
+    found = campaign.entries()
+    assert len({entry.target for entry in found}) == len(found) >= 10
+    for wanted in ("mnist-dcgan-wgan-gp", "cifar10-resnet-sagan-hi"):
+        assert any(entry.pair == wanted for entry in found)
+
+
+@pytest.mark.parametrize("text", ["", "runs: 3", "runs: [{pair: mnist-dcgan-wgan-gp}]",
+                                  "runs: [{pair: mnits-dcgan-wgan-gp, profile: laptop}]",
+                                  "runs: [{pair: mnist-dcgan-wgan-gp, profile: laptop, x: 1}]"])
+def test_a_bad_manifest_is_named(text, tmp_path):
+    path = tmp_path / "campaign.yml"
+    path.write_text(text)
+    with pytest.raises(BadFile, match="campaign.yml: not a list of runs"):
+        campaign.entries(path)
+
+
+def test_the_campaign_does_the_first_missing_entry(tmp_path, monkeypatch, capsys):
+    manifest = tmp_path / "campaign.yml"
+    manifest.write_text(f"runs:\n  - {{pair: {NAME}, profile: smoke}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(records, "KEPT", tmp_path / "results")
+    monkeypatch.setattr(records.keep, "__defaults__", (tmp_path / "results",))
+    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
+    with pytest.raises(BadInput, match="smoke numbers are never kept"):
+        campaign.run_next(manifest=manifest)
+    monkeypatch.setattr(campaign.records, "keep", lambda path: _copied(path, tmp_path / "results"))
+    kept = campaign.run_next(manifest=manifest)
+    assert kept == campaign.entries(manifest)[0].target and kept.exists()
+    assert kept.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert campaign.run_next(manifest=manifest) is None
+    monkeypatch.setattr(campaign, "MANIFEST", manifest)
+    monkeypatch.setattr(campaign.entries, "__defaults__", (manifest,))
+    assert cli.main(["campaign", "--list"]) == 0
+    assert f"recorded  smoke-{NAME}-s0" in capsys.readouterr().out
+
+
+def _copied(path, folder):
+    target = folder / path.parent.name / path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(path.read_bytes())
+    return target
+
+
+def test_changed_source_keeps_nothing(tmp_path, monkeypatch):
+    manifest = tmp_path / "campaign.yml"
+    manifest.write_text(f"runs:\n  - {{pair: {NAME}, profile: smoke, seed: 7}}\n")
+    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", True))
+    with pytest.raises(BadInput, match="source: tracked files are changed"):
+        campaign.run_next(manifest=manifest)
+
+
+def test_the_command_line_scores_and_judges(capsys):
+    assert cli.main(["judge", "digits", "--profile", "smoke"]) == 0
+    assert cli.main(["score", NAME, "--profile", "smoke"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("accuracy") == 3 and f"{NAME}: 7 rows of 2 sets" in out
+    assert cli.main(["score", "digits-dcgan-sngan", "--profile", "smoke"]) == 2
+    assert "nearest: digits-dcgan-sngan-ns" in capsys.readouterr().err
+
+
+def test_milestones_survive_without_their_state(run):
+    """They are whole files of their own, each with its digest."""
+    for path in sorted(run.trained.path.with_suffix(".along").glob("*.safetensors")):
+        assert len(checkpoints.digest(path)) == 64
