@@ -42,7 +42,7 @@ def networks(settings: ImageTraining) -> tuple[nn.Module, nn.Module]:
 
 
 def ready(network: nn.Module) -> nn.Module:
-    """A trained network as transports use it: spectral norm baked in, batch norm folded."""
+    """A trained network as transports use it: spectral norm baked in, no gradients of weights."""
     return freezing.frozen(network)
 
 

@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import torch
 
-from dotlib import image_scores, lipschitz, paired, published, records
+from dotlib import image_scores, lipschitz, paired, published, records, zoo
 from dotlib.errors import BadInput, check_option
-from dotlib.image_config import KINDS
+from dotlib.image_config import KINDS, ROWS
 from dotlib.image_scores import Method, Run, Subject
 from dotlib.jury import Jury
 from dotlib.pairs import Pair
-from dotlib.zoo import TrainedPair
 
 PAPER_G = "dcgan-sagan-hi"  # of Table 2, by its numbers; the caption says SAGAN(ns)
 PRINTED = {"is_mean": "is", "fid": "fid"}  # field of Scores -> its name among published values
@@ -54,7 +53,8 @@ class Cell:
         return paired.interval(self.moved[quantity], self.bare[quantity])
 
 
-def swapped(of_G: TrainedPair, of_D: TrainedPair, device: torch.device | str = "cpu") -> Subject:
+def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair,
+            device: torch.device | str = "cpu") -> Subject:
     """G and prior of one pair with D of another, on a device.
 
     Its label is "<row of G>+<row of D>", and each file's digest carries the role that it plays.
@@ -69,7 +69,7 @@ def swapped(of_G: TrainedPair, of_D: TrainedPair, device: torch.device | str = "
                    {f"G of {of_G.path.name}": of_G.sha256, f"D of {of_D.path.name}": of_D.sha256})
 
 
-def row(run: Run, others: Mapping[str, TrainedPair], seed: int,
+def row(run: Run, others: Mapping[str, zoo.TrainedPair], seed: int,
         samples: int | None = None) -> dict[str, Cell]:
     """One G moved by each D: row of Table 1 -> Cell. Only the first judge is asked.
 
@@ -94,6 +94,19 @@ def row(run: Run, others: Mapping[str, TrainedPair], seed: int,
             {q: np.asarray(m.of("dot", step, q, jury.first)) for q in UNITS}
             for m, step in ((own, 0), (found, c.updates))))
     return cells
+
+
+def row_of(name: str, *, profile: str, seed: int = 0, judge: str = "classifier",
+           device: str = "cpu") -> dict[str, Cell]:
+    """The row of the page for a named pair, "<dataset>-<row of Table 1>", measured or loaded.
+
+    Trains what is missing of all pairs of the data set. Raises what `image_scores.table1` raises.
+    """
+    run = image_scores.table1(name, profile=profile, seed=seed, judge=judge, device=device)
+    dataset, _, own = name.partition("-")
+    others = {row: zoo.pair(f"{dataset}-{row}", profile=profile, seed=seed, device=device)
+              for row in ROWS}
+    return row(run, others, seed, None if own == PAPER_G else sizes(profile).samples)
 
 
 def only_first(jury: Jury) -> Jury:

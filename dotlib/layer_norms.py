@@ -97,4 +97,6 @@ def _has_norm(part: nn.Module) -> bool:
     """Whether it is linear up to its bias, or known to have slopes of at most 1."""
     if isinstance(part, LeakyReLU):
         return abs(part.slope) <= 1
+    if isinstance(part, nn.LeakyReLU):
+        return abs(part.negative_slope) <= 1
     return isinstance(part, (*KINDS, *NOT_STEEP))

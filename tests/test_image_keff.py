@@ -55,7 +55,7 @@ def run_of(slope: float, *, k: float = 1.0, swing: float = 0.0, dim: int = 1,
 class Jury:
     """As much of a jury as a record asks for."""
 
-    digests, origins = {"judge": "digest"}, {"test": "nowhere"}  # noqa: RUF012
+    digests, origins = {"judge": "digest"}, {"test": "nowhere"}
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def after(run, method, z, steps=1):
                                 optimizer=transport.SGD(method.lr)).final
 
 
-# --- one step --------------------------------------------------------------------------------------
+# --- one step -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("k", [0.2, 0.7, 3.0])
 def test_the_arms_are_what_the_page_says_of_one_step(third, k):
@@ -118,7 +118,7 @@ def test_arms_are_added_to_those_of_table_1():
     assert found.k_eff is run.measured.k_eff
 
 
-# --- differences and verdicts ----------------------------------------------------------------------
+# --- differences and verdicts ---------------------------------------------------------------------
 
 class Given(Measured):
     """Measured with scores that are written down: (arm, step) -> values of every set."""
@@ -177,7 +177,7 @@ def test_every_printed_row_has_a_verdict(profile, k, dot, word, other):
     assert record.made["weights"] == {"file": "digest", "judge": "digest"}
 
 
-# --- slopes ----------------------------------------------------------------------------------------
+# --- slopes ---------------------------------------------------------------------------------------
 
 def test_slopes_of_a_line_are_its_own():
     found = image_keff.probe(run_of(0.7).what, image_keff.sizes("smoke"), 0)
@@ -198,7 +198,7 @@ def test_far_pairs_in_many_dimensions_miss_the_local_slope():
     assert found.norms.median() > 3 * found.curve.mean.max()
 
 
-# --- tables ----------------------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------------
 
 def test_the_stl10_table_fills_only_what_a_run_on_that_set_has():
     scores = type("Scores", (), {"is_mean": 8.5, "fid": 50.25})
@@ -215,6 +215,6 @@ def test_the_stl10_table_fills_only_what_a_run_on_that_set_has():
 def test_unknown_words_are_refused():
     with pytest.raises(BadInput, match="profile: unknown 'tiny'"):
         image_keff.sizes("tiny")
-    with pytest.raises(BadInput, match="b2.cifar10.dcgan.sagan-hi.keff.u5"):
+    with pytest.raises(BadInput, match="b2.cifar10.dcgan.sagan-hi.k1.u5"):
         image_keff.printed_k("sagan-hi", 5, "fid")
     assert set(image_swap.PRINTED) == set(image_swap.SIGN)

@@ -5,6 +5,7 @@ latents has the same slope and k_eff does not depend on which are drawn.
 """
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,17 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib import image_scores, image_swap, images, lipschitz, priors, published, records, zoo
+from dotlib import (
+    image_scores,
+    image_swap,
+    images,
+    lipschitz,
+    priors,
+    published,
+    records,
+    transport,
+    zoo,
+)
 from dotlib.errors import BadInput
 from dotlib.image_config import KINDS, ROWS, Scoring, image_training
 from dotlib.image_swap import Cell
@@ -22,7 +33,7 @@ from dotlib.pairs import Pair
 from dotlib.scores import Collector, Reference
 from dotlib.seeding import generator
 
-C = Scoring(sets=3, samples=40, updates=4, lr=0.02, pairs=20, repeats=2, splits=2, batch=16,
+C = Scoring(sets=2, samples=40, updates=4, lr=0.02, pairs=20, repeats=2, splits=2, batch=16,
             kept=40)
 A, B = "dcgan-sagan-hi", "dcgan-wgan-gp"
 
@@ -61,9 +72,10 @@ class Looks(nn.Module):
         return seen[:, :3].sin(), seen[:, 3:].cos()
 
 
-def jury(n_judges: int = 2) -> Jury:
-    """Judges that differ by their weights, with 50 digits as the reference."""
-    names = [f"judge {i}" for i in range(n_judges)]
+@cache
+def jury() -> Jury:
+    """Two judges that differ by their weights, with 50 digits as the reference."""
+    names = ["judge 0", "judge 1"]
     judged = {name: Judge(name, Looks(i).eval(), images.to_float, 3, 4, f"sha {i}")
               for i, name in enumerate(names)}
     real = images.image_set("digits", "test").images[:50]
@@ -87,7 +99,7 @@ def trained(row: str, scale: float, tilt: float = 1.0, dataset: str = "digits") 
 
 def run_of(one: zoo.TrainedPair, c: Scoring = C) -> image_scores.Run:
     """The row of Table 1 of such a pair."""
-    what, judged = image_scores.subject(one), jury()
+    what, judged = image_scores.subject(one), image_swap.only_first(jury())
     measured = image_scores.measure(what, image_scores.table1_methods(c), judged, c, 0)
     return image_scores.Run(what, one, judged, c, measured)
 
@@ -97,7 +109,7 @@ def in_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
 
 
-# --- cells -----------------------------------------------------------------------------------------
+# --- cells ----------------------------------------------------------------------------------------
 
 def test_the_own_cell_is_table_1_and_moves_nothing(monkeypatch):
     run = run_of(trained(A, 2.0))
@@ -123,11 +135,14 @@ def test_a_foreign_D_on_another_scale_moves_the_samples_alike(scale):
         assert cells[B].moved[quantity] == pytest.approx(cells[A].moved[quantity], rel=2e-2)
 
 
-def test_opposite_discriminators_move_apart():
-    run = run_of(trained(A, 2.0))
-    cells = image_swap.row(run, {A: run.trained, B: trained(B, -2.0)}, 0)
-    means = [cell.moved["fid"].mean() - cell.bare["fid"].mean() for cell in cells.values()]
-    assert means[0] * means[1] < 0
+def test_the_sign_of_D_turns_the_motion_round():
+    z, method = torch.zeros(1, 1), image_scores.Method("dot", (0, 4), 0.02)
+    steps = []
+    for scale in (2.0, -2.0):
+        what = image_swap.swapped(trained(A, 7.0), trained(B, scale))
+        (_, before), (_, after) = image_scores.moved(what, method, z, 0.1)
+        steps.append((after - before) @ torch.ones(8, 8))
+    assert (steps[0] * steps[1] < 0).all()
 
 
 def test_a_swapped_subject_takes_prior_and_latents_of_G_and_only_D_of_the_other():
@@ -163,23 +178,19 @@ def test_fewer_samples_are_the_first_ones_of_each_set():
 def test_a_second_run_measures_nothing(monkeypatch):
     run, others = run_of(trained(A, 2.0)), {B: trained(B, -2.0)}
     first = image_swap.row(run, others, 0)[B]
-    monkeypatch.setattr(image_scores, "moved", lambda *_: pytest.fail("moved again"))
-    monkeypatch.setattr(image_scores, "_path", once(image_scores._path, first, run, others))
+    monkeypatch.setattr(transport, "latent_dot", lambda *_: pytest.fail("moved again"))
     again = image_swap.row(run, others, 0)[B]
     assert (again.moved["fid"] == first.moved["fid"]).all()
 
 
-def once(path, *_):
-    """The file names of a set hash the source of `moved`; keep them while it is replaced."""
-    real = image_scores.moved
-
-    def same(*arguments):
-        stand_in, image_scores.moved = image_scores.moved, real
-        try:
-            return path(*arguments)
-        finally:
-            image_scores.moved = stand_in
-    return same
+@pytest.mark.parametrize(("row", "samples"), [(image_swap.PAPER_G, None), (B, 100)])
+def test_a_row_by_name_is_the_row_of_the_page(monkeypatch, row, samples):
+    monkeypatch.setattr(image_scores, "table1", lambda name, **_: name)
+    monkeypatch.setattr(zoo, "pair", lambda name, **_: name)
+    monkeypatch.setattr(image_swap, "row", lambda *arguments: arguments)
+    run, others, seed, most = image_swap.row_of(f"digits-{row}", profile="smoke", seed=3)
+    assert (run, seed, most) == (f"digits-{row}", 3, samples)
+    assert others == {row: f"digits-{row}" for row in ROWS}
 
 
 def test_only_the_first_judge_is_asked():
@@ -190,7 +201,7 @@ def test_only_the_first_judge_is_asked():
     assert len(whole.judges) == 2
 
 
-# --- ranks -----------------------------------------------------------------------------------------
+# --- ranks ----------------------------------------------------------------------------------------
 
 def cell(moved, bare=None, k=1.0):
     """A cell with these FIDs, and IS of the opposite sign."""
@@ -225,7 +236,7 @@ def test_a_change_is_that_of_pairs():
     assert mean == pytest.approx(-0.5) and low == pytest.approx(high)  # noise of OWN cancels
 
 
-# --- the print -------------------------------------------------------------------------------------
+# --- the print ------------------------------------------------------------------------------------
 
 def test_table_2_has_the_numbers_of_one_generator():
     assert image_swap.generators_by_numbers() == ["sagan-hi"]
@@ -252,7 +263,7 @@ def test_every_printed_D_improves_the_scores():
     assert image_swap.printed_change("wgan-gp", "fid") == pytest.approx(24.47 - 25.78)
 
 
-# --- the record ------------------------------------------------------------------------------------
+# --- the record -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("profile", "shift", "word"), [
     ("laptop", -1.0, published.REPRODUCED), ("laptop", 1.0, published.NOT_REPRODUCED),

@@ -122,7 +122,7 @@ def test_a_normalised_discriminator_has_the_product_one():
 def test_no_slope_and_no_gradient_exceeds_the_product_of_maps(seed):
     D = small_discriminator(seed)
     x, y = 3 * torch.randn(2, 64, 1, 8, 8, generator=rng(seed))
-    top = products(D, x, rng=rng(seed), iterations=100).maps * (1 + 1e-2)  # the iteration comes from below
+    top = 1.01 * products(D, x, rng=rng(seed), iterations=100).maps  # which comes from below
     assert lipschitz.slopes(D, x, y).max() <= top
     assert lipschitz.gradient_norms(D, x).max() <= top
 
@@ -136,7 +136,8 @@ def test_attention_is_refused():
         products(D, torch.zeros(1, 1, 8, 8), rng=rng())
 
 
-@pytest.mark.parametrize("part", [nn.BatchNorm2d(1), nn.GELU(), LeakyReLU(2.0)])
+@pytest.mark.parametrize("part", [nn.BatchNorm2d(1), nn.GELU(), LeakyReLU(2.0),
+                                  nn.LeakyReLU(-2.0)])
 def test_other_layers_are_refused(part):
     with pytest.raises(BadInput, match="has no known norm"):
         products(nn.Sequential(part.eval(), nn.Flatten(), nn.Linear(4, 1)), torch.zeros(1, 1, 2, 2),
