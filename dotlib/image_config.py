@@ -64,13 +64,13 @@ SCHEDULE: dict[str, dict[str, tuple[dict, dict]]] = {
     "mnist": {"smoke": (_SMOKE, _SMOKE | {"width_G": 8, "width_D": 8}),
               "laptop": ({"width_G": 64, "width_D": 64}, {"width_G": 16, "width_D": 16})},
     "cifar10": {"smoke": (_SMOKE, _SMOKE | {"width_G": 8, "width_D": 8}),
-                "laptop": ({"width_G": 128, "width_D": 128}, {"width_G": 32, "width_D": 32})},
+                "laptop": ({"width_G": 64, "width_D": 64}, {"width_G": 16, "width_D": 16})},
     "stl10": {"smoke": (_SMOKE, _SMOKE | {"width_G": 8, "width_D": 8}),
-              "laptop": ({"width_G": 128, "width_D": 128}, {"width_G": 32, "width_D": 32})},
+              "laptop": ({"width_G": 64, "width_D": 64}, {"width_G": 16, "width_D": 16})},
 }
 LENGTH = {  # updates of G in "laptop", for kinds with five and with one update of D
-    "digits": (1_500, 3_000), "mnist": (3_000, 9_000), "cifar10": (10_000, 30_000),
-    "stl10": (10_000, 30_000),
+    "digits": (1_250, 1_000), "mnist": (3_000, 4_000), "cifar10": (3_000, 4_000),
+    "stl10": (3_000, 4_000),
 }
 
 

@@ -166,7 +166,7 @@ def test_failures_name_the_network():
     with pytest.raises(BadInput, match="network: found function; pass an nn.Module"):
         frozen(noise)
     bare = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, track_running_stats=False))
-    with pytest.raises(BadInput, match="network: .* no running statistics; .*track_running_stats"):
+    with pytest.raises(BadInput, match="network: .* no running statistics, .*track_running_stats"):
         frozen(bare)
     with pytest.raises(BadInput, match="iterations: .*found -1"):
         frozen(bare, iterations=-1)

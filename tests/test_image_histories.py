@@ -1,4 +1,4 @@
-"""Figures 9 to 11: claims as signs, closed forms of curves and of the latents' ways, invariances."""
+"""Figures 9 to 11: claims as signs, closed forms of curves and latents' ways, invariances."""
 
 import math
 from dataclasses import replace
