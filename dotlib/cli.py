@@ -50,6 +50,14 @@ def score(options: argparse.Namespace) -> None:
           f"k_eff {found.measured.k_eff.value:.3f}")
 
 
+def swap(options: argparse.Namespace) -> None:
+    """Move and judge the samples of an image pair by every discriminator of its data set."""
+    from dotlib import image_swap
+    cells = image_swap.row_of(options.name, profile=options.profile, seed=options.seed,
+                              judge=options.judge, device=options.device)
+    print(f"{options.name}: moved by {len(cells)} discriminators")
+
+
 def picture(options: argparse.Namespace) -> None:
     """Draw both rows of Figure 3, the README's picture."""
     from dotlib import reporting
@@ -106,6 +114,7 @@ COMMANDS = {  # name -> function and its options
     "move": (move, "toy weights profile seed"),
     "judge": (judge, "images profile"),
     "score": (score, "name judge device profile seed"),
+    "swap": (swap, "name judge device profile seed"),
     "campaign": (campaign, "device list"),
     "picture": (picture, "picture profile seed"),
     "run": (run, "notebook output parameter"),

@@ -11,18 +11,22 @@ import logging
 import os
 import sys
 import tarfile
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-import pooch
 import requests
 
 from dotlib import atomic
 from dotlib.errors import BadFile, check_option
 from dotlib.sources import MD5, SOURCES, Source
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # tqdm looks for notebook widgets, and says so on stderr
+    import pooch
 
 OFFICIAL = "official content, sha256 verified"
 OFFICIAL_MD5 = "official content, md5 verified"

@@ -48,9 +48,11 @@ def updates_settings(dataset: str, row: str, profile: str) -> Updates:
     c = scoring(dataset, row.partition("-")[0], profile)
     if profile == "smoke":
         return Updates(c, steps=(0, 1, 2, 3), early=1, late=2, followed=20)
-    few = 300 if dataset == "digits" else 2_500  # FID needs more images than Inception's 2,048
-    samples = 10_000 if profile == "paper" and dataset != "digits" else few
-    return Updates(replace(c, samples=samples, kept=min(samples, 1_000)))
+    whole = profile == "paper" and dataset != "digits"
+    few = 200 if dataset == "digits" else 2_500  # FID needs more images than Inception's 2,048
+    samples = 10_000 if whole else few
+    return Updates(replace(c, samples=samples, kept=min(samples, 1_000),
+                           splits=5 if dataset == "digits" else c.splits))
 
 
 def methods(c: Updates) -> tuple[Method, ...]:

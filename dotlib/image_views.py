@@ -13,7 +13,7 @@ from dotlib.config import PROFILES
 from dotlib.descent import Trajectory
 from dotlib.errors import BadInput, check_count, check_option, check_points
 from dotlib.image_config import Scoring
-from dotlib.image_scores import Measured, Method, Run, Subject
+from dotlib.image_scores import Method, Run, Subject
 from dotlib.jury import Jury
 from dotlib.transport import DIVISORS, SGD, TARGET_ADAM, VARIANTS, Variant, latent_dot
 
@@ -27,7 +27,7 @@ class Views:
     target_steps:  kept updates in target space; B.1 has 100 of Adam (0.01, 0, 0.9).
     looked:        images of each set whose changes are measured one by one.
     shown:         columns of the grids.
-    samples, longer:  on the projection page, images of a set (or twice the judge's features) and
+    samples, longer:  of the projection page: images of a set, or twice the judge's features, and
                    multiple of the published updates.
     """
 
@@ -36,7 +36,7 @@ class Views:
     target_steps: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
     looked: int = 100
     shown: int = 8
-    samples: int = 300
+    samples: int = 200
     longer: int = 5
 
 
@@ -103,54 +103,50 @@ def _high(height: int, width: int) -> Tensor:
     return y[:, None] | x
 
 
-def space_methods(c: Scoring, v: Views) -> tuple[Method, Method]:
-    """Latent DOT as in Table 1 (B.2: SGD), and target DOT (B.1: Adam)."""
-    target = Method("target", v.target_steps, TARGET_ADAM.lr, space="target", adam=True)
-    return image_scores.table1_methods(c)[0], target
+Looked = Mapping[tuple[str, int], tuple[Tensor, Tensor]]  # (method, step) -> images, logits
 
 
-def columns(m: Measured, c: Scoring) -> dict[str, tuple[str, int]]:
-    """What the page compares: name -> (method, step).
+def space_methods(c: Scoring, steps: tuple[int, ...]) -> tuple[Method, Method]:
+    """Latent DOT as in Table 1 (B.2: SGD), and target DOT (B.1: Adam) with these steps."""
+    return (image_scores.table1_methods(c)[0],
+            Method("target", steps, TARGET_ADAM.lr, space="target", adam=True))
 
-    "target, same rise" is the kept step of target space at which the mean of D is nearest to that
-    of latent space at its last step. No judge is asked.
+
+def look(run: Run, v: Views, seed: int, number: int) -> Looked:
+    """First images of a set under both methods: images (n, C, H, W), logits (n,), on the CPU."""
+    z, found = image_scores.latents(run.what, run.c, seed, number)[:v.looked], {}
+    K = run.measured.k_eff.value, run.measured.K_eff.value
+    for method, constant in zip(space_methods(run.c, v.target_steps), K, strict=True):
+        for step, x in image_scores.moved(run.what, method, z, constant):
+            with torch.no_grad():
+                found[method.name, step] = x.cpu(), run.what.pair.logit(x).cpu()
+    return found
+
+
+def columns(looked: Sequence[Looked], c: Scoring) -> dict[str, tuple[str, int]]:
+    """What the page compares: name -> (method, step), chosen from `look` at every set.
+
+    "target, same rise" is the step of target space at which the mean of D is nearest to that of
+    latent space at its last step. No judge is asked.
     """
-    level = {key: float(np.mean(values)) for key, values in m.logits.items()}
-    steps = sorted(step for method, step in m.rows if method == "target")
+    level = {key: float(np.mean([float(one[key][1].mean()) for one in looked]))
+             for key in looked[0]}
+    steps = sorted(step for method, step in level if method == "target")
     same = min(steps, key=lambda step: abs(level["target", step] - level["dot", c.updates]))
     return {"bare": ("dot", 0), "latent": ("dot", c.updates), "target, same rise": ("target", same),
             "target": ("target", steps[-1])}
 
 
-def look(run: Run, m: Measured, v: Views, seed: int, number: int,
-         n: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """First n samples of a set in every column: name -> images (n, C, H, W), logits (n,)."""
-    z = image_scores.latents(run.what, run.c, seed, number)[:n]
-    found = {}
-    for method, estimate in zip(space_methods(run.c, v), (m.k_eff, m.K_eff), strict=True):
-        for step, x in image_scores.moved(run.what, method, z, estimate.value):
-            with torch.no_grad():
-                found[method.name, step] = x.cpu(), run.what.pair.logit(x).cpu()
-    return {name: found[key] for name, key in columns(m, run.c).items()}
-
-
-def features(looked: Mapping[str, tuple[Tensor, Tensor]], bank: Tensor) -> dict[str, dict]:
+def features(looked: Looked, where: Mapping[str, tuple[str, int]], bank: Tensor) -> dict[str, dict]:
     """Column -> {"D", "moved", "share", "nearest"}: (n,) each, one value an image.
 
     moved: distance from bare; share: `high_share` of the change; nearest: distance to `bank`.
     """
-    bare = looked["bare"][0]
+    shown = {name: looked[key] for name, key in where.items()}
+    bare = shown["bare"][0]
     return {name: {"D": logit.double(), "moved": (x - bare).double().flatten(1).norm(dim=1),
                    "share": high_share(x - bare), "nearest": nearest(x, bank)[0]}
-            for name, (x, logit) in looked.items()}
-
-
-def by_set(run: Run, m: Measured, v: Views, seed: int, bank: Tensor) -> dict[str, dict]:
-    """Means of `features` over the images of each set: column -> quantity -> (sets,)."""
-    sets = [features(look(run, m, v, seed, number, min(v.looked, run.c.samples)), bank)
-            for number in range(run.c.sets)]
-    return {name: {key: np.array([float(one[name][key].mean()) for one in sets])
-                   for key in sets[0][name]} for name in sets[0]}
+            for name, (x, logit) in shown.items()}
 
 
 ALONE = {  # the printed algorithm with one ingredient changed
@@ -163,21 +159,20 @@ ALONE = {  # the printed algorithm with one ingredient changed
 
 
 def variant_methods(c: Scoring, v: Views) -> tuple[Method, ...]:
-    """The three variants, the printed one without projection, and naive: published updates and
-    `longer` times as many. Then each other ingredient alone, published updates only."""
+    """The three variants and the naive ascent, published updates and `longer` times as many; then
+    the printed algorithm with each ingredient changed alone, published updates only."""
     steps = (c.updates, v.longer * c.updates)
-    long = VARIANTS | {"unprojected": ALONE["unprojected"]}
     return (*(Method(name, ((0,) if name == "paper" else ()) + steps, c.lr, variant=variant)
-              for name, variant in long.items()), Method("naive", steps, c.lr, cost="none"),
-            *(Method(name, steps[:1], c.lr, variant=variant) for name, variant in ALONE.items()
-              if name not in long))
+              for name, variant in VARIANTS.items()), Method("naive", steps, c.lr, cost="none"),
+            *(Method(name, steps[:1], c.lr, variant=variant) for name, variant in ALONE.items()))
 
 
 def variant_jury(run: Run, v: Views) -> tuple[Jury, Scoring]:
     """The first judge alone, and smaller sets with an IS in parts of 100 (projection page)."""
-    first = run.jury.judges[run.jury.first]
-    samples = min(run.c.samples, max(v.samples, 2 * first.dim))
-    return (replace(run.jury, judges={run.jury.first: first}),
+    name, judges = run.jury.first, run.jury.judges
+    samples = min(run.c.samples, max(v.samples, 2 * judges[name].dim))
+    digests = {k: v for k, v in run.jury.digests.items() if k == name or k not in judges}
+    return (replace(run.jury, judges={name: judges[name]}, digests=digests),
             replace(run.c, samples=samples, splits=min(run.c.splits, max(1, samples // 100))))
 
 

@@ -1,5 +1,7 @@
 """The judges of a data set, and the real images that they compare samples with."""
 
+import functools
+import os
 from dataclasses import dataclass, replace
 
 from dotlib import images, judges
@@ -13,6 +15,7 @@ SPLITS = {  # kind of judge -> (reference, floor): what samples, and real images
     "classifier": ("test", "floor"),  # the classifiers are fit on the rest of "train"
     "inception": ("train", "test"),
 }
+PLACES = ("DOTLIB_ARTIFACTS", "DOTLIB_DATA", "DOTLIB_CACHE", "DOTLIB_INCEPTION")
 KEPT_BY_OTHERS = 1_000  # rows that the second and third judge keep; pages use their IS and FID only
 
 
@@ -52,9 +55,18 @@ def solo(jury: Jury) -> Jury:
 def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier") -> Jury:
     """The three classifiers of a data set, fit first if need be, or Inception.
 
-    Raises BadInput for another word, and what `judges` and `images` raise.
+    Kept in memory, since the real images are judged too. Raises BadInput for another word, and what
+    `judges` and `images` raise.
     """
     check_option("judge", judge, SPLITS)
+    places = tuple(os.environ.get(name, "") for name in PLACES)
+    return _summon(dataset, Scoring(splits=c.splits, batch=c.batch, kept=c.kept), profile, judge,
+                   places)
+
+
+@functools.lru_cache(maxsize=4)
+def _summon(dataset: str, c: Scoring, profile: str, judge: str, places: tuple[str, ...]) -> Jury:
+    """places: what the environment names; other folders are other judges and images."""
     if judge == "inception":
         found = {"inception": judges.inception()}
     else:

@@ -56,13 +56,15 @@ def run(monkeypatch, tmp_path):
     """A row of Table 1 without training: the tiny pair, one judge."""
     monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
     c = Scoring(sets=2, samples=30, updates=4, pairs=10, repeats=2, splits=2, batch=7, kept=30)
+    what = Subject("tiny", tiny_pair(), {"pair": "0"})
     reference = Reference(dim=3, kept=30)
     reference.add(torch.rand(40, 3, generator=rng(5)))
-    jury = Jury({"pixels": PixelJudge()}, {"pixels": reference}, {}, {"judge": "0"}, {},
-                {"pixels": 30})
-    what = Subject("tiny", tiny_pair(), {"pair": "0"})
+    judges = {"pixels": PixelJudge(), "second": PixelJudge()}
+    jury = Jury(judges, dict.fromkeys(judges, reference), {},
+                {"pixels": "0", "second": "1", "test": "2"}, {}, dict.fromkeys(judges, 30))
     trained = SimpleNamespace(settings=SimpleNamespace(split="train"))
-    return image_scores.Run(what, trained, jury, c, None)
+    constants = image_scores.constants(what, c, 0)
+    return image_scores.Run(what, trained, jury, c, Measured(*constants, {}, {}))
 
 
 V = image_views.Views(target_steps=(1, 3), looked=5, samples=20)
@@ -179,44 +181,48 @@ def test_nearest_refuses_a_bank_of_another_kind(bank):
 
 # --- two spaces ----------------------------------------------------------------------------------
 
-def measured(logits):
-    return Measured(None, None, {key: {} for key in logits}, logits)
+def looked_at(logits):
+    """As `look` gives it, with images that nobody reads."""
+    return {key: (None, torch.tensor(values)) for key, values in logits.items()}
 
 
 @pytest.mark.parametrize(("level", "step"), [(0.0, 1), (0.44, 1), (0.6, 3), (9.0, 7)])
 def test_the_same_rise_is_the_nearest_step_by_D_alone(level, step):
-    m = measured({("dot", 0): [-1.0, 1.0], ("dot", 4): [level - 1, level + 1],
-                  ("target", 7): [2.0, 4.0], ("target", 1): [0.1, 0.1], ("target", 3): [0.8, 0.8]})
-    found = image_views.columns(m, Scoring(updates=4))
-    assert found == {"bare": ("dot", 0), "latent": ("dot", 4),
-                     "target, same rise": ("target", step), "target": ("target", 7)}
+    """Over two sets that differ by 1 in every logit, as by their latents."""
+    sets = [looked_at({("dot", 0): [-1.0, 1.0], ("dot", 4): [level - 1, level + 1],
+                       ("target", 7): [2.0, 4.0], ("target", 1): [0.1, 0.1],
+                       ("target", 3): [0.8, 0.8]})]
+    sets.append({key: (None, logit + 1) for key, (_, logit) in sets[0].items()})
+    for some in (sets[:1], sets):
+        assert image_views.columns(some, Scoring(updates=4)) == {
+            "bare": ("dot", 0), "latent": ("dot", 4), "target, same rise": ("target", step),
+            "target": ("target", 7)}
 
 
-def test_columns_hold_the_images_that_were_judged(run):
-    """Same latents, same constants: the mean of D over a whole set is what `measure` has kept."""
-    m = image_scores.measure(run.what, image_views.space_methods(run.c, V), run.jury, run.c, 0)
-    looked = image_views.look(run, m, V, 0, 1, run.c.samples)
-    for name, key in image_views.columns(m, run.c).items():
-        assert float(looked[name][1].mean()) == pytest.approx(m.logits[key][1], abs=1e-6)
-        assert looked[name][0].abs().max() <= 1
-    few = image_views.look(run, m, V, 0, 1, 3)
-    assert all((few[name][0] - looked[name][0][:3]).abs().max() < 1e-6 for name in few)
-    target = looked["target, same rise"][1] - looked["bare"][1]
-    assert target.mean() > 0  # it climbs
+def test_columns_hold_the_images_that_are_judged(run):
+    """Same latents, same constants: the mean of D over a whole set is what `measure` keeps."""
+    m = image_scores.measure(run.what, image_views.space_methods(run.c, (1, 3)), run.jury, run.c, 0)
+    whole = image_views.look(run, replace(V, looked=run.c.samples), 0, 1)
+    assert set(whole) == set(m.logits)
+    for key, (x, logit) in whole.items():
+        assert float(logit.mean()) == pytest.approx(m.logits[key][1], abs=1e-6)
+        assert len(x) == run.c.samples and x.abs().max() <= 1
+    few = image_views.look(run, V, 0, 1)
+    assert all((few[key][0] - whole[key][0][:V.looked]).abs().max() < 1e-6 for key in few)
+    assert (whole["target", 3][1] - whole["dot", 0][1]).mean() > 0  # it climbs
 
 
-def test_features_of_bare_are_zero_and_sets_are_their_means(run):
-    m = image_scores.measure(run.what, image_views.space_methods(run.c, V), run.jury, run.c, 0)
-    bank = bank_of(25, (1, 4, 4))
-    looked = image_views.look(run, m, V, 0, 0, V.looked)
-    found = image_views.features(looked, bank)
+def test_features_of_bare_are_zero_and_the_move_is_a_distance(run):
+    looked = image_views.look(run, V, 0, 0)
+    where = {"bare": ("dot", 0), "far": ("target", 3)}
+    found = image_views.features(looked, where, bank_of(25, (1, 4, 4)))
+    assert list(found) == ["bare", "far"]
     assert (found["bare"]["moved"] == 0).all() and (found["bare"]["share"] == 0).all()
-    step = looked["target"][0] - looked["bare"][0]
+    step = looked["target", 3][0] - looked["dot", 0][0]
     for i in range(V.looked):
-        assert float(found["target"]["moved"][i]) == pytest.approx(float(step[i].norm()), rel=1e-5)
-    sets = image_views.by_set(run, m, V, 0, bank)
-    assert sets["latent"]["nearest"].shape == (run.c.sets,)
-    assert sets["latent"]["nearest"][0] == pytest.approx(float(found["latent"]["nearest"].mean()))
+        assert float(found["far"]["moved"][i]) == pytest.approx(float(step[i].norm()), rel=1e-5)
+    assert (found["far"]["moved"] >= (found["far"]["nearest"] - found["bare"]["nearest"]).abs()
+            - 1e-9).all()  # triangle inequality
 
 
 # --- the normal prior ----------------------------------------------------------------------------
@@ -321,6 +327,7 @@ def test_projection_sets_are_smaller_but_above_the_width_of_the_features(run, sa
     other = replace(run, c=replace(run.c, samples=1_000))
     jury, c = image_views.variant_jury(other, replace(V, samples=samples))
     assert (c.samples, c.splits) == (samples, splits) and list(jury.judges) == ["pixels"]
+    assert jury.digests == {"pixels": "0", "test": "2"}
     assert image_views.variant_jury(other, replace(V, samples=1))[1].samples == 2 * 3
     assert image_views.variant_jury(run, replace(V, samples=999))[1].samples == run.c.samples
 
