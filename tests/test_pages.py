@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
 PROSE = sorted(BOOK.glob("*.md"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
-CITED = (1, 2, 5, 6, 7, 8, 11, 12, 14, 16, 18, 19, 20, 21, 22, 23, 25, 26, 33, 51, 52, 56)
+CITED = (1, 2, 5, 6, 7, 8, 11, 12, 14, 16, 18, 19, 20, 21, 22, 23, 25, 26, 33, 51, 52, 54, 55,
+         56)
 
 
 def text(path: Path) -> str:
