@@ -9,39 +9,57 @@ import yaml
 from PIL import Image
 
 from dotlib import atomic, catalog, image_plots, image_reporting, image_scores, provenance, records
-from dotlib.errors import BadFile, BadInput
+from dotlib.config import PROFILES
+from dotlib.errors import BadFile, BadInput, check_option
+from dotlib.image_config import SHAPES
+from dotlib.notebook import run_notebook
 
 MANIFEST = records.KEPT / "campaign.yml"
+NOTEBOOKS = records.ROOT / "notebooks"
 STEM = "tab1_scores"
 SHOWN = 10  # samples of the picture beside a record
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of Table 1 that is to be recorded."""
+    """One committed record that is to be made: a row of Table 1, or a whole page.
 
-    pair: str
+    pair:     "<dataset>-<row of Table 1>"; its row is trained, moved and judged.
+    page:     or a notebook's name, run as a whole on `dataset`.
+    """
+
     profile: str
+    pair: str = ""
+    page: str = ""
+    dataset: str = ""
     judge: str = "classifier"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if bool(self.pair) == bool(self.page) or bool(self.page) != bool(self.dataset):
+            raise BadInput(f"entry: found {self}; name a pair, or a page and its dataset")
+        if self.pair:
+            catalog.settings_of(self.pair, self.profile, self.seed)
+        else:
+            check_option("page", self.page, (path.stem for path in NOTEBOOKS.glob("*.md")))
+            check_option("dataset", self.dataset, SHAPES)
+            check_option("profile", self.profile, PROFILES)
 
     @property
     def target(self) -> Path:
         """The committed record that this entry makes."""
-        return records.KEPT / STEM / f"{self.profile}-{self.pair}-s{self.seed}.json"
+        name = f"{self.profile}-{self.pair or self.dataset}-s{self.seed}.json"
+        return records.KEPT / (self.page or STEM) / name
 
 
 def entries(manifest: Path = MANIFEST) -> list[Entry]:
     """The manifest's runs, in order. Raises BadFile, naming it, for anything else in it."""
     try:
         rows = yaml.safe_load(Path(manifest).read_text(encoding="utf-8"))["runs"]
-        found = [Entry(**row) for row in rows]
-        for one in found:
-            catalog.settings_of(one.pair, one.profile, one.seed)
+        return [Entry(**row) for row in rows]
     except (OSError, yaml.YAMLError, KeyError, TypeError, BadInput) as error:
         raise BadFile(f"{manifest}: not a list of runs ({' '.join(str(error).split())}); see its "
                       "first lines") from error
-    return found
 
 
 def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
@@ -60,13 +78,13 @@ def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             with filelock.FileLock(lock, timeout=0):
-                return _do(entry, device)
+                return _page(entry, device) if entry.page else _row(entry, device)
         except filelock.Timeout:
             continue
     return None
 
 
-def _do(entry: Entry, device: str) -> Path:
+def _row(entry: Entry, device: str) -> Path:
     record = image_reporting.open_record(entry.pair, entry.profile, entry.seed, entry.judge)
     record.made |= provenance.here(device)
     run = image_scores.table1(entry.pair, profile=entry.profile, seed=entry.seed,
@@ -79,3 +97,12 @@ def _do(entry: Entry, device: str) -> Path:
     kept = records.keep(records.write(record))
     atomic.write_bytes(kept.with_suffix(".png"), content.getvalue())
     return kept
+
+
+def _page(entry: Entry, device: str) -> Path:
+    """Run a page's notebook and keep the record that it writes."""
+    name = entry.target.stem
+    run_notebook(NOTEBOOKS / f"{entry.page}.md", f"_build/campaign/{entry.page}-{name}.ipynb",
+                 {"profile": entry.profile, "dataset": entry.dataset, "judge": entry.judge,
+                  "device": device, "seed": entry.seed})
+    return records.keep(records.BUILT / entry.page / f"{name}.json")

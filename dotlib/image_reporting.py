@@ -9,8 +9,10 @@ import torch
 
 from dotlib import image_scores, images, paired, published, records, tables
 from dotlib.errors import BadInput
+from dotlib.frechet import FidInfinity, fid_infinity
 from dotlib.image_config import ROWS, changed_from_published, scoring
 from dotlib.image_scores import Measured, Run
+from dotlib.seeding import generator
 
 QUANTITIES = {  # field of Scores -> (name, unit, digits)
     "is_mean": ("IS", "inception score", 2),
@@ -96,6 +98,8 @@ def kept_runs() -> dict[str, dict[str, records.Record]]:
 
 def kept_table(kept: Mapping[str, Mapping[str, records.Record]]) -> str:
     """Markdown: provenance of each committed row."""
+    if not kept:
+        return "No run is recorded yet."
     rows = [[f"{record.dataset}, {record.profile}", str(record.seed), origin_of(record),
              record.made["device"], record.made["commit"][:12]]
             for found in kept.values() for record in found.values()]
@@ -151,6 +155,22 @@ def grid(run: Run, n: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, 
             logits.append(run.what.pair.logit(x).cpu())
     change = logits[1] - logits[0]
     return shown, {"bare": [f"{v:.2f}" for v in logits[0]], "DOT": [f"{v:+.2f}" for v in change]}
+
+
+def extrapolated(run: Run, seed: int) -> dict[str, FidInfinity]:
+    """FID of the first set at several numbers of samples, and its limit, before and after DOT."""
+    judge = run.jury.judges[run.jury.first]
+    method = image_scores.Method("dot", (0, run.c.updates), run.c.lr)
+    features: dict[int, list[torch.Tensor]] = {0: [], run.c.updates: []}
+    for z in image_scores.latents(run.what, run.c, seed, 0).split(run.c.batch):
+        for step, x in image_scores.moved(run.what, method, z, run.measured.k_eff.value):
+            features[step].append(judge(images.to_uint8(x.cpu()))[0])
+    n, least = run.c.samples, judge.dim + 1
+    counts = [int(least + (n - least) * share) for share in (0.25, 0.4, 0.55, 0.7, 0.85, 1)]
+    return {label: fid_infinity(real=run.jury.references[run.jury.first].moments,
+                                fake=torch.cat(rows), counts=counts,
+                                rng=generator(seed, "counts", run.what.label, label))
+            for label, rows in zip(("bare", "DOT"), features.values(), strict=True)}
 
 
 def _put_row(record: records.Record, m: Measured, method: str, step: int, quantity: str,

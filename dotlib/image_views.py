@@ -36,7 +36,7 @@ class Views:
     target_steps: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
     looked: int = 100
     shown: int = 8
-    samples: int = 200
+    samples: int = 160
     longer: int = 5
 
 

@@ -269,11 +269,15 @@ def test_the_manifest_names_runs_that_exist():
     assert len({entry.target for entry in found}) == len(found) >= 10
     for wanted in ("mnist-dcgan-wgan-gp", "cifar10-resnet-sagan-hi"):
         assert any(entry.pair == wanted for entry in found)
+    (swap,) = [entry for entry in found if entry.page]
+    assert swap.target == records.KEPT / "tab2_swap" / "paper-cifar10-s0.json"
 
 
 @pytest.mark.parametrize("text", ["", "runs: 3", "runs: [{pair: mnist-dcgan-wgan-gp}]",
                                   "runs: [{pair: mnits-dcgan-wgan-gp, profile: laptop}]",
-                                  "runs: [{pair: mnist-dcgan-wgan-gp, profile: laptop, x: 1}]"])
+                                  "runs: [{pair: mnist-dcgan-wgan-gp, profile: laptop, x: 1}]",
+                                  "runs: [{page: tab2_swap, profile: laptop}]",
+                                  "runs: [{page: tab3, dataset: mnist, profile: laptop}]"])
 def test_a_bad_manifest_is_named(text, tmp_path):
     path = tmp_path / "campaign.yml"
     path.write_text(text)
@@ -299,6 +303,20 @@ def test_the_campaign_does_the_first_missing_entry(tmp_path, monkeypatch, capsys
     monkeypatch.setattr(campaign.entries, "__defaults__", (manifest,))
     assert cli.main(["campaign", "--list"]) == 0
     assert f"recorded  smoke-{NAME}-s0" in capsys.readouterr().out
+
+
+def test_a_page_is_run_and_its_record_kept(tmp_path, monkeypatch):
+    manifest = tmp_path / "campaign.yml"
+    manifest.write_text("runs: [{page: tab2_swap, dataset: digits, profile: laptop, seed: 3}]")
+    monkeypatch.setattr(records, "KEPT", tmp_path / "results")
+    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
+    monkeypatch.setattr(campaign.records, "keep", lambda path: path)
+    ran = []
+    monkeypatch.setattr(campaign, "run_notebook", lambda *arguments: ran.append(arguments))
+    assert campaign.run_next(manifest=manifest, device="cpu") == (
+        records.BUILT / "tab2_swap" / "laptop-digits-s3.json")
+    assert ran[0][0].name == "tab2_swap.md" and ran[0][2] == {
+        "profile": "laptop", "dataset": "digits", "judge": "classifier", "device": "cpu", "seed": 3}
 
 
 def _copied(path, folder):
