@@ -11,8 +11,8 @@ from PIL import Image
 from dotlib import atomic, catalog, image_plots, image_reporting, image_scores, provenance, records
 from dotlib.config import PROFILES
 from dotlib.errors import BadFile, BadInput, check_option
-from dotlib.image_config import SHAPES
-from dotlib.notebook import run_notebook
+from dotlib.image_config import SHAPES, run_name
+from dotlib.notebook import NotebookFailed, run_notebook
 
 MANIFEST = records.KEPT / "campaign.yml"
 NOTEBOOKS = records.ROOT / "notebooks"
@@ -48,8 +48,8 @@ class Entry:
     @property
     def target(self) -> Path:
         """The committed record that this entry makes."""
-        name = f"{self.profile}-{self.pair or self.dataset}-s{self.seed}.json"
-        return records.KEPT / (self.page or STEM) / name
+        name = run_name(self.pair or self.dataset, self.judge)
+        return records.KEPT / (self.page or STEM) / f"{self.profile}-{name}-s{self.seed}.json"
 
 
 def entries(manifest: Path = MANIFEST) -> list[Entry]:
@@ -65,28 +65,38 @@ def entries(manifest: Path = MANIFEST) -> list[Entry]:
 def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
     """Do the first entry without a record that no other process is doing.
 
-    Trains, moves and judges; whatever of it an earlier run has left is loaded. Writes the record
-    and a picture of samples before and after to `results`, and returns the record's path, or None
-    when nothing is missing. Raises BadInput from changed source, whose numbers are never kept.
+    Trains, moves and judges; whatever of it an earlier run has left is loaded. Entries of the
+    profile "paper" are left to machines with an accelerator. An entry that fails is passed over,
+    and its error raised if no other can be done.
+
+    Writes the record, and for a row a picture of samples before and after, to `results`. Returns
+    the record's path, or None when there is nothing to do here. Raises BadInput from changed
+    source, whose numbers are never kept.
     """
+    failure = None
     for entry in entries(manifest):
-        if entry.target.exists():
+        if entry.target.exists() or (entry.profile == "paper" and device == "cpu"):
             continue
         if provenance.source_state()[1]:
             raise BadInput("source: tracked files are changed; commit them, then run the campaign")
-        lock = catalog.artifacts() / "campaign" / f"{entry.target.stem}.lock"
+        lock = catalog.artifacts() / "campaign" / entry.target.parent.name / (
+            f"{entry.target.stem}.lock")
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             with filelock.FileLock(lock, timeout=0):
                 return _page(entry, device) if entry.page else _row(entry, device)
         except filelock.Timeout:
             continue
+        except (BadInput, BadFile, NotebookFailed) as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
     return None
 
 
 def _row(entry: Entry, device: str) -> Path:
-    record = image_reporting.open_record(entry.pair, entry.profile, entry.seed, entry.judge)
-    record.made |= provenance.here(device)
+    """One row of Table 1; its picture comes before its record, with which the entry is done."""
+    record = image_reporting.open_record(entry.pair, entry.profile, entry.seed, entry.judge, device)
     run = image_scores.table1(entry.pair, profile=entry.profile, seed=entry.seed,
                               judge=entry.judge, device=device)
     image_reporting.fill_record(record, run)
@@ -94,9 +104,8 @@ def _row(entry: Entry, device: str) -> Path:
     sheets = [image_plots.sheet(rows, SHOWN) for rows in shown.values()]
     content = io.BytesIO()
     Image.fromarray(image_plots.stacked(sheets)).save(content, "PNG", optimize=True)
-    kept = records.keep(records.write(record))
-    atomic.write_bytes(kept.with_suffix(".png"), content.getvalue())
-    return kept
+    atomic.write_bytes(entry.target.with_suffix(".png"), content.getvalue())
+    return records.keep(records.write(record), records.KEPT)
 
 
 def _page(entry: Entry, device: str) -> Path:
@@ -105,4 +114,4 @@ def _page(entry: Entry, device: str) -> Path:
     run_notebook(NOTEBOOKS / f"{entry.page}.md", f"_build/campaign/{entry.page}-{name}.ipynb",
                  {"profile": entry.profile, "dataset": entry.dataset, "judge": entry.judge,
                   "device": device, "seed": entry.seed})
-    return records.keep(records.BUILT / entry.page / f"{name}.json")
+    return records.keep(records.BUILT / entry.page / f"{name}.json", records.KEPT)

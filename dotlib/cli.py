@@ -80,7 +80,8 @@ def campaign(options: argparse.Namespace) -> None:
             print(f"{'recorded' if entry.target.exists() else 'missing ':8}  {entry.target.stem}")
         return
     path = runs.run_next(device=options.device)
-    print(path or "nothing is missing")
+    print(path or "nothing to do here: the rest is recorded, or being made by another process, or "
+          "of the profile paper, which wants --device cuda")
 
 
 def keep(options: argparse.Namespace) -> None:

@@ -101,6 +101,11 @@ def pair_names(dataset: str, rows: str = "all") -> tuple[str, ...]:
     return tuple(f"{dataset}-{row}" for row in (ROWS if rows == "all" else (rows,)))
 
 
+def run_name(name: str, judge: str, *more: str) -> str:
+    """The data set or pair as a record calls it; a judge that is no classifier is part of it."""
+    return "-".join([name, *more, *([judge] if judge != "classifier" else [])])
+
+
 def changed_from_published(settings: ImageTraining) -> dict[str, tuple]:
     """Fields in which a training differs from the published one: name -> (published, here)."""
     kind = next((name for name, fields in reversed(KINDS.items())  # SAGAN has all of SNGAN

@@ -10,9 +10,10 @@ import torch
 from dotlib import image_scores, images, paired, published, records, tables
 from dotlib.errors import BadInput
 from dotlib.frechet import FidInfinity, fid_infinity
-from dotlib.image_config import ROWS, changed_from_published, scoring
+from dotlib.image_config import ROWS, changed_from_published, run_name, scoring
 from dotlib.image_scores import Measured, Run
 from dotlib.seeding import generator
+from dotlib.zoo import TrainedPair
 
 QUANTITIES = {  # field of Scores -> (name, unit, digits)
     "is_mean": ("IS", "inception score", 2),
@@ -28,17 +29,31 @@ PRINTED = {"is_mean": "is", "fid": "fid"}  # quantity -> its name among the publ
 PUBLISHED_SETS = {"stl10": "stl10"}  # other data sets stand beside the paper's CIFAR-10 numbers
 
 
-def open_record(name: str, profile: str, seed: int, judge: str = "classifier") -> records.Record:
+def open_record(name: str, profile: str, seed: int, judge: str = "classifier",
+                device: str = "cpu") -> records.Record:
     """Start the record of one row of Table 1; to be called before the work, which it times."""
     dataset, architecture = name.split("-")[:2]
     c = scoring(dataset, architecture, profile)
-    return records.start("tab1_scores", profile=profile, dataset=name, seed=seed,
-                         parameters=asdict(c) | {"judge": judge})
+    return records.start("tab1_scores", profile=profile, dataset=run_name(name, judge), seed=seed,
+                         parameters=asdict(c) | {"judge": judge, "row": name.partition("-")[2]},
+                         device=device)
+
+
+def vouch(record: records.Record, *trained: TrainedPair) -> None:
+    """Put the origin of trained pairs into a record; one from changed source makes it unkeepable.
+
+    Scores need no such line: their files are found by the code that made them (`score_files`).
+    """
+    record.made["pairs"] = {one.name: {key: one.made[key] for key in
+                                       ("commit", "dirty", "device", "seconds_since_resume")}
+                            | {"sha256": one.sha256} for one in trained}
+    record.made["dirty"] = record.made["dirty"] or any(one.made["dirty"] for one in trained)
 
 
 def fill_record(record: records.Record, run: Run) -> None:
     """Put one row into its record: constants, floor, every method, differences, verdicts."""
     m, jury = run.measured, run.jury
+    vouch(record, run.trained)
     record.made["weights"] = run.what.digests | jury.digests
     record.made["images"] = jury.origins
     record.parameters |= {"training": run.trained.settings.key(), "changed": {
@@ -49,6 +64,7 @@ def fill_record(record: records.Record, run: Run) -> None:
     for name, judge in jury.judges.items():
         if judge.accuracy is not None:
             record.put(f"accuracy of {name}", judge.accuracy, unit="")
+    record.put("floor_n", jury.floor[jury.first].n, unit="images")
     for quantity, (_, unit, _) in QUANTITIES.items():
         record.put(f"floor_{quantity}", getattr(jury.floor[jury.first], quantity), unit=unit)
         for method, step in m.rows:
@@ -90,10 +106,21 @@ def kept_runs() -> dict[str, dict[str, records.Record]]:
     found: dict[str, dict[str, records.Record]] = {}
     for path in sorted((records.KEPT / "tab1_scores").glob("*.json")):
         record = records.read(path)
-        dataset, _, row = record.dataset.partition("-")
-        label = f"recorded, {dataset}, {record.parameters['judge']}, {record.profile}"
-        found.setdefault(label, {})[row] = record
+        found.setdefault(label_of(record, "recorded"), {})[record.parameters["row"]] = record
     return found
+
+
+def label_of(record: records.Record, kind: str) -> str:
+    """Head of a column: what its runs share, so that no column mixes data, judges or N."""
+    parts = [kind, dataset_of(record), record.profile, f"N = {record.parameters['samples']:,}"]
+    if record.parameters["judge"] != "classifier":
+        parts.append(record.parameters["judge"])
+    return ", ".join([*parts, *([f"seed {record.seed}"] if record.seed else [])])
+
+
+def dataset_of(record: records.Record) -> str:
+    """The data set of a row's record."""
+    return record.dataset.partition("-")[0]
 
 
 def kept_table(kept: Mapping[str, Mapping[str, records.Record]]) -> str:
@@ -111,22 +138,20 @@ def origin_of(record: records.Record) -> str:
     return "; ".join(sorted(set(record.made["images"].values())))
 
 
-def score_table(quantity: str, dataset: str,
-                runs: Mapping[str, Mapping[str, records.Record]]) -> str:
+def score_table(quantity: str, runs: Mapping[str, Mapping[str, records.Record]]) -> str:
     """Markdown: one row a pair, "bare -> DOT" in the paper and in each run, with the difference.
 
     runs:  label of a column -> row of Table 1 -> its record.
+    The paper's STL-10 numbers have a column where a run has that data set.
     """
-    digits = QUANTITIES[quantity][2]
-    rows = []
-    for row in ROWS:
-        shown = [printed(f"{dataset}-{row}", column, quantity) for column in ("bare", "dot")]
-        paper = " → ".join(f"{one.value:.2f}" for one in shown) if all(shown) else "-"
-        rows.append([row, paper,
-                     *(_cell(found.get(row), quantity, digits) for found in runs.values())])
-    floors = [_floor(found, quantity, digits) for found in runs.values()]
-    rows.append(["real images", "-", *floors])
-    return tables.markdown([f"{QUANTITIES[quantity][0]}, bare → DOT", "paper", *runs], rows)
+    shown = {dataset_of(record) for found in runs.values() for record in found.values()}
+    papers = ["cifar10", *(["stl10"] if "stl10" in shown else [])]
+    rows = [[row, *(_printed_cell(f"{one}-{row}", quantity) for one in papers),
+             *(_cell(found.get(row), quantity) for found in runs.values())] for row in ROWS]
+    rows.append(["real images", *("-" for _ in papers),
+                 *(_floor(found, quantity) for found in runs.values())])
+    heads = [{"cifar10": "paper, CIFAR-10", "stl10": "paper, STL-10"}[one] for one in papers]
+    return tables.markdown([f"{QUANTITIES[quantity][0]}, bare → DOT", *heads, *runs], rows)
 
 
 def verdict_table(runs: Mapping[str, Mapping[str, records.Record]]) -> str:
@@ -169,7 +194,7 @@ def extrapolated(run: Run, seed: int) -> dict[str, FidInfinity]:
     counts = [int(least + (n - least) * share) for share in (0.25, 0.4, 0.55, 0.7, 0.85, 1)]
     return {label: fid_infinity(real=run.jury.references[run.jury.first].moments,
                                 fake=torch.cat(rows), counts=counts,
-                                rng=generator(seed, "counts", run.what.label, label))
+                                rng=generator(seed, "counts"))  # the same parts of both
             for label, rows in zip(("bare", "DOT"), features.values(), strict=True)}
 
 
@@ -196,16 +221,25 @@ def _row(method: str, step: int) -> str:
     return f"{method}{step}" if step else "bare"
 
 
-def _cell(record: records.Record | None, quantity: str, digits: int) -> str:
+def _printed_cell(name: str, quantity: str) -> str:
+    shown = [printed(name, column, quantity) for column in ("bare", "dot")]
+    return " → ".join(f"{one.value:.2f}" for one in shown) if all(shown) else "-"
+
+
+def _cell(record: records.Record | None, quantity: str) -> str:
     if record is None:
         return "-"
-    last = f"dot{record.parameters['updates']}"
+    last, digits = f"dot{record.parameters['updates']}", QUANTITIES[quantity][2]
     low, high = record.interval(f"{last}_minus_bare_{quantity}")
     return (f"{record[f'bare_{quantity}']:.{digits}f} → {record[f'{last}_{quantity}']:.{digits}f} "
             f"({record[f'{last}_minus_bare_{quantity}']:+.{digits}f} "
             f"[{low:+.{digits}f}, {high:+.{digits}f}])")
 
 
-def _floor(found: Mapping[str, records.Record], quantity: str, digits: int) -> str:
-    floors = {f"{record[f'floor_{quantity}']:.{digits}f}" for record in found.values()}
-    return " to ".join(sorted(floors, key=float)) or "-"
+def _floor(found: Mapping[str, records.Record], quantity: str) -> str:
+    """The floor of a column's judge, with its N where that is not the samples'."""
+    digits = QUANTITIES[quantity][2]
+    floors = {f"{r[f'floor_{quantity}']:.{digits}f}"
+              + ("" if r["floor_n"] == r.parameters["samples"] else f" (N = {r['floor_n']:,})")
+              for r in found.values()}
+    return "; ".join(sorted(floors)) or "-"

@@ -4,9 +4,6 @@ A set is one draw of latents. Every method starts from the same latents, so that
 between methods are paired. A killed measurement continues with the next set.
 """
 
-import hashlib
-import inspect
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,23 +12,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dotlib import (
-    atomic,
-    catalog,
-    descent,
-    images,
-    lipschitz,
-    pairs,
-    provenance,
-    transport,
-    zoo,
-)
-from dotlib.errors import BadFile, BadInput
+from dotlib import catalog, images, judges, lipschitz, score_files, seeding, transport, zoo
+from dotlib.errors import BadInput
 from dotlib.image_config import ImageTraining, Scoring, scoring
 from dotlib.jury import Jury, summon
 from dotlib.pairs import Pair
 from dotlib.scores import Scores
 from dotlib.seeding import generator
+
+DECIDE = ("transport", "lipschitz", "scores", "freezing", "images", "inception_weights",
+          "networks.dcgan", "networks.resnet", "networks.judges")  # modules behind every number
 
 
 @dataclass(frozen=True)
@@ -107,13 +97,15 @@ def table1(name: str, *, profile: str, seed: int = 0, judge: str = "classifier",
     name:  "<dataset>-<row of Table 1>".
     Raises BadInput, and what `zoo.pair` and `jury.summon` raise.
     """
-    trained = zoo.pair(name, profile=profile, seed=seed, device=device)
-    s = trained.settings
+    s = catalog.settings_of(name, profile, seed)
     if not isinstance(s, ImageTraining):
         raise BadInput(f"name: {name!r} is a 2-D pair; name an image pair, digits-dcgan-sngan-ns")
+    if profile == "paper":
+        seeding.strict()
     c = scoring(s.dataset, s.architecture, profile)
+    judged = summon(s.dataset, c, profile=profile, judge=judge, device=device)
+    trained = zoo.pair(name, profile=profile, seed=seed, device=device)
     what = subject(trained, device)
-    judged = summon(s.dataset, c, profile=profile, judge=judge)
     return Run(what, trained, judged, c, measure(what, table1_methods(c), judged, c, seed))
 
 
@@ -134,17 +126,30 @@ def table1_methods(c: Scoring) -> tuple[Method, ...]:
 
 def constants(what: Subject, c: Scoring, seed: int) -> tuple[lipschitz.LipschitzEstimate,
                                                              lipschitz.LipschitzEstimate]:
-    """k_eff, eq. (21), and K_eff, eq. (20), of a pair."""
-    pair = what.pair
+    """k_eff, eq. (21), and K_eff, eq. (20), of a pair, estimated once and then read back.
 
+    The pairs of latents are the same for every D and every G of one prior.
+    """
+    path = score_files.path_of("scores", what.label, [
+        what.digests, c.pairs, c.repeats, seed, device_of(what.pair).type, torch.__version__,
+        score_files.code_of(*DECIDE), score_files.code_of_functions(_maxima)], "constants")
+    maxima = score_files.made_once(path, lambda: _maxima(what.pair, c, seed))
+    return tuple(lipschitz.LipschitzEstimate(torch.tensor(values, dtype=torch.float64), c.pairs)
+                 for values in maxima)
+
+
+def _maxima(pair: Pair, c: Scoring, seed: int) -> list[list[float]]:
     @torch.no_grad()
     def generate(n: int, rng: torch.Generator) -> Tensor:
-        return pair.generate(pair.prior.sample(n, rng).to(device_of(pair)))
+        z = pair.prior.sample(n, rng).to(device_of(pair))
+        return torch.cat([pair.generate(rows) for rows in z.split(lipschitz.BLOCK)])
 
     how = {"n_pairs": c.pairs, "repeats": c.repeats}
-    return (lipschitz.latent_constant(pair, rng=generator(seed, "k_eff", what.label), **how),
-            lipschitz.target_constant(pair.logit, generate,
-                                      rng=generator(seed, "K_eff", what.label), **how))
+    names = (type(pair.prior).__name__, str(pair.prior.dim))
+    latent = lipschitz.latent_constant(pair, rng=generator(seed, "k_eff", *names), **how)
+    target = lipschitz.target_constant(pair.logit, generate, rng=generator(seed, "K_eff", *names),
+                                       **how)
+    return [latent.maxima.tolist(), target.maxima.tolist()]
 
 
 def measure(what: Subject, methods: Sequence[Method], jury: Jury, c: Scoring,
@@ -157,7 +162,9 @@ def measure(what: Subject, methods: Sequence[Method], jury: Jury, c: Scoring,
         K = (k_eff if method.space == "latent" else K_eff).value if method.k is None else method.k
         for number in tqdm(range(c.sets), f"{what.label} {method.name}", disable=None):
             path = _path(what, method, K, jury, c, seed, number)
-            for step, entry in _made_once(path, what, method, K, jury, c, seed, number).items():
+            sets = score_files.made_once(path, lambda method=method, K=K, number=number: _score_set(
+                what, method, K, jury, c, seed, number))
+            for step, entry in sets.items():
                 key = method.name, int(step)
                 logits.setdefault(key, []).append(entry["logit"])
                 for judge, values in entry["scores"].items():
@@ -195,19 +202,6 @@ def device_of(pair: Pair) -> torch.device:
     return next(pair.generator.parameters()).device
 
 
-def _made_once(path: Path, *arguments: object) -> dict:
-    """The content of one set's file, measured first if no earlier run has left it."""
-    if not path.exists():
-        with atomic.only_maker(path):
-            if not path.exists():
-                made = {"sets": _score_set(*arguments), "made": provenance.here()}
-                atomic.write_text(path, json.dumps(made) + "\n")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["sets"]
-    except (OSError, ValueError, KeyError) as error:
-        raise BadFile(f"{path}: cannot be read ({error}); delete it and run again") from error
-
-
 def _score_set(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, seed: int,
                number: int) -> dict:
     """Step -> scores of every judge and the mean logit, for one set; memory is that of a batch."""
@@ -220,10 +214,10 @@ def _score_set(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, 
             pixels = images.to_uint8(x.cpu())
             for judge, collector in collectors[step].items():
                 collector.add(*jury.judges[judge](pixels))
-    rng_names = ("scores", what.label, method.name, str(number))
     return {str(step): {"logit": total[step] / c.samples,
                         "scores": {judge: asdict(collector.scores(
-                            real=jury.references[judge], rng=generator(seed, *rng_names)))
+                            real=jury.references[judge],
+                            rng=generator(seed, "subsets", str(number))))
                             for judge, collector in found.items()}}
             for step, found in collectors.items()}
 
@@ -231,11 +225,8 @@ def _score_set(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, 
 def _path(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, seed: int,
           number: int) -> Path:
     """File of one set: its name hashes everything that decides the numbers, the code included."""
-    code = [inspect.getsource(part) for part in (transport, descent, pairs, moved, latents,
-                                                 _score_set)]
     settings = {k: v for k, v in asdict(c).items() if k != "sets"}
-    text = json.dumps([what.digests, asdict(method), K, jury.digests, settings, seed,
-                       torch.__version__, code], sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()[:12]
-    folder = catalog.artifacts() / "scores" / f"{what.label}-{method.name}-{key}"
-    return folder / f"set{number}.json"
+    return score_files.path_of("scores", f"{what.label}-{method.name}", [
+        what.digests, asdict(method), K, jury.digests, jury.kept, settings, seed,
+        device_of(what.pair).type, torch.__version__, score_files.code_of(*DECIDE),
+        score_files.code_of_functions(moved, latents, _score_set, judges.Judge)], f"set{number}")

@@ -10,7 +10,7 @@ from dotlib import image_scores, lipschitz, paired, published, records, zoo
 from dotlib.errors import BadInput, check_option
 from dotlib.image_config import KINDS, ROWS
 from dotlib.image_scores import Method, Run, Subject
-from dotlib.jury import Jury
+from dotlib.jury import solo
 from dotlib.pairs import Pair
 
 PAPER_G = "dcgan-sagan-hi"  # of Table 2, by its numbers; the caption says SAGAN(ns)
@@ -79,8 +79,10 @@ def row(run: Run, others: Mapping[str, zoo.TrainedPair], seed: int,
 
     The settings are those of G's architecture, and the sets start from the latents of Table 1.
     """
-    c = replace(run.c, samples=min(samples or run.c.samples, run.c.samples))
-    jury, steps = only_first(run.jury), (0, c.updates)
+    jury = solo(run.jury)
+    least = 2 * jury.judges[jury.first].dim  # FID wants more samples than features
+    c = replace(run.c, samples=min(max(samples or run.c.samples, least), run.c.samples))
+    steps = (0, c.updates)
     own = run.measured
     if c != run.c:
         own = image_scores.measure(run.what, (Method("dot", steps, c.lr),), jury, c, seed)
@@ -107,15 +109,6 @@ def row_of(name: str, *, profile: str, seed: int = 0, judge: str = "classifier",
     others = {row: zoo.pair(f"{dataset}-{row}", profile=profile, seed=seed, device=device)
               for row in ROWS}
     return row(run, others, seed, None if own == PAPER_G else sizes(profile).samples)
-
-
-def only_first(jury: Jury) -> Jury:
-    """The first judge alone."""
-    keep = jury.first
-    rest = set(jury.judges) - {keep}
-    return replace(jury, **{part: {keep: getattr(jury, part)[keep]}
-                            for part in ("judges", "references", "floor", "kept")},
-                   digests={name: d for name, d in jury.digests.items() if name not in rest})
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Along:
     rows: tuple[str, ...] = tuple(f"dcgan-{kind}" for kind in KINDS)
     n_pairs: int = 500
     repeats: int = 500
-    pool: int = 5_000  # images, and latents, of which the pairs are taken
+    pool: int = 10_000  # images, and latents, of which the pairs are taken
     every: int = 1  # milestones: one of so many, the last included
     gradients: int = 500  # images at which the slope of D is taken
 

@@ -14,7 +14,7 @@ from dotlib.descent import Trajectory
 from dotlib.errors import BadInput, check_count, check_option, check_points
 from dotlib.image_config import Scoring
 from dotlib.image_scores import Method, Run, Subject
-from dotlib.jury import Jury
+from dotlib.jury import Jury, solo
 from dotlib.transport import DIVISORS, SGD, TARGET_ADAM, VARIANTS, Variant, latent_dot
 
 
@@ -169,11 +169,9 @@ def variant_methods(c: Scoring, v: Views) -> tuple[Method, ...]:
 
 def variant_jury(run: Run, v: Views) -> tuple[Jury, Scoring]:
     """The first judge alone, and smaller sets with an IS in parts of 100 (projection page)."""
-    name, judges = run.jury.first, run.jury.judges
-    samples = min(run.c.samples, max(v.samples, 2 * judges[name].dim))
-    digests = {k: v for k, v in run.jury.digests.items() if k == name or k not in judges}
-    return (replace(run.jury, judges={name: judges[name]}, digests=digests),
-            replace(run.c, samples=samples, splits=min(run.c.splits, max(1, samples // 100))))
+    jury = solo(run.jury)
+    samples = min(run.c.samples, max(v.samples, 2 * jury.judges[jury.first].dim))
+    return (jury, replace(run.c, samples=samples, splits=min(run.c.splits, max(1, samples // 100))))
 
 
 class _Recorder:

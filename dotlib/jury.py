@@ -47,31 +47,38 @@ class Jury:
 
 
 def solo(jury: Jury) -> Jury:
-    """The first judge alone, for histories, which ask no second opinion at every step."""
+    """The first judge alone, for pages that ask no second opinion at every step."""
     parts = ("judges", "references", "floor", "kept")
-    return replace(jury, **{part: {jury.first: getattr(jury, part)[jury.first]} for part in parts})
+    others = set(jury.judges) - {jury.first}
+    return replace(jury, **{part: {jury.first: getattr(jury, part)[jury.first]} for part in parts},
+                   digests={name: d for name, d in jury.digests.items() if name not in others})
 
 
-def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier") -> Jury:
-    """The three classifiers of a data set, fit first if need be, or Inception.
+def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier",
+           device: str = "cpu") -> Jury:
+    """The three classifiers of a data set, fit first if need be, or Inception, on a device.
 
+    The floor has as many images as a set of samples has, or all of its split if that has fewer.
     Kept in memory, since the real images are judged too. Raises BadInput for another word, and what
     `judges` and `images` raise.
     """
     check_option("judge", judge, SPLITS)
     places = tuple(os.environ.get(name, "") for name in PLACES)
-    return _summon(dataset, Scoring(splits=c.splits, batch=c.batch, kept=c.kept), profile, judge,
-                   places)
+    c = Scoring(samples=c.samples, splits=c.splits, batch=c.batch, kept=c.kept)
+    return _summon(dataset, c, profile, judge, device, places)
 
 
 @functools.lru_cache(maxsize=4)
-def _summon(dataset: str, c: Scoring, profile: str, judge: str, places: tuple[str, ...]) -> Jury:
+def _summon(dataset: str, c: Scoring, profile: str, judge: str, device: str,
+            places: tuple[str, ...]) -> Jury:
     """places: what the environment names; other folders are other judges and images."""
     if judge == "inception":
         found = {"inception": judges.inception()}
     else:
         found = {f"classifier {seed}": judges.classifier(dataset, profile=profile, seed=seed)
                  for seed in SEEDS}
+    for one in found.values():
+        one.network.to(device)
     reference, floor = (images.image_set(dataset, split) for split in SPLITS[judge])
     kept = {name: c.kept if i == 0 else min(c.kept, KEPT_BY_OTHERS)
             for i, name in enumerate(found)}
@@ -93,8 +100,9 @@ def _reference(judge: judges.Judge, real: images.ImageSet, kept: int, c: Scoring
 
 def _floor(judge: judges.Judge, real: images.ImageSet, reference: Reference, kept: int,
            c: Scoring) -> Scores:
-    collector = Collector(dim=judge.dim, classes=judge.classes, total=len(real), splits=c.splits,
+    first = real.images[:c.samples]  # no split is sorted by what it shows
+    collector = Collector(dim=judge.dim, classes=judge.classes, total=len(first), splits=c.splits,
                           kept=kept)
-    for rows in real.images.split(c.batch):
+    for rows in first.split(c.batch):
         collector.add(*judge(rows))
     return collector.scores(real=reference, rng=generator(0, "floor", real.name, judge.name))

@@ -23,7 +23,9 @@ from dotlib.pairs import Pair, refuse_training_mode, rowwise
 Logit = Callable[[Tensor], Tensor]  # (B, ...) -> (B,) or (B, 1)
 Sample = Callable[[int, torch.Generator], Tensor]  # (n, rng) -> (n, ...)
 
-CHUNK = 2048  # points drawn and evaluated together; bounds the memory
+CHUNK = 2048  # points drawn together, and evaluated together where a point is a few numbers
+BLOCK = 100  # images, or latents of images, evaluated together: attention holds 40 MB for each
+FEW = 16  # numbers
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def gradient_norms(f: Logit, x: Tensor) -> Tensor:
     check_points("x", x, rank=None)
     norms = []
     with torch.inference_mode(False), torch.enable_grad():
-        for rows in x.detach().split(CHUNK):
+        for rows in _blocks(x.detach()):
             leaf = rows.clone().requires_grad_(True)
             values = _values(f, leaf)  # (b,)
             check_connected(values, leaf)
@@ -218,10 +220,14 @@ def _check_rng(rng: object) -> None:
         raise BadInput(f"rng: found {type(rng).__name__}; pass seeding.generator(seed, name)")
 
 
+def _blocks(x: Tensor) -> tuple[Tensor, ...]:
+    return x.split(CHUNK if x[0].numel() <= FEW else BLOCK)
+
+
 def _values(f: Logit, x: Tensor) -> Tensor:
     """f(x) as (B,) float64, refused when not finite."""
     with explain_mismatch("x", x):
-        values = torch.cat([rowwise(f(rows), len(rows)) for rows in x.split(CHUNK)])
+        values = torch.cat([rowwise(f(rows), len(rows)) for rows in _blocks(x)])
     if not torch.isfinite(values).all():
         bad = int((~torch.isfinite(values)).sum())
         raise BadInput(f"discriminator: NaN or infinity for {bad} of {len(x)} points; it diverged, "

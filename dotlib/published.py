@@ -15,6 +15,7 @@ REPRODUCED, SAME_SIGN, NOT_REPRODUCED = "reproduced", "same sign", "not reproduc
 NOT_RESOLVED = "not attempted (the print does not resolve it)"
 SMOKE = "smoke: not comparable"
 TRIALS = 100  # behind every published mean and sd of an EMD, caption of Figure 3
+SPLITS = 10  # behind every published mean and sd of an inception score, released code
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,17 @@ def judge_sign(published_difference: float, interval: tuple[float, float], *,
 
 
 def judge_comparison(first: Published, second: Published, interval: tuple[float, float], *,
-                     profile: str) -> str:
+                     profile: str, trials: int = TRIALS) -> str:
     """Verdict on "first is below second" from the 95 % interval of our first - second.
 
-    Where the printed means are closer than WITHIN standard errors of their difference (over the
-    TRIALS published trials, taken as unpaired), the print resolves nothing to reproduce.
+    Where the printed means are closer than WITHIN standard errors of their difference (over so
+    many trials, taken as unpaired), the print resolves nothing to reproduce.
     Raises BadInput where a standard deviation is not published.
     """
     if first.sd is None or second.sd is None:
         raise BadInput(f"published: {first.id}, {second.id}: no standard deviation is published; "
                        "judge the sign with judge_sign")
-    error = math.hypot(first.sd, second.sd) / math.sqrt(TRIALS)
+    error = math.hypot(first.sd, second.sd) / math.sqrt(trials)
     gap = first.value - second.value
     if abs(gap) <= WITHIN * error:
         _check_finite("interval", *interval)

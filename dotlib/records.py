@@ -86,17 +86,18 @@ class Record:
 
 
 def start(stem: str, *, profile: str, dataset: str, seed: int, parameters: dict,
-          weights: dict[str, str] | None = None) -> Record:
+          weights: dict[str, str] | None = None, device: str = "cpu") -> Record:
     """Open a record; `write` closes it.
 
     weights:  name -> SHA-256 of each file of weights that the run uses.
+    device:   where the run computes.
     In the profile "paper" this first makes torch deterministic (`seeding.strict`). Raises BadInput.
     """
     check_option("profile", profile, PROFILES)
     check_count("seed", seed, 0)
     if profile == "paper":
         seeding.strict()
-    made = provenance.here() | {"weights": weights or {}, "started": time.time(),
+    made = provenance.here(device) | {"weights": weights or {}, "started": time.time(),
                                 "strict": torch.are_deterministic_algorithms_enabled()}
     return Record(stem, profile, dataset, seed, json.loads(json.dumps(parameters)), made=made)
 

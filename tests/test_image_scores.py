@@ -24,6 +24,7 @@ from dotlib import (
     jury,
     published,
     records,
+    score_files,
     transport,
     zoo,
 )
@@ -184,9 +185,9 @@ def test_other_weights_judges_constants_and_seeds_too(run):
 def test_a_damaged_set_is_named(run):
     path = image_scores._path(run.what, METHODS[1], 1.0, run.jury, run.c, 5, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('{"sets": ')
+    path.write_text('{"values": ')
     with pytest.raises(BadFile, match="set0.json: cannot be read .*delete it"):
-        image_scores._made_once(path, run.what, METHODS[1], 1.0, run.jury, run.c, 5, 0)
+        score_files.made_once(path, lambda: {})
 
 
 def test_a_pair_of_points_is_refused():
@@ -200,7 +201,7 @@ def test_the_floor_is_below_the_samples(run):
     """Real images that are not in the reference beat an untrained generator under every judge."""
     for name, floor in run.jury.floor.items():
         assert floor.fid < min(run.measured.of("dot", 0, "fid", name))
-        assert floor.n == floor.n_real == 600
+        assert (floor.n, floor.n_real) == (run.c.samples, 600)
     assert set(run.jury.digests) == {*run.jury.judges, "test", "floor"}
     assert jury.SPLITS["classifier"] == ("test", "floor")
 
@@ -236,7 +237,7 @@ def test_a_record_holds_what_was_measured(run, record, tmp_path):
 
 def test_tables_show_the_paper_and_every_run(record):
     columns = {"this build": {"dcgan-sngan-hi": record}, "recorded": {}}
-    table = image_reporting.score_table("fid", "digits", columns)
+    table = image_reporting.score_table("fid", columns)
     rows = [line for line in table.splitlines() if "dcgan-sngan-hi" in line]
     assert len(rows) == 1 and "20.47 → 17.12" in rows[0] and rows[0].rstrip().endswith("- |")
     assert f"{record['bare_fid']:.2f} → {record['dot4_fid']:.2f}" in rows[0]
@@ -290,11 +291,10 @@ def test_the_campaign_does_the_first_missing_entry(tmp_path, monkeypatch, capsys
     manifest.write_text(f"runs:\n  - {{pair: {NAME}, profile: smoke}}\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(records, "KEPT", tmp_path / "results")
-    monkeypatch.setattr(records.keep, "__defaults__", (tmp_path / "results",))
     monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
     with pytest.raises(BadInput, match="smoke numbers are never kept"):
         campaign.run_next(manifest=manifest)
-    monkeypatch.setattr(campaign.records, "keep", lambda path: _copied(path, tmp_path / "results"))
+    monkeypatch.setattr(campaign.records, "keep", _copied)
     kept = campaign.run_next(manifest=manifest)
     assert kept == campaign.entries(manifest)[0].target and kept.exists()
     assert kept.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
@@ -310,7 +310,7 @@ def test_a_page_is_run_and_its_record_kept(tmp_path, monkeypatch):
     manifest.write_text("runs: [{page: tab2_swap, dataset: digits, profile: laptop, seed: 3}]")
     monkeypatch.setattr(records, "KEPT", tmp_path / "results")
     monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
-    monkeypatch.setattr(campaign.records, "keep", lambda path: path)
+    monkeypatch.setattr(campaign.records, "keep", lambda path, folder: path)
     ran = []
     monkeypatch.setattr(campaign, "run_notebook", lambda *arguments: ran.append(arguments))
     assert campaign.run_next(manifest=manifest, device="cpu") == (

@@ -28,7 +28,7 @@ from dotlib.errors import BadInput
 from dotlib.image_config import KINDS, ROWS, Scoring, image_training
 from dotlib.image_swap import Cell
 from dotlib.judges import Judge
-from dotlib.jury import Jury
+from dotlib.jury import Jury, solo
 from dotlib.pairs import Pair
 from dotlib.scores import Collector, Reference
 from dotlib.seeding import generator
@@ -99,7 +99,7 @@ def trained(row: str, scale: float, tilt: float = 1.0, dataset: str = "digits") 
 
 def run_of(one: zoo.TrainedPair, c: Scoring = C) -> image_scores.Run:
     """The row of Table 1 of such a pair."""
-    what, judged = image_scores.subject(one), image_swap.only_first(jury())
+    what, judged = image_scores.subject(one), solo(jury())
     measured = image_scores.measure(what, image_scores.table1_methods(c), judged, c, 0)
     return image_scores.Run(what, one, judged, c, measured)
 
@@ -195,7 +195,7 @@ def test_a_row_by_name_is_the_row_of_the_page(monkeypatch, row, samples):
 
 def test_only_the_first_judge_is_asked():
     whole = jury()
-    one = image_swap.only_first(whole)
+    one = solo(whole)
     assert list(one.judges) == list(one.references) == list(one.kept) == [whole.first]
     assert one.digests == {whole.first: f"sha {whole.first}", "test": "pixels"}
     assert len(whole.judges) == 2

@@ -60,7 +60,7 @@ def run(monkeypatch, tmp_path):
     reference = Reference(dim=3, kept=30)
     reference.add(torch.rand(40, 3, generator=rng(5)))
     judges = {"pixels": PixelJudge(), "second": PixelJudge()}
-    jury = Jury(judges, dict.fromkeys(judges, reference), {},
+    jury = Jury(judges, dict.fromkeys(judges, reference), dict.fromkeys(judges),
                 {"pixels": "0", "second": "1", "test": "2"}, {}, dict.fromkeys(judges, 30))
     trained = SimpleNamespace(settings=SimpleNamespace(split="train"))
     constants = image_scores.constants(what, c, 0)

@@ -20,7 +20,7 @@ LAYERS = {
     "checkpoints": 6, "official": 6,
     "training": 7, "records": 7, "plots": 7, "inception_weights": 7, "judges": 8,
     "image_plots": 8,
-    "toy_gan": 8, "image_gan": 8, "jury": 9,
+    "toy_gan": 8, "image_gan": 8, "jury": 9, "score_files": 9,
     "zoo": 9,
     "selection": 10, "figure3": 10, "notebook": 10, "image_scores": 10,
     "audit": 11, "reporting": 11, "image_reporting": 11, "image_swap": 11, "image_histories": 11,
