@@ -319,6 +319,58 @@ def test_a_page_is_run_and_its_record_kept(tmp_path, monkeypatch):
         "profile": "laptop", "dataset": "digits", "judge": "classifier", "device": "cpu", "seed": 3}
 
 
+def test_paper_entries_wait_for_an_accelerator_and_failures_for_nobody(tmp_path, monkeypatch):
+    manifest = tmp_path / "campaign.yml"
+    manifest.write_text("runs:\n  - {pair: cifar10-dcgan-wgan-gp, profile: paper}\n"
+                        "  - {pair: mnist-dcgan-wgan-gp, profile: laptop}\n"
+                        "  - {pair: mnist-dcgan-sngan-hi, profile: laptop}\n")
+    monkeypatch.setattr(records, "KEPT", tmp_path / "results")
+    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
+    asked = []
+
+    def row(entry, device):
+        asked.append((entry.pair, device))
+        if "wgan" in entry.pair:
+            raise BadFile("no images")
+        return "done"
+
+    monkeypatch.setattr(campaign, "_row", row)
+    assert campaign.run_next(manifest=manifest) == "done"
+    assert asked == [("mnist-dcgan-wgan-gp", "cpu"), ("mnist-dcgan-sngan-hi", "cpu")]
+    asked.clear()
+    assert campaign.run_next(manifest=manifest, device="cuda") == "done"
+    assert asked[0] == ("cifar10-dcgan-wgan-gp", "cuda")
+    manifest.write_text("runs:\n  - {pair: mnist-dcgan-wgan-gp, profile: laptop}\n")
+    with pytest.raises(BadFile, match="no images"):
+        campaign.run_next(manifest=manifest)
+    manifest.write_text("runs:\n  - {pair: cifar10-dcgan-wgan-gp, profile: paper}\n")
+    assert campaign.run_next(manifest=manifest) is None
+
+
+def test_judges_have_their_own_records():
+    one = campaign.Entry("paper", pair="cifar10-dcgan-wgan-gp", judge="inception")
+    assert one.target.name == "paper-cifar10-dcgan-wgan-gp-inception-s0.json"
+    found = image_reporting.open_record("mnist-dcgan-sngan-ns", "laptop", 0, "inception")
+    assert found.dataset == "mnist-dcgan-sngan-ns-inception"
+    assert found.parameters["row"] == "dcgan-sngan-ns"
+
+
+def test_a_pair_from_changed_source_cannot_be_kept(run, record):
+    assert record.made["pairs"][NAME]["sha256"] == run.trained.sha256
+    other = replace(run.trained, made=run.trained.made | {"dirty": True})
+    record.made["dirty"] = False
+    image_reporting.vouch(record, other)
+    assert record.made["dirty"] is True
+
+
+def test_the_floor_says_its_number_where_it_is_another(record):
+    columns = {"this build": {"dcgan-sngan-hi": record}}
+    assert "(N =" not in image_reporting.score_table("fid", columns)
+    record.parameters["samples"] = 50_000
+    assert f"{record['floor_fid']:.2f} (N = 100)" in image_reporting.score_table("fid", columns)
+    assert "N = 50,000" in image_reporting.label_of(record, "recorded")
+
+
 def _copied(path, folder):
     target = folder / path.parent.name / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
