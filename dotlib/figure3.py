@@ -28,6 +28,7 @@ from dotlib import (
     pairs,
     priors,
     provenance,
+    score_files,
     seeding,
     toy_gan,
     transport,
@@ -160,18 +161,38 @@ def distances(what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, *, 
               sampling: str, floor: bool = False) -> dict[str, np.ndarray]:
     """EMD of every trial: method -> (trials,), against the same target points for all methods.
 
+    Computed once and then read from its file.
+
     floor:  adds "real": a second, independent draw of training points in the methods' place.
     """
-    result = {name: np.empty(c.trials) for name in (*sets, *(("real",) if floor else ()))}
+    names = (*sets, *(("real",) if floor else ()))
+    path = score_files.path_of("emd", what.name, [
+        [_digest(points) for points in sets.values()], names, _digest(what.data.points),
+        [c.trials, c.points], seed, cost, sampling, score_files.code_of("metrics", "data"),
+        score_files.code_of_functions(_distances, target)], "distances")
+    found = score_files.made_once(path, lambda: _distances(what, sets, c, seed, cost, sampling,
+                                                           floor))
+    return {name: np.asarray(found[name]) for name in names}
+
+
+def _distances(what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, cost: str,
+               sampling: str, floor: bool) -> dict[str, list[float]]:
+    result = {name: [] for name in (*sets, *(("real",) if floor else ()))}
     bar = tqdm(range(c.trials), desc=f"EMD {what.name} {cost} {sampling}", disable=None)
     for trial in bar:
         x = target(what, c, seed, trial, sampling)
         for name, points in sets.items():
-            result[name][trial] = metrics.emd(points[trial], x, cost=cost)
+            result[name].append(metrics.emd(points[trial], x, cost=cost))
         if floor:
             other = target(what, c, seed, trial, sampling, part="floor")
-            result["real"][trial] = metrics.emd(other, x, cost=cost)
+            result["real"].append(metrics.emd(other, x, cost=cost))
     return result
+
+
+def _digest(points: Tensor) -> str:
+    content = points.detach().cpu().contiguous()
+    return hashlib.sha256(f"{tuple(content.shape)}".encode() + content.numpy().tobytes()
+                          ).hexdigest()
 
 
 def _move_block(what: Subject, c: Figure3, K_eff: float, seed: int, start: int,

@@ -27,7 +27,7 @@ class Sizes:
     samples: int
 
 
-SIZES = {"smoke": Sizes(100), "laptop": Sizes(1_000), "paper": Sizes(10_000)}
+SIZES = {"smoke": Sizes(100), "laptop": Sizes(200), "paper": Sizes(10_000)}
 
 
 def sizes(profile: str) -> Sizes:

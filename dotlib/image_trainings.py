@@ -53,7 +53,8 @@ def along_settings(dataset: str, profile: str) -> Along:
     c = replace(scoring(dataset, "dcgan", profile), kept=100, pairs=10, repeats=1)
     if profile == "smoke":
         return Along(c, n_pairs=20, repeats=10, pool=200, every=4, gradients=50)
-    return Along(replace(c, samples=min(c.samples, 10_000)))
+    c = replace(c, samples=min(c.samples, 10_000))
+    return Along(c, every=2 if profile == "laptop" else 1)
 
 
 def along_training(trained: zoo.TrainedPair, judged: Jury, c: Along, seed: int,

@@ -16,7 +16,7 @@ SPLITS = {  # kind of judge -> (reference, floor): what samples, and real images
     "inception": ("train", "test"),
 }
 PLACES = ("DOTLIB_ARTIFACTS", "DOTLIB_DATA", "DOTLIB_CACHE", "DOTLIB_INCEPTION")
-KEPT_BY_OTHERS = 1_000  # rows that the second and third judge keep; pages use their IS and FID only
+KEPT_BY_OTHERS = 200  # rows that the second and third judge keep; pages use their IS and FID only
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Jury:
     digests: dict[str, str]
     origins: dict[str, str]
     kept: dict[str, int]
+    kid_subsets: int = 100
 
     @property
     def first(self) -> str:
@@ -43,7 +44,8 @@ class Jury:
     def collectors(self, total: int, splits: int) -> dict[str, Collector]:
         """An empty collector of `total` images for each judge."""
         return {name: Collector(dim=judge.dim, classes=judge.classes, total=total, splits=splits,
-                                kept=self.kept[name]) for name, judge in self.judges.items()}
+                                kept=self.kept[name], kid_subsets=self.kid_subsets)
+                for name, judge in self.judges.items()}
 
 
 def solo(jury: Jury) -> Jury:
@@ -64,7 +66,8 @@ def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier",
     """
     check_option("judge", judge, SPLITS)
     places = tuple(os.environ.get(name, "") for name in PLACES)
-    c = Scoring(samples=c.samples, splits=c.splits, batch=c.batch, kept=c.kept)
+    c = Scoring(samples=c.samples, splits=c.splits, batch=c.batch, kept=c.kept,
+                kid_subsets=c.kid_subsets)
     return _summon(dataset, c, profile, judge, device, places)
 
 
@@ -88,7 +91,7 @@ def _summon(dataset: str, c: Scoring, profile: str, judge: str, device: str,
     digests = {name: one.sha256 for name, one in found.items()}
     digests |= {split.split: split.fingerprint for split in (reference, floor)}
     return Jury(found, references, floors, digests,
-                {split.split: split.origin for split in (reference, floor)}, kept)
+                {split.split: split.origin for split in (reference, floor)}, kept, c.kid_subsets)
 
 
 def _reference(judge: judges.Judge, real: images.ImageSet, kept: int, c: Scoring) -> Reference:
@@ -102,7 +105,7 @@ def _floor(judge: judges.Judge, real: images.ImageSet, reference: Reference, kep
            c: Scoring) -> Scores:
     first = real.images[:c.samples]  # no split is sorted by what it shows
     collector = Collector(dim=judge.dim, classes=judge.classes, total=len(first), splits=c.splits,
-                          kept=kept)
+                          kept=kept, kid_subsets=c.kid_subsets)
     for rows in first.split(c.batch):
         collector.add(*judge(rows))
     return collector.scores(real=reference, rng=generator(0, "floor", real.name, judge.name))

@@ -163,12 +163,14 @@ class Collector:
     total:         fakes that will come.
     splits:        of the inception score.
     kept:          rows for KID, precision, recall, density and coverage: the first ones.
+    kid_subsets:   averaged for KID.
     """
 
     def __init__(self, *, dim: int, classes: int, total: int, splits: int = 10,
-                 kept: int = KEPT) -> None:
+                 kept: int = KEPT, kid_subsets: int = 100) -> None:
         self.inception = InceptionScore(total=total, classes=classes, splits=splits)
         self.moments, self._rows = Moments(dim), _First(kept)
+        self.kid_subsets = kid_subsets
 
     def add(self, features: Tensor, logits: Tensor) -> None:
         """Take in a judge's answer, (B, dim) and (B, classes). Raises BadInput."""
@@ -188,7 +190,7 @@ class Collector:
         is_mean, is_sd = self.inception.value()
         distance = fid(real=real.moments, fake=self.moments)
         rows = {"real": real.rows(), "fake": self._rows.value()}
-        kernel = kid(rng=rng, **rows)
+        kernel = kid(rng=rng, subsets=self.kid_subsets, **rows)
         near, dense = precision_recall(**rows), density_coverage(**rows)
         return Scores(is_mean, is_sd, distance, kernel.mean, near.precision, near.recall,
                       dense.density, dense.coverage, self.moments.n, real.moments.n,
