@@ -169,4 +169,4 @@ def test_failures_name_the_network():
     with pytest.raises(BadInput, match="network: .* no running statistics, .*track_running_stats"):
         frozen(bare)
     with pytest.raises(BadInput, match="iterations: .*found -1"):
-        frozen(bare, iterations=-1)
+        frozen(nn.Linear(2, 2), iterations=-1)
