@@ -77,3 +77,10 @@ def test_scoring_follows_the_paper():
 def test_slips_are_named(call, message):
     with pytest.raises(BadInput, match=message):
         call()
+
+
+@pytest.mark.parametrize("profile", ["laptop", "paper"])
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10", "stl10"])
+def test_sets_are_large_enough_for_inception(dataset, profile):
+    """FID is refused unless samples exceed its 2,048 features."""
+    assert scoring(dataset, "dcgan", profile).samples > 2_048
