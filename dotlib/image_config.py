@@ -137,7 +137,7 @@ class Scoring:
     kid_subsets: int = 100  # averaged for KID
 
 
-_SAMPLES = {"digits": 600, "mnist": 2_500, "cifar10": 2_500, "stl10": 2_500}  # above Inception's 2,048
+_SAMPLES = {"digits": 600, "mnist": 2_500, "cifar10": 2_500, "stl10": 2_500}  # FID: above 2,048
 
 
 def scoring(dataset: str, architecture: str, profile: str) -> Scoring:
