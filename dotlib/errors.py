@@ -82,6 +82,18 @@ def check_option(name: str, value: str, options: Iterable[str]) -> None:
                        f"{nearest(value, known)}")
 
 
+def check_device(device: str) -> None:
+    """Refuse a device on which torch cannot compute. Raises BadInput."""
+    import torch  # here, as above
+
+    try:
+        torch.empty(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadInput(f"device: cannot use {device!r} ({reason}); use cpu, or cuda where there "
+                       "is one") from error
+
+
 def nearest(value: object, known: Iterable[str]) -> str:
     """'; nearest: X' for a probable slip of the keyboard, else nothing."""
     match = difflib.get_close_matches(str(value), list(known), n=1)

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, replace
 
 from dotlib import images, judges
-from dotlib.errors import check_option
+from dotlib.errors import check_device, check_option
 from dotlib.image_config import Scoring
 from dotlib.scores import Collector, Reference, Scores
 from dotlib.seeding import generator
@@ -65,6 +65,7 @@ def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier",
     `judges` and `images` raise.
     """
     check_option("judge", judge, SPLITS)
+    check_device(device)
     places = tuple(os.environ.get(name, "") for name in PLACES)
     c = Scoring(samples=c.samples, splits=c.splits, batch=c.batch, kept=c.kept,
                 kid_subsets=c.kid_subsets)

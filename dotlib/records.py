@@ -9,7 +9,7 @@ import torch
 
 from dotlib import atomic, provenance, seeding
 from dotlib.config import PROFILES, refuse_difference
-from dotlib.errors import BadFile, BadInput, check_count, check_option, nearest
+from dotlib.errors import BadFile, BadInput, check_count, check_device, check_option, nearest
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = Path("_build/records")  # what this build measured; git-ignored
@@ -95,6 +95,7 @@ def start(stem: str, *, profile: str, dataset: str, seed: int, parameters: dict,
     """
     check_option("profile", profile, PROFILES)
     check_count("seed", seed, 0)
+    check_device(device)
     if profile == "paper":
         seeding.strict()
     made = provenance.here(device) | {"weights": weights or {}, "started": time.time(),

@@ -12,7 +12,7 @@ from torch import Tensor
 from dotlib import atomic, checkpoints, image_gan, provenance, toy_gan
 from dotlib.catalog import path_of, settings_of
 from dotlib.config import Training, refuse_difference
-from dotlib.errors import BadFile, BadInput
+from dotlib.errors import BadFile, check_device
 from dotlib.image_config import ImageTraining
 from dotlib.pairs import Pair
 from dotlib.training import read_log, train
@@ -86,7 +86,7 @@ def make(settings: Training, path: Path, device: str = "cpu") -> None:
     The unfinished state lies beside it in `<path>.run`, and a killed training continues from it.
     Raises BadInput where torch has no such device.
     """
-    _check_device(device)
+    check_device(device)
     kind = KINDS[type(settings)]
     folder = path.with_suffix(".run")
     started, threads = time.monotonic(), torch.get_num_threads()
@@ -126,12 +126,3 @@ def _not_this_pair(path: Path, error: Exception) -> BadFile:
 def _along(path: Path) -> Path:
     """Folder of the milestones of the pair at `path`."""
     return path.with_suffix(".along")
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BadInput(f"device: cannot use {device!r} ({reason}); use cpu, or cuda where there "
-                       "is one") from error

@@ -211,6 +211,16 @@ def test_an_unknown_judge_is_refused(run):
         jury.summon("digits", run.c, profile="smoke", judge="inceptoin")
 
 
+def test_a_device_that_is_not_there_is_refused_before_any_work(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+    for call in (lambda: jury.summon("digits", run.c, profile="smoke", device="cuda:99"),
+                 lambda: image_reporting.open_record(NAME, "smoke", 0, device="cuda:99")):
+        with pytest.raises(BadInput, match="^device: cannot use 'cuda:99' .*; use cpu"):
+            call()
+    assert cli.main(["score", NAME, "--profile", "smoke", "--device", "cuda:99"]) == 2
+    assert "device: cannot use" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
 # --- records and tables --------------------------------------------------------------------------
 
 @pytest.fixture
