@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LAB_READY := $(VENV)/lab-ready
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1# two workers with two threads each wait for one another
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lab bench clean
@@ -19,14 +20,14 @@ book: $(READY)  ## train, run the notebooks, build _build/html
 
 test: $(READY)  ## check style, then run all tests with coverage of dotlib
 	$(BIN)/python -m ruff check .
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov=dotlib --cov-report=term --cov-fail-under=95
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal --cov=dotlib --cov-report=term --cov-fail-under=95
 
 lab: $(LAB_READY)  ## open JupyterLab; text notebooks open as notebooks
 	DOTLIB_ROOT="$(CURDIR)" IPYTHONDIR="$(CURDIR)/$(VENV)/ipython" \
 	  $(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks $(LAB_OPTIONS)
 
 bench: $(READY)  ## run the benchmarks
-	set -e; for file in benchmarks/*.py; do echo "$$file"; OMP_NUM_THREADS=1 $(BIN)/python $$file; done
+	set -e; for file in benchmarks/*.py; do echo "$$file"; $(ONE_THREAD) $(BIN)/python $$file; done
 
 clean:  ## remove what was built; the environment and trained pairs stay
 	rm -rf _build/html _build/html-* _build/html.stamp _build/executed _build/failed _build/records _build/moved \
