@@ -20,6 +20,10 @@ class BadFile(RuntimeError):
     """A file that is unreadable, cut short, damaged, or not what it should be."""
 
 
+class NothingAccepted(RuntimeError):
+    """A rejection sampler spent its proposals before it had the samples that were asked for."""
+
+
 class SettingsDiffer(RuntimeError):
     """Something exists under the same key, but was made with other settings."""
 

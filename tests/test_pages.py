@@ -3,6 +3,7 @@
 Kinds of test: identities, failures.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -25,7 +26,8 @@ def text(path: Path) -> str:
 
 
 def equations() -> set[str]:
-    return set(re.findall(r"^\$\$ \((eq-\d+)\)$", text(BOOK / "theory.md"), re.MULTILINE))
+    return {label for page in PROSE
+            for label in re.findall(r"^\$\$ \((eq-S?\d+)\)$", text(page), re.MULTILINE)}
 
 
 def labels() -> set[str]:
@@ -37,17 +39,30 @@ def labels() -> set[str]:
     return found
 
 
-def test_the_code_for_your_own_gan_runs(tmp_path):
-    """All Python blocks of the page, one after the other, in one fresh interpreter."""
-    blocks = re.findall(r"^```python\n(.*?)^```$", text(BOOK / "use-your-own-gan.md"),
-                        re.DOTALL | re.MULTILINE)
+def output_of(page: str, folder: Path) -> str:
+    """What all Python blocks of a page print, one after the other, in one fresh interpreter."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", text(BOOK / page), re.DOTALL | re.MULTILINE)
     assert len(blocks) >= 4
-    script = tmp_path / "page.py"
+    script = folder / "page.py"
     script.write_text("\n".join(blocks), encoding="utf-8")
     run = subprocess.run([sys.executable, "-W", "error", str(script)], capture_output=True,
+                         env=os.environ | {"DOTLIB_ARTIFACTS": str(folder / "artifacts")},
                          text=True, cwd=ROOT, check=False)
     assert run.returncode == 0, run.stderr
-    assert re.fullmatch(r"D [+-][\d.]+, distance [\d.]+, objective [+-][\d.]+\n", run.stdout)
+    return run.stdout
+
+
+def test_the_code_for_your_own_gan_runs(tmp_path):
+    printed = output_of("use-your-own-gan.md", tmp_path)
+    assert re.fullmatch(r"D [+-][\d.]+, distance [\d.]+, objective [+-][\d.]+\n", printed)
+
+
+def test_the_code_of_a_new_sampler_runs(tmp_path):
+    lines = output_of("add-a-sampler.md", tmp_path).splitlines()
+    assert lines[0].startswith("torch.Size([100, 2]) 0.25 Cost(generator=4.0, discriminator=4.0")
+    assert "'best of'" in lines[1] and "'MH-GAN'" in lines[1]
+    measured = [line.partition(" [")[0] for line in lines[2:]]
+    assert measured == ["bare 1 1.0", "best of 2 4.0", "best of 4 8.0", "best of 8 16.0"]
 
 
 def test_ten_lines_are_ten():

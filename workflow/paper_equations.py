@@ -1,7 +1,8 @@
 """Sphinx extension: the equation labelled `eq-23` gets the paper's number, 23.
 
 Sphinx would count the equations of each page. Docstrings and pages cite the paper's numbers, so the
-label decides; equations with other labels keep Sphinx's count.
+label decides. Equations that the paper does not have are `eq-S1`, `eq-S2`, ... and numbered so;
+those with other labels keep Sphinx's count.
 """
 
 import re
@@ -14,10 +15,10 @@ class PaperEquations(MathDomain):
     """The `math` domain, with numbers taken from labels of the form eq-N."""
 
     def note_equation(self, docname: str, labelid: str, location: object = None) -> None:
-        """Register a label under its number."""
+        """Register a label under the number in it."""
         super().note_equation(docname, labelid, location)
-        if label := re.fullmatch(r"eq-(\d+)", labelid):
-            self.equations[labelid] = docname, int(label[1])
+        if label := re.fullmatch(r"eq-(S?\d+)", labelid):
+            self.equations[labelid] = docname, label[1]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,0 +1,90 @@
+"""The pairs on which the samplers meet: 2-D sets with their distances, images with their judges."""
+
+from dataclasses import asdict, replace
+
+from torch import Tensor
+
+from dotlib import figure3, image_scores, images, metrics, oracle, score_files, transport
+from dotlib.config import PROFILES, Figure3
+from dotlib.errors import check_option
+from dotlib.frontier import Contest
+from dotlib.image_config import Scoring
+from dotlib.jury import Jury, solo
+from dotlib.samplers import Terms
+from dotlib.seeding import generator
+
+CALIBRATION = 1_000  # real data behind a calibration, [DOT19] B.2
+LENGTHS = {  # what a profile changes in the terms
+    "smoke": {"fakes": 100, "burn_in": 200, "updates": (2,), "percentiles": (20,),
+              "budgets": (0.5,), "chains": (5,), "langevin": (5,), "flow": (5,)},
+    "laptop": {},
+    "paper": {},
+}
+LOG_DENSITIES = {"25gaussians": oracle.gaussians_log_density,
+                 "swissroll": oracle.swissroll_log_density}
+TRIALS = {"smoke": 2, "laptop": 10, "paper": 100}  # sets of 2-D points
+ORACLE_POINTS = {"smoke": 500, "laptop": 10_000, "paper": 20_000}  # samples behind p_G
+
+
+def terms(real: Tensor, profile: str, **options: object) -> Terms:
+    """What every method is granted in a profile. Raises BadInput for an unknown word."""
+    check_option("profile", profile, PROFILES)
+    return Terms(real, **(LENGTHS[profile] | options))
+
+
+def on_points(what: figure3.Subject, c: Figure3, *, profile: str, seed: int,
+              exact: bool = False) -> Contest:
+    """A 2-D pair, scored by the earth mover's distance to training points, in two costs.
+
+    exact:  the oracle in D's place: log p_data, known in closed form, less log p_G, estimated
+            by kernels. It needs no calibration.
+    DOT and the naive ascent move points of data space by Adam, as in Figure 3.
+    """
+    pair = what.pair
+    if exact:
+        pair = oracle.ratio_pair(pair, LOG_DENSITIES[what.dataset],
+                                 generator(seed, "oracle", what.name),
+                                 points=ORACLE_POINTS[profile])
+    real = what.data.draw(min(CALIBRATION, len(what.data.points)),
+                          generator(seed, "calibration", what.name))
+    updates = LENGTHS[profile].get("updates", (20, 50, c.steps))
+    granted = terms(real, profile, target=True, how="none" if exact else "logistic",
+                    updates=updates, optimizer=transport.Adam(c.lr, c.betas))
+    sampling = "random" if what.data.modes is None else "balanced"
+
+    def score(points: Tensor, number: int) -> dict[str, float]:
+        x = figure3.target(what, c, seed, number, sampling)
+        return {f"emd_{cost}": metrics.emd(points, x, cost=cost) for cost in figure3.COSTS}
+
+    decides = [what.digests, asdict(c), sampling, exact, ORACLE_POINTS[profile] * exact,
+               score_files.code_of("metrics", "data", "oracle"),
+               score_files.code_of_functions(figure3.target, on_points)]
+    label = f"{what.name}-{'oracle' if exact else 'd'}"
+    return Contest(label, pair, granted, score, decides, c.points, TRIALS[profile])
+
+
+def on_images(what: image_scores.Subject, jury: Jury, c: Scoring, real: images.ImageSet, *,
+              profile: str, seed: int) -> Contest:
+    """An image pair, scored by the first judge.
+
+    real:  training images, of which CALIBRATION at random calibrate D and start chains.
+    """
+    jury = solo(jury)
+    judge = jury.judges[jury.first]
+    some = real.take(min(CALIBRATION, len(real)), generator(seed, "calibration", what.label))
+    shares = (c.updates // 4, c.updates // 2, c.updates)
+    granted = terms(images.to_float(some.images), profile,
+                    updates=LENGTHS[profile].get("updates", shares))
+
+    def score(x: Tensor, number: int) -> dict[str, float]:
+        collector = jury.collectors(c.samples, c.splits)[jury.first]
+        for rows in images.to_uint8(x.cpu()).split(c.batch):
+            collector.add(*judge(rows))
+        return asdict(collector.scores(real=jury.references[jury.first],
+                                       rng=generator(seed, "subsets", str(number))))
+
+    settings = asdict(replace(c, sets=1))
+    decides = [what.digests, jury.digests, jury.kept, settings, real.fingerprint,
+               score_files.code_of("scores", "images"),
+               score_files.code_of_functions(on_images, type(judge))]
+    return Contest(what.label, what.pair, granted, score, decides, c.samples, c.sets)

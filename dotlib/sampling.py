@@ -1,0 +1,187 @@
+"""One call for every sampler that improves a trained GAN afterwards, and what its samples cost.
+
+A sampler is a frozen dataclass of settings with one method of its own, `prepare`: it estimates once
+what it needs from a pair, and returns the function that keeps n samples. `draw` calls both, counts
+the evaluations of G and D on the way, and reads the clock, so no sampler accounts for itself.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+
+import torch
+from torch import Tensor
+
+from dotlib.errors import BadInput, check_count
+from dotlib.pairs import Pair
+
+BLOCK = 256  # rows in one evaluation of G and D
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Evaluations, one row each, and seconds of wall clock.
+
+    generator, discriminator:  rows that G and D evaluated.
+    backward:                  rows of D through which a gradient went back.
+    """
+
+    generator: float = 0
+    discriminator: float = 0
+    backward: float = 0
+    seconds: float = 0
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        return Cost(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
+
+    def per(self, n: int) -> "Cost":
+        """The cost of one of n samples."""
+        return Cost(*(getattr(self, f.name) / n for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a sampler decided on.
+
+    latents:    (n, d) on the pair's device.
+    samples:    (n, ...) where the sampler has them, or None: then they are G(latents).
+    proposals:  candidates among which these n were chosen; None for a sampler that moves samples.
+    """
+
+    latents: Tensor
+    samples: Tensor | None = None
+    proposals: int | None = None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """n samples and their price.
+
+    samples:     (n, ...) in the units of G.
+    latents:     (n, d) that they come from.
+    cost:        of each sample.
+    setup:       spent once, before the first sample: calibration, burn-in, Lipschitz estimate.
+    acceptance:  kept share of the proposals; None for a sampler that moves samples.
+    """
+
+    samples: Tensor
+    latents: Tensor
+    cost: Cost
+    setup: Cost
+    acceptance: float | None
+
+
+Keep = Callable[[int, torch.Generator], Kept]
+
+
+class Sampler(ABC):
+    """A way of drawing better samples from a pair whose weights stay as they are."""
+
+    @abstractmethod
+    def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
+        """Estimate what is needed once; return (n, rng) -> Kept.
+
+        pair:  evaluate through `pair.generate`, `pair.logit` and `pair.latent_logit`: they count.
+        rng:   for the estimates alone; the returned function gets a generator of its own.
+        """
+
+    def draw(self, pair: Pair, n: int, rng: torch.Generator) -> Drawn:
+        """n samples.
+
+        pair:  G, D and prior; modules in evaluation mode, whose weights and statistics are read.
+        n:     number of samples, >= 1.
+        rng:   CPU generator. Two samplers that get equal generators start from equal latents.
+
+        Raises BadInput naming the argument, NothingAccepted when a rejection runs out of proposals.
+        """
+        check_count("n", n)
+        metered = Metered.of(pair)
+        setup_rng = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=rng)))
+        keep = self.prepare(metered, setup_rng)
+        setup = metered.read()
+        kept = keep(n, rng)
+        if len(kept.latents) != n:
+            raise BadInput(f"n: {type(self).__name__} kept {len(kept.latents)} of {n} samples; "
+                           "return n latents from what `prepare` gives")
+        samples = generate(metered, kept.latents) if kept.samples is None else kept.samples
+        return Drawn(samples, kept.latents, (metered.read() - setup).per(n), setup,
+                     None if kept.proposals is None else n / kept.proposals)
+
+
+@dataclass
+class _Meter:
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(
+        ("generator", "discriminator", "backward"), 0))
+    start: float = field(default_factory=time.perf_counter)
+
+
+@dataclass(frozen=True)
+class Metered(Pair):
+    """A pair that counts what is asked of it; a replaced discriminator is counted on."""
+
+    meter: _Meter = field(default_factory=_Meter)
+
+    @classmethod
+    def of(cls, pair: Pair) -> "Metered":
+        """The same networks with a meter at zero."""
+        return cls(pair.generator, pair.discriminator, pair.prior)
+
+    def generate(self, z: Tensor) -> Tensor:
+        """G(z): (B, d) -> (B, ...)."""
+        self.meter.counts["generator"] += len(z)
+        return super().generate(z)
+
+    def logit(self, x: Tensor) -> Tensor:
+        """D(x): (B, ...) -> (B,)."""
+        self.meter.counts["discriminator"] += len(x)
+        logits = super().logit(x)
+        if logits.requires_grad:
+            logits.register_hook(lambda _: self._went_back(len(x)))
+        return logits
+
+    def read(self) -> Cost:
+        """Counts so far, and seconds since the meter began; waits for a busy GPU."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return Cost(**self.meter.counts, seconds=time.perf_counter() - self.meter.start)
+
+    def _went_back(self, rows: int) -> None:
+        self.meter.counts["backward"] += rows
+
+
+def with_logits(pair: Pair, change: Callable[[Tensor], Tensor]) -> Pair:
+    """The pair whose D is `change` of its logits, (B,) -> (B,): a calibrated discriminator."""
+    return replace(pair, discriminator=lambda x: change(Pair.logit(pair, x)))
+
+
+def latents(pair: Pair, n: int, rng: torch.Generator) -> Tensor:
+    """n draws of the prior, (n, d), where the generator is."""
+    return pair.prior.sample(n, rng).to(device_of(pair))
+
+
+@torch.no_grad()
+def generate(pair: Pair, z: Tensor) -> Tensor:
+    """G(z) a block at a time, (n, d) -> (n, ...)."""
+    return torch.cat([pair.generate(rows) for rows in z.split(BLOCK)])
+
+
+@torch.no_grad()
+def logits(pair: Pair, x: Tensor) -> Tensor:
+    """D(x) a block at a time, (n, ...) -> (n,) float64 on the CPU."""
+    return torch.cat([pair.logit(rows).double().cpu() for rows in x.split(BLOCK)])
+
+
+@torch.no_grad()
+def proposals(pair: Pair, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """n latents, their samples and logits: (n, d), (n, ...), (n,) float64 on the CPU."""
+    z = latents(pair, n, rng)
+    x = generate(pair, z)
+    return z, x, logits(pair, x)
+
+
+def device_of(pair: Pair) -> torch.device:
+    """Where the generator's weights are; the CPU for a function without weights."""
+    parameters = getattr(pair.generator, "parameters", tuple)
+    first = next(iter(parameters()), None)
+    return torch.device("cpu") if first is None else first.device

@@ -1,0 +1,165 @@
+"""All samplers on one pair: paired, cached, priced, open to new methods.
+
+Kinds: identities (counts, pairing), invariants (resumption, keys), claims (a better D gives better
+samples), failures.
+"""
+
+import json
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from dotlib import contests, data, figure3, frontier, priors, samplers, sampling
+from dotlib.config import Figure3
+from dotlib.errors import BadInput, NothingAccepted
+from dotlib.frontier import Contest
+from dotlib.pairs import Pair
+from dotlib.sampling import Kept, Sampler
+from dotlib.seeding import generator, numpy_rng
+
+SMALL = Figure3(trials=2, points=100, steps=4)
+
+
+@pytest.fixture(autouse=True)
+def in_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+
+
+def subject(points=1_000):
+    """A generator that fills the square of the Gaussians evenly, and a D that sees their centre."""
+    pair = Pair(lambda z: 1.7 * z, lambda x: -x.square().sum(1), priors.Uniform(2))
+    return figure3.Subject("25gaussians-test", "25gaussians", pair,
+                           data.toy("25gaussians", numpy_rng(0, "data"), size=points), "made here",
+                           {"weights": "none"})
+
+
+def contest(**changes):
+    return replace(contests.on_points(subject(), SMALL, profile="smoke", seed=0), **changes)
+
+
+def test_every_method_is_measured_and_priced():
+    points = frontier.measure(contest(), seed=0)
+    assert [p.method for p in points] == list(samplers.METHODS)
+    by_name = {p.method: p for p in points}
+    assert by_name["bare"].evaluations() == 1
+    assert by_name["DOT"].evaluations() == 1 + 3 + 2 * 2  # G, D at each of 3 points, 2 steps back
+    assert by_name["MH-GAN"].evaluations() == pytest.approx(2 * 5, rel=0.5)  # chains run again
+    for point in points:
+        assert set(point.scores) == {"emd_sqeuclidean", "emd_euclidean"}
+        assert all(len(values) == 2 for values in point.scores.values())
+        assert all(c.seconds > 0 for c in point.cost)
+        rejects = point.method in ("DRS", "OBRS", "MH-GAN")
+        assert all((share is not None) == rejects for share in point.acceptance)
+    assert by_name["DRS"].setup[0].generator == 100 + 200  # calibration and burn-in
+    assert by_name["bare"].setup[0].generator == 0
+
+
+@dataclass(frozen=True)
+class Best(Sampler):
+    """Of `tries` candidates for each sample, those that D likes best."""
+
+    tries: int = 4
+
+    def prepare(self, pair, rng):
+        def keep(n, rng):
+            z, x, logits = sampling.proposals(pair, self.tries * n, rng)
+            first = logits.topk(n).indices
+            return Kept(z[first], x[first], self.tries * n)
+
+        return keep
+
+
+def test_a_new_method_is_one_class_and_one_line(monkeypatch):
+    monkeypatch.setitem(samplers.METHODS, "best of", lambda t: {n: Best(n) for n in (2, 4)})
+    points = frontier.measure(contest(), seed=0)
+    assert [(p.method, p.dial) for p in points][-2:] == [("best of", 2), ("best of", 4)]
+    assert points[-1].evaluations() == 8 and points[-1].acceptance == [0.25, 0.25]
+
+
+def test_a_killed_measurement_continues_with_the_next_set():
+    calls = []
+
+    def dies_at_the_third(samples, number):
+        calls.append(number)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return {"mean": float(samples.mean())}
+
+    one = contest(score=dies_at_the_third, sets=4)
+    with pytest.raises(KeyboardInterrupt):
+        frontier.measure(one, 0, ["bare"])
+    (point,) = frontier.measure(one, 0, ["bare"])
+    assert calls == [0, 1, 2, 2, 3]
+    assert len(set(point.scores["mean"])) == 4
+    assert frontier.measure(one, 0, ["bare"]) == [point] and len(calls) == 5
+
+
+def test_whatever_decides_a_set_names_its_file(tmp_path):
+    calls = []
+
+    def counted(samples, number):
+        calls.append(number)
+        return {"mean": float(samples.mean())}
+
+    one = contest(score=counted, sets=1)
+    others = [one, replace(one, n=50), replace(one, decides=["other weights"]),
+              replace(one, terms=replace(one.terms, burn_in=150)),
+              replace(one, terms=replace(one.terms, real=one.terms.real + 0.01))]
+    for other in others:
+        frontier.measure(other, 0, ["DRS"])
+    frontier.measure(one, 1, ["DRS"])
+    assert len(calls) == 6 == len(list(tmp_path.rglob("set0.json")))
+    for other in others:
+        frontier.measure(other, 0, ["DRS"])
+    assert len(calls) == 6
+
+
+def test_methods_share_their_starting_latents():
+    seen = {}
+    for steps in (0, 2):
+        one = contest(score=lambda samples, number: {"mean": float(samples.double().mean())})
+        one = replace(one, terms=replace(one.terms, updates=(steps,)))
+        for point in frontier.measure(one, 0, ["bare", "DOT"]):
+            seen[point.method, steps] = point.scores["mean"]
+    assert seen["bare", 0] == seen["bare", 2] == pytest.approx(seen["DOT", 0], abs=1e-7)
+    assert seen["DOT", 2] != seen["DOT", 0]
+
+
+def test_with_the_exact_ratio_rejection_finds_the_modes():
+    exact = contests.on_points(subject(5_000), replace(SMALL, points=500), profile="smoke", seed=0,
+                               exact=True)
+    terms = replace(exact.terms, budgets=(0.05,), burn_in=2_000)
+    bare, obrs = frontier.measure(replace(exact, terms=terms), 0, ["bare", "OBRS"])
+    for worse, better in zip(bare.scores["emd_euclidean"], obrs.scores["emd_euclidean"],
+                             strict=True):
+        assert better < 0.75 * worse
+    assert obrs.setup[0].generator == 2_000  # an oracle is not calibrated
+
+
+def test_settings_are_described_by_content():
+    one, same = (samplers.named("MH-GAN", samplers.Terms(torch.zeros(3, 2))) for _ in range(2))
+    other = samplers.named("MH-GAN", samplers.Terms(torch.ones(3, 2)))
+    assert frontier.described(one) == frontier.described(same) != frontier.described(other)
+    assert json.loads(json.dumps(frontier.described(one))) == frontier.described(one)
+
+
+def test_wrong_use_is_named():
+    with pytest.raises(BadInput, match="^name: unknown 'MHGAN'; known: .*; nearest: MH-GAN"):
+        frontier.measure(contest(), 0, ["MHGAN"])
+    with pytest.raises(BadInput, match="^n: expected an integer >= 1, found 0"):
+        frontier.measure(contest(n=0), 0)
+    with pytest.raises(BadInput, match="^profile: unknown 'huge'"):
+        contests.terms(torch.zeros(3, 2), "huge")
+
+
+def test_a_method_that_accepts_nothing_leaves_no_file(tmp_path):
+    pair = Pair(lambda z: z, lambda x: 1e4 * x[:, 0], priors.Uniform(2))
+    terms = samplers.Terms(torch.zeros(3, 2), how="none", burn_in=100, percentiles=(100,))
+    strict = Contest("strict", pair, terms, lambda samples, number: {"x": 0.0}, [], 300, 1)
+    rejecting = samplers.named("DRS", terms)
+    with pytest.raises(NothingAccepted, match="^limit: "):
+        replace(rejecting.inner, limit=1).draw(pair, 300, generator(0, "x"))
+    with pytest.raises(NothingAccepted, match="^limit: "):
+        frontier.measure(strict, 0, ["DRS"])
+    assert not list(tmp_path.rglob("*.json"))
