@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dotlib.errors import BadFile, BadInput, SettingsDiffer
+from dotlib.errors import BadFile, BadInput, NothingAccepted, SettingsDiffer
 
 
 def train(options: argparse.Namespace) -> None:
@@ -58,6 +58,15 @@ def swap(options: argparse.Namespace) -> None:
     print(f"{options.name}: moved by {len(cells)} discriminators")
 
 
+def sample(options: argparse.Namespace) -> None:
+    """Draw from a pair by every sampler, or those named, so that pages only have to load it."""
+    from dotlib import contests, frontier
+    found = contests.match(options.name, profile=options.profile, seed=options.seed,
+                           exact=options.oracle, judge=options.judge, device=options.device)
+    points = frontier.measure(found.contest, options.seed, options.method, last=options.last)
+    print(f"{found.contest.label}: {len(points)} points of {found.contest.sets} sets")
+
+
 def picture(options: argparse.Namespace) -> None:
     """Draw both rows of Figure 3, the README's picture."""
     from dotlib import reporting
@@ -97,6 +106,9 @@ OPTIONS = {  # of the commands: flags -> what argparse is told of them
     "device": (("--device",), {"default": "cpu", "help": "cpu, or cuda where there is one"}),
     "judge": (("--judge",), {"default": "classifier", "help": "classifier or inception"}),
     "weights": (("--weights",), {"default": "trained", "help": "trained or authors"}),
+    "method": (("--method",), {"action": "append", "help": "a key of samplers.METHODS; all"}),
+    "last": (("--last",), {"action": "store_true", "help": "only the last setting of each dial"}),
+    "oracle": (("--oracle",), {"action": "store_true", "help": "2-D: the exact ratio as D"}),
     "list": (("--list",), {"action": "store_true", "help": "only say what is recorded, what not"}),
     "parameter": (("-p", "--parameter"), {"action": "append", "default": [],
                                           "metavar": "NAME=VALUE"}),
@@ -116,6 +128,7 @@ COMMANDS = {  # name -> function and its options
     "judge": (judge, "images profile"),
     "score": (score, "name judge device profile seed"),
     "swap": (swap, "name judge device profile seed"),
+    "sample": (sample, "name method last oracle judge device profile seed"),
     "campaign": (campaign, "device list"),
     "picture": (picture, "picture profile seed"),
     "run": (run, "notebook output parameter"),
@@ -141,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         options.function(options)
-    except (BadInput, BadFile, SettingsDiffer) as error:
+    except (BadInput, BadFile, NothingAccepted, SettingsDiffer) as error:
         print(f"dotlib: {error}", file=sys.stderr)
         return 2
     return 0

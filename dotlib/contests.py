@@ -1,15 +1,26 @@
 """The pairs on which the samplers meet: 2-D sets with their distances, images with their judges."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
+import numpy as np
 from torch import Tensor
 
-from dotlib import figure3, image_scores, images, metrics, oracle, score_files, transport
-from dotlib.config import PROFILES, Figure3
+from dotlib import (
+    catalog,
+    figure3,
+    image_scores,
+    images,
+    metrics,
+    oracle,
+    score_files,
+    transport,
+    zoo,
+)
+from dotlib.config import PROFILES, Figure3, figure3_settings
 from dotlib.errors import check_option
 from dotlib.frontier import Contest
-from dotlib.image_config import Scoring
-from dotlib.jury import Jury, solo
+from dotlib.image_config import ImageTraining, Scoring, scoring
+from dotlib.jury import Jury, solo, summon
 from dotlib.samplers import Terms
 from dotlib.seeding import generator
 
@@ -24,6 +35,45 @@ LOG_DENSITIES = {"25gaussians": oracle.gaussians_log_density,
                  "swissroll": oracle.swissroll_log_density}
 TRIALS = {"smoke": 2, "laptop": 10, "paper": 100}  # sets of 2-D points
 ORACLE_POINTS = {"smoke": 500, "laptop": 10_000, "paper": 20_000}  # samples behind p_G
+
+
+@dataclass(frozen=True)
+class Match:
+    """A contest, and what a page says of it besides.
+
+    trained:  the pair with its provenance.
+    floor:    scores of real data in the samples' place, name -> mean: a perfect sampler's.
+    """
+
+    contest: Contest
+    trained: zoo.TrainedPair
+    floor: dict[str, float]
+
+
+def match(name: str, *, profile: str, seed: int = 0, exact: bool = False,
+          judge: str = "classifier", device: str = "cpu") -> Match:
+    """The contest on a pair by name: trained, and its judges fit, only if no run has left them.
+
+    name:   "<dataset>-<row of Table 1>", or a 2-D pair, "25gaussians-wgan-gp".
+    exact:  of a 2-D pair: the oracle in D's place.
+    judge, device:  of an image pair.
+    Raises BadInput, and what `zoo.pair` and `jury.summon` raise.
+    """
+    trained = zoo.pair(name, profile=profile, seed=seed, device=device)
+    s = catalog.settings_of(name, profile, seed)
+    if isinstance(s, ImageTraining):
+        c = scoring(s.dataset, s.architecture, profile)
+        jury = summon(s.dataset, c, profile=profile, judge=judge, device=device)
+        contest = on_images(image_scores.subject(trained, device), jury, c,
+                            images.image_set(s.dataset, s.split), profile=profile, seed=seed)
+        return Match(contest, trained, asdict(jury.floor[jury.first]))
+    c = figure3_settings(profile)
+    what = figure3.subject(s.dataset, weights="trained", profile=profile, seed=seed)
+    contest = on_points(what, c, profile=profile, seed=seed, exact=exact)
+    floors = [contest.score(figure3.target(what, c, seed, number, _sampling(what), part="floor"),
+                            number) for number in range(contest.sets)]
+    return Match(contest, trained, {key: float(np.mean([one[key] for one in floors]))
+                                    for key in floors[0]})
 
 
 def terms(real: Tensor, profile: str, **options: object) -> Terms:
@@ -50,7 +100,7 @@ def on_points(what: figure3.Subject, c: Figure3, *, profile: str, seed: int,
     updates = LENGTHS[profile].get("updates", (20, 50, c.steps))
     granted = terms(real, profile, target=True, how="none" if exact else "logistic",
                     updates=updates, optimizer=transport.Adam(c.lr, c.betas))
-    sampling = "random" if what.data.modes is None else "balanced"
+    sampling = _sampling(what)
 
     def score(points: Tensor, number: int) -> dict[str, float]:
         x = figure3.target(what, c, seed, number, sampling)
@@ -88,3 +138,8 @@ def on_images(what: image_scores.Subject, jury: Jury, c: Scoring, real: images.I
                score_files.code_of("scores", "images"),
                score_files.code_of_functions(on_images, type(judge))]
     return Contest(what.label, what.pair, granted, score, decides, c.samples, c.sets)
+
+
+def _sampling(what: figure3.Subject) -> str:
+    """Targets hold equal numbers of every mode, where there are modes: less noise."""
+    return "random" if what.data.modes is None else "balanced"

@@ -68,16 +68,19 @@ class Point:
         return sum(rows) / len(rows)
 
 
-def measure(contest: Contest, seed: int, methods: Iterable[str] | None = None) -> list[Point]:
+def measure(contest: Contest, seed: int, methods: Iterable[str] | None = None, *,
+            last: bool = False) -> list[Point]:
     """The points of the methods named, or of all in `samplers.METHODS`, in their order.
 
+    last:  only the last setting of each dial, the published one where there is one.
     Raises BadInput for an unknown method, NothingAccepted as `Sampler.draw` does.
     """
     check_count("n", contest.n)
     check_count("sets", contest.sets)
     points = []
     for method in METHODS if methods is None else methods:
-        for dial, sampler in samplers.family(method, contest.terms).items():
+        family = list(samplers.family(method, contest.terms).items())
+        for dial, sampler in family[-1:] if last else family:
             bar = tqdm(range(contest.sets), f"{contest.label} {method} {dial:g}", disable=None)
             sets = [_made(contest, seed, method, dial, sampler, number) for number in bar]
             points.append(Point(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from dotlib import contests, data, figure3, frontier, priors, samplers, sampling
+from dotlib import cli, contests, data, figure3, frontier, priors, samplers, sampling
 from dotlib.config import Figure3
 from dotlib.errors import BadInput, NothingAccepted
 from dotlib.frontier import Contest
@@ -163,3 +163,25 @@ def test_a_method_that_accepts_nothing_leaves_no_file(tmp_path):
     with pytest.raises(NothingAccepted, match="^limit: "):
         frontier.measure(strict, 0, ["DRS"])
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_match_by_name_is_what_the_command_measures(capsys):
+    command = ["sample", "swissroll-wgan-gp", "--profile", "smoke", "--last"]
+    assert cli.main([*command, "--method", "bare", "--method", "OBRS"]) == 0
+    assert "swissroll-d: 2 points of 2 sets" in capsys.readouterr().out
+    found = contests.match("swissroll-wgan-gp", profile="smoke")
+    assert found.floor.keys() == {"emd_sqeuclidean", "emd_euclidean"}
+    bare, obrs = frontier.measure(found.contest, 0, ["bare", "OBRS"], last=True)  # from the files
+    assert obrs.dial == 0.5 and obrs.acceptance[0] == pytest.approx(0.5, abs=0.2)
+    assert found.floor["emd_euclidean"] < min(bare.scores["emd_euclidean"])
+    assert cli.main([*command, "--method", "OBRSS"]) == 2
+    assert "name: unknown 'OBRSS'" in capsys.readouterr().err
+
+
+def test_images_are_scored_by_the_first_judge():
+    found = contests.match("digits-dcgan-sngan-ns", profile="smoke")
+    (bare,) = frontier.measure(found.contest, 0, ["bare"])
+    assert found.floor["fid"] < min(bare.scores["fid"])
+    assert bare.scores["n"] == [100, 100]
+    assert found.contest.terms.real.shape == (1_000, 1, 8, 8)
+    assert -1 <= found.contest.terms.real.min() < found.contest.terms.real.max() <= 1

@@ -121,7 +121,7 @@ def test_dgflow_grows_by_two_eta_gamma_a_step_when_d_is_flat(options, variance):
     follows(draw(DGflow(**options, block=N)), stats.norm(scale=math.sqrt(variance)))
 
 
-def test_dgflow_at_its_defaults_cannot_be_told_from_the_prior_by_1000_flat_draws():
+def test_dgflow_at_its_defaults_looks_like_the_prior_to_ten_thousand_flat_draws():
     """The distribution functions of N(0, 1.05) and N(0, 1) differ by at most 0.006; the test at
     n = 10^4 needs 0.016."""
     follows(draw(DGflow(block=N)), stats.norm())
