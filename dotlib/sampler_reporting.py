@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from dotlib import paired, published, records, tables
+from dotlib.contests import Match
 from dotlib.errors import BadInput
-from dotlib.frontier import Point
+from dotlib.frontier import Point, described
 from dotlib.image_reporting import QUANTITIES as IMAGE_QUANTITIES
-from dotlib.image_reporting import printed
+from dotlib.image_reporting import printed, vouch
 from dotlib.sampling import Cost
 
 QUANTITIES = IMAGE_QUANTITIES | {  # name of a score -> (name, unit, digits)
@@ -16,6 +17,18 @@ QUANTITIES = IMAGE_QUANTITIES | {  # name of a score -> (name, unit, digits)
     "emd_euclidean": ("W1", "data units", 4),
 }
 HIGHER = ("is_mean", "precision", "recall", "density", "coverage")  # is better
+
+
+def fill_record(record: records.Record, match: Match, points: Sequence[Point]) -> None:
+    """Put a contest into its record: points, floor, terms, and where the pair came from."""
+    contest = match.contest
+    vouch(record, match.trained)
+    record.made["weights"] = {match.trained.path.name: match.trained.sha256}
+    record.parameters |= {"n": contest.n, "sets": contest.sets, "label": contest.label,
+                          "terms": described(contest.terms)[1]}
+    for name in (name for name in QUANTITIES if name in match.floor):
+        record.put(f"floor_{name}", match.floor[name], unit=QUANTITIES[name][1])
+    put_points(record, points)
 
 
 def put_points(record: records.Record, points: Sequence[Point]) -> None:

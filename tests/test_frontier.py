@@ -10,7 +10,18 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from dotlib import cli, contests, data, figure3, frontier, priors, samplers, sampling
+from dotlib import (
+    cli,
+    contests,
+    data,
+    figure3,
+    frontier,
+    priors,
+    records,
+    sampler_reporting,
+    samplers,
+    sampling,
+)
 from dotlib.config import Figure3
 from dotlib.errors import BadInput, NothingAccepted
 from dotlib.frontier import Contest
@@ -165,7 +176,7 @@ def test_a_method_that_accepts_nothing_leaves_no_file(tmp_path):
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_a_match_by_name_is_what_the_command_measures(capsys):
+def test_a_match_by_name_is_what_the_command_measures(capsys, tmp_path):
     command = ["sample", "swissroll-wgan-gp", "--profile", "smoke", "--last"]
     assert cli.main([*command, "--method", "bare", "--method", "OBRS"]) == 0
     assert "swissroll-d: 2 points of 2 sets" in capsys.readouterr().out
@@ -174,6 +185,12 @@ def test_a_match_by_name_is_what_the_command_measures(capsys):
     bare, obrs = frontier.measure(found.contest, 0, ["bare", "OBRS"], last=True)  # from the files
     assert obrs.dial == 0.5 and obrs.acceptance[0] == pytest.approx(0.5, abs=0.2)
     assert found.floor["emd_euclidean"] < min(bare.scores["emd_euclidean"])
+    record = records.start("frontier", profile="smoke", dataset="x", seed=0, parameters={})
+    sampler_reporting.fill_record(record, found, [bare, obrs])
+    kept = records.read(records.write(record, tmp_path / "records"))
+    assert kept["floor_emd_euclidean"] == found.floor["emd_euclidean"]
+    assert kept.parameters["sets"] == 2 and kept.parameters["terms"]["burn_in"] == 200
+    assert kept.made["pairs"]["swissroll-wgan-gp"]["sha256"] == found.trained.sha256
     assert cli.main([*command, "--method", "OBRSS"]) == 2
     assert "name: unknown 'OBRSS'" in capsys.readouterr().err
 
