@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.datasets import make_swiss_roll
 from torch import Tensor
 
 from dotlib.errors import BadInput, check_count, check_option
@@ -76,6 +75,8 @@ def toy(name: str, rng: np.random.Generator, *, size: int = 100_000,
     check_count("size", size)
     if name == "25gaussians":
         return _gaussians(rng, size, GAUSSIANS_STD[noise])
+    from sklearn.datasets import make_swiss_roll  # here: two seconds that others need not wait for
+
     roll, _ = make_swiss_roll(size, noise=SWISSROLL_NOISE,
                               random_state=int(rng.integers(2**31 - 1)))
     points = np.ascontiguousarray(roll[:, [0, 2]]) / SWISSROLL_SCALE

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from dotlib import downloads, image_files, seeding
@@ -161,6 +160,8 @@ def _pool(name: str, part: str, places: tuple[str, ...]) -> Rows:
 
 
 def _digits(part: str) -> Rows:
+    from sklearn.datasets import load_digits  # here: two seconds that other sets need not wait for
+
     bunch = load_digits()
     images = np.rint(bunch.images * 255 / 16).astype(np.uint8)[:, None]  # 16 grey levels of 0..16
     rows = (torch.from_numpy(images), torch.from_numpy(bunch.target.astype(np.int64)),

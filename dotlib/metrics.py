@@ -14,7 +14,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import ot
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
@@ -96,6 +95,8 @@ def _solve(x: Tensor | ArrayLike, y: Tensor | ArrayLike, cost: str) -> _Solution
     if source.shape[1] != target.shape[1]:
         raise BadInput(f"y: found width {target.shape[1]} beside {source.shape[1]} of x; "
                        "compare points of one space")
+    import ot  # here: a second that image pairs need not wait for
+
     costs = cdist(source, target, cost)  # (N, M), each entry on its own: no cancellation
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # POT's warnings come back in the log and raise below
