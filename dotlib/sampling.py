@@ -168,8 +168,12 @@ def generate(pair: Pair, z: Tensor) -> Tensor:
 
 @torch.no_grad()
 def logits(pair: Pair, x: Tensor) -> Tensor:
-    """D(x) a block at a time, (n, ...) -> (n,) float64 on the CPU."""
-    return torch.cat([pair.logit(rows).double().cpu() for rows in x.split(BLOCK)])
+    """D(x) a block at a time, (n, ...) -> (n,) float64 on the CPU. Raises BadInput for NaN."""
+    found = torch.cat([pair.logit(rows).double().cpu() for rows in x.split(BLOCK)])
+    if not torch.isfinite(found).all():
+        raise BadInput(f"discriminator: NaN or infinity among {len(found)} logits; it diverged, or "
+                       "returns probabilities of 0 and 1 as logits")
+    return found
 
 
 @torch.no_grad()

@@ -5,10 +5,11 @@ samples), failures.
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
+from test_sampling import Best
 
 from dotlib import (
     cli,
@@ -20,13 +21,11 @@ from dotlib import (
     records,
     sampler_reporting,
     samplers,
-    sampling,
 )
 from dotlib.config import Figure3
 from dotlib.errors import BadInput, NothingAccepted
 from dotlib.frontier import Contest
 from dotlib.pairs import Pair
-from dotlib.sampling import Kept, Sampler
 from dotlib.seeding import generator, numpy_rng
 
 SMALL = Figure3(trials=2, points=100, steps=4)
@@ -64,21 +63,6 @@ def test_every_method_is_measured_and_priced():
         assert all((share is not None) == rejects for share in point.acceptance)
     assert by_name["DRS"].setup[0].generator == 100 + 200  # calibration and burn-in
     assert by_name["bare"].setup[0].generator == 0
-
-
-@dataclass(frozen=True)
-class Best(Sampler):
-    """Of `tries` candidates for each sample, those that D likes best."""
-
-    tries: int = 4
-
-    def prepare(self, pair, rng):
-        def keep(n, rng):
-            z, x, logits = sampling.proposals(pair, self.tries * n, rng)
-            first = logits.topk(n).indices
-            return Kept(z[first], x[first], self.tries * n)
-
-        return keep
 
 
 def test_a_new_method_is_one_class_and_one_line(monkeypatch):

@@ -227,7 +227,10 @@ def test_wrong_settings_are_named(sampler, message):
         sampler.draw(five_states(), 10, rng())
 
 
-def test_logits_that_are_not_finite_are_refused():
+@pytest.mark.parametrize("sampler", [rejection.OBRS(burn_in=10), rejection.DRS(burn_in=10),
+                                     rejection.MHGAN(steps=2),
+                                     rejection.MHGAN(steps=2, start=torch.zeros(10, 1))])
+def test_logits_that_are_not_finite_are_refused(sampler):
     pair = Pair(lambda z: z, lambda x: x[:, 0] / 0, priors.Uniform(1))
     with pytest.raises(BadInput, match="^discriminator: NaN or infinity among 10 logits"):
-        rejection.OBRS(burn_in=10).draw(pair, 1, rng())
+        sampler.draw(pair, 10, rng())
