@@ -191,7 +191,7 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
             papermill.execute_notebook(
                 os.path.join(".", source), os.path.join(".", temporary), values,
                 progress_bar=False, start_timeout=start_timeout, execution_timeout=cell_timeout,
-                extra_arguments=["--log-level=40"])  # errors of the kernel itself only
+                extra_arguments=["--log-level=50"])  # else its end may be told as an error
         finished = _finished(nbformat.read(temporary, as_version=4), source, destination, values)
         atomic.write_text(destination, nbformat.writes(finished) + "\n")
         return finished

@@ -173,6 +173,21 @@ def test_a_broken_notebook_names_its_cell_and_leaves_no_page(page, line, limit, 
     assert os.listdir("executed") == []
 
 
+LINGER = """import time
+handlers = get_ipython().kernel.shell_handlers
+reply = handlers["kernel_info_request"]
+async def reply_and_linger(*message):
+    await reply(*message)
+    time.sleep(5)
+handlers["kernel_info_request"] = reply_and_linger"""
+
+
+def test_a_kernel_stopped_in_its_last_reply_says_nothing(page, capfd):
+    page(TEXT.replace("print(profile, dataset, seed)", LINGER))
+    notebook.run_notebook("notebooks/page.md", "a.ipynb")
+    assert capfd.readouterr().err == ""
+
+
 def test_an_unknown_value_fails_before_a_kernel_starts(page):
     with pytest.raises(BadInput, match="unknown parameter 'sed'; known: .*; nearest: seed"):
         notebook.run_notebook("notebooks/page.md", "a.ipynb", {"sed": 1})
