@@ -17,7 +17,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from dotlib.errors import BadInput, check_count, check_option, check_points
+from dotlib.errors import BadInput, Unusable, check_count, check_option, check_points
 from dotlib.pairs import Pair
 from dotlib.sampling import Keep, Sampler, device_of, logits, proposals, with_logits
 
@@ -244,6 +244,6 @@ def _labelled(real_logits: Tensor, fake_logits: Tensor) -> tuple[np.ndarray, ...
 def _refuse_separable(real: np.ndarray, fake: np.ndarray, overlap: float) -> None:
     """Raise BadInput where the likelihood of a slope and an intercept has no unique maximum."""
     if min(fake.max() - real.min(), real.max() - fake.min()) <= overlap:
-        raise BadInput(f"real_logits, fake_logits: separable, {real.min():g} to {real.max():g} and "
+        raise Unusable(f"real_logits, fake_logits: separable, {real.min():g} to {real.max():g} and "
                        f"{fake.min():g} to {fake.max():g}, so no slope is the most likely; pass "
                        "more rows, or data that D was not trained on, or use isotonic")

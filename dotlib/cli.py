@@ -64,7 +64,8 @@ def sample(options: argparse.Namespace) -> None:
     found = contests.match(options.name, profile=options.profile, seed=options.seed,
                            exact=options.oracle, judge=options.judge, device=options.device)
     points = frontier.measure(found.contest, options.seed, options.method, last=options.last)
-    print(f"{found.contest.label}: {len(points)} points of {found.contest.sets} sets")
+    print(f"{found.contest.label}: {len(points)} points of {found.contest.sets} sets, "
+          f"{sum(bool(point.refused) for point in points)} refused")
 
 
 def picture(options: argparse.Namespace) -> None:

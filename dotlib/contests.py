@@ -6,12 +6,14 @@ import numpy as np
 from torch import Tensor
 
 from dotlib import (
+    calibration,
     catalog,
     figure3,
     image_scores,
     images,
     metrics,
     oracle,
+    sampling,
     score_files,
     transport,
     zoo,
@@ -28,13 +30,27 @@ CALIBRATION = 1_000  # real data behind a calibration, [DOT19] B.2
 LENGTHS = {  # what a profile changes in the terms
     "smoke": {"fakes": 100, "burn_in": 200, "updates": (2,), "percentiles": (20,),
               "budgets": (0.5,), "chains": (5,), "langevin": (5,), "flow": (5,)},
-    "laptop": {},
+    "laptop": {"langevin": (20, 100)},  # DDLS with 500 steps is half of all evaluations
     "paper": {},
 }
 LOG_DENSITIES = {"25gaussians": oracle.gaussians_log_density,
                  "swissroll": oracle.swissroll_log_density}
-TRIALS = {"smoke": 2, "laptop": 10, "paper": 100}  # sets of 2-D points
-ORACLE_POINTS = {"smoke": 500, "laptop": 10_000, "paper": 20_000}  # samples behind p_G
+
+
+@dataclass(frozen=True)
+class Toy:
+    """Sizes of a 2-D contest.
+
+    points:  in a set; sets: number of them.
+    kernel:  samples of G behind p_G of the oracle.
+    """
+
+    points: int
+    sets: int
+    kernel: int
+
+
+TOYS = {"smoke": Toy(100, 2, 500), "laptop": Toy(500, 5, 2_000), "paper": Toy(1_000, 100, 20_000)}
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,7 @@ def match(name: str, *, profile: str, seed: int = 0, exact: bool = False,
         contest = on_images(image_scores.subject(trained, device), jury, c,
                             images.image_set(s.dataset, s.split), profile=profile, seed=seed)
         return Match(contest, trained, asdict(jury.floor[jury.first]))
-    c = figure3_settings(profile)
+    c = replace(figure3_settings(profile), points=TOYS[profile].points)
     what = figure3.subject(s.dataset, weights="trained", profile=profile, seed=seed)
     contest = on_points(what, c, profile=profile, seed=seed, exact=exact)
     floors = [contest.score(figure3.target(what, c, seed, number, _sampling(what), part="floor"),
@@ -86,31 +102,33 @@ def on_points(what: figure3.Subject, c: Figure3, *, profile: str, seed: int,
               exact: bool = False) -> Contest:
     """A 2-D pair, scored by the earth mover's distance to training points, in two costs.
 
-    exact:  the oracle in D's place: log p_data, known in closed form, less log p_G, estimated
-            by kernels. It needs no calibration.
+    exact:  the oracle in D's place: log p_data, known in closed form, less log p_G. It needs no
+            calibration.
+    With either D, G is blurred (`oracle.blurred`), since only then p_G is known.
     DOT and the naive ascent move points of data space by Adam, as in Figure 3.
     """
-    pair = what.pair
+    pair = oracle.blurred(what.pair)
     if exact:
-        pair = oracle.ratio_pair(pair, LOG_DENSITIES[what.dataset],
+        pair = oracle.ratio_pair(what.pair, LOG_DENSITIES[what.dataset],
                                  generator(seed, "oracle", what.name),
-                                 points=ORACLE_POINTS[profile])
+                                 points=TOYS[profile].kernel)
     real = what.data.draw(min(CALIBRATION, len(what.data.points)),
                           generator(seed, "calibration", what.name))
     updates = LENGTHS[profile].get("updates", (20, 50, c.steps))
     granted = terms(real, profile, target=True, how="none" if exact else "logistic",
                     updates=updates, optimizer=transport.Adam(c.lr, c.betas))
-    sampling = _sampling(what)
+    drawn = _sampling(what)
 
     def score(points: Tensor, number: int) -> dict[str, float]:
-        x = figure3.target(what, c, seed, number, sampling)
+        x = figure3.target(what, c, seed, number, drawn)
         return {f"emd_{cost}": metrics.emd(points, x, cost=cost) for cost in figure3.COSTS}
 
-    decides = [what.digests, asdict(c), sampling, exact, ORACLE_POINTS[profile] * exact,
+    decides = [what.digests, asdict(c), drawn, exact, TOYS[profile].kernel * exact,
                score_files.code_of("metrics", "data", "oracle"),
                score_files.code_of_functions(figure3.target, on_points)]
     label = f"{what.name}-{'oracle' if exact else 'd'}"
-    return Contest(label, pair, granted, score, decides, c.points, TRIALS[profile])
+    return Contest(label, pair, granted, score, decides, c.points,
+                   TOYS[profile].sets)
 
 
 def on_images(what: image_scores.Subject, jury: Jury, c: Scoring, real: images.ImageSet, *,
@@ -138,6 +156,21 @@ def on_images(what: image_scores.Subject, jury: Jury, c: Scoring, real: images.I
                score_files.code_of("scores", "images"),
                score_files.code_of_functions(on_images, type(judge))]
     return Contest(what.label, what.pair, granted, score, decides, c.samples, c.sets)
+
+
+def ratio_quality(contest: Contest, n: int, seed: int) -> tuple[float, float]:
+    """E_G[r], 1 for a density ratio, and the effective share E_G[r]^2 / E_G[r^2], at most 1.
+
+    r is what the contest's methods see: exp of D's logit, calibrated as its terms say. The share is
+    that of samples of G which carry the law r p_G when they are weighted to it.
+    n:  samples of G, on which nothing was fit. Raises Unusable where the terms do.
+    """
+    t, rng = contest.terms, generator(seed, "quality of the ratio", contest.label)
+    _, _, fakes = sampling.proposals(contest.pair, t.fakes + n, rng)
+    real = sampling.logits(contest.pair, t.real.to(sampling.device_of(contest.pair)))
+    log_r = calibration.fit(t.how, real, fakes[:t.fakes])(fakes[t.fakes:])
+    first, second = log_r.logsumexp(0), (2 * log_r).logsumexp(0)
+    return float(first.exp() / n), float((2 * first - second).exp() / n)
 
 
 def _sampling(what: figure3.Subject) -> str:

@@ -16,6 +16,10 @@ class BadInput(ValueError):
     """A wrong argument. The message is one line: name, value found, remedy."""
 
 
+class Unusable(BadInput):
+    """A discriminator that a method cannot work with: its logits are separable, or diverge."""
+
+
 class BadFile(RuntimeError):
     """A file that is unreadable, cut short, damaged, or not what it should be."""
 

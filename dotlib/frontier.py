@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dotlib import samplers, score_files
-from dotlib.errors import check_count
+from dotlib.errors import NothingAccepted, Unusable, check_count
 from dotlib.pairs import Pair
 from dotlib.samplers import METHODS, Terms
 from dotlib.sampling import Cost, Sampler, device_of
@@ -53,6 +53,7 @@ class Point:
     cost:        of each sample.
     setup:       spent once for each set.
     acceptance:  kept share of the proposals, or None.
+    refused:     why the method ended without samples in some set; then the rest is empty.
     """
 
     method: str
@@ -61,6 +62,7 @@ class Point:
     cost: list[Cost]
     setup: list[Cost]
     acceptance: list[float | None]
+    refused: str = ""
 
     def evaluations(self) -> float:
         """Rows that networks evaluated for one sample, G and D alike, a backward pass as two."""
@@ -73,7 +75,8 @@ def measure(contest: Contest, seed: int, methods: Iterable[str] | None = None, *
     """The points of the methods named, or of all in `samplers.METHODS`, in their order.
 
     last:  only the last setting of each dial, the published one where there is one.
-    Raises BadInput for an unknown method, NothingAccepted as `Sampler.draw` does.
+    A method that ends in NothingAccepted or Unusable gives a point that says so. Raises BadInput
+    for an unknown method, and whatever else `Sampler.draw` does.
     """
     check_count("n", contest.n)
     check_count("sets", contest.sets)
@@ -82,13 +85,19 @@ def measure(contest: Contest, seed: int, methods: Iterable[str] | None = None, *
         family = list(samplers.family(method, contest.terms).items())
         for dial, sampler in family[-1:] if last else family:
             bar = tqdm(range(contest.sets), f"{contest.label} {method} {dial:g}", disable=None)
-            sets = [_made(contest, seed, method, dial, sampler, number) for number in bar]
-            points.append(Point(
-                method, dial, {name: [one["scores"][name] for one in sets]
-                               for name in sets[0]["scores"]},
-                [Cost(**one["cost"]) for one in sets], [Cost(**one["setup"]) for one in sets],
-                [one["acceptance"] for one in sets]))
+            try:
+                sets = [_made(contest, seed, method, dial, sampler, number) for number in bar]
+            except (NothingAccepted, Unusable) as error:
+                points.append(Point(method, dial, {}, [], [], [], str(error)))
+            else:
+                points.append(_point(method, dial, sets))
     return points
+
+
+def _point(method: str, dial: float, sets: list[dict]) -> Point:
+    scores = {name: [one["scores"][name] for one in sets] for name in sets[0]["scores"]}
+    return Point(method, dial, scores, [Cost(**one["cost"]) for one in sets],
+                 [Cost(**one["setup"]) for one in sets], [one["acceptance"] for one in sets])
 
 
 def described(value: object) -> object:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from dotlib.descent import check_connected, explain_mismatch
 from dotlib.errors import (
     BadInput,
+    Unusable,
     check_count,
     check_not_negative,
     check_option,
@@ -181,7 +182,7 @@ def _advance(pair: Pair, chain: _Chain, rows: Tensor, step: int) -> Tensor:
     mean = chain.advance(rows.detach(), logit.detach(), grad)
     fine = torch.isfinite(logit) & torch.isfinite(mean).all(1)
     if not fine.all():
-        raise BadInput(f"discriminator: NaN or infinity in a logit or its gradient at step {step} "
+        raise Unusable(f"discriminator: NaN or infinity in a logit or its gradient at step {step} "
                        f"in {int((~fine).sum())} of {len(rows)} rows; D diverged, "
                        f"lower {chain.name}")
     return mean

@@ -13,6 +13,7 @@ FILE = Path(__file__).resolve().parents[1] / "book" / "paper_values.yml"
 WITHIN = 2.0  # published standard deviations; fixed before any run
 REPRODUCED, SAME_SIGN, NOT_REPRODUCED = "reproduced", "same sign", "not reproduced"
 NOT_RESOLVED = "not attempted (the print does not resolve it)"
+REFUSED = "not attempted (the method refused this discriminator)"
 SMOKE = "smoke: not comparable"
 TRIALS = 100  # behind every published mean and sd of an EMD, caption of Figure 3
 SPLITS = 10  # behind every published mean and sd of an inception score, released code
@@ -85,6 +86,11 @@ def judge_comparison(first: Published, second: Published, interval: tuple[float,
         _check_finite("interval", *interval)
         return SMOKE if profile == "smoke" else NOT_RESOLVED
     return judge_sign(gap, interval, profile=profile)
+
+
+def refused(profile: str) -> str:
+    """Verdict where a method has no samples to compare."""
+    return SMOKE if profile == "smoke" else REFUSED
 
 
 def _check_finite(name: str, *numbers: float) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dotlib import sampling
-from dotlib.errors import BadInput, NothingAccepted, check_count, check_positive
+from dotlib.errors import BadInput, NothingAccepted, check_count, check_option, check_positive
 from dotlib.pairs import Pair
 from dotlib.sampling import Keep, Kept, Sampler
 
@@ -112,40 +112,45 @@ class MHGAN(Sampler):
 
     steps:     proposals to each chain; 500 in [DOT19] Table 7.
     start:     real data (R, ...), one for each chain at random, as published; None: G's samples.
-    attempts:  a chain that is still at its real datum is run again, so many times in all.
+    restart:   what becomes of a chain that is still at its real datum. "generator", the method's
+               article: it runs once more, from a sample of G. "data", the program of [DOT19]: it
+               runs again from another datum.
+    attempts:  with "data": runs of a chain in all, before NothingAccepted.
 
     Each sample costs `steps` evaluations of G and of D, and one of G at the end.
     """
 
     steps: int = 500
     start: Tensor | None = None
+    restart: str = "generator"
     attempts: int = 10
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
         """The logits of the real data that chains may start from."""
         check_count("steps", self.steps)
         check_count("attempts", self.attempts)
+        check_option("restart", self.restart, ("generator", "data"))
         starts = None if self.start is None else sampling.logits(
             pair, self.start.to(sampling.device_of(pair)))
+        return lambda n, rng: self._keep(pair, starts, n, rng)
 
-        def keep(n: int, rng: torch.Generator) -> Kept:
-            z = sampling.latents(pair, n, rng)
-            if starts is None:
-                at = sampling.logits(pair, sampling.generate(pair, z))
-                return Kept(walk(pair, z, at, self.steps, rng)[0], proposals=n * (1 + self.steps))
-            waiting, spent = torch.arange(n), 0
-            for _ in range(self.attempts):
-                at = starts[torch.randint(len(starts), (len(waiting),), generator=rng)]
-                z[waiting], _, moved = walk(pair, z[waiting], at, self.steps, rng)
-                spent += len(waiting) * self.steps
-                waiting = waiting[~moved]
-                if not len(waiting):
-                    return Kept(z, proposals=spent)
+    def _keep(self, pair: Pair, starts: Tensor | None, n: int, rng: torch.Generator) -> Kept:
+        z, waiting, spent = sampling.latents(pair, n, rng), torch.arange(n), 0
+        runs = 0 if starts is None else self.attempts if self.restart == "data" else 1
+        for _ in range(runs):
+            at = starts[torch.randint(len(starts), (len(waiting),), generator=rng)]
+            z[waiting], _, moved = walk(pair, z[waiting], at, self.steps, rng)
+            spent += len(waiting) * self.steps
+            waiting = waiting[~moved]
+            if not len(waiting):
+                return Kept(z, proposals=spent)
+        if starts is not None and self.restart == "data":
             raise NothingAccepted(f"steps: {len(waiting)} of {n} chains never left their real "
                                   f"datum in {self.attempts} x {self.steps} proposals; calibrate D "
-                                  "or start at G (start=None)")
-
-        return keep
+                                  'or restart at G (restart="generator")')
+        at = sampling.logits(pair, sampling.generate(pair, z[waiting]))
+        z[waiting] = walk(pair, z[waiting], at, self.steps, rng)[0]
+        return Kept(z, proposals=spent + len(waiting) * (1 + self.steps))
 
 
 def shifted_log_ratio(logits: Tensor, largest: Tensor, eps: float) -> Tensor:

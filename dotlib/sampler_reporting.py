@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dotlib import paired, published, records, tables
+from dotlib import paired, records, tables
 from dotlib.contests import Match
 from dotlib.errors import BadInput
 from dotlib.frontier import Point, described
 from dotlib.image_reporting import QUANTITIES as IMAGE_QUANTITIES
-from dotlib.image_reporting import printed, vouch
+from dotlib.image_reporting import vouch
 from dotlib.sampling import Cost
 
 QUANTITIES = IMAGE_QUANTITIES | {  # name of a score -> (name, unit, digits)
@@ -34,17 +34,18 @@ def fill_record(record: records.Record, match: Match, points: Sequence[Point]) -
 def put_points(record: records.Record, points: Sequence[Point]) -> None:
     """Put every point into a record: scores, paired differences to bare, cost, acceptance.
 
-    points:  of one contest, with "bare" among them.
+    points:  of one contest, with "bare" among them. A refused one leaves its message only.
     """
     bare = _bare(points)
-    for point in points:
+    record.parameters["refused"] = {key_of(p): p.refused for p in points if p.refused}
+    for point in (p for p in points if not p.refused):
         key = key_of(point)
         for name in (name for name in QUANTITIES if name in point.scores):
             values, unit = np.asarray(point.scores[name]), QUANTITIES[name][1]
             record.put(f"{key}_{name}", float(values.mean()), unit=unit, n=len(values),
                        sd=float(values.std(ddof=1)))
-            if point is not bare:
-                put_difference(record, point, bare, name)
+        if point is not bare:
+            put_differences(record, point, bare)
         record.put(f"{key}_evaluations", point.evaluations(), unit="network evaluations a sample")
         record.put(f"{key}_seconds", mean_cost(point.cost).seconds, unit="seconds a sample")
         if None not in point.acceptance:
@@ -52,58 +53,21 @@ def put_points(record: records.Record, points: Sequence[Point]) -> None:
                        n=len(point.acceptance))
 
 
-def put_difference(record: records.Record, a: Point, b: Point, name: str) -> None:
-    """Put the mean of a - b over the sets, which share their latents, and its interval."""
-    mean, interval = paired.interval(np.asarray(a.scores[name]), np.asarray(b.scores[name]))
-    record.put(f"{key_of(a)}_minus_{key_of(b)}_{name}", mean, interval=interval,
-               n=len(a.scores[name]), unit=QUANTITIES[name][1])
-
-
-def judge_table7(record: records.Record, points: Sequence[Point], pair: str) -> None:
-    """Put the verdicts on one row of [DOT19] Table 7, and on the sentence below it.
-
-    points:  "bare", "DOT" and "MH-GAN", each at one setting of its dial.
-    pair:    name of the pair, "<dataset>-<row>"; a row without published numbers gets no verdict.
-    """
-    by_method = {point.method: point for point in points}
-    bare, dot, mh = (by_method[method] for method in ("bare", "DOT", "MH-GAN"))
-    for name in ("is_mean", "fid"):
-        put_difference(record, dot, mh, name)
-        title = QUANTITIES[name][0]
-        before, after = (table7(pair, column, name) for column in ("bare", "mhgan"))
-        ours = printed(pair, "dot", name)
-        if before and after and after.value != before.value:
-            way = "raises" if after.value > before.value else "lowers"
-            record.verdicts[f"MH-GAN {way} {title}"] = published.judge_sign(
-                after.value - before.value,
-                record.interval(f"{key_of(mh)}_minus_{key_of(bare)}_{name}"),
-                profile=record.profile)
-        if ours:
-            record.verdicts[f"DOT looks better than MH-GAN, {title}"] = published.judge_sign(
-                1.0 if name in HIGHER else -1.0,
-                record.interval(f"{key_of(dot)}_minus_{key_of(mh)}_{name}"),
-                profile=record.profile)
-
-
-def table7(pair: str, column: str, name: str) -> published.Published | None:
-    """A number of Table 7: CIFAR-10's, or STL-10's for that set; None where none is printed.
-
-    column:  "bare" or "mhgan"; name: "is_mean" or "fid".
-    """
-    dataset, architecture, kind = pair.split("-", 2)
-    where = dataset if dataset == "stl10" else "cifar10"
-    quantity = {"is_mean": "is", "fid": "fid"}[name]
-    try:
-        return published.value(f"tab7.{where}.{kind}.{column}.{quantity}"
-                               ) if architecture == "dcgan" else None
-    except BadInput:
-        return None
+def put_differences(record: records.Record, a: Point, b: Point) -> None:
+    """Put the mean of a - b over the sets, which share their latents, and its 95 % interval."""
+    for name in (name for name in QUANTITIES if name in a.scores):
+        mean, interval = paired.interval(np.asarray(a.scores[name]), np.asarray(b.scores[name]))
+        record.put(f"{key_of(a)}_minus_{key_of(b)}_{name}", mean, interval=interval,
+                   n=len(a.scores[name]), unit=QUANTITIES[name][1])
 
 
 def frontier_table(points: Sequence[Point], names: Sequence[str]) -> str:
     """Markdown: a row a point, its evaluations, milliseconds, acceptance, and scores."""
     rows = []
     for point in points:
+        if point.refused:
+            rows.append([label_of(point), *["-"] * 3, *["refused"] * len(names)])
+            continue
         cost, shares = mean_cost(point.cost), point.acceptance
         rows.append([label_of(point), f"{point.evaluations():.1f}", f"{1e3 * cost.seconds:.2f}",
                      "-" if None in shares else f"{np.mean(shares):.3f}",
@@ -112,10 +76,43 @@ def frontier_table(points: Sequence[Point], names: Sequence[str]) -> str:
                             *(QUANTITIES[name][0] for name in names)], rows)
 
 
+def difference_table(points: Sequence[Point], base: Point, names: Sequence[str]) -> str:
+    """Markdown: a row a point, its evaluations, and its paired differences to `base`."""
+    rows = [[label_of(point), *(["-", *["refused"] * len(names)] if point.refused else
+             [f"{point.evaluations():.1f}", *(_difference(point, base, name) for name in names)])]
+            for point in points]
+    return tables.markdown([f"minus {label_of(base)}", "evaluations",
+                            *(QUANTITIES[name][0] for name in names)], rows)
+
+
+def budget_table(points: Sequence[Point], name: str, budgets: Sequence[float]) -> str:
+    """Markdown: a row a method, its score at the largest setting that each budget allows.
+
+    name:     of the score.
+    budgets:  network evaluations a sample, ascending. A dash where no setting is as cheap.
+    """
+    digits, rows = QUANTITIES[name][2], []
+    for method in dict.fromkeys(point.method for point in points):
+        cells = []
+        for budget in budgets:
+            found = within([p for p in points if p.method == method], budget)
+            cells.append("-" if found is None else
+                         f"{np.mean(found.scores[name]):.{digits}f} ({found.dial:g})")
+        rows.append([method, *cells])
+    return tables.markdown([f"{QUANTITIES[name][0]} (setting)",
+                            *(f"at most {budget:,g}" for budget in budgets)], rows)
+
+
+def within(points: Sequence[Point], budget: float) -> Point | None:
+    """The most expensive of these points that costs at most so many evaluations a sample."""
+    return max((p for p in points if not p.refused and p.evaluations() <= budget),
+               key=Point.evaluations, default=None)
+
+
 def cost_table(points: Sequence[Point]) -> str:
-    """Markdown: what each sample evaluated, and what was spent once, a row a point."""
+    """Markdown: what each sample evaluated, and what was spent once, a row a point with samples."""
     rows = []
-    for point in points:
+    for point in (p for p in points if not p.refused):
         each, once = mean_cost(point.cost), mean_cost(point.setup)
         rows.append([label_of(point), *(f"{value:,.1f}" for value in (
             each.generator, each.discriminator, each.backward)), f"{1e3 * each.seconds:.2f}",
@@ -151,10 +148,14 @@ def _bare(points: Sequence[Point]) -> Point:
 
 
 def _change(point: Point, bare: Point, name: str) -> str:
-    """The mean score, and in brackets the interval of its difference to bare."""
-    digits, values = QUANTITIES[name][2], np.asarray(point.scores[name])
-    shown = f"{values.mean():.{digits}f}"
-    if point is bare:
-        return shown
-    mean, (low, high) = paired.interval(values, np.asarray(bare.scores[name]))
-    return f"{shown} ({mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}])"
+    """The mean score, and in brackets its difference to bare."""
+    shown = f"{np.mean(point.scores[name]):.{QUANTITIES[name][2]}f}"
+    return shown if point is bare else f"{shown} ({_difference(point, bare, name)})"
+
+
+def _difference(point: Point, base: Point, name: str) -> str:
+    """The mean paired difference and its 95 % interval."""
+    digits = QUANTITIES[name][2]
+    mean, (low, high) = paired.interval(np.asarray(point.scores[name]),
+                                        np.asarray(base.scores[name]))
+    return f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"

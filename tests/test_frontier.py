@@ -5,6 +5,7 @@ samples), failures.
 """
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -19,6 +20,7 @@ from dotlib import (
     frontier,
     priors,
     records,
+    sampler_plots,
     sampler_reporting,
     samplers,
 )
@@ -132,6 +134,22 @@ def test_with_the_exact_ratio_rejection_finds_the_modes():
     assert obrs.setup[0].generator == 2_000  # an oracle is not calibrated
 
 
+def test_the_quality_of_a_ratio_is_that_of_known_normals():
+    """G = N(0, 1), data N(0, s^2) in two dimensions: E[r] = 1, E[r^2] = (s^4 (2/s^2 - 1))^-1."""
+    variance = 0.8
+    pair = Pair(lambda z: z, lambda x: x.square().sum(1) * (1 - 1 / variance) / 2
+                - math.log(variance), priors.Normal(2))
+    terms = samplers.Terms(torch.randn(4_000, 2, generator=generator(1, "x")) * variance**0.5,
+                           how="none", fakes=4_000)
+    one = Contest("normals", pair, terms, lambda samples, number: {}, [], 10, 1)
+    mean, share = contests.ratio_quality(one, 50_000, 0)
+    expected = variance**2 * (2 / variance - 1)
+    assert mean == pytest.approx(1, abs=0.01) and share == pytest.approx(expected, abs=0.01)
+    scaled = replace(one, pair=replace(pair, discriminator=lambda x: 3 * pair.logit(x) + 1),
+                     terms=replace(terms, how="logistic"))
+    assert contests.ratio_quality(scaled, 50_000, 0) == pytest.approx((mean, share), abs=0.05)
+
+
 def test_settings_are_described_by_content():
     one, same = (samplers.named("MH-GAN", samplers.Terms(torch.zeros(3, 2))) for _ in range(2))
     other = samplers.named("MH-GAN", samplers.Terms(torch.ones(3, 2)))
@@ -155,15 +173,39 @@ def test_a_method_that_accepts_nothing_leaves_no_file(tmp_path):
     rejecting = samplers.named("DRS", terms)
     with pytest.raises(NothingAccepted, match="^limit: "):
         replace(rejecting.inner, limit=1).draw(pair, 300, generator(0, "x"))
-    with pytest.raises(NothingAccepted, match="^limit: "):
-        frontier.measure(strict, 0, ["DRS"])
+    (point,) = frontier.measure(strict, 0, ["DRS"])
+    assert point.refused.startswith("limit: ") and not point.scores
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_discriminator_that_parts_the_classes_is_refused_and_shown():
+    """Data far from all samples: calibrated methods end, the others go on, and tables say so."""
+    far = Pair(lambda z: z, lambda x: x[:, 0], priors.Uniform(2))
+    one = contest(pair=far)
+    one = replace(one, terms=replace(one.terms, real=torch.full((50, 2), 9.0)))
+    points = frontier.measure(one, 0)
+    refused = [p.method for p in points if p.refused]
+    assert refused == ["DRS", "OBRS", "MH-GAN", "DDLS", "DGflow KL", "DGflow JS", "DGflow logD"]
+    assert all("separable" in p.refused for p in points if p.refused)
+    record = records.start("frontier", profile="smoke", dataset="x", seed=0, parameters={})
+    sampler_reporting.put_points(record, points)
+    assert record.parameters["refused"].keys() == {sampler_reporting.key_of(p) for p in points
+                                                   if p.refused}
+    names = ["emd_euclidean"]
+    assert "| OBRS, 0.5 | - | - | - | refused |" in sampler_reporting.frontier_table(points, names)
+    assert "| OBRS | - |" in sampler_reporting.budget_table(points, *names, (1_000,))
+    assert "| OBRS, 0.5 | - | refused |" in sampler_reporting.difference_table(
+        points, points[1], names)
+    assert "OBRS" not in sampler_reporting.cost_table(points)
+    figure = sampler_plots.frontier(points, [("evaluations", *names)])
+    assert [c.get_label() for c in figure.axes[0].containers] == ["bare", "DOT", "DOT exact",
+                                                                  "naive"]
 
 
 def test_a_match_by_name_is_what_the_command_measures(capsys, tmp_path):
     command = ["sample", "swissroll-wgan-gp", "--profile", "smoke", "--last"]
     assert cli.main([*command, "--method", "bare", "--method", "OBRS"]) == 0
-    assert "swissroll-d: 2 points of 2 sets" in capsys.readouterr().out
+    assert "swissroll-d: 2 points of 2 sets, 0 refused" in capsys.readouterr().out
     found = contests.match("swissroll-wgan-gp", profile="smoke")
     assert found.floor.keys() == {"emd_sqeuclidean", "emd_euclidean"}
     bare, obrs = frontier.measure(found.contest, 0, ["bare", "OBRS"], last=True)  # from the files

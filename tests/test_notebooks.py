@@ -25,8 +25,14 @@ OWED = {  # page -> records of the build, stem/key
     "tab2": ["tab2_swap/smoke-digits-s0"], "keff": ["keff/smoke-digits-s0"],
     "fig2": ["fig2_training/smoke-digits-s0"], "fig4": ["fig4_spaces/smoke-digits-s0"],
     "fig9": ["fig9_histories/smoke-digits-s0"], "projection": ["projection/smoke-digits-s0"],
+    "tab7": [f"tab7_mhgan/smoke-{name}-s0" for name in pair_names("digits") if "-dcgan-" in name],
+    "frontier": ["frontier/smoke-digits-dcgan-sagan-ns-s0"],
+    "frontier_2d": [f"frontier_2d/smoke-{name}-s0" for name in (
+        "25gaussians", "25gaussians-oracle", "swissroll", "swissroll-oracle")],
+    "calibration": ["calibration/smoke-digits-s0"], "runtimes": ["runtimes/smoke-all-s0"],
     "intro": [], "status": [],
 }
+OURS = ("frontier", "frontier_2d", "calibration")  # no claim of the paper is judged there
 AT_ONCE = 2  # the image pages share pairs: the first trains them, the others wait
 
 
@@ -60,6 +66,7 @@ def test_every_page_runs_and_leaves_its_records(tmp_path):
         for key in owed:
             record = records.read(tmp_path / f"_build/records/{key}.json")
             assert record.values and record.made["seconds"] > 0
-            assert set(record.verdicts.values()) == {"smoke: not comparable"}, key
+            words = set() if page in OURS else {"smoke: not comparable"}
+            assert set(record.verdicts.values()) == words, key
     whole = nbformat.read(tmp_path / "_build/executed/smoke/intro.ipynb", as_version=4)
     assert "smoke: not comparable" in nbformat.writes(whole)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import chisquare
+from scipy.stats import chi2_contingency, chisquare
 
 from dotlib import priors, rejection, sampling
 from dotlib.errors import BadInput, NothingAccepted
@@ -89,7 +89,8 @@ def test_mh_equals_a_loop_over_chains_on_the_same_stream():
 
 def test_chains_from_data_keep_no_real_datum():
     real = torch.tensor([[4.0]])  # the state with the largest ratio, 6
-    drawn = rejection.MHGAN(steps=2, start=real, attempts=50).draw(five_states(), 500, rng())
+    again = rejection.MHGAN(steps=2, start=real, restart="data", attempts=50)
+    drawn = again.draw(five_states(), 500, rng())
     assert torch.equal(drawn.samples, to_state(drawn.latents))
     assert drawn.acceptance < 1 / 2  # chains that had not moved were run again
     stuck = torch.full((5,), -50.0, dtype=torch.float64)
@@ -97,7 +98,24 @@ def test_chains_from_data_keep_no_real_datum():
     lonely = Pair(lambda z: torch.zeros_like(z), lambda x: stuck.float()[x[:, 0].long()],
                   priors.Uniform(1))
     with pytest.raises(NothingAccepted, match="^steps: 3 of 3 chains never left .* 4 x 5"):
-        rejection.MHGAN(steps=5, start=real, attempts=4).draw(lonely, 3, rng())
+        rejection.MHGAN(steps=5, start=real, restart="data", attempts=4).draw(lonely, 3, rng())
+    kept = rejection.MHGAN(steps=5, start=real).draw(lonely, 3, rng())
+    assert torch.equal(kept.samples, torch.zeros(3, 1)) and kept.acceptance == 1 / (5 + 6)
+
+
+def test_a_chain_that_never_moved_has_the_law_of_one_from_G():
+    """From a datum that no sample comes near, every chain runs twice, the second time from G."""
+    start, pair = torch.tensor([[9.0]]), five_states()
+
+    def logit(x):
+        return torch.where(x[:, 0] == 9, 60.0, pair.logit(x.clamp(max=4)))
+
+    far = Pair(pair.generator, logit, pair.prior)
+    found = rejection.MHGAN(steps=2, start=start).draw(far, 20_000, rng())
+    law = rejection.MHGAN(steps=2).draw(pair, 20_000, rng(5))
+    counts = [torch.bincount(d.samples[:, 0].long(), minlength=5) for d in (found, law)]
+    assert chi2_contingency(torch.stack(counts)).pvalue > 0.01
+    assert found.acceptance == pytest.approx(1 / (2 + 3))
 
 
 def test_without_shift_drs_is_plain_rejection():
@@ -221,6 +239,7 @@ def test_networks_are_read_only():
     (rejection.DRS(limit=0), "^limit: "),
     (rejection.MHGAN(steps=0), "^steps: "),
     (rejection.MHGAN(attempts=0), "^attempts: "),
+    (rejection.MHGAN(restart="none"), "^restart: unknown 'none'"),
 ])
 def test_wrong_settings_are_named(sampler, message):
     with pytest.raises(BadInput, match=message):

@@ -1,18 +1,16 @@
 """Records, tables and figures of a contest of samplers.
 
-Kinds: identities (numbers of a table are those of the points), claims of Table 7 from print alone,
-failures.
+Kinds: identities (numbers of a table are those of the points), failures.
 """
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from dotlib import published, records, sampler_plots, sampler_reporting
+from dotlib import records, sampler_plots, sampler_reporting
 from dotlib.calibration import Reliability
 from dotlib.errors import BadInput
 from dotlib.frontier import Point
-from dotlib.image_config import KINDS
 from dotlib.sampling import Cost
 
 
@@ -28,8 +26,8 @@ MH = point("MH-GAN", 500, (29.0, 30.5, 30.0), (5.4, 5.5, 5.9), acceptance=0.002)
 POINTS = [BARE, DOT, MH]
 
 
-def record(profile="laptop"):
-    return records.start("tab7_mhgan", profile=profile, dataset="digits-x", seed=0, parameters={})
+def record():
+    return records.start("frontier", profile="laptop", dataset="digits-x", seed=0, parameters={})
 
 
 def test_a_record_holds_scores_differences_and_costs():
@@ -46,39 +44,6 @@ def test_a_record_holds_scores_differences_and_costs():
     assert "dot20_acceptance" not in kept.values and "bare_minus_bare_fid" not in kept.values
 
 
-def test_a_row_of_table_7_is_judged_by_sign():
-    kept = record()
-    sampler_reporting.put_points(kept, POINTS)
-    sampler_reporting.judge_table7(kept, POINTS, "cifar10-dcgan-sngan-hi")
-    assert kept.verdicts == {  # MH lowers FID by 1, 0.5 and 2; the interval holds 0
-        "MH-GAN raises IS": published.REPRODUCED,
-        "MH-GAN lowers FID": published.SAME_SIGN,
-        "DOT looks better than MH-GAN, IS": published.SAME_SIGN,
-        "DOT looks better than MH-GAN, FID": published.REPRODUCED}
-    kept = record("smoke")
-    sampler_reporting.put_points(kept, POINTS)
-    sampler_reporting.judge_table7(kept, POINTS, "digits-dcgan-wgan-gp")
-    assert set(kept.verdicts.values()) == {published.SMOKE}
-    assert "MH-GAN raises FID" in kept.verdicts  # as printed for this row
-    kept = record()
-    sampler_reporting.judge_table7(kept, POINTS, "digits-resnet-sagan-hi")
-    assert not any(claim.startswith("MH-GAN") for claim in kept.verdicts)
-
-
-def test_in_print_dot_is_better_in_fid_always_and_in_is_not_for_sngan_hinge():
-    """[DOT19] B.2 says "in all cases"; its own tables say so of FID alone."""
-    better = {}
-    for dataset in ("cifar10", "stl10"):
-        for kind in KINDS:
-            for name, sign in (("is_mean", 1), ("fid", -1)):
-                mh = sampler_reporting.table7(f"{dataset}-dcgan-{kind}", "mhgan", name)
-                dot = published.value(f"tab1.{dataset}.dcgan.{kind}.dot."
-                                      f"{'is' if name == 'is_mean' else 'fid'}")
-                better[dataset, kind, name] = sign * (dot.value - mh.value) > 0
-    assert [key for key, is_better in better.items() if not is_better] == [
-        ("cifar10", "sngan-hi", "is_mean"), ("stl10", "sngan-hi", "is_mean")]
-
-
 def test_tables_show_the_points():
     table = sampler_reporting.frontier_table(POINTS, ["fid"])
     rows = {cells[0]: cells[1:] for cells in
@@ -88,6 +53,41 @@ def test_tables_show_the_points():
     assert rows["MH-GAN, 500"][2] == "0.002"
     costs = sampler_reporting.cost_table(POINTS)
     assert "| DOT, 20 | 3.0 | 2.0 | 1.0 | 500.00 | 30 | 0.10 |" in costs
+
+
+def dial(setting, rows, fid):
+    """DOT at one setting whose samples cost so many evaluations."""
+    return Point("DOT", setting, {"fid": [fid, fid]}, [Cost(rows, 0, 0, 0.1)] * 2, [Cost()] * 2,
+                 [None] * 2)
+
+
+def test_a_budget_shows_the_largest_setting_that_it_pays_for():
+    family = [dial(5, 20, 9.0), dial(10, 40, 8.0), dial(20, 80, 7.0)]
+    assert sampler_reporting.within(family, 40).dial == 10
+    assert sampler_reporting.within(family, 39.9).dial == 5
+    assert sampler_reporting.within(family, 19) is None
+    lines = sampler_reporting.budget_table([BARE, *family], "fid", (19, 40, 1_000)).splitlines()
+    assert lines[0] == "| FID (setting) | at most 19 | at most 40 | at most 1,000 |"
+    assert lines[2] == "| bare | 31.00 (1) | 31.00 (1) | 31.00 (1) |"
+    assert lines[3] == "| DOT | - | 8.00 (10) | 7.00 (20) |"
+
+
+def test_differences_are_paired_and_signed():
+    table = sampler_reporting.difference_table([MH], DOT, ["fid"])
+    mean = np.mean([4.0, 4.0, 3.0])
+    assert f"| MH-GAN, 500 | 7.0 | +{mean:.2f} [" in table
+
+
+def test_contests_share_axes_and_distances_are_logarithmic():
+    points = [Point("bare", 1, {"emd_euclidean": [0.1, 0.2]}, [Cost(1)] * 2, [Cost()] * 2,
+                    [None] * 2)]
+    figure = sampler_plots.frontiers({"D": points, "oracle": points},
+                                     ("evaluations", "emd_euclidean"),
+                                     floor={"emd_euclidean": 0.05})
+    left, right = figure.axes
+    assert [axis.get_title() for axis in figure.axes] == ["D", "oracle"]
+    assert left.get_ylim() == right.get_ylim()
+    assert left.get_xscale() == left.get_yscale() == "log"
 
 
 def test_figures_have_a_line_for_each_method_and_its_intervals():
