@@ -8,7 +8,6 @@ or checked is part of the result, with the message that it ended with.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -22,7 +21,6 @@ REALS = ("seen", "held out")  # data behind D's training and the fit; data behin
 BINS = 10  # of probability
 LEVEL = 0.95
 NORMAL = 1.96  # 97.5 % point of N(0, 1)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Refused:
     message: str
 
 
-def attempt(make: Callable[[], T]) -> T | Refused:
+def attempt(make: Callable[[], object]) -> object:
     """What `make` returns, or Refused where it raises BadInput; other errors pass through."""
     try:
         return make()
