@@ -113,15 +113,16 @@ class Audit:
     """How much work the audit of Figure 3 puts into its extra measurements."""
 
     trials: int  # for each changed setting
+    readings: int  # trials of each reading that Figure 3 does not print
     pair_counts: tuple[int, ...] = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
     pair_repeats: int = 10  # pairs drawn, in multiples of the largest count
     gradient_points: int = 10_000
 
 
 AUDIT = {
-    "smoke": Audit(trials=2, pair_counts=(100, 300, 1_000), gradient_points=500),
-    "laptop": Audit(trials=10),
-    "paper": Audit(trials=10),
+    "smoke": Audit(trials=2, readings=4, pair_counts=(100, 300, 1_000), gradient_points=500),
+    "laptop": Audit(trials=5, readings=30),
+    "paper": Audit(trials=10, readings=100),
 }
 
 def audit_settings(profile: str) -> Audit:

@@ -43,14 +43,17 @@ class Toy:
 
     points:  in a set; sets: number of them.
     kernel:  samples of G behind p_G of the oracle.
+    chains:  lengths of MH-GAN's chains.
     """
 
     points: int
     sets: int
     kernel: int
+    chains: tuple[int, ...] = (10, 100, 500)
 
 
-TOYS = {"smoke": Toy(100, 2, 500), "laptop": Toy(500, 5, 2_000), "paper": Toy(1_000, 100, 20_000)}
+TOYS = {"smoke": Toy(100, 2, 500, (5,)), "laptop": Toy(400, 5, 2_000, (10, 100)),
+        "paper": Toy(1_000, 100, 20_000)}
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,8 @@ def on_points(what: figure3.Subject, c: Figure3, *, profile: str, seed: int,
                           generator(seed, "calibration", what.name))
     updates = LENGTHS[profile].get("updates", (20, 50, c.steps))
     granted = terms(real, profile, target=True, how="none" if exact else "logistic",
-                    updates=updates, optimizer=transport.Adam(c.lr, c.betas))
+                    updates=updates, optimizer=transport.Adam(c.lr, c.betas),
+                    chains=TOYS[profile].chains)
     drawn = _sampling(what)
 
     def score(points: Tensor, number: int) -> dict[str, float]:

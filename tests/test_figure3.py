@@ -130,7 +130,7 @@ def test_unknown_weights_are_refused():
 
 def test_audit_measures_every_reading_setting_and_gap(subject):
     sets = figure3.moved(subject, C, 2.0, seed=0)
-    emds = audit.readings(subject, sets, C, 0)
+    emds = audit.readings(subject, sets, C, 0, C.trials)
     assert set(emds) == set(audit.READINGS)
     assert set(emds["euclidean", "random"]) == {"g", "dot", "naive", "real"}
     gaps = audit.monge_gaps(sets)
@@ -168,7 +168,9 @@ def test_a_set_without_modes_has_two_readings(subject):
     roll = data.toy("swissroll", seeding.numpy_rng(0, "d"), size=5_000)
     what = replace(subject, data=roll)
     sets = figure3.moved(what, C, 2.0, seed=0)
-    assert {sampling for _, sampling in audit.readings(what, sets, C, 0)} == {"random"}
+    found = audit.readings(what, sets, C, 0, 2)
+    assert {sampling for _, sampling in found} == {"random"}
+    assert [len(values["dot"]) for values in found.values()] == [C.trials, 2]
     assert audit.best_sampling(what) == "random"
 
 

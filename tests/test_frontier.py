@@ -72,6 +72,9 @@ def test_a_new_method_is_one_class_and_one_line(monkeypatch):
     points = frontier.measure(contest(), seed=0)
     assert [(p.method, p.dial) for p in points][-2:] == [("best of", 2), ("best of", 4)]
     assert points[-1].evaluations() == 8 and points[-1].acceptance == [0.25, 0.25]
+    rows = sampler_reporting.frontier_table(points, ["emd_euclidean"]).splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows[-2:]] == ["best of, 2", "best of, 4"]
+    assert "| best of |" in sampler_reporting.budget_table(points, "emd_euclidean", (4, 8))
 
 
 def test_a_killed_measurement_continues_with_the_next_set():
