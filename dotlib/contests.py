@@ -52,7 +52,7 @@ class Toy:
     chains: tuple[int, ...] = (10, 100, 500)
 
 
-TOYS = {"smoke": Toy(100, 2, 500, (5,)), "laptop": Toy(400, 5, 2_000, (10, 100)),
+TOYS = {"smoke": Toy(100, 2, 500, (5,)), "laptop": Toy(300, 5, 2_000, (10, 100)),
         "paper": Toy(1_000, 100, 20_000)}
 
 

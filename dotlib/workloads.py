@@ -58,7 +58,7 @@ SIZES = {
                     "imagenet": Plan((1, 2), 5)}, runs=2, narrow=8),
     "laptop": Sizes({"swissroll": Plan((1, 3, 10, 100, 1_000), 10, 100, (1, 2, 4, 8)),
                      "cifar10": Plan((1, 3, 10), 3, 3, (1, 2, 4)), "stl10": Plan((1, 3, 10), 2),
-                     "imagenet": Plan((1,), 2)}, runs=4),
+                     "imagenet": Plan((1,), 2)}, runs=3),
     "paper": Sizes({"swissroll": Plan((1, 10, 100, 1_000, 10_000), 30, 100, (1, 2, 5, 10)),
                     "cifar10": Plan((1, 10, 100, 1_000), 30, 100, (1, 2, 5, 10)),
                     "stl10": Plan((1, 10, 100, 1_000), 30, 100, (1, 2, 5, 10)),
