@@ -69,6 +69,8 @@ def reliability(tables: Mapping[str, Mapping[str, Reliability]]) -> Figure:
                                     sharex=True, sharey=True, squeeze=False)
         for axis in grid.flat[len(tables):]:
             axis.set_visible(False)
+        for axis in grid.flat[max(0, len(tables) - columns):len(tables)]:
+            axis.tick_params(labelbottom=True)  # nothing is below it
         colours = _colours(tables.values())
         for axis, (title, lines) in zip(grid.flat, tables.items(), strict=False):
             axis.plot([0, 1], [0, 1], color=BLACK, linewidth=0.8)

@@ -103,6 +103,8 @@ def test_figures_have_a_line_for_each_method_and_its_intervals():
     bins = Reliability(*(np.array([0.25, 0.75]) for _ in range(3)), np.array([5, 5]))
     panels = sampler_plots.reliability({f"D {i}": {"as trained": bins} for i in range(4)})
     assert [a.get_title() for a in panels.axes if a.get_visible()] == [f"D {i}" for i in range(4)]
+    shown = [a.xaxis.get_major_ticks()[0].label1.get_visible() for a in panels.axes[:4]]
+    assert shown == [False, True, True, True]  # the last of every column
 
 
 def test_without_bare_there_is_nothing_to_compare_with():
