@@ -149,6 +149,8 @@ def scoring(dataset: str, architecture: str, profile: str) -> Scoring:
     whole = Scoring(updates=updates)
     if profile == "laptop" or dataset == "digits":
         whole = replace(whole, samples=_SAMPLES[dataset], kid_subsets=20)
+        if dataset != "digits":
+            whole = replace(whole, batch=50)  # the attention of 50 images stays in a core's cache
     if profile == "smoke":
         return replace(whole, sets=2, samples=100, updates=updates // 5, repeats=2, splits=2)
     return whole

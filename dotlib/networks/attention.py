@@ -32,5 +32,6 @@ class SelfAttention(nn.Module):
         """(B, c, h, w) -> (B, c, h, w)."""
         query, key = self.query(x).flatten(2), self.key(x).flatten(2)  # (B, c // 8, h w)
         weights = torch.bmm(query.transpose(1, 2), key).softmax(2)  # (B, h w queries, h w keys)
-        mixed = torch.bmm(self.value(x).flatten(2), weights.transpose(1, 2))  # (B, c, h w)
-        return x + self.gamma * mixed.reshape(x.shape)
+        # The weights come first: in the other order their gradient is copied to be transposed.
+        mixed = torch.bmm(weights, self.value(x).flatten(2).transpose(1, 2))  # (B, h w, c)
+        return x + self.gamma * mixed.transpose(1, 2).reshape(x.shape)
