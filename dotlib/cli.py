@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from dotlib import heap
 from dotlib.errors import BadFile, BadInput, NothingAccepted, SettingsDiffer
 
 
@@ -153,6 +154,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the errors of this package end in one line and exit status 2."""
     options = parser().parse_args(arguments)
+    heap.keep_freed()
     try:
         options.function(options)
     except (BadInput, BadFile, NothingAccepted, SettingsDiffer) as error:
