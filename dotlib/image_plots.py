@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -56,6 +57,24 @@ def before_after(sets: Mapping[str, np.ndarray], captions: Mapping[str, Sequence
                     axis.set_xlabel(captions[name][index], fontsize=8, labelpad=2)
             line[0].set_ylabel(name, rotation=0, ha="right", va="center")
         plt.close(figure)  # a notebook shows what a cell returns, once
+        return figure
+
+
+def pictures(files: Mapping[str, Path]) -> Figure:
+    """Picture files below each other, equally wide, each under its name."""
+    sizes = {}
+    for name, path in files.items():
+        with Image.open(path) as image:
+            sizes[name] = np.asarray(image.convert("RGB"))
+    heights = [image.shape[0] / image.shape[1] for image in sizes.values()]
+    with style():
+        figure, axes = plt.subplots(len(sizes), 1, squeeze=False,
+                                    figsize=(6.4, 6.2 * sum(heights) + 0.4 * len(sizes)),
+                                    gridspec_kw={"height_ratios": heights})
+        for axis, (name, image) in zip(axes.flat, sizes.items(), strict=True):
+            _show(axis, image.transpose(2, 0, 1))
+            axis.set_title(name, fontsize=10, loc="left")
+        plt.close(figure)
         return figure
 
 

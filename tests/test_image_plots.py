@@ -230,3 +230,15 @@ def test_a_matrix_of_one_value_needs_no_scale():
     figure = image_plots.matrix(np.full((2, 2), 5.0), ["a", "b"], ["c", "d"], unit="", centre=5.0)
     assert {t.get_text() for t in figure.axes[0].texts} == {"5.00"}
     assert np.isfinite(figure.axes[0].get_images()[0].get_clim()).all()
+
+
+def test_picture_files_stand_below_each_other_under_their_names(tmp_path):
+    files = {}
+    for name, pixels in (("first", COLOUR[0]), ("second", COLOUR[1][:, :2])):
+        files[name] = tmp_path / f"{name}.png"
+        Image.fromarray(pixels.transpose(1, 2, 0)).save(files[name])
+    first, second = image_plots.pictures(files).axes
+    assert [axis.get_title(loc="left") for axis in (first, second)] == ["first", "second"]
+    assert np.array_equal(first.images[0].get_array(), COLOUR[0].transpose(1, 2, 0)) is True
+    assert np.array_equal(second.images[0].get_array(), COLOUR[1][:, :2].transpose(1, 2, 0)) is True
+    assert first.get_position().y0 > second.get_position().y1
