@@ -1,6 +1,7 @@
 """dotlib on the command line: train a pair, choose a setting, run a notebook, keep a record."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -157,6 +158,10 @@ def main(arguments: list[str] | None = None) -> int:
     heap.keep_freed()
     try:
         options.function(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has left, as `head` does; nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (BadInput, BadFile, NothingAccepted, SettingsDiffer) as error:
         print(f"dotlib: {error}", file=sys.stderr)
         return 2

@@ -132,3 +132,12 @@ def test_as_a_program():
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("dotlib: absent.json: no such record")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback():
+    listing = subprocess.Popen([sys.executable, "-m", "dotlib.cli", "campaign", "--list"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    listing.stdout.close()
+    assert listing.stderr.read() == b""
+    listing.stderr.close()
+    assert listing.wait() == 1
