@@ -20,6 +20,7 @@ from dotlib import (
     image_gan,
     image_reporting,
     image_scores,
+    image_tables,
     images,
     jury,
     published,
@@ -247,12 +248,12 @@ def test_a_record_holds_what_was_measured(run, record, tmp_path):
 
 def test_tables_show_the_paper_and_every_run(record):
     columns = {"this build": {"dcgan-sngan-hi": record}, "recorded": {}}
-    table = image_reporting.score_table("fid", columns)
+    table = image_tables.score_table("fid", columns)
     rows = [line for line in table.splitlines() if "dcgan-sngan-hi" in line]
     assert len(rows) == 1 and "20.47 → 17.12" in rows[0] and rows[0].rstrip().endswith("- |")
     assert f"{record['bare_fid']:.2f} → {record['dot4_fid']:.2f}" in rows[0]
     assert len(table.splitlines()) == 2 + len(image_config.ROWS) + 1
-    verdicts = image_reporting.verdict_table(columns)
+    verdicts = image_tables.verdict_table(columns)
     assert f"{published.SMOKE} (1 of 1)" in verdicts
 
 
@@ -375,10 +376,10 @@ def test_a_pair_from_changed_source_cannot_be_kept(run, record):
 
 def test_the_floor_says_its_number_where_it_is_another(record):
     columns = {"this build": {"dcgan-sngan-hi": record}}
-    assert "(N =" not in image_reporting.score_table("fid", columns)
+    assert "(N =" not in image_tables.score_table("fid", columns)
     record.parameters["samples"] = 50_000
-    assert f"{record['floor_fid']:.2f} (N = 100)" in image_reporting.score_table("fid", columns)
-    assert "N = 50,000" in image_reporting.label_of(record, "recorded")
+    assert f"{record['floor_fid']:.2f} (N = 100)" in image_tables.score_table("fid", columns)
+    assert "N = 50,000" in image_tables.label_of(record, "recorded")
 
 
 def _copied(path, folder):
@@ -409,3 +410,27 @@ def test_milestones_survive_without_their_state(run):
     """They are whole files of their own, each with its digest."""
     for path in sorted(run.trained.path.with_suffix(".along").glob("*.safetensors")):
         assert len(checkpoints.digest(path)) == 64
+
+
+@pytest.mark.parametrize(("quantity", "interval", "word"), [
+    ("fid", (-2.0, -1.0), "better"), ("fid", (1.0, 2.0), "worse"),
+    ("fid", (-1.0, 1.0), "undecided"), ("kid", (1.0, 2.0), "worse"),
+    ("precision", (-0.2, -0.1), "worse"),
+    ("is_mean", (0.1, 0.2), "better"), ("recall", (0.0, 0.1), "undecided")])
+def test_what_a_score_says_is_the_side_of_its_interval(quantity, interval, word):
+    record = records.start("tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0,
+                           parameters={"updates": 20})
+    for name in image_reporting.QUANTITIES:
+        here = interval if name == quantity else (-1.0, 1.0)
+        record.put(f"dot20_minus_bare_{name}", sum(here) / 2, interval=here, unit="", n=5)
+    assert image_tables.said(record, quantity) == word
+    (row,) = [line for line in image_tables.said_table({"one": record}).splitlines()
+              if line.startswith("| one |")]
+    assert row.count(word) == (1 if word != "undecided" else len(image_reporting.QUANTITIES))
+
+
+def test_an_unknown_score_is_named():
+    record = records.start("tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0,
+                           parameters={"updates": 20})
+    with pytest.raises(BadInput, match="quantity: .*'FID'"):
+        image_tables.said(record, "FID")

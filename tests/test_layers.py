@@ -26,7 +26,7 @@ LAYERS = {
     "zoo": 9, "frontier": 10,
     "selection": 10, "figure3": 10, "notebook": 10, "image_scores": 10,
     "audit": 11, "reporting": 11, "image_reporting": 11, "image_swap": 11, "image_histories": 11,
-    "image_trainings": 11, "image_views": 11, "campaign": 12, "image_keff": 12,
+    "image_trainings": 11, "image_views": 11, "campaign": 12, "image_tables": 12, "image_keff": 12,
     "contests": 11, "sampler_reporting": 12, "image_calibration": 12, "sampler_plots": 13,
     "calibration_reporting": 13, "table7": 13,
     "cli": 13,
