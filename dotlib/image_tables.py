@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from dotlib import records, tables
+from dotlib import downloads, records, tables
 from dotlib.errors import check_option
 from dotlib.image_config import ROWS
 from dotlib.image_reporting import CLAIMS, QUANTITIES, printed
@@ -22,7 +22,8 @@ def kept_runs() -> dict[str, dict[str, records.Record]]:
 
 def label_of(record: records.Record, kind: str) -> str:
     """Head of a column: what its runs share, so that no column mixes data, judges or N."""
-    parts = [kind, dataset_of(record), record.profile, f"N = {record.parameters['samples']:,}"]
+    parts = [kind, dataset_of(record), *filter(None, [copy_of(record)]), record.profile,
+             f"N = {record.parameters['samples']:,}"]
     if record.parameters["judge"] != "classifier":
         parts.append(record.parameters["judge"])
     return ", ".join([*parts, *([f"seed {record.seed}"] if record.seed else [])])
@@ -31,6 +32,14 @@ def label_of(record: records.Record, kind: str) -> str:
 def dataset_of(record: records.Record) -> str:
     """The data set of a row's record."""
     return record.dataset.partition("-")[0]
+
+
+def copy_of(record: records.Record) -> str:
+    """What is said of a record's images where they are no official content, else nothing."""
+    if dataset_of(record) == "digits":  # built into scikit-learn
+        return ""
+    origins = set(record.made.get("images", {}).values())
+    return "; ".join(sorted(origins - {downloads.OFFICIAL, downloads.OFFICIAL_MD5}))
 
 
 def kept_table(kept: Mapping[str, Mapping[str, records.Record]]) -> str:

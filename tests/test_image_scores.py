@@ -16,6 +16,7 @@ from dotlib import (
     catalog,
     checkpoints,
     cli,
+    downloads,
     image_config,
     image_gan,
     image_reporting,
@@ -434,3 +435,15 @@ def test_an_unknown_score_is_named():
                            parameters={"updates": 20})
     with pytest.raises(BadInput, match="quantity: .*'FID'"):
         image_tables.said(record, "FID")
+
+
+@pytest.mark.parametrize(("dataset", "origin", "shown"), [
+    ("cifar10", "CIFAR-10 (JPEG copy)", "recorded, cifar10, CIFAR-10 (JPEG copy), laptop, N = 9"),
+    ("mnist", downloads.OFFICIAL, "recorded, mnist, laptop, N = 9"),
+    ("cifar10", downloads.UNKNOWN, f"recorded, cifar10, {downloads.UNKNOWN}, laptop, N = 9"),
+    ("digits", "scikit-learn", "recorded, digits, laptop, N = 9")])
+def test_a_column_says_which_copy_its_images_are(dataset, origin, shown):
+    record = records.start("tab1_scores", profile="laptop", dataset=f"{dataset}-dcgan-sngan-hi",
+                           seed=0, parameters={"samples": 9, "judge": "classifier"})
+    record.made["images"] = {"floor": origin, "test": origin}
+    assert image_tables.label_of(record, "recorded") == shown
