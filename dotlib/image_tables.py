@@ -98,8 +98,8 @@ def said(record: records.Record, quantity: str) -> str:
 
 
 def said_table(runs: Mapping[str, records.Record]) -> str:
-    """Markdown: what every score says of DOT, a row for each run."""
-    rows = [[name, *(said(record, quantity) for quantity in QUANTITIES)]
+    """Markdown: what every score says of DOT, a row for each run; a dash where undecided."""
+    rows = [[name, *(said(record, quantity).replace("undecided", "-") for quantity in QUANTITIES)]
             for name, record in runs.items()]
     return tables.markdown(["DOT is", *(shown for shown, _, _ in QUANTITIES.values())], rows)
 

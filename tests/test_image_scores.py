@@ -427,7 +427,9 @@ def test_what_a_score_says_is_the_side_of_its_interval(quantity, interval, word)
     assert image_tables.said(record, quantity) == word
     (row,) = [line for line in image_tables.said_table({"one": record}).splitlines()
               if line.startswith("| one |")]
-    assert row.count(word) == (1 if word != "undecided" else len(image_reporting.QUANTITIES))
+    cells = [cell.strip() for cell in row.strip("|").split("|")[1:]]
+    assert cells == [word if name == quantity and word != "undecided" else "-"
+                     for name in image_reporting.QUANTITIES]
 
 
 def test_an_unknown_score_is_named():
