@@ -14,8 +14,8 @@ def keep_freed() -> bool:
     """Make this process and its children keep freed memory. True where the C library obeys.
 
     The GNU C library gives large blocks back to the kernel, which clears every page before it
-    hands it out again. A batch of images with attention frees and asks for hundreds of megabytes,
-    and a training update on MNIST is half as fast again without that (benchmarks/freed_memory.py).
+    hands it out again. A batch of images with attention frees and asks for hundreds of megabytes:
+    a training update on MNIST then takes half as long again (benchmarks/freed_memory.py).
     The most memory that a process holds stays the same; it only lets go of it later.
     """
     if not sys.platform.startswith("linux"):

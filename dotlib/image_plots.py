@@ -61,7 +61,10 @@ def before_after(sets: Mapping[str, np.ndarray], captions: Mapping[str, Sequence
 
 
 def pictures(files: Mapping[str, Path]) -> Figure:
-    """Picture files below each other, equally wide, each under its name."""
+    """Picture files below each other, equally wide, each under its name.
+
+    files:  name -> PNG file of any size; at least one.
+    """
     sizes = {}
     for name, path in files.items():
         with Image.open(path) as image:
