@@ -118,7 +118,7 @@ def main() -> None:
             trainers[name] = make(settings, changes, options.device)
             timed(trainers[name], 2)  # compiles, chooses kernels
             rates[name] = []
-        except (RuntimeError, BadInput) as error:  # a setting that this machine or torch lacks is a line as well
+        except (RuntimeError, BadInput) as error:  # what torch lacks here is a line too
             print(f"{name:18} not here: {str(error).splitlines()[0][:80]}")
     for _ in range(options.rounds):
         for name in rates:
