@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 from dotlib import image_plots
+from dotlib.errors import BadFile, BadInput
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(256, size=(5, 3, 4, 6), dtype=np.uint8)
@@ -242,3 +243,21 @@ def test_picture_files_stand_below_each_other_under_their_names(tmp_path):
     assert np.array_equal(first.images[0].get_array(), COLOUR[0].transpose(1, 2, 0)) is True
     assert np.array_equal(second.images[0].get_array(), COLOUR[1][:, :2].transpose(1, 2, 0)) is True
     assert first.get_position().y0 > second.get_position().y1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture", "half"])
+def test_an_unreadable_picture_is_named(tmp_path, content):
+    path = tmp_path / "one.png"
+    if content == "half":
+        noise = RNG.integers(256, size=(64, 64, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path)
+        content = path.read_bytes()[:len(path.read_bytes()) // 2]
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadFile, match=r"one\.png: no readable picture"):
+        image_plots.pictures({"one": path})
+
+
+def test_no_pictures_at_all_is_an_error():
+    with pytest.raises(BadInput, match="files: there are none"):
+        image_plots.pictures({})
