@@ -40,6 +40,11 @@ class Training:
         """Twelve hexadecimal digits that change when any setting changes."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
 
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Words that tell this row from the others of its data set, for its random streams."""
+        return ()  # a 2-D set has one row
+
     def critic_updates_at(self, update: int) -> int:
         """D updates before G's update number `update`, counted from 0."""
         warm = update < self.warmup_updates

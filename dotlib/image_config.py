@@ -31,6 +31,13 @@ class ImageTraining(Training):
     bottom: int = 4  # M_g; images have sides of 8 M_g
     channels: int = 3
     split: str = "train"  # the released code used train and test, our "paper"
+    streams: str = "row"  # weights and batches are drawn for this row alone; once, for all rows
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Architecture, objective, and which networks are normalised or have attention."""
+        options = ("spectral_G", "spectral_D", "attention")
+        return (self.architecture, self.objective, *(o for o in options if getattr(self, o)))
 
 
 # What an objective's name stands for (Table 1; B.2 for the optimisers of the self-attention rows).

@@ -33,11 +33,12 @@ def networks(settings: ImageTraining) -> tuple[nn.Module, nn.Module]:
     family = {"dcgan": dcgan, "resnet": resnet}[settings.architecture]
     shape = {"bottom": settings.bottom, "channels": settings.channels,
              "attention": settings.attention}
+    rng_G, rng_D = (generator(settings.seed, "weights", role, settings.dataset, *settings.row)
+                    for role in "GD")
     G = family.Generator(latent=settings.latent, width=settings.width_G,
-                         spectral=settings.spectral_G,
-                         rng=generator(settings.seed, "weights", "G"), **shape)
-    D = family.Discriminator(width=settings.width_D, spectral=settings.spectral_D,
-                             rng=generator(settings.seed, "weights", "D"), **shape)
+                         spectral=settings.spectral_G, rng=rng_G, **shape)
+    D = family.Discriminator(width=settings.width_D, spectral=settings.spectral_D, rng=rng_D,
+                             **shape)
     return G, D
 
 

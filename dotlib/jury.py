@@ -96,7 +96,8 @@ def _summon(dataset: str, c: Scoring, profile: str, judge: str, device: str,
 
 
 def _reference(judge: judges.Judge, real: images.ImageSet, kept: int, c: Scoring) -> Reference:
-    result = Reference(dim=judge.dim, kept=kept)
+    result = Reference(dim=judge.dim, total=len(real), kept=kept,
+                       rng=generator(0, "reference", real.name, real.split))
     for rows in real.images.split(c.batch):
         result.add(judge(rows)[0])
     return result
@@ -104,9 +105,10 @@ def _reference(judge: judges.Judge, real: images.ImageSet, kept: int, c: Scoring
 
 def _floor(judge: judges.Judge, real: images.ImageSet, reference: Reference, kept: int,
            c: Scoring) -> Scores:
-    first = real.images[:c.samples]  # no split is sorted by what it shows
-    collector = Collector(dim=judge.dim, classes=judge.classes, total=len(first), splits=c.splits,
+    n = min(c.samples, len(real))
+    drawn = real.take(n, generator(0, "floor rows", real.name, real.split)).images
+    collector = Collector(dim=judge.dim, classes=judge.classes, total=n, splits=c.splits,
                           kept=kept, kid_subsets=c.kid_subsets)
-    for rows in first.split(c.batch):
+    for rows in drawn.split(c.batch):
         collector.add(*judge(rows))
     return collector.scores(real=reference, rng=generator(0, "floor", real.name, judge.name))

@@ -138,22 +138,37 @@ class Scores:
 
 
 class Reference:
-    """The real side of every comparison, computed once: moments of all rows, and the first `kept`.
+    """The real side of every comparison, computed once: moments of all rows, and some of them.
 
-    dim:  width of the features.
+    dim:    width of the features.
+    total:  rows that will come.
+    kept:   of them, drawn at random: a file of real images may be sorted by origin or difficulty.
     """
 
-    def __init__(self, *, dim: int, kept: int = KEPT) -> None:
-        self.moments, self._rows = Moments(dim), _First(kept)
+    def __init__(self, *, dim: int, total: int, rng: torch.Generator, kept: int = KEPT) -> None:
+        check_count("total", total)
+        check_count("kept", kept)
+        self.moments, self.total = Moments(dim), total
+        self._chosen = torch.zeros(total, dtype=torch.bool)
+        self._chosen[torch.randperm(total, generator=rng)[:kept]] = True
+        self._parts: list[Tensor] = []
 
     def add(self, features: Tensor) -> None:
-        """Take in (B, dim) features of real images. Raises BadInput."""
+        """Take in (B, dim) features of real images. Raises BadInput, also for too many rows."""
+        end = self.moments.n + len(features)
+        if end > self.total:
+            raise BadInput(f"features: found row {end} of {self.total} announced; announce them "
+                           "all, since the kept ones are drawn from them")
+        here = self._chosen[self.moments.n:end]
         self.moments.add(features)
-        self._rows.add(features)
+        self._parts.append(features.detach().cpu()[here])
 
     def rows(self) -> Tensor:
-        """The kept features, (min(n, kept), dim)."""
-        return self._rows.value()
+        """The kept features, (min(total, kept), dim). Raises BadInput before all rows have come."""
+        if self.moments.n != self.total:
+            raise BadInput(f"features: found {self.moments.n} of {self.total} announced rows; add "
+                           "the rest")
+        return torch.cat(self._parts)
 
 
 class Collector:

@@ -50,7 +50,7 @@ class Trainer:
         for name in ("critic_updates", "warmup_critic_updates", "batch_size"):
             check_count(name, getattr(s, name))
         self.objective = OBJECTIVES[s.objective]
-        self.rng = generator(s.seed, "training", s.dataset)
+        self.rng = generator(s.seed, "training", s.dataset, *s.row)
         self.G.to(self.device).train()
         self.D.to(self.device).train()
         betas = (float(s.beta1), float(s.beta2))

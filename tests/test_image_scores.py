@@ -54,6 +54,51 @@ def run(folder):
     return image_scores.table1(NAME, profile="smoke")
 
 
+# --- streams -------------------------------------------------------------------------------------
+
+def test_no_two_pairs_share_weights_or_batches(run):
+    """Rows of one table are replications only if nothing but the data set is common to them."""
+    names = [*(f"digits-dcgan-{kind}" for kind in image_config.KINDS), "digits-resnet-sagan-ns",
+             "digits-resnet-sagan-hi"]
+    trainers = [image_gan.trainer(catalog.settings_of(name, "smoke", seed))
+                for name in names for seed in (0, 1)]
+    first = [(*(next(w for w in network.parameters() if w.ndim > 1).flatten()[:8].tolist()
+                for network in (t.G, t.D)),
+              t.draw_real(16, t.rng).flatten().tolist(), t._latents().flatten()[:8].tolist())
+             for t in trainers]
+    for part in zip(*first, strict=True):
+        assert len({str(values) for values in part}) == len(trainers)
+
+
+@pytest.mark.parametrize("order", ["sorted", "shuffled"])
+def test_a_sorted_test_file_has_the_reference_and_floor_of_a_shuffled_one(order):
+    """Real images of one law, in files sorted by brightness or not: KID is 0 up to its noise."""
+    rng = generator(0, "a sorted file")
+    c = replace(image_config.scoring("digits", "dcgan", "smoke"), kept=150, samples=250)
+
+    def split(name, part):
+        bright = torch.rand(1_000, generator=rng)
+        bright = bright.sort().values if order == "sorted" else bright
+        pixels = torch.rand(1_000, 1, 8, 8, generator=rng) * bright[:, None, None, None]
+        rows = images.to_uint8(2 * pixels - 1), torch.zeros(1_000, dtype=torch.int64), "drawn here"
+        return images._build(name, part, rows)
+
+    class Looks:
+        dim, classes, name, network = 4, 2, "looks", torch.nn.Identity()
+
+        def __call__(self, x):
+            x = x.flatten(1).double() / 255
+            return torch.stack([q.mean(1) for q in x.chunk(4, 1)], 1), x[:, :2]
+
+    reference, floor = split("digits", "test"), split("digits", "floor")
+    real = jury._reference(Looks(), reference, c.kept, c)
+    found = jury._floor(Looks(), floor, real, c.kept, c)
+    everything = Looks()(reference.images)[0]
+    error = everything.std(0) / c.kept ** 0.5
+    assert ((real.rows().mean(0) - everything.mean(0)).abs() < 4 * error).all()
+    assert abs(found.kid) < 0.01 and found.recall > 0.7 and found.coverage > 0.7
+
+
 # --- pairs of images in the zoo ------------------------------------------------------------------
 
 def test_an_image_pair_is_ready_for_transport(run):

@@ -81,7 +81,7 @@ def jury() -> Jury:
     real = images.image_set("digits", "test").images[:50]
     references, floor = {}, {}
     for name, judge in judged.items():
-        references[name] = Reference(dim=3, kept=40)
+        references[name] = Reference(dim=3, total=50, kept=40, rng=generator(0, "reference"))
         references[name].add(judge(real)[0])
         collector = Collector(dim=3, classes=4, total=50, splits=2, kept=40)
         collector.add(*judge(real))

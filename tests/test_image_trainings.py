@@ -52,7 +52,7 @@ class StubJudge:
 
 def stub_jury(*names: str) -> Jury:
     found = {name: StubJudge() for name in names}
-    reference = Reference(dim=4, kept=20)
+    reference = Reference(dim=4, total=50, kept=20, rng=torch.Generator().manual_seed(1))
     reference.add(torch.rand(50, 4, generator=torch.Generator().manual_seed(0)))
     return Jury(found, dict.fromkeys(names, reference), dict.fromkeys(names), {"stub": "0"}, {},
                 dict.fromkeys(names, 20))

@@ -57,7 +57,7 @@ def run(monkeypatch, tmp_path):
     monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
     c = Scoring(sets=2, samples=30, updates=4, pairs=10, repeats=2, splits=2, batch=7, kept=30)
     what = Subject("tiny", tiny_pair(), {"pair": "0"})
-    reference = Reference(dim=3, kept=30)
+    reference = Reference(dim=3, total=40, kept=30, rng=rng(6))
     reference.add(torch.rand(40, 3, generator=rng(5)))
     judges = {"pixels": PixelJudge(), "second": PixelJudge()}
     jury = Jury(judges, dict.fromkeys(judges, reference), dict.fromkeys(judges),

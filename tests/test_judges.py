@@ -72,7 +72,8 @@ def test_the_laptop_judge_of_digits_is_right_on_images_it_has_not_seen(alone):
     assert float((logits.argmax(1) == test.labels).double().mean()) == judge.accuracy
     assert features.shape == (600, judge.dim) and judge.dim * 4 < len(test)
     assert logits.shape == (600, judge.classes) and judge.classes == 10
-    reference, floor = scores.Reference(dim=judge.dim), image_set("digits", "floor")
+    reference = scores.Reference(dim=judge.dim, total=600, rng=seeding.generator(0, "reference"))
+    floor = image_set("digits", "floor")
     reference.add(features)
     collector = scores.Collector(dim=judge.dim, classes=10, total=600)
     collector.add(*judge(floor.images))

@@ -389,7 +389,7 @@ def collected(features, logits, reference, *, batch: int, **options) -> scores.S
 
 
 def reference_of(features, batch: int = 64, **options) -> Reference:
-    reference = Reference(dim=features.shape[1], **options)
+    reference = Reference(dim=features.shape[1], total=len(features), rng=seeded(5), **options)
     for rows in features.split(batch):
         reference.add(rows)
     return reference
@@ -399,10 +399,11 @@ def test_a_collector_gives_what_the_functions_give():
     real, fake, logits = normal(0, 300, 8), normal(1, 250, 8) * 1.2, 2 * normal(2, 250, 10)
     reference = reference_of(real, kept=200)
     found = collected(fake, logits, reference, batch=33, kept=100)
-    few = {"real": real[:200], "fake": fake[:100]}
+    few = {"real": reference.rows(), "fake": fake[:100]}
     near, dense = scores.precision_recall(**few), scores.density_coverage(**few)
     kernel = scores.kid(rng=seeded(4), **few)
-    assert torch.equal(reference.rows(), real[:200])
+    assert torch.equal(reference.rows(), reference_of(real, batch=7, kept=200).rows())
+    assert len(reference.rows()) == 200
     assert (found.is_mean, found.is_sd) == pytest.approx(inception_score(logits), rel=1e-10)
     assert found.fid == pytest.approx(scores.fid(real=Moments.of(real), fake=Moments.of(fake)),
                                       rel=1e-10)
@@ -508,6 +509,22 @@ def test_fid_infinity_refuses_counts_that_make_no_line():
             scores.fid_infinity(real=real, fake=fake, counts=counts, rng=seeded(0))
 
 
+def test_a_sorted_file_of_reals_gives_what_a_shuffled_one_gives():
+    """The first rows of a sorted file are another population: far from a random draw of it."""
+    easy, hard = normal(0, 1_000, 8), normal(1, 1_000, 8) + 1.5
+    whole, fake = torch.cat([easy, hard]), torch.cat([normal(2, 250, 8), normal(3, 250, 8) + 1.5])
+    fake = fake[torch.randperm(500, generator=seeded(6))]
+    orders = {"sorted": whole, "shuffled": whole[torch.randperm(2_000, generator=seeded(7))]}
+    found = {name: collected(fake, fake, reference_of(rows, kept=500), batch=50)
+             for name, rows in orders.items()}
+    first = scores.kid(real=whole[:500], fake=fake, rng=seeded(4))
+    for s in found.values():
+        assert abs(s.kid) < 0.1 < first.mean  # one population; ten subsets of 250 spread by 0.02
+        assert s.recall > 0.8 and s.coverage > 0.8
+    assert abs(found["sorted"].recall - found["shuffled"].recall) < 0.1
+    assert scores.density_coverage(real=whole[:500], fake=fake).density < 0.7
+
+
 def test_a_collector_refuses_what_its_parts_refuse():
     reference = reference_of(normal(0, 50, 4))
     collector = Collector(dim=4, classes=10, total=20)
@@ -517,8 +534,12 @@ def test_a_collector_refuses_what_its_parts_refuse():
         collector.add(normal(0, 4, 5), normal(0, 4, 10))
     with pytest.raises(BadInput, match="found 0 of 20 announced"):
         collector.scores(real=reference, rng=seeded(0))
-    with pytest.raises(BadInput, match="features: found no rows"):
-        Reference(dim=3).rows()
+    short = Reference(dim=4, total=60, rng=seeded(0))
+    short.add(normal(0, 50, 4))
+    with pytest.raises(BadInput, match="features: found 50 of 60 announced rows"):
+        short.rows()
+    with pytest.raises(BadInput, match="features: found row 61 of 60 announced"):
+        short.add(normal(0, 11, 4))
     assert collector.moments.n == collector.inception.seen == 0
     with pytest.raises(BadInput, match="fake: found 4 rows for 4 features"):
         collected(normal(0, 4, 4), normal(0, 4, 10), reference, batch=4, splits=2)
