@@ -20,6 +20,7 @@ book: $(READY)  ## train, run the notebooks, build _build/html
 
 test: $(READY)  ## check style, then run all tests with coverage of dotlib
 	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal --cov=dotlib --cov-report=term --cov-fail-under=95
 
 lab: $(LAB_READY)  ## open JupyterLab; text notebooks open as notebooks

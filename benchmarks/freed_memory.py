@@ -39,8 +39,10 @@ def measure(updates: int) -> str:
         trainer.step()
         times.append(time.process_time() - start)
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return (f"{1e3 * statistics.median(times):8.1f} ms {(usage.ru_minflt - first) // updates:9,}"
-            f" faults {usage.ru_maxrss / 1e3:7.0f} MB")
+    return (
+        f"{1e3 * statistics.median(times):8.1f} ms {(usage.ru_minflt - first) // updates:9,}"
+        f" faults {usage.ru_maxrss / 1e3:7.0f} MB"
+    )
 
 
 def main() -> None:
@@ -57,9 +59,12 @@ def main() -> None:
         return
     for _ in range(options.rounds):
         for kind in ("as is", "kept"):
-            found = subprocess.run([sys.executable, __file__, "--only", kind, "--updates",
-                                    str(options.updates)], check=True, capture_output=True,
-                                   text=True)
+            found = subprocess.run(
+                [sys.executable, __file__, "--only", kind, "--updates", str(options.updates)],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
             print(f"{kind:6} {found.stdout.rstrip()}", flush=True)
 
 

@@ -47,6 +47,7 @@ def bfloat16(trainer: Trainer) -> None:
         def cast(x: torch.Tensor) -> torch.Tensor:
             with torch.autocast(kind, torch.bfloat16):
                 return forward(x).float()
+
         return cast
 
     for network in (trainer.G, trainer.D):
@@ -62,8 +63,11 @@ def compiled(trainer: Trainer) -> None:
 
 
 SETTINGS: dict[str, tuple[Callable[[Trainer], None], ...]] = {
-    "as it runs": (), "fused": (fused,), "channels last": (channels_last,),
-    "bfloat16": (bfloat16,), "compiled": (compiled,),
+    "as it runs": (),
+    "fused": (fused,),
+    "channels last": (channels_last,),
+    "bfloat16": (bfloat16,),
+    "compiled": (compiled,),
     "all but compiled": (fused, channels_last, bfloat16),
 }
 
@@ -86,8 +90,7 @@ def make(settings: ImageTraining, changes: tuple, device: str) -> Trainer:
 def timed(trainer: Trainer, updates: int) -> float:
     """Real images that D saw in a second; of this process's own seconds on a CPU."""
     cpu = trainer.device == "cpu"
-    wait, clock = (nullcontext, time.process_time) if cpu else (
-        torch.cuda.synchronize, time.perf_counter)
+    wait, clock = (nullcontext, time.process_time) if cpu else (torch.cuda.synchronize, time.perf_counter)
     wait()
     start = clock()
     for _ in range(updates):

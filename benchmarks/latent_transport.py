@@ -81,8 +81,7 @@ def slope(pair: Pair, z: Tensor) -> float:
     return float(g.norm(dim=1).mean())
 
 
-def measure(options: argparse.Namespace) -> tuple[
-        dict[str, list[float]], dict[str, Tensor], Tensor]:
+def measure(options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str, Tensor], Tensor]:
     """Seconds of each turn, moved latents, latents before."""
     G, D = networks(options.pair)
     prior = Uniform(128)
@@ -90,8 +89,7 @@ def measure(options: argparse.Namespace) -> tuple[
     D = with_torchs(D)
     z_y = prior.sample(options.samples, generator(0, "latents"))
     k_eff = slope(still, z_y[:20])
-    ways = {"port": lambda z: port(G, D, z, k_eff),
-            "frozen": lambda z: latent_dot(still, z, k_eff, steps=STEPS).final}
+    ways = {"port": lambda z: port(G, D, z, k_eff), "frozen": lambda z: latent_dot(still, z, k_eff, steps=STEPS).final}
     clock = time.process_time if options.threads == 1 else time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     moved: dict[str, list[Tensor]] = {name: [] for name in ways}
@@ -109,26 +107,29 @@ def main() -> int:
     parser.add_argument("--pair", choices=PAIRS, default="sngan")
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--turn", type=int, default=20, help="samples moved together")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(),
-                        help="1 measures processor time, more the clock on the wall")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count(), help="1 measures processor time, more the clock on the wall"
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     seconds, moved, z_y = measure(options)
-    print(f"{options.pair}, {options.samples} samples x {STEPS} updates, turns of {options.turn}, "
-          f"{options.threads} thread(s), torch {torch.__version__}")
+    print(
+        f"{options.pair}, {options.samples} samples x {STEPS} updates, turns of {options.turn}, "
+        f"{options.threads} thread(s), torch {torch.__version__}"
+    )
     ratios, differences = {}, {}
     for name, times in seconds.items():
-        ratios[name] = statistics.median(
-            slow / fast for slow, fast in zip(seconds["port"], times, strict=True))
+        ratios[name] = statistics.median(slow / fast for slow, fast in zip(seconds["port"], times, strict=True))
         rows = (moved[name] - moved["port"]).abs().amax(1)  # (samples,)
         differences[name] = float(rows.max())
-        print(f"{name:15s} {sum(times):7.1f} s, {statistics.median(times):6.2f} s a turn, ratio "
-              f"{ratios[name]:.2f}; latents differ by {differences[name]:.1e} at most, "
-              f"{int((rows > LARGEST_DIFFERENCE).sum())} by more than {LARGEST_DIFFERENCE:.0e}")
+        print(
+            f"{name:15s} {sum(times):7.1f} s, {statistics.median(times):6.2f} s a turn, ratio "
+            f"{ratios[name]:.2f}; latents differ by {differences[name]:.1e} at most, "
+            f"{int((rows > LARGEST_DIFFERENCE).sum())} by more than {LARGEST_DIFFERENCE:.0e}"
+        )
     print(f"mean distance moved: {float((moved['port'] - z_y).norm(dim=1).mean()):.3f}")
     fine = ratios["frozen"] >= LEAST_RATIO and differences["frozen"] <= LARGEST_DIFFERENCE
-    print(f"frozen: ratio >= {LEAST_RATIO} and difference <= {LARGEST_DIFFERENCE:.0e}: "
-          f"{'yes' if fine else 'NO'}")
+    print(f"frozen: ratio >= {LEAST_RATIO} and difference <= {LARGEST_DIFFERENCE:.0e}: {'yes' if fine else 'NO'}")
     return 0 if fine else 1
 
 

@@ -51,8 +51,11 @@ def emd_solvers(x: torch.Tensor, y: torch.Tensor) -> None:
         scipy = best(lambda cost=cost: _assignment(x, y, cost))
         difference = abs(metrics.emd(x, y, cost=cost) - _assignment(x, y, cost))
         row(f"EMD 1000 x 1000, {cost}, metrics.emd (POT)", pot)
-        row(f"EMD 1000 x 1000, {cost}, scipy's assignment", scipy,
-            f"{scipy / pot:.1f} times the time; values differ by {difference:.0e}")
+        row(
+            f"EMD 1000 x 1000, {cost}, scipy's assignment",
+            scipy,
+            f"{scipy / pot:.1f} times the time; values differ by {difference:.0e}",
+        )
 
 
 def _assignment(x: torch.Tensor, y: torch.Tensor, cost: str) -> float:
@@ -66,8 +69,11 @@ def throughput(pair: Pair, y: torch.Tensor, z_y: torch.Tensor) -> None:
     for wanted in (False, True):
         pair.discriminator.requires_grad_(wanted)
         seconds = best(lambda: target_dot(pair.logit, y, 1.7, steps=STEPS, optimizer=adam))
-        row(f"target_dot, 1000 points, 100 steps, D requires grad: {wanted}", seconds,
-            f"{work / seconds:,.0f} points x steps / s")
+        row(
+            f"target_dot, 1000 points, 100 steps, D requires grad: {wanted}",
+            seconds,
+            f"{work / seconds:,.0f} points x steps / s",
+        )
     seconds = best(lambda: latent_dot(pair, z_y, 1.0, steps=STEPS))
     row("latent_dot, 1000 latents, 100 steps", seconds, f"{work / seconds:,.0f} points x steps / s")
 

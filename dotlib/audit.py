@@ -10,15 +10,15 @@ from dotlib import figure3, lipschitz, metrics, paired, published, records, tran
 from dotlib.config import Figure3
 from dotlib.figure3 import Subject
 
-READINGS = (("sqeuclidean", "random"), ("sqeuclidean", "balanced"),
-            ("euclidean", "random"), ("euclidean", "balanced"))
+READINGS = (("sqeuclidean", "random"), ("sqeuclidean", "balanced"), ("euclidean", "random"), ("euclidean", "balanced"))
 PUBLISHED = READINGS[0]
 READING_NAMES = {"sqeuclidean": "squared cost", "euclidean": "W1 cost"}
 CLIP = 2.0  # the released code confines each coordinate to [-2, 2] after every update
 
 
-def readings(what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int,
-             trials: int) -> dict[tuple[str, str], dict[str, np.ndarray]]:
+def readings(
+    what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, trials: int
+) -> dict[tuple[str, str], dict[str, np.ndarray]]:
     """EMDs of one set of moved points under every reading of the text, with a floor.
 
     Cost squared (as POT's default in the released code) or not (as in the theory); target drawn at
@@ -30,10 +30,17 @@ def readings(what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int,
     """
     possible = [r for r in READINGS if r[1] == "random" or what.data.modes is not None]
     some = {method: points[:trials] for method, points in sets.items()}, replace(c, trials=trials)
-    return {(cost, sampling): figure3.distances(
-                what, *((sets, c) if (cost, sampling) == PUBLISHED else some), seed, cost=cost,
-                sampling=sampling, floor=True)
-            for cost, sampling in possible}
+    return {
+        (cost, sampling): figure3.distances(
+            what,
+            *((sets, c) if (cost, sampling) == PUBLISHED else some),
+            seed,
+            cost=cost,
+            sampling=sampling,
+            floor=True,
+        )
+        for cost, sampling in possible
+    }
 
 
 def compare(emd: dict[str, np.ndarray], first: str, second: str, *, profile: str) -> str:
@@ -50,8 +57,9 @@ def compare(emd: dict[str, np.ndarray], first: str, second: str, *, profile: str
     return "better" if mean < 0 else "worse"
 
 
-def settings_of_descent(K_eff: float, c: Figure3, *, K_paper: float,
-                        K_notebook: float) -> dict[str, tuple[float, dict]]:
+def settings_of_descent(
+    K_eff: float, c: Figure3, *, K_paper: float, K_notebook: float
+) -> dict[str, tuple[float, dict]]:
     """Label -> (constant, changed options of `transport.target_dot`), each one change away.
 
     K_paper and K_notebook are the two published constants; they belong to the authors' critic, so
@@ -71,8 +79,9 @@ def settings_of_descent(K_eff: float, c: Figure3, *, K_paper: float,
     }
 
 
-def sensitivity(what: Subject, y: Tensor, c: Figure3, seed: int,
-                settings: dict[str, tuple[float, dict]]) -> dict[str, dict[str, np.ndarray]]:
+def sensitivity(
+    what: Subject, y: Tensor, c: Figure3, seed: int, settings: dict[str, tuple[float, dict]]
+) -> dict[str, dict[str, np.ndarray]]:
     """Each setting on the same generated points y, (trials, points, 2).
 
     Returns label -> {"emd": W1 to the training points (trials,), "length": mean distance moved
@@ -83,16 +92,15 @@ def sensitivity(what: Subject, y: Tensor, c: Figure3, seed: int,
     results = {}
     for label, (K, changes) in settings.items():
         steps = range(changes.get("steps", c.steps) + 1)
-        paths = [figure3.move(what, part, K, c, "dot", snapshots=steps, **changes).points
-                 for part in y]  # (steps + 1, points, 2) each
+        paths = [
+            figure3.move(what, part, K, c, "dot", snapshots=steps, **changes).points for part in y
+        ]  # (steps + 1, points, 2) each
         moved = torch.stack([path[-1] for path in paths])
-        emd = figure3.distances(what, {"dot": moved}, few, seed, cost="euclidean",
-                                sampling=best_sampling(what))
+        emd = figure3.distances(what, {"dot": moved}, few, seed, cost="euclidean", sampling=best_sampling(what))
         results[label] = {
             "emd": emd["dot"],
             "length": (moved - y).norm(dim=2).mean(1).numpy(),
-            "outside": np.array([(path.abs() > CLIP).any(2).any(0).float().mean()
-                                 for path in paths]),
+            "outside": np.array([(path.abs() > CLIP).any(2).any(0).float().mean() for path in paths]),
         }
     return results
 
@@ -104,9 +112,10 @@ def monge_gaps(sets: dict[str, Tensor]) -> dict[str, np.ndarray]:
     does not.
     """
     y = sets["g"]
-    return {method: np.array([metrics.monge_gap(a, b)
-                              for a, b in zip(y, sets[method], strict=True)])
-            for method in ("dot", "naive")}
+    return {
+        method: np.array([metrics.monge_gap(a, b) for a, b in zip(y, sets[method], strict=True)])
+        for method in ("dot", "naive")
+    }
 
 
 def best_sampling(what: Subject) -> str:
@@ -114,9 +123,15 @@ def best_sampling(what: Subject) -> str:
     return "random" if what.data.modes is None else "balanced"
 
 
-def fill_record(run: records.Record, *, K_eff: float,
-                emds: dict[tuple[str, str], dict[str, np.ndarray]], gaps: dict[str, np.ndarray],
-                few: dict[str, dict[str, np.ndarray]], curve: lipschitz.LipschitzCurve) -> None:
+def fill_record(
+    run: records.Record,
+    *,
+    K_eff: float,
+    emds: dict[tuple[str, str], dict[str, np.ndarray]],
+    gaps: dict[str, np.ndarray],
+    few: dict[str, dict[str, np.ndarray]],
+    curve: lipschitz.LipschitzCurve,
+) -> None:
     """Put everything that the audit measures on one pair into its record.
 
     emds:   from `readings`; gaps: from `monge_gaps`; few: from `sensitivity`.
@@ -129,11 +144,13 @@ def fill_record(run: records.Record, *, K_eff: float,
             _put(run, f"emd_{cost}_{sampling}_{method}", per_trial, unit)
         for first, second, _ in figure3.CLAIMS:
             mean, interval = paired.interval(values[first], values[second])
-            run.put(f"{first}_minus_{second}_{cost}_{sampling}", mean, interval=interval,
-                    n=len(values[first]), unit=unit)
+            run.put(
+                f"{first}_minus_{second}_{cost}_{sampling}", mean, interval=interval, n=len(values[first]), unit=unit
+            )
             claim = f"{figure3.NAMES[first]} against {figure3.NAMES[second]}"
             run.verdicts[f"{READING_NAMES[cost]}, {sampling}: {claim}"] = compare(
-                values, first, second, profile=run.profile)
+                values, first, second, profile=run.profile
+            )
     for method, per_trial in gaps.items():
         _put(run, f"monge_gap_{method}", per_trial, figure3.PLAIN)
     for label, values in few.items():
@@ -144,5 +161,4 @@ def fill_record(run: records.Record, *, K_eff: float,
 
 
 def _put(run: records.Record, name: str, per_trial: np.ndarray, unit: str) -> None:
-    run.put(name, float(per_trial.mean()), sd=float(per_trial.std(ddof=1)), n=len(per_trial),
-            unit=unit)
+    run.put(name, float(per_trial.mean()), sd=float(per_trial.std(ddof=1)), n=len(per_trial), unit=unit)

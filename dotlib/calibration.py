@@ -111,8 +111,10 @@ class Isotonic:
     def __call__(self, logits: Tensor) -> Tensor:
         """Log odds, (B,). Raises BadInput for logits that require a gradient: steps have none."""
         if logits.requires_grad:
-            raise BadInput("logits: isotonic calibration has no useful gradient, found logits that "
-                           "require one; use logistic, or evaluate under torch.no_grad()")
+            raise BadInput(
+                "logits: isotonic calibration has no useful gradient, found logits that "
+                "require one; use logistic, or evaluate under torch.no_grad()"
+            )
         p = np.interp(logits.double().cpu().numpy(), self.thresholds, self.probabilities)  # (B,)
         return torch.from_numpy(np.log(p) - np.log1p(-p)).to(logits)
 
@@ -159,8 +161,10 @@ class Calibrated(Sampler):
             return self.inner.prepare(pair, rng)
         _, x, fake_logits = proposals(pair, self.fakes, rng)
         if (self.real.shape[1:], self.real.dtype) != (x.shape[1:], x.dtype):
-            raise BadInput(f"real: rows of shape {tuple(self.real.shape[1:])}, {self.real.dtype}; "
-                           f"bring them to those of G, {tuple(x.shape[1:])}, {x.dtype}")
+            raise BadInput(
+                f"real: rows of shape {tuple(self.real.shape[1:])}, {self.real.dtype}; "
+                f"bring them to those of G, {tuple(x.shape[1:])}, {x.dtype}"
+            )
         real_logits = logits(pair, self.real.to(device_of(pair)))
         return self.inner.prepare(with_logits(pair, fit(self.how, real_logits, fake_logits)), rng)
 
@@ -237,13 +241,14 @@ def _labelled(real_logits: Tensor, fake_logits: Tensor) -> tuple[np.ndarray, ...
     check_points("fake_logits", fake_logits, rank=1)
     both = [x.detach().double().cpu().numpy() for x in (real_logits, fake_logits)]
     sizes = [len(x) for x in both]
-    return (np.concatenate(both), np.repeat([True, False], sizes),
-            np.repeat([0.5 / n for n in sizes], sizes))
+    return (np.concatenate(both), np.repeat([True, False], sizes), np.repeat([0.5 / n for n in sizes], sizes))
 
 
 def _refuse_separable(real: np.ndarray, fake: np.ndarray, overlap: float) -> None:
     """Raise BadInput where the likelihood of a slope and an intercept has no unique maximum."""
     if min(fake.max() - real.min(), real.max() - fake.min()) <= overlap:
-        raise Unusable(f"real_logits, fake_logits: separable, {real.min():g} to {real.max():g} and "
-                       f"{fake.min():g} to {fake.max():g}, so no slope is the most likely; pass "
-                       "more rows, or data that D was not trained on, or use isotonic")
+        raise Unusable(
+            f"real_logits, fake_logits: separable, {real.min():g} to {real.max():g} and "
+            f"{fake.min():g} to {fake.max():g}, so no slope is the most likely; pass "
+            "more rows, or data that D was not trained on, or use isotonic"
+        )

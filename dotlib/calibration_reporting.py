@@ -17,25 +17,34 @@ SCORES = ("fid", "precision", "recall", "above")
 QUANTITIES = image_reporting.QUANTITIES | {"above": ("real above", "", 3)}  # name, unit, digits
 
 
-def fill_record(record: records.Record, found: Mapping[str, Match],
-                examined: Mapping[str, Examined], drawn: Mapping[str, Draws]) -> None:
+def fill_record(
+    record: records.Record, found: Mapping[str, Match], examined: Mapping[str, Examined], drawn: Mapping[str, Draws]
+) -> None:
     """Put every check, ranking and draw into the record, and what was refused, by row of Table 1.
 
     Messages of refusals are in `record.made`; their number is a value.
     """
     image_reporting.vouch(record, *(one.trained for one in found.values()))
     record.made["weights"] = {one.trained.path.name: one.trained.sha256 for one in found.values()}
-    record.made["images"] = {f"{kind}, {one.split}": one.origin for kind, one in (
-        (one.trained.settings.dataset, images.image_set(one.trained.settings.dataset, split))
-        for one in found.values() for split in ("train", "test"))}
-    record.parameters["terms"] = {row: described(one.contest.terms)[1]
-                                  for row, one in found.items()}
+    record.made["images"] = {
+        f"{kind}, {one.split}": one.origin
+        for kind, one in (
+            (one.trained.settings.dataset, images.image_set(one.trained.settings.dataset, split))
+            for one in found.values()
+            for split in ("train", "test")
+        )
+    }
+    record.parameters["terms"] = {row: described(one.contest.terms)[1] for row, one in found.items()}
     for row, one in examined.items():
         _put_examined(record, row, one)
     for row, one in drawn.items():
         for name in SCORES:
-            record.put(f"{row}, bare, {name}", float(np.mean(one.bare.scores[name])),
-                       unit=QUANTITIES[name][1], n=len(one.bare.scores[name]))
+            record.put(
+                f"{row}, bare, {name}",
+                float(np.mean(one.bare.scores[name])),
+                unit=QUANTITIES[name][1],
+                n=len(one.bare.scores[name]),
+            )
         for (method, how), point in one.points.items():
             if not point.refused:
                 _put_point(record, f"{row}, {method}, {how}", point, one.bare)
@@ -48,11 +57,11 @@ def refusals(examined: Mapping[str, Examined], drawn: Mapping[str, Draws]) -> di
     found = {}
     for row, one in examined.items():
         parts = one.checks | {"logistic, held out": one.on_held_out}
-        found |= {f"{row}, checks, {how}": part.message for how, part in parts.items()
-                  if isinstance(part, Refused)}
+        found |= {f"{row}, checks, {how}": part.message for how, part in parts.items() if isinstance(part, Refused)}
     for row, one in drawn.items():
-        found |= {f"{row}, {method}, {how}": point.refused
-                  for (method, how), point in one.points.items() if point.refused}
+        found |= {
+            f"{row}, {method}, {how}": point.refused for (method, how), point in one.points.items() if point.refused
+        }
     return found
 
 
@@ -88,8 +97,7 @@ def changes_of(drawn: Mapping[str, Draws], name: str) -> dict[str, dict]:
     found = {row: {} for row in drawn}
     for row, one in drawn.items():
         for (method, how), point in one.points.items():
-            found[row].setdefault(method, {})[NAMES[how]] = (
-                REFUSED if point.refused else change(point, one.bare, name))
+            found[row].setdefault(method, {})[NAMES[how]] = REFUSED if point.refused else change(point, one.bare, name)
     return found
 
 
@@ -99,8 +107,7 @@ def _put_examined(record: records.Record, row: str, one: Examined) -> None:
             continue
         for kind in REALS:
             record.put(f"{row}, {how}, ECE {kind}", checks.ece[kind], unit="probability")
-            record.put(f"{row}, {how}, ECE {kind} by chance", checks.chance[kind],
-                       unit="probability")
+            record.put(f"{row}, {how}, ECE {kind} by chance", checks.chance[kind], unit="probability")
         record.put(f"{row}, {how}, Z", checks.z, unit="standard errors")
         record.put(f"{row}, {how}, log E_G[r]", checks.log_ratio, unit="")
     line = one.maps["logistic"]
@@ -111,13 +118,11 @@ def _put_examined(record: records.Record, row: str, one: Examined) -> None:
         record.put(f"{row}, slope held out", one.on_held_out.slope, unit="log ratio per logit")
     record.put(f"{row}, seen above samples", one.ranking.seen, unit="")
     record.put(f"{row}, held out above samples", one.ranking.held_out, unit="")
-    record.put(f"{row}, seen minus held out", one.ranking.gap, unit="",
-               interval=one.ranking.interval)
+    record.put(f"{row}, seen minus held out", one.ranking.gap, unit="", interval=one.ranking.interval)
 
 
 def _put_point(record: records.Record, key: str, point: Point, bare: Point) -> None:
-    record.put(f"{key}, accepted", float(np.mean(point.acceptance)), unit="",
-               n=len(point.acceptance))
+    record.put(f"{key}, accepted", float(np.mean(point.acceptance)), unit="", n=len(point.acceptance))
     for name in SCORES:
         unit, n = QUANTITIES[name][1], len(point.scores[name])
         mean, interval = change(point, bare, name)

@@ -58,8 +58,9 @@ def entries(manifest: Path = MANIFEST) -> list[Entry]:
         rows = yaml.safe_load(Path(manifest).read_text(encoding="utf-8"))["runs"]
         return [Entry(**row) for row in rows]
     except (OSError, yaml.YAMLError, KeyError, TypeError, BadInput) as error:
-        raise BadFile(f"{manifest}: not a list of runs ({' '.join(str(error).split())}); see its "
-                      "first lines") from error
+        raise BadFile(
+            f"{manifest}: not a list of runs ({' '.join(str(error).split())}); see its first lines"
+        ) from error
 
 
 def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
@@ -79,8 +80,7 @@ def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
             continue
         if provenance.source_state()[1]:
             raise BadInput("source: tracked files are changed; commit them, then run the campaign")
-        lock = catalog.artifacts() / "campaign" / entry.target.parent.name / (
-            f"{entry.target.stem}.lock")
+        lock = catalog.artifacts() / "campaign" / entry.target.parent.name / (f"{entry.target.stem}.lock")
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             with filelock.FileLock(lock, timeout=0):
@@ -97,8 +97,7 @@ def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
 def _row(entry: Entry, device: str) -> Path:
     """One row of Table 1; its picture comes before its record, with which the entry is done."""
     record = image_reporting.open_record(entry.pair, entry.profile, entry.seed, entry.judge, device)
-    run = image_scores.table1(entry.pair, profile=entry.profile, seed=entry.seed,
-                              judge=entry.judge, device=device)
+    run = image_scores.table1(entry.pair, profile=entry.profile, seed=entry.seed, judge=entry.judge, device=device)
     image_reporting.fill_record(record, run)
     shown, _ = image_reporting.grid(run, SHOWN, entry.seed)
     sheets = [image_plots.sheet(rows, SHOWN) for rows in shown.values()]
@@ -111,7 +110,15 @@ def _row(entry: Entry, device: str) -> Path:
 def _page(entry: Entry, device: str) -> Path:
     """Run a page's notebook and keep the record that it writes."""
     name = entry.target.stem
-    run_notebook(NOTEBOOKS / f"{entry.page}.md", f"_build/campaign/{entry.page}-{name}.ipynb",
-                 {"profile": entry.profile, "dataset": entry.dataset, "judge": entry.judge,
-                  "device": device, "seed": entry.seed})
+    run_notebook(
+        NOTEBOOKS / f"{entry.page}.md",
+        f"_build/campaign/{entry.page}-{name}.ipynb",
+        {
+            "profile": entry.profile,
+            "dataset": entry.dataset,
+            "judge": entry.judge,
+            "device": device,
+            "seed": entry.seed,
+        },
+    )
     return records.keep(records.BUILT / entry.page / f"{name}.json", records.KEPT)

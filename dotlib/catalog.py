@@ -8,8 +8,12 @@ from dotlib.errors import BadInput, nearest
 from dotlib.image_config import KINDS, SHAPES, image_training
 
 NAMES = {"25gaussians-wgan-gp": "25gaussians", "swissroll-wgan-gp": "swissroll"}  # -> data set
-IMAGE_NAMES = {f"{dataset}-{architecture}-{kind}": (dataset, f"{architecture}-{kind}")
-               for dataset in SHAPES for architecture in ("dcgan", "resnet") for kind in KINDS}
+IMAGE_NAMES = {
+    f"{dataset}-{architecture}-{kind}": (dataset, f"{architecture}-{kind}")
+    for dataset in SHAPES
+    for architecture in ("dcgan", "resnet")
+    for kind in KINDS
+}
 
 
 def artifacts() -> Path:
@@ -23,9 +27,11 @@ def settings_of(name: str, profile: str, seed: int = 0) -> Training:
         return toy_training(NAMES[name], profile, seed)
     if name in IMAGE_NAMES:
         return image_training(*IMAGE_NAMES[name], profile, seed)
-    raise BadInput(f"name: unknown {name!r}; known: {', '.join(NAMES)}, "
-                   f"<{'|'.join(SHAPES)}>-<dcgan|resnet>-<{'|'.join(KINDS)}>"
-                   f"{nearest(name, [*NAMES, *IMAGE_NAMES])}")
+    raise BadInput(
+        f"name: unknown {name!r}; known: {', '.join(NAMES)}, "
+        f"<{'|'.join(SHAPES)}>-<dcgan|resnet>-<{'|'.join(KINDS)}>"
+        f"{nearest(name, [*NAMES, *IMAGE_NAMES])}"
+    )
 
 
 def artifact_path(name: str, *, profile: str, seed: int = 0) -> Path:

@@ -43,14 +43,14 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict]:
     content = _verified(Path(path))[0]
     try:
         length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8:8 + length])["__metadata__"]
+        header = json.loads(content[8 : 8 + length])["__metadata__"]
         if header["format"] != FORMAT:
-            raise BadFile(f"{path}: format {header['format']!r}, this version reads {FORMAT!r}; "
-                          "delete the file and make it again")
+            raise BadFile(
+                f"{path}: format {header['format']!r}, this version reads {FORMAT!r}; delete the file and make it again"
+            )
         return safetensors.torch.load(content), json.loads(header["meta"])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise BadFile(f"{path}: not a checkpoint of this suite ({error}); delete it and make it "
-                      "again") from error
+        raise BadFile(f"{path}: not a checkpoint of this suite ({error}); delete it and make it again") from error
 
 
 def digest(path: Path) -> str:
@@ -62,14 +62,15 @@ def _verified(path: Path) -> tuple[bytes, str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadFile(f"{path}: cannot be read ({error.strerror}); train it, or correct the path"
-                      ) from error
+        raise BadFile(f"{path}: cannot be read ({error.strerror}); train it, or correct the path") from error
     start, end = _digest_span(content, path)
     found = content[start:end].decode()
     blank = content[:start] + _BLANK.encode() + content[end:]
     if hashlib.sha256(blank).hexdigest() != found:
-        raise BadFile(f"{path}: its SHA-256 does not match its content; the file is damaged or "
-                      "was cut short: delete it and make it again")
+        raise BadFile(
+            f"{path}: its SHA-256 does not match its content; the file is damaged or "
+            "was cut short: delete it and make it again"
+        )
     return content, found
 
 
@@ -77,6 +78,7 @@ def _digest_span(content: bytes, path: Path) -> tuple[int, int]:
     length = int.from_bytes(content[:8], "little")
     matches = list(_DIGEST.finditer(content, 8, min(8 + length, len(content))))
     if len(matches) != 1:
-        raise BadFile(f"{path}: no SHA-256 in its header; not a checkpoint of this suite, or "
-                      "damaged: delete it and make it again")
+        raise BadFile(
+            f"{path}: no SHA-256 in its header; not a checkpoint of this suite, or damaged: delete it and make it again"
+        )
     return matches[0].span(1)

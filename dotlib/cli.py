@@ -12,14 +12,15 @@ from dotlib.errors import BadFile, BadInput, NothingAccepted, SettingsDiffer
 def train(options: argparse.Namespace) -> None:
     """Train a pair, or say that it is there."""
     from dotlib import zoo
-    trained = zoo.pair(options.name, profile=options.profile, seed=options.seed,
-                       device=options.device)
+
+    trained = zoo.pair(options.name, profile=options.profile, seed=options.seed, device=options.device)
     print(f"{trained.path}  sha256 {trained.sha256[:12]}")
 
 
 def choose_gp_weight(options: argparse.Namespace) -> None:
     """Train every candidate weight and record which G is best."""
     from dotlib import records, selection
+
     record = selection.gp_weight(options.dataset, profile=options.profile, seed=options.seed)
     print(f"{records.write(record)}  chosen {record['chosen']:g}")
 
@@ -27,9 +28,9 @@ def choose_gp_weight(options: argparse.Namespace) -> None:
 def move(options: argparse.Namespace) -> None:
     """Move the points of Figure 3, so that its pages only have to load them."""
     from dotlib import config, figure3
+
     c = config.figure3_settings(options.profile)
-    what = figure3.subject(options.dataset, weights=options.weights, profile=options.profile,
-                           seed=options.seed)
+    what = figure3.subject(options.dataset, weights=options.weights, profile=options.profile, seed=options.seed)
     K_eff = figure3.constant(what, c, options.seed).value
     figure3.moved(what, c, K_eff, options.seed)
     print(f"{what.name}: {c.trials} trials of {c.points} points moved with K_eff {K_eff:.3f}")
@@ -38,6 +39,7 @@ def move(options: argparse.Namespace) -> None:
 def judge(options: argparse.Namespace) -> None:
     """Fit the three judges of a data set, or say that they are there."""
     from dotlib import judges, jury
+
     for seed in jury.SEEDS:
         one = judges.classifier(options.dataset, profile=options.profile, seed=seed)
         print(f"{one.name}  sha256 {one.sha256[:12]}  accuracy {one.accuracy:.4f}")
@@ -46,33 +48,49 @@ def judge(options: argparse.Namespace) -> None:
 def score(options: argparse.Namespace) -> None:
     """Move and judge the samples of an image pair, so that its pages only have to load them."""
     from dotlib import image_scores
-    found = image_scores.table1(options.name, profile=options.profile, seed=options.seed,
-                                judge=options.judge, device=options.device)
-    print(f"{options.name}: {len(found.measured.rows)} rows of {found.c.sets} sets, "
-          f"k_eff {found.measured.k_eff.value:.3f}")
+
+    found = image_scores.table1(
+        options.name, profile=options.profile, seed=options.seed, judge=options.judge, device=options.device
+    )
+    print(
+        f"{options.name}: {len(found.measured.rows)} rows of {found.c.sets} sets, "
+        f"k_eff {found.measured.k_eff.value:.3f}"
+    )
 
 
 def swap(options: argparse.Namespace) -> None:
     """Move and judge the samples of an image pair by every discriminator of its data set."""
     from dotlib import image_swap
-    cells = image_swap.row_of(options.name, profile=options.profile, seed=options.seed,
-                              judge=options.judge, device=options.device)
+
+    cells = image_swap.row_of(
+        options.name, profile=options.profile, seed=options.seed, judge=options.judge, device=options.device
+    )
     print(f"{options.name}: moved by {len(cells)} discriminators")
 
 
 def sample(options: argparse.Namespace) -> None:
     """Draw from a pair by every sampler, or those named, so that pages only have to load it."""
     from dotlib import contests, frontier
-    found = contests.match(options.name, profile=options.profile, seed=options.seed,
-                           exact=options.oracle, judge=options.judge, device=options.device)
+
+    found = contests.match(
+        options.name,
+        profile=options.profile,
+        seed=options.seed,
+        exact=options.oracle,
+        judge=options.judge,
+        device=options.device,
+    )
     points = frontier.measure(found.contest, options.seed, options.method, last=options.last)
-    print(f"{found.contest.label}: {len(points)} points of {found.contest.sets} sets, "
-          f"{sum(bool(point.refused) for point in points)} refused")
+    print(
+        f"{found.contest.label}: {len(points)} points of {found.contest.sets} sets, "
+        f"{sum(bool(point.refused) for point in points)} refused"
+    )
 
 
 def picture(options: argparse.Namespace) -> None:
     """Draw both rows of Figure 3, the README's picture."""
     from dotlib import reporting
+
     reporting.picture(options.profile, options.seed).savefig(options.output)
     print(options.output)
 
@@ -80,25 +98,30 @@ def picture(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> None:
     """Execute one text notebook as the book does."""
     from dotlib import notebook
-    notebook.run_notebook(options.notebook, options.output,
-                          notebook.parse_values(options.parameter))
+
+    notebook.run_notebook(options.notebook, options.output, notebook.parse_values(options.parameter))
 
 
 def campaign(options: argparse.Namespace) -> None:
     """Do the next run of results/campaign.yml that has no record yet."""
     from dotlib import campaign as runs
+
     if options.list:
         for entry in runs.entries():
             print(f"{'recorded' if entry.target.exists() else 'missing ':8}  {entry.target.stem}")
         return
     path = runs.run_next(device=options.device)
-    print(path or "nothing to do here: the rest is recorded, or being made by another process, or "
-          "of the profile paper, which wants --device cuda")
+    print(
+        path
+        or "nothing to do here: the rest is recorded, or being made by another process, or "
+        "of the profile paper, which wants --device cuda"
+    )
 
 
 def keep(options: argparse.Namespace) -> None:
     """Copy a record of this build among the committed ones."""
     from dotlib import records
+
     for path in options.record:
         print(records.keep(path))
 
@@ -113,16 +136,14 @@ OPTIONS = {  # of the commands: flags -> what argparse is told of them
     "last": (("--last",), {"action": "store_true", "help": "only the last setting of each dial"}),
     "oracle": (("--oracle",), {"action": "store_true", "help": "2-D: the exact ratio as D"}),
     "list": (("--list",), {"action": "store_true", "help": "only say what is recorded, what not"}),
-    "parameter": (("-p", "--parameter"), {"action": "append", "default": [],
-                                          "metavar": "NAME=VALUE"}),
+    "parameter": (("-p", "--parameter"), {"action": "append", "default": [], "metavar": "NAME=VALUE"}),
     "name": (("name",), {"help": "a pair: 25gaussians-wgan-gp, digits-dcgan-sngan-ns"}),
     "toy": (("dataset",), {"help": "25gaussians or swissroll"}),
     "images": (("dataset",), {"help": "digits, mnist, cifar10 or stl10"}),
     "picture": (("output",), {"type": Path, "help": "book/_static/fig3.png"}),
     "notebook": (("notebook",), {"type": Path, "help": "notebooks/NAME.md"}),
     "output": (("output",), {"type": Path, "help": "executed/NAME.ipynb"}),
-    "record": (("record",), {"type": Path, "nargs": "+",
-                             "help": "_build/records/STEM/KEY.json"}),
+    "record": (("record",), {"type": Path, "nargs": "+", "help": "_build/records/STEM/KEY.json"}),
 }
 COMMANDS = {  # name -> function and its options
     "train": (train, "name profile seed device"),

@@ -58,10 +58,15 @@ GP_WEIGHT = {"25gaussians": 0.1, "swissroll": 0.1}
 # What a profile changes in the published schedule. "laptop" gives most of its minutes to G: a
 # narrower critic, fewer critic updates, a larger step. It was chosen by G's EMD alone.
 SCHEDULE = {
-    "smoke": {"generator_updates": 4, "warmup_updates": 2, "warmup_critic_updates": 10,
-              "critic_updates": 3, "width_D": 128, "data_size": 5_000},
-    "laptop": {"generator_updates": 8_000, "critic_updates": 3, "width_D": 128,
-               "lr_G": 1e-3, "lr_D": 1e-3},
+    "smoke": {
+        "generator_updates": 4,
+        "warmup_updates": 2,
+        "warmup_critic_updates": 10,
+        "critic_updates": 3,
+        "width_D": 128,
+        "data_size": 5_000,
+    },
+    "laptop": {"generator_updates": 8_000, "critic_updates": 3, "width_D": 128, "lr_G": 1e-3, "lr_D": 1e-3},
     "paper": {},
 }
 
@@ -130,6 +135,7 @@ AUDIT = {
     "paper": Audit(trials=10, readings=100),
 }
 
+
 def audit_settings(profile: str) -> Audit:
     """Settings of the audit. Raises BadInput for an unknown profile."""
     check_option("profile", profile, PROFILES)
@@ -143,11 +149,15 @@ NOTEBOOK_K = {"25gaussians": 1.97769, "swissroll": 1.05324}
 def refuse_difference(what: str, stored: dict, wanted: dict) -> None:
     """Raise SettingsDiffer, listing each field that differs, unless both are equal."""
     names = sorted(stored.keys() | wanted.keys())
-    differing = [f"{name}: stored {stored.get(name)!r}, wanted {wanted.get(name)!r}"
-                 for name in names if stored.get(name) != wanted.get(name)]
+    differing = [
+        f"{name}: stored {stored.get(name)!r}, wanted {wanted.get(name)!r}"
+        for name in names
+        if stored.get(name) != wanted.get(name)
+    ]
     if differing:
-        raise SettingsDiffer(f"{what}: made with other settings ({'; '.join(differing)}); "
-                             "move it away, or ask for the stored settings")
+        raise SettingsDiffer(
+            f"{what}: made with other settings ({'; '.join(differing)}); move it away, or ask for the stored settings"
+        )
 
 
 def as_settings(training: Training) -> dict:

@@ -47,20 +47,17 @@ class ToyData:
             raise BadInput('sampling: "balanced" needs modes, and this set has none; use "random"')
         count = int(self.modes.max()) + 1
         if n % count:
-            raise BadInput(f"n: {n} is not a multiple of the {count} modes; "
-                           f"use {max(count, n // count * count)}")
+            raise BadInput(f"n: {n} is not a multiple of the {count} modes; use {max(count, n // count * count)}")
         smallest = int(torch.bincount(self.modes, minlength=count).min())
         if n // count > smallest:
-            raise BadInput(f"n: {n} takes {n // count} points of each mode, and one has "
-                           f"{smallest}; draw fewer")
+            raise BadInput(f"n: {n} takes {n // count} points of each mode, and one has {smallest}; draw fewer")
         order = torch.randperm(len(self.points), generator=rng)
         order = order[torch.argsort(self.modes[order], stable=True)]  # shuffled within each mode
         starts = torch.searchsorted(self.modes[order], torch.arange(count))
         return self.points[order[(starts[:, None] + torch.arange(n // count)).flatten()]]
 
 
-def toy(name: str, rng: np.random.Generator, *, size: int = 100_000,
-        noise: str = "code") -> ToyData:
+def toy(name: str, rng: np.random.Generator, *, size: int = 100_000, noise: str = "code") -> ToyData:
     """One of the 2-D training sets of [DOT19] B.1.
 
     name:   "25gaussians" or "swissroll".
@@ -77,8 +74,7 @@ def toy(name: str, rng: np.random.Generator, *, size: int = 100_000,
         return _gaussians(rng, size, GAUSSIANS_STD[noise])
     from sklearn.datasets import make_swiss_roll  # here: two seconds that others need not wait for
 
-    roll, _ = make_swiss_roll(size, noise=SWISSROLL_NOISE,
-                              random_state=int(rng.integers(2**31 - 1)))
+    roll, _ = make_swiss_roll(size, noise=SWISSROLL_NOISE, random_state=int(rng.integers(2**31 - 1)))
     points = np.ascontiguousarray(roll[:, [0, 2]]) / SWISSROLL_SCALE
     return ToyData(torch.from_numpy(points.astype(np.float32)), None)
 

@@ -41,8 +41,7 @@ class Adam:
         for beta in self.betas:
             check_not_negative("betas", beta, "the paper's are (0.0, 0.9)")
         if len(self.betas) != 2 or max(self.betas) >= 1:
-            raise BadInput(f"betas: expected two numbers in [0, 1), found {self.betas!r}; "
-                           "the paper's are (0.0, 0.9)")
+            raise BadInput(f"betas: expected two numbers in [0, 1), found {self.betas!r}; the paper's are (0.0, 0.9)")
 
     def on(self, z: Tensor) -> torch.optim.Optimizer:
         """The update rule bound to the tensor it will move, in place."""
@@ -110,8 +109,9 @@ def check_objective(value: Tensor, step: int) -> None:
     """Refuse an objective, (B,), that is not finite."""
     if not torch.isfinite(value).all():
         bad = int((~torch.isfinite(value)).sum())
-        raise BadInput(f"objective: NaN or infinity at step {step} in {bad} of {len(value)} rows; "
-                       "check the logits of D, lower lr")
+        raise BadInput(
+            f"objective: NaN or infinity at step {step} in {bad} of {len(value)} rows; check the logits of D, lower lr"
+        )
 
 
 def check_connected(logit: Tensor, x: Tensor) -> None:
@@ -125,8 +125,10 @@ def check_connected(logit: Tensor, x: Tensor) -> None:
             return
         seen.add(node)
         todo += [following for following, _ in node.next_functions]
-    raise BadInput("discriminator: autograd does not connect its logits to the points; remove "
-                   ".detach(), .numpy() or torch.no_grad() from D and G")
+    raise BadInput(
+        "discriminator: autograd does not connect its logits to the points; remove "
+        ".detach(), .numpy() or torch.no_grad() from D and G"
+    )
 
 
 @contextmanager
@@ -138,5 +140,7 @@ def explain_mismatch(name: str, x: Tensor) -> Iterator[None]:
         raise
     except RuntimeError as fault:
         first_line = str(fault).strip().splitlines()[0]
-        raise BadInput(f"{name}: the networks refused shape {tuple(x.shape)}, {x.dtype}, "
-                       f"{x.device} ({first_line}); match width, dtype and device") from fault
+        raise BadInput(
+            f"{name}: the networks refused shape {tuple(x.shape)}, {x.dtype}, "
+            f"{x.device} ({first_line}); match width, dtype and device"
+        ) from fault

@@ -54,8 +54,7 @@ class Part:
         try:
             content = self.file.read(n)
         except _DAMAGE as error:
-            raise BadFile(f"{self.what}: cannot be read ({_one_line(error)}); download it again"
-                          ) from error
+            raise BadFile(f"{self.what}: cannot be read ({_one_line(error)}); download it again") from error
         if self.folder is not None:
             self._md5.update(content)
         return content
@@ -96,16 +95,17 @@ def fetch(what: str) -> Path:
     if path.exists() and not fault(path, source):
         return path
     if given is not None:
-        raise BadFile(f"{given}: holds no {what}; {by_hand(what)}, or unset DOTLIB_DATA to have it "
-                      "downloaded")
+        raise BadFile(f"{given}: holds no {what}; {by_hand(what)}, or unset DOTLIB_DATA to have it downloaded")
     try:
         with atomic.only_maker(path):
             if fault(path, source):
                 path.unlink(missing_ok=True)
                 _download(what, source, path.parent)
     except OSError as error:
-        raise BadFile(f"{path.parent}: the cache cannot be used ({_one_line(error)}); set "
-                      f"DOTLIB_CACHE to another folder, or {by_hand(what)}") from error
+        raise BadFile(
+            f"{path.parent}: the cache cannot be used ({_one_line(error)}); set "
+            f"DOTLIB_CACHE to another folder, or {by_hand(what)}"
+        ) from error
     return path
 
 
@@ -127,9 +127,11 @@ def fault(path: Path, source: Source) -> str:
 
 def by_hand(what: str) -> str:
     """The remedy where a download fails, without a full stop."""
-    return (f"get {SOURCES[what].urls[0]} by hand (sha256 {SOURCES[what].sha256}"
-            f"{' once unpacked' if SOURCES[what].packed else ''}) and put the file into the folder "
-            "that DOTLIB_DATA names")
+    return (
+        f"get {SOURCES[what].urls[0]} by hand (sha256 {SOURCES[what].sha256}"
+        f"{' once unpacked' if SOURCES[what].packed else ''}) and put the file into the folder "
+        "that DOTLIB_DATA names"
+    )
 
 
 def parts(names: Sequence[str], archive: str) -> Iterator[Part]:
@@ -148,8 +150,9 @@ def parts(names: Sequence[str], archive: str) -> Iterator[Part]:
         try:
             file = path.open("rb")
         except OSError as error:
-            raise BadFile(f"{path}: cannot be read ({error.strerror}); take it from {archive}: "
-                          f"{by_hand(archive)}") from error
+            raise BadFile(
+                f"{path}: cannot be read ({error.strerror}); take it from {archive}: {by_hand(archive)}"
+            ) from error
         with file:
             yield Part(name, str(path), path.stat().st_size, file, path.parent)
 
@@ -175,13 +178,13 @@ def _members(path: Path, names: Sequence[str]) -> Iterator[Part]:
             for member in tar:
                 if member.name in wanted and member.isfile():
                     wanted.remove(member.name)
-                    yield Part(member.name, f"{path}: {member.name}", member.size,
-                               tar.extractfile(member), None)
+                    yield Part(member.name, f"{path}: {member.name}", member.size, tar.extractfile(member), None)
                 if not wanted:
                     return
     except _DAMAGE as error:
-        raise BadFile(f"{path}: not a whole tar.gz archive ({_one_line(error)}); delete it and "
-                      "download it again") from error
+        raise BadFile(
+            f"{path}: not a whole tar.gz archive ({_one_line(error)}); delete it and download it again"
+        ) from error
     raise BadFile(f"{path}: holds no {', '.join(sorted(wanted))}; delete it and download it again")
 
 
@@ -190,8 +193,7 @@ def _download(what: str, source: Source, folder: Path) -> None:
     faults = []
     for url in source.urls:
         known = None if source.packed else f"sha256:{source.sha256}"
-        registry = pooch.create(folder, "", registry={what: known}, urls={what: url},
-                                retry_if_failed=1)
+        registry = pooch.create(folder, "", registry={what: known}, urls={what: url}, retry_if_failed=1)
         try:
             with _quiet():
                 registry.fetch(what, downloader=_checked(source))
@@ -203,8 +205,7 @@ def _download(what: str, source: Source, folder: Path) -> None:
 
 def _checked(source: Source) -> Callable[[str, str, object], None]:
     """Pooch's HTTP download, followed by our check; a bar on a terminal only."""
-    http = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 20,
-                                timeout=TIMEOUT)
+    http = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 20, timeout=TIMEOUT)
 
     def download(url: str, output_file: str, registry: object) -> None:
         http(url, output_file, registry)

@@ -117,7 +117,8 @@ class Optimum:
             gap=abs(self.dual_value(D) - self.distance),
             excess=lipschitz_norm(D(everywhere), everywhere) - 1,
             negative=max(0.0, -float(slack.min())),
-            on_plan=float(slack[self.support].abs().max()))
+            on_plan=float(slack[self.support].abs().max()),
+        )
 
     def argmin(self, D: Potential, candidates: Tensor, *, steps: int = 11) -> Argmin:
         """Compare the objective of eq. (16) at x = y with candidates and with segments.
@@ -131,9 +132,11 @@ class Optimum:
         t = torch.linspace(0, 1, steps, dtype=torch.float64)[:, None, None]
         segment = t * self.y + (1 - t) * self.images()  # (steps, M, d)
         along = torch.stack([(x - self.y).norm(dim=1) - D(x) for x in segment])
-        return Argmin(lower=max(0.0, float((start - grid.amin(0)).max())),
-                      spread=float((along - start).abs().max()),
-                      tight=float((self.slackness(D) < TIGHT).double().sum(0).mean()))
+        return Argmin(
+            lower=max(0.0, float((start - grid.amin(0)).max())),
+            spread=float((along - start).abs().max()),
+            tight=float((self.slackness(D) < TIGHT).double().sum(0).mean()),
+        )
 
     def images(self) -> Tensor:
         """(M, d): T(y_j), the x_i that sends y_j most of its mass. A map where the plan is one."""
@@ -157,8 +160,9 @@ def solve(x: Tensor, y: Tensor, *, a: Tensor | None = None, b: Tensor | None = N
         try:
             plan, log = ot.emd(a, b, distances(x, y), numItermax=ITERATIONS, log=True)
         except UserWarning as warning:
-            raise RuntimeError(f"POT found no optimal plan for {len(x)} against {len(y)} points: "
-                               f"{warning}") from warning
+            raise RuntimeError(
+                f"POT found no optimal plan for {len(x)} against {len(y)} points: {warning}"
+            ) from warning
     return Optimum(x, a, y, b, plan, log["u"], log["v"])
 
 
@@ -179,8 +183,7 @@ def lipschitz_norm(values: Tensor, points: Tensor) -> float:
     """
     check_points("points", points)
     if values.shape != points.shape[:1]:
-        raise BadInput(f"values: found shape {tuple(values.shape)} for {len(points)} points; "
-                       "pass one value a point")
+        raise BadInput(f"values: found shape {tuple(values.shape)} for {len(points)} points; pass one value a point")
     rise = (values[:, None] - values[None, :]).abs()
     run = distances(points, points)
     if not (run > 0).any():
@@ -192,11 +195,12 @@ def _weights(name: str, weights: Tensor | None, size: int) -> Tensor:
     if weights is None:
         return torch.full((size,), 1 / size, dtype=torch.float64)
     if weights.shape != (size,):
-        raise BadInput(f"{name}: found shape {tuple(weights.shape)} for {size} points; "
-                       "pass one weight a point")
+        raise BadInput(f"{name}: found shape {tuple(weights.shape)} for {size} points; pass one weight a point")
     weights = weights.detach().double()
     if not (weights > 0).all() or abs(float(weights.sum()) - 1) > 1e-9:
-        raise BadInput(f"{name}: expected positive weights with sum 1, found minimum "
-                       f"{float(weights.min()):g}, sum {float(weights.sum()):g}; drop empty points "
-                       "and divide by the sum")
+        raise BadInput(
+            f"{name}: expected positive weights with sum 1, found minimum "
+            f"{float(weights.min()):g}, sum {float(weights.sum()):g}; drop empty points "
+            "and divide by the sum"
+        )
     return weights

@@ -44,23 +44,24 @@ def check_points(name: str, x: Tensor, *, width: int | None = None, rank: int | 
     import torch  # here, so that the workflow can read names and settings without it
 
     if not isinstance(x, torch.Tensor):
-        raise BadInput(f"{name}: expected a torch tensor, found {type(x).__name__}; "
-                       "convert it with torch.as_tensor")
+        raise BadInput(f"{name}: expected a torch tensor, found {type(x).__name__}; convert it with torch.as_tensor")
     if not x.is_floating_point():
         raise BadInput(f"{name}: expected floating point, found {x.dtype}; call .float() first")
     if x.ndim != rank if rank is not None else x.ndim < 2:
         wanted = f"{rank} axes" if rank is not None else "two or more axes"
-        raise BadInput(f"{name}: expected {wanted}, found shape {tuple(x.shape)}; "
-                       "put one point in each row")
+        raise BadInput(f"{name}: expected {wanted}, found shape {tuple(x.shape)}; put one point in each row")
     if x.shape[0] == 0:
         raise BadInput(f"{name}: found an empty batch, shape {tuple(x.shape)}; pass at least 1 row")
     if width is not None and x.shape[-1] != width:
-        raise BadInput(f"{name}: expected width {width}, found shape {tuple(x.shape)}; "
-                       "check which space these points live in")
+        raise BadInput(
+            f"{name}: expected width {width}, found shape {tuple(x.shape)}; check which space these points live in"
+        )
     if not torch.isfinite(x).all():
         bad = int((~torch.isfinite(x)).reshape(x.shape[0], -1).any(1).sum())
-        raise BadInput(f"{name}: found NaN or infinity in {bad} of {x.shape[0]} rows; remove them "
-                       "or look for the step that diverged")
+        raise BadInput(
+            f"{name}: found NaN or infinity in {bad} of {x.shape[0]} rows; remove them "
+            "or look for the step that diverged"
+        )
 
 
 def check_positive(name: str, value: float, remedy: str) -> None:
@@ -78,16 +79,14 @@ def check_not_negative(name: str, value: float, remedy: str) -> None:
 def check_count(name: str, value: int, least: int = 1) -> None:
     """Refuse anything but an integer of at least `least`. Raises BadInput."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise BadInput(f"{name}: expected an integer >= {least}, found {value!r}; "
-                       f"pass a whole number from {least} up")
+        raise BadInput(f"{name}: expected an integer >= {least}, found {value!r}; pass a whole number from {least} up")
 
 
 def check_option(name: str, value: str, options: Iterable[str]) -> None:
     """Refuse a word that is not among the options. Raises BadInput, listing them."""
     known = sorted(options)
     if value not in known:
-        raise BadInput(f"{name}: unknown {value!r}; known: {', '.join(known)}"
-                       f"{nearest(value, known)}")
+        raise BadInput(f"{name}: unknown {value!r}; known: {', '.join(known)}{nearest(value, known)}")
 
 
 def check_device(device: str) -> None:
@@ -98,8 +97,7 @@ def check_device(device: str) -> None:
         torch.empty(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise BadInput(f"device: cannot use {device!r} ({reason}); use cpu, or cuda where there "
-                       "is one") from error
+        raise BadInput(f"device: cannot use {device!r} ({reason}); use cpu, or cuda where there is one") from error
 
 
 def nearest(value: object, known: Iterable[str]) -> str:

@@ -91,10 +91,11 @@ def subject(dataset: str, *, weights: str, profile: str, seed: int) -> Subject:
         pair, digests = official.load_pair(dataset)
         return Subject(f"{dataset}-authors", dataset, pair, points, "the authors' weights", digests)
     trained = zoo.pair(f"{dataset}-wgan-gp", profile=profile, seed=seed)
-    origin = (f"trained here, {settings.generator_updates} updates of G, penalty weight "
-              f"{settings.gp_weight:g}, training {settings.key()}")
-    return Subject(dataset, dataset, trained.pair, points, origin,
-                   {trained.path.name: trained.sha256})
+    origin = (
+        f"trained here, {settings.generator_updates} updates of G, penalty weight "
+        f"{settings.gp_weight:g}, training {settings.key()}"
+    )
+    return Subject(dataset, dataset, trained.pair, points, origin, {trained.path.name: trained.sha256})
 
 
 def subjects(dataset: str, *, weights: str, profile: str, seed: int) -> dict[str, Subject]:
@@ -106,15 +107,17 @@ def subjects(dataset: str, *, weights: str, profile: str, seed: int) -> dict[str
     kinds = (weights,)
     if weights == "auto":
         kinds = ("trained", "authors") if official.folder() else ("trained",)
-    found = [subject(name, weights=kind, profile=profile, seed=seed)
-             for name in toy_datasets(dataset) for kind in kinds]
+    found = [
+        subject(name, weights=kind, profile=profile, seed=seed) for name in toy_datasets(dataset) for kind in kinds
+    ]
     return {one.name: one for one in found}
 
 
 def constant(what: Subject, c: Figure3, seed: int) -> lipschitz.LipschitzEstimate:
     """K_eff by the recipe of B.1: maximum over 100 pairs of p_G, mean over 10 repeats."""
-    return lipschitz.target_constant(what.pair.logit, what.generate, n_pairs=c.pairs,
-                                     repeats=c.repeats, rng=generator(seed, "K_eff", what.name))
+    return lipschitz.target_constant(
+        what.pair.logit, what.generate, n_pairs=c.pairs, repeats=c.repeats, rng=generator(seed, "K_eff", what.name)
+    )
 
 
 def moved(what: Subject, c: Figure3, K_eff: float, seed: int) -> dict[str, Tensor]:
@@ -128,20 +131,22 @@ def moved(what: Subject, c: Figure3, K_eff: float, seed: int) -> dict[str, Tenso
         if not path.exists():
             with atomic.only_maker(path):
                 if not path.exists():
-                    checkpoints.save(path, _move_block(what, c, K_eff, seed, start, size),
-                                     {"made": provenance.here()})
+                    checkpoints.save(path, _move_block(what, c, K_eff, seed, start, size), {"made": provenance.here()})
         blocks.append(checkpoints.load(path)[0])
     return {method: torch.cat([block[method] for block in blocks]) for method in METHODS}
 
 
-def move(what: Subject, y: Tensor, K_eff: float, c: Figure3, method: str,
-         **changes: object) -> transport.Trajectory:
+def move(what: Subject, y: Tensor, K_eff: float, c: Figure3, method: str, **changes: object) -> transport.Trajectory:
     """Algorithm 1 on points y (B, 2) with the settings of B.1, or the naive ascent, eq. (56).
 
     changes:  options of `transport.target_dot` that replace the published ones.
     """
-    options = {"steps": c.steps, "optimizer": transport.Adam(c.lr, c.betas), "delta": c.delta,
-               "cost": "none" if method == "naive" else "l2"}
+    options = {
+        "steps": c.steps,
+        "optimizer": transport.Adam(c.lr, c.betas),
+        "delta": c.delta,
+        "cost": "none" if method == "naive" else "l2",
+    }
     return transport.target_dot(what.pair.logit, y, K_eff, **(options | changes))
 
 
@@ -150,15 +155,15 @@ def latents(what: Subject, c: Figure3, seed: int, trial: int) -> Tensor:
     return what.pair.prior.sample(c.points, generator(seed, "latents", what.name, str(trial)))
 
 
-def target(what: Subject, c: Figure3, seed: int, trial: int, sampling: str,
-           part: str = "target") -> Tensor:
+def target(what: Subject, c: Figure3, seed: int, trial: int, sampling: str, part: str = "target") -> Tensor:
     """Training points of one trial, (points, 2). part: another word is an independent draw."""
     rng = generator(seed, part, what.name, sampling, str(trial))
     return what.data.draw(c.points, rng, sampling=sampling)
 
 
-def distances(what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, *, cost: str,
-              sampling: str, floor: bool = False) -> dict[str, np.ndarray]:
+def distances(
+    what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, *, cost: str, sampling: str, floor: bool = False
+) -> dict[str, np.ndarray]:
     """EMD of every trial: method -> (trials,), against the same target points for all methods.
 
     Computed once and then read from its file.
@@ -166,17 +171,29 @@ def distances(what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, *, 
     floor:  adds "real": a second, independent draw of training points in the methods' place.
     """
     names = (*sets, *(("real",) if floor else ()))
-    path = score_files.path_of("emd", what.name, [
-        [_digest(points) for points in sets.values()], names, _digest(what.data.points),
-        [c.trials, c.points], seed, cost, sampling, score_files.code_of("metrics", "data"),
-        score_files.code_of_functions(_distances, target)], "distances")
-    found = score_files.made_once(path, lambda: _distances(what, sets, c, seed, cost, sampling,
-                                                           floor))
+    path = score_files.path_of(
+        "emd",
+        what.name,
+        [
+            [_digest(points) for points in sets.values()],
+            names,
+            _digest(what.data.points),
+            [c.trials, c.points],
+            seed,
+            cost,
+            sampling,
+            score_files.code_of("metrics", "data"),
+            score_files.code_of_functions(_distances, target),
+        ],
+        "distances",
+    )
+    found = score_files.made_once(path, lambda: _distances(what, sets, c, seed, cost, sampling, floor))
     return {name: np.asarray(found[name]) for name in names}
 
 
-def _distances(what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, cost: str,
-               sampling: str, floor: bool) -> dict[str, list[float]]:
+def _distances(
+    what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, cost: str, sampling: str, floor: bool
+) -> dict[str, list[float]]:
     result = {name: [] for name in (*sets, *(("real",) if floor else ()))}
     bar = tqdm(range(c.trials), desc=f"EMD {what.name} {cost} {sampling}", disable=None)
     for trial in bar:
@@ -191,23 +208,24 @@ def _distances(what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, co
 
 def _digest(points: Tensor) -> str:
     content = points.detach().cpu().contiguous()
-    return hashlib.sha256(f"{tuple(content.shape)}".encode() + content.numpy().tobytes()
-                          ).hexdigest()
+    return hashlib.sha256(f"{tuple(content.shape)}".encode() + content.numpy().tobytes()).hexdigest()
 
 
-def _move_block(what: Subject, c: Figure3, K_eff: float, seed: int, start: int,
-                size: int) -> dict[str, Tensor]:
+def _move_block(what: Subject, c: Figure3, K_eff: float, seed: int, start: int, size: int) -> dict[str, Tensor]:
     z = torch.cat([latents(what, c, seed, trial) for trial in range(start, start + size)])
     with torch.no_grad():
         y = what.pair.generate(z)
-    final = {"g": y} | {method: move(what, y, K_eff, c, method, batch_size=c.points).final
-                        for method in ("dot", "naive")}
+    final = {"g": y} | {
+        method: move(what, y, K_eff, c, method, batch_size=c.points).final for method in ("dot", "naive")
+    }
     return {method: points.reshape(size, c.points, 2) for method, points in final.items()}
 
 
 def _key(what: Subject, c: Figure3, K_eff: float, seed: int) -> str:
     settings = {k: v for k, v in asdict(c).items() if k != "trials"}
-    code = [torch.__version__, *map(inspect.getsource, (transport, descent, pairs, priors, mlp,
-                                                        seeding, move, latents, _move_block))]
+    code = [
+        torch.__version__,
+        *map(inspect.getsource, (transport, descent, pairs, priors, mlp, seeding, move, latents, _move_block)),
+    ]
     text = json.dumps([what.name, what.digests, settings, K_eff, seed, code], sort_keys=True)
     return f"{what.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

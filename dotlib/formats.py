@@ -44,20 +44,25 @@ def idx(content: bytes, what: str) -> np.ndarray:
     first, then the items, the last axis fastest. Raises BadFile.
     """
     if len(content) < 4 or content[:2] != b"\0\0":
-        raise BadFile(f"{what}: not an IDX file (it begins with {content[:4].hex() or 'nothing'}); "
-                      f"{_AGAIN}, and unpack a .gz only once")
+        raise BadFile(
+            f"{what}: not an IDX file (it begins with {content[:4].hex() or 'nothing'}); "
+            f"{_AGAIN}, and unpack a .gz only once"
+        )
     kind, axes = content[2], content[3]
     if kind != IDX_UINT8 or axes not in (1, 3):
-        raise BadFile(f"{what}: IDX type 0x{kind:02x} with {axes} axes, expected 0x08 with 1 or 3; "
-                      "give MNIST's own file")
+        raise BadFile(
+            f"{what}: IDX type 0x{kind:02x} with {axes} axes, expected 0x08 with 1 or 3; give MNIST's own file"
+        )
     start = 4 + 4 * axes
     if len(content) < start:
         raise BadFile(f"{what}: cut short within its header, {len(content)} bytes; {_AGAIN}")
     shape = struct.unpack(f">{axes}I", content[4:start])
     items, found = math.prod(shape), len(content) - start  # whole numbers: no overflow
     if items != found or items == 0:
-        raise BadFile(f"{what}: its header declares {' x '.join(map(str, shape))} = {items} items, "
-                      f"found {found}; it is empty, cut short or too long: {_AGAIN}")
+        raise BadFile(
+            f"{what}: its header declares {' x '.join(map(str, shape))} = {items} items, "
+            f"found {found}; it is empty, cut short or too long: {_AGAIN}"
+        )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
 
 
@@ -71,8 +76,10 @@ def cifar10(content: bytes, what: str) -> tuple[np.ndarray, np.ndarray]:
     labels = records[:, 0].copy()
     if labels.max() >= CLASSES:
         row = int((labels >= CLASSES).argmax())
-        raise BadFile(f"{what}: record {row} has label {labels[row]}, expected 0 to 9; this is not "
-                      f"CIFAR-10's binary version, or it is damaged: {_AGAIN}")
+        raise BadFile(
+            f"{what}: record {row} has label {labels[row]}, expected 0 to 9; this is not "
+            f"CIFAR-10's binary version, or it is damaged: {_AGAIN}"
+        )
     return records[:, 1:].reshape(-1, 3, 32, 32).copy(), labels
 
 
@@ -94,15 +101,18 @@ def stl10_labels(content: bytes, what: str) -> np.ndarray:
     wrong = (labels < 1) | (labels > CLASSES)
     if wrong.any():
         row = int(wrong.argmax())
-        raise BadFile(f"{what}: label {labels[row]} at position {row}, expected 1 to 10; give "
-                      f"STL-10's own file, or {_AGAIN}")
+        raise BadFile(
+            f"{what}: label {labels[row]} at position {row}, expected 1 to 10; give STL-10's own file, or {_AGAIN}"
+        )
     return labels - np.uint8(1)
 
 
 def _check_whole(content: bytes, record: int, what: str) -> None:
     if not content or len(content) % record:
-        raise BadFile(f"{what}: {len(content)} bytes, expected a multiple of {record}; it is "
-                      f"empty, cut short or of another kind: {_AGAIN}")
+        raise BadFile(
+            f"{what}: {len(content)} bytes, expected a multiple of {record}; it is "
+            f"empty, cut short or of another kind: {_AGAIN}"
+        )
 
 
 def _one_line(error: Exception) -> str:

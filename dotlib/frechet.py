@@ -77,8 +77,7 @@ class Moments:
     def merge(self, other: "Moments") -> None:
         """Take in all rows that `other` has seen."""
         if other.dim != self.dim:
-            raise BadInput(f"other: found width {other.dim} beside {self.dim}; merge features of "
-                           "one judge")
+            raise BadInput(f"other: found width {other.dim} beside {self.dim}; merge features of one judge")
         self._combine(other.n, other.mean, other.scatter)
 
     def covariance(self) -> Tensor:
@@ -106,8 +105,10 @@ def fid(*, real: Moments, fake: Moments) -> float:
     """
     for name, side in (("real", real), ("fake", fake)):
         if side.n <= side.dim:
-            raise BadInput(f"{name}: found {side.n} rows for {side.dim} features; FID needs more "
-                           "rows than features: draw more, or take a judge with fewer")
+            raise BadInput(
+                f"{name}: found {side.n} rows for {side.dim} features; FID needs more "
+                "rows than features: draw more, or take a judge with fewer"
+            )
     if real.dim != fake.dim:
         raise BadInput(f"fake: found width {fake.dim} beside {real.dim} of real; use one judge")
     means = [side.mean.numpy() for side in (real, fake)]
@@ -134,8 +135,7 @@ class FidInfinity:
     fids: tuple[float, ...]
 
 
-def fid_infinity(*, real: Moments, fake: Tensor, counts: Sequence[int],
-                 rng: torch.Generator) -> FidInfinity:
+def fid_infinity(*, real: Moments, fake: Tensor, counts: Sequence[int], rng: torch.Generator) -> FidInfinity:
     """Least squares of FID(N) = value + slope / N over `counts` (arXiv 1911.07023).
 
     fake:    (N, d) features; each point takes `count` of them at random, without replacement.
@@ -150,14 +150,12 @@ def fid_infinity(*, real: Moments, fake: Tensor, counts: Sequence[int],
             raise BadInput(f"counts: {count} exceeds the {len(fake)} rows of fake; ask for fewer")
     if len(set(counts)) < 2:
         raise BadInput(f"counts: found {counts}; a line needs two different numbers")
-    fids = [fid(real=real, fake=Moments.of(fake[torch.randperm(len(fake), generator=rng)[:count]]))
-            for count in counts]
+    fids = [fid(real=real, fake=Moments.of(fake[torch.randperm(len(fake), generator=rng)[:count]])) for count in counts]
     slope, value = np.polyfit(1 / np.asarray(counts, dtype=float), fids, 1)
     return FidInfinity(float(value), float(slope), counts, tuple(fids))
 
 
-def _near_singular(means: list[NDArray[np.float64]],
-                   covariances: list[NDArray[np.float64]]) -> float:
+def _near_singular(means: list[NDArray[np.float64]], covariances: list[NDArray[np.float64]]) -> float:
     roots = []
     for covariance in covariances:
         values, vectors = np.linalg.eigh(covariance)

@@ -28,10 +28,11 @@ def frozen(network: nn.Module, *, iterations: int = 100) -> nn.Module:
     """
     if not isinstance(network, nn.Module):
         raise BadInput(f"network: found {type(network).__name__}; pass an nn.Module")
-    if any(isinstance(part, BATCH_NORMS) and part.running_mean is None
-           for part in network.modules()):
-        raise BadInput("network: its batch norm keeps no running statistics, so the rows of a "
-                       "batch are coupled; frozen needs track_running_stats=True")
+    if any(isinstance(part, BATCH_NORMS) and part.running_mean is None for part in network.modules()):
+        raise BadInput(
+            "network: its batch norm keeps no running statistics, so the rows of a "
+            "batch are coupled; frozen needs track_running_stats=True"
+        )
     still = copy.deepcopy(network).eval()
     thermalise(still, iterations)
     for module in list(still.modules()):

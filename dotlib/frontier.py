@@ -70,8 +70,7 @@ class Point:
         return sum(rows) / len(rows)
 
 
-def measure(contest: Contest, seed: int, methods: Iterable[str] | None = None, *,
-            last: bool = False) -> list[Point]:
+def measure(contest: Contest, seed: int, methods: Iterable[str] | None = None, *, last: bool = False) -> list[Point]:
     """The points of the methods named, or of all in `samplers.METHODS`, in their order.
 
     last:  only the last setting of each dial, the published one where there is one.
@@ -96,8 +95,14 @@ def measure(contest: Contest, seed: int, methods: Iterable[str] | None = None, *
 
 def _point(method: str, dial: float, sets: list[dict]) -> Point:
     scores = {name: [one["scores"][name] for one in sets] for name in sets[0]["scores"]}
-    return Point(method, dial, scores, [Cost(**one["cost"]) for one in sets],
-                 [Cost(**one["setup"]) for one in sets], [one["acceptance"] for one in sets])
+    return Point(
+        method,
+        dial,
+        scores,
+        [Cost(**one["cost"]) for one in sets],
+        [Cost(**one["setup"]) for one in sets],
+        [one["acceptance"] for one in sets],
+    )
 
 
 def described(value: object) -> object:
@@ -106,19 +111,28 @@ def described(value: object) -> object:
         content = value.detach().cpu().contiguous().numpy().tobytes()
         return [list(value.shape), hashlib.sha256(content).hexdigest()]
     if is_dataclass(value) and not isinstance(value, type):
-        return [type(value).__name__,
-                {f.name: described(getattr(value, f.name)) for f in fields(value)}]
+        return [type(value).__name__, {f.name: described(getattr(value, f.name)) for f in fields(value)}]
     return list(value) if isinstance(value, tuple) else value
 
 
-def _made(contest: Contest, seed: int, method: str, dial: float, sampler: Sampler,
-          number: int) -> dict:
+def _made(contest: Contest, seed: int, method: str, dial: float, sampler: Sampler, number: int) -> dict:
     pair = contest.pair
     label = f"{contest.label}-{method.replace(' ', '-').lower()}-{dial:g}"
-    path = score_files.path_of("frontier", label, [
-        contest.decides, described(sampler), contest.n, seed, device_of(pair).type,
-        torch.__version__, score_files.code_of("samplers"),
-        score_files.code_of_functions(_draw, type(sampler))], f"set{number}")
+    path = score_files.path_of(
+        "frontier",
+        label,
+        [
+            contest.decides,
+            described(sampler),
+            contest.n,
+            seed,
+            device_of(pair).type,
+            torch.__version__,
+            score_files.code_of("samplers"),
+            score_files.code_of_functions(_draw, type(sampler)),
+        ],
+        f"set{number}",
+    )
     return score_files.made_once(path, lambda: _draw(contest, seed, sampler, number))
 
 
@@ -126,5 +140,9 @@ def _draw(contest: Contest, seed: int, sampler: Sampler, number: int) -> dict:
     prior = contest.pair.prior
     rng = generator(seed, "frontier", type(prior).__name__, str(prior.dim), str(number))
     drawn = sampler.draw(contest.pair, contest.n, rng)
-    return {"scores": contest.score(drawn.samples, number), "cost": asdict(drawn.cost),
-            "setup": asdict(drawn.setup), "acceptance": drawn.acceptance}
+    return {
+        "scores": contest.score(drawn.samples, number),
+        "cost": asdict(drawn.cost),
+        "setup": asdict(drawn.setup),
+        "acceptance": drawn.acceptance,
+    }

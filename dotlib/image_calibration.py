@@ -41,8 +41,11 @@ class Sizes:
     budget: float = 0.4
 
 
-SIZES = {"smoke": Sizes(200, 100, 200, 5, sets=2), "laptop": Sizes(1_000, 300, 1_000, 20),
-         "paper": Sizes(1_000, 10_000, 10_000, 100)}
+SIZES = {
+    "smoke": Sizes(200, 100, 200, 5, sets=2),
+    "laptop": Sizes(1_000, 300, 1_000, 20),
+    "paper": Sizes(1_000, 10_000, 10_000, 100),
+}
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,7 @@ def sizes(profile: str) -> Sizes:
     return SIZES[profile]
 
 
-def match(name: str, *, profile: str, seed: int = 0, judge: str = "classifier",
-          device: str = "cpu") -> Match:
+def match(name: str, *, profile: str, seed: int = 0, judge: str = "classifier", device: str = "cpu") -> Match:
     """The contest of a named image pair, "<dataset>-<row of Table 1>", in the sizes of the page.
 
     Its scores have "above" besides: how often the logit of an image held out lies above that of a
@@ -71,24 +73,28 @@ def match(name: str, *, profile: str, seed: int = 0, judge: str = "classifier",
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
     t = trained.settings
     if getattr(t, "split", None) != "train":
-        raise BadInput(f"name: {name} leaves no image that its D has not seen; name an image pair "
-                       "trained on the split 'train'")
+        raise BadInput(
+            f"name: {name} leaves no image that its D has not seen; name an image pair trained on the split 'train'"
+        )
     c = replace(scoring(t.dataset, t.architecture, profile), samples=s.samples, sets=s.sets)
     jury = summon(t.dataset, c, profile=profile, judge=judge, device=device)
-    whole = contests.on_images(image_scores.subject(trained, device), jury, c,
-                               images.image_set(t.dataset, t.split), profile=profile, seed=seed)
-    terms = replace(whole.terms, burn_in=s.burn_in, percentiles=(s.percentile,),
-                    budgets=(s.budget,), chains=(s.chain,))
+    whole = contests.on_images(
+        image_scores.subject(trained, device), jury, c, images.image_set(t.dataset, t.split), profile=profile, seed=seed
+    )
+    terms = replace(whole.terms, burn_in=s.burn_in, percentiles=(s.percentile,), budgets=(s.budget,), chains=(s.chain,))
     held_out = _held_out(t.dataset, s.judged, seed)
     real = sampling.logits(whole.pair, held_out.to(device))
 
     def score(x: Tensor, number: int) -> dict[str, float]:
         return whole.score(x, number) | {"above": share_above(real, sampling.logits(whole.pair, x))}
 
-    decides = [*whole.decides, s.judged, score_files.code_of("ratio_checks"),
-               score_files.code_of_functions(_held_out, match)]
-    return Match(replace(whole, terms=terms, score=score, decides=decides), trained,
-                 asdict(jury.floor[jury.first]))
+    decides = [
+        *whole.decides,
+        s.judged,
+        score_files.code_of("ratio_checks"),
+        score_files.code_of_functions(_held_out, match),
+    ]
+    return Match(replace(whole, terms=terms, score=score, decides=decides), trained, asdict(jury.floor[jury.first]))
 
 
 def examine_pair(found: Match, judged: int, seed: int) -> Examined:
@@ -98,8 +104,9 @@ def examine_pair(found: Match, judged: int, seed: int) -> Examined:
     """
     terms, label = found.contest.terms, found.contest.label
     held_out = _held_out(found.trained.settings.dataset, judged, seed)
-    logits = read_logits(found.contest.pair, terms.real, held_out, terms.fakes, judged,
-                         generator(seed, "reliability", label))
+    logits = read_logits(
+        found.contest.pair, terms.real, held_out, terms.fakes, judged, generator(seed, "reliability", label)
+    )
     return examine(logits, generator(seed, "chance", label))
 
 

@@ -41,8 +41,7 @@ class ImageTraining(Training):
 
 
 # What an objective's name stands for (Table 1; B.2 for the optimisers of the self-attention rows).
-SAGAN = {"spectral_G": True, "spectral_D": True, "attention": True, "critic_updates": 1,
-         "lr_G": 1e-4, "lr_D": 4e-4}
+SAGAN = {"spectral_G": True, "spectral_D": True, "attention": True, "critic_updates": 1, "lr_G": 1e-4, "lr_D": 4e-4}
 KINDS = {
     "wgan-gp": {"objective": "wgan", "gp_weight": 10.0},
     "sngan-ns": {"objective": "ns", "spectral_D": True},
@@ -70,8 +69,10 @@ CHANGES = {
 }
 SMOKE = {"generator_updates": 40, "critic_updates": 1, "batch_size": 16}
 LENGTH = {  # updates of G in "laptop": DCGAN with 5 and with 1 updates of D, ResNet
-    "digits": (1_600, 700, 450), "mnist": (3_000, 4_000, 2_000),
-    "cifar10": (3_000, 4_000, 2_000), "stl10": (3_000, 4_000, 2_000),
+    "digits": (1_600, 700, 450),
+    "mnist": (3_000, 4_000, 2_000),
+    "cifar10": (3_000, 4_000, 2_000),
+    "stl10": (3_000, 4_000, 2_000),
 }
 
 
@@ -91,8 +92,12 @@ def image_training(dataset: str, row: str, profile: str, seed: int = 0) -> Image
     published = {"architecture": architecture} | SHAPES[dataset] | KINDS[kind]
     if architecture == "resnet":
         width = 128 * RESNET_N.get(dataset, 1)
-        published |= {"width_G": width, "width_D": 128, "latent": width,
-                      "generator_updates": RESNET_UPDATES.get(dataset, 150_000)}
+        published |= {
+            "width_G": width,
+            "width_D": 128,
+            "latent": width,
+            "generator_updates": RESNET_UPDATES.get(dataset, 150_000),
+        }
     changes = dict(CHANGES[profile][architecture])
     if profile == "smoke":
         changes |= SMOKE
@@ -115,17 +120,29 @@ def run_name(name: str, judge: str, *more: str) -> str:
 
 def changed_from_published(settings: ImageTraining) -> dict[str, tuple]:
     """Fields in which a training differs from the published one: name -> (published, here)."""
-    kind = next((name for name, fields in reversed(KINDS.items())  # SAGAN has all of SNGAN
-                 if all(getattr(settings, key) == value for key, value in fields.items()
-                        if key not in ("critic_updates", "lr_G", "lr_D"))), None)
+    kind = next(
+        (
+            name
+            for name, fields in reversed(KINDS.items())  # SAGAN has all of SNGAN
+            if all(
+                getattr(settings, key) == value
+                for key, value in fields.items()
+                if key not in ("critic_updates", "lr_G", "lr_D")
+            )
+        ),
+        None,
+    )
     if kind is None:
-        raise BadInput(f"settings: objective {settings.objective!r} with these networks is no row "
-                       "of Table 1; compare the settings of a row")
-    paper = image_training(settings.dataset, f"{settings.architecture}-{kind}", "paper",
-                           settings.seed)
-    return {name: (getattr(paper, name), getattr(settings, name))
-            for name in paper.__dataclass_fields__
-            if getattr(paper, name) != getattr(settings, name)}
+        raise BadInput(
+            f"settings: objective {settings.objective!r} with these networks is no row "
+            "of Table 1; compare the settings of a row"
+        )
+    paper = image_training(settings.dataset, f"{settings.architecture}-{kind}", "paper", settings.seed)
+    return {
+        name: (getattr(paper, name), getattr(settings, name))
+        for name in paper.__dataclass_fields__
+        if getattr(paper, name) != getattr(settings, name)
+    }
 
 
 @dataclass(frozen=True)

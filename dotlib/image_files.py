@@ -33,11 +33,12 @@ def mnist(part: str) -> Read:
     images, images_origin, what = _idx(f"{stem}-images-idx3-ubyte")
     labels, labels_origin, labels_what = _idx(f"{stem}-labels-idx1-ubyte")
     if images.shape[1:] != (28, 28):
-        raise BadFile(f"{what}: expected images of 28 x 28, found shape {images.shape}; give "
-                      "MNIST's own file")
+        raise BadFile(f"{what}: expected images of 28 x 28, found shape {images.shape}; give MNIST's own file")
     if labels.ndim != 1 or labels.max() > 9:
-        raise BadFile(f"{labels_what}: expected labels 0 to 9, found shape {labels.shape} and "
-                      f"largest value {labels.max()}; give MNIST's own file")
+        raise BadFile(
+            f"{labels_what}: expected labels 0 to 9, found shape {labels.shape} and "
+            f"largest value {labels.max()}; give MNIST's own file"
+        )
     _check_number(len(images), COUNTS["mnist"][part], what)
     _check_number(len(labels), len(images), labels_what)
     padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None]
@@ -93,8 +94,7 @@ def pictures(path: Path, size: int) -> tuple[np.ndarray, str]:
     try:
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
     except OSError as error:
-        raise BadFile(f"{path}: cannot be read ({error.strerror}); give a folder of PNG or JPEG "
-                      "images") from error
+        raise BadFile(f"{path}: cannot be read ({error.strerror}); give a folder of PNG or JPEG images") from error
     images = np.empty((len(files), 3, size, size), np.uint8)
     for row, file in enumerate(files):
         images[row] = _decoded(file, size).transpose(2, 0, 1)
@@ -104,16 +104,16 @@ def pictures(path: Path, size: int) -> tuple[np.ndarray, str]:
 def _idx(name: str) -> tuple[np.ndarray, str, str]:
     """An MNIST file's array, its origin, and its path in words."""
     given = downloads.data_folder()
-    places = [] if given is None else [folder / (name + end) for folder in (given / "mnist", given)
-                                       for end in (".gz", "")]
+    places = (
+        [] if given is None else [folder / (name + end) for folder in (given / "mnist", given) for end in (".gz", "")]
+    )
     path = next((place for place in places if place.exists()), None)
     if path is None:
         path = downloads.fetch(name + ".gz")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadFile(f"{path}: cannot be read ({error.strerror}); "
-                      f"{downloads.by_hand(name + '.gz')}") from error
+        raise BadFile(f"{path}: cannot be read ({error.strerror}); {downloads.by_hand(name + '.gz')}") from error
     if path.suffix == ".gz":
         content = formats.gunzip(content, str(path))
     official = hashlib.sha256(content).hexdigest() == SOURCES[name + ".gz"].sha256
@@ -130,7 +130,7 @@ def _halved(source: downloads.Part, count: int) -> np.ndarray:
     side = formats.STL_SIDE // 2
     out = np.empty((count, 3, side, side), np.uint8)
     for start in range(0, count, STL_BLOCK):
-        rows = out[start:start + STL_BLOCK]
+        rows = out[start : start + STL_BLOCK]
         full = formats.stl10(source.read(len(rows) * formats.STL_IMAGE), source.what)
         _check_number(len(full), len(rows), source.what)
         total = sum(full[:, :, i::2, j::2].astype(np.uint16) for i in (0, 1) for j in (0, 1))
@@ -149,14 +149,17 @@ def _decoded(file: Path, size: int) -> np.ndarray:
             square = image.crop((left, top, left + side, top + side))
             return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise BadFile(f"{file}: no readable image ({' '.join(str(error).split())}); repair it or "
-                      "take it out of the folder") from error
+        raise BadFile(
+            f"{file}: no readable image ({' '.join(str(error).split())}); repair it or take it out of the folder"
+        ) from error
 
 
 def _check_number(found: int, expected: int, what: str, unit: str = "images or labels") -> None:
     if found != expected:
-        raise BadFile(f"{what}: expected {expected:,} {unit}, found {found:,}; it is cut short, or "
-                      "another file: give the official one")
+        raise BadFile(
+            f"{what}: expected {expected:,} {unit}, found {found:,}; it is cut short, or "
+            "another file: give the official one"
+        )
 
 
 READERS = {"mnist": mnist, "cifar10": cifar10, "stl10": stl10}

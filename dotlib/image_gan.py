@@ -31,14 +31,12 @@ def prior(settings: ImageTraining) -> priors.Uniform | priors.Normal:
 def networks(settings: ImageTraining) -> tuple[nn.Module, nn.Module]:
     """G and D of Table 5 or 6, as the training starts them."""
     family = {"dcgan": dcgan, "resnet": resnet}[settings.architecture]
-    shape = {"bottom": settings.bottom, "channels": settings.channels,
-             "attention": settings.attention}
-    rng_G, rng_D = (generator(settings.seed, "weights", role, settings.dataset, *settings.row)
-                    for role in "GD")
-    G = family.Generator(latent=settings.latent, width=settings.width_G,
-                         spectral=settings.spectral_G, rng=rng_G, **shape)
-    D = family.Discriminator(width=settings.width_D, spectral=settings.spectral_D, rng=rng_D,
-                             **shape)
+    shape = {"bottom": settings.bottom, "channels": settings.channels, "attention": settings.attention}
+    rng_G, rng_D = (generator(settings.seed, "weights", role, settings.dataset, *settings.row) for role in "GD")
+    G = family.Generator(
+        latent=settings.latent, width=settings.width_G, spectral=settings.spectral_G, rng=rng_G, **shape
+    )
+    D = family.Discriminator(width=settings.width_D, spectral=settings.spectral_D, rng=rng_D, **shape)
     return G, D
 
 

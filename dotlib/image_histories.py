@@ -12,8 +12,7 @@ from dotlib import image_scores, paired, published, records, transport
 from dotlib.image_config import Scoring, scoring
 from dotlib.image_scores import Measured, Method, Subject, device_of
 
-SCORES = {"is_mean": "inception score", "fid": "squared feature units", "precision": "",
-          "recall": ""}
+SCORES = {"is_mean": "inception score", "fid": "squared feature units", "precision": "", "recall": ""}
 BORDER = 1 - 1e-6  # a coordinate beyond this lies on a face of the cube
 
 
@@ -51,18 +50,20 @@ def updates_settings(dataset: str, row: str, profile: str) -> Updates:
     whole = profile == "paper" and dataset != "digits"
     few = 200 if dataset == "digits" else 2_500  # FID needs more images than Inception's 2,048
     samples = 10_000 if whole else few
-    return Updates(replace(c, samples=samples, kept=min(samples, 1_000),
-                           splits=5 if dataset == "digits" else c.splits))
+    return Updates(replace(c, samples=samples, kept=min(samples, 1_000), splits=5 if dataset == "digits" else c.splits))
 
 
 def methods(c: Updates) -> tuple[Method, ...]:
     """DOT and the naive ascent, eq. (56), for each learning rate; one pass a curve."""
-    return tuple(Method(named(kind, lr), c.steps, lr, cost=cost)
-                 for lr in c.lrs for kind, cost in (("dot", "l2"), ("naive", "none")))
+    return tuple(
+        Method(named(kind, lr), c.steps, lr, cost=cost)
+        for lr in c.lrs
+        for kind, cost in (("dot", "l2"), ("naive", "none"))
+    )
 
 
 def named(kind: str, lr: float) -> str:
-    """"dot-0.05": a curve's name in files and records."""
+    """ "dot-0.05": a curve's name in files and records."""
     return f"{kind}-{lr:g}"
 
 
@@ -74,19 +75,24 @@ def curve(m: Measured, method: str, quantity: str) -> tuple[list[int], np.ndarra
     return steps, sets.mean(1), np.array([(high - low) / 2 for low, high in ends])
 
 
-def ways(what: Subject, k_eff: float, c: Updates, seed: int) -> dict[str, tuple[np.ndarray,
-                                                                             np.ndarray]]:
+def ways(what: Subject, k_eff: float, c: Updates, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Curve -> (mean distance from the start, how the support holds), both (steps,).
 
     The second is the share of coordinates on a face of the cube for the uniform prior, and the
     mean of ||z|| / sqrt(d) for the normal one.
     """
-    z = image_scores.latents(what, c.scoring, seed, 0)[:c.followed].to(device_of(what.pair))
+    z = image_scores.latents(what, c.scoring, seed, 0)[: c.followed].to(device_of(what.pair))
     found = {}
     for method in methods(c):
         path = transport.latent_dot(
-            what.pair, z, k_eff, steps=c.steps[-1], snapshots=c.steps, cost=method.cost,
-            optimizer=transport.SGD(method.lr)).points  # (steps, latents, d)
+            what.pair,
+            z,
+            k_eff,
+            steps=c.steps[-1],
+            snapshots=c.steps,
+            cost=method.cost,
+            optimizer=transport.SGD(method.lr),
+        ).points  # (steps, latents, d)
         radius = path.norm(dim=2).mean(1) / math.sqrt(path.shape[2])
         edge = radius if what.pair.prior.spherical else (path.abs() > BORDER).float().mean((1, 2))
         found[method.name] = (path - z).norm(dim=2).mean(1).cpu().numpy(), edge.cpu().numpy()
@@ -100,18 +106,51 @@ def claims(c: Updates) -> tuple[Claim, ...]:
     found = []
     for score, quantity in (("IS", "is_mean"), ("FID", "fid")):
         u = [published.value(f"fig9.u{n}.{score.lower()}").value for n in (0, 10, 90)]
-        found += [Claim(f"lr {large:g}: DOT improves {score} within {c.early} updates", quantity,
-                        (dot, c.early), (dot, 0), u[1] - u[0]),
-                  Claim(f"lr {large:g}: DOT worsens {score} from update {c.early} to {c.late}",
-                        quantity, (dot, c.late), (dot, c.early), u[2] - u[1])]
-    found.append(Claim(f"lr {small:g} is slow: DOT's FID at update {c.early} is above that of lr "
-                       f"{large:g}", "fid", (named("dot", small), c.early), (dot, c.early), 1.0))
+        found += [
+            Claim(
+                f"lr {large:g}: DOT improves {score} within {c.early} updates",
+                quantity,
+                (dot, c.early),
+                (dot, 0),
+                u[1] - u[0],
+            ),
+            Claim(
+                f"lr {large:g}: DOT worsens {score} from update {c.early} to {c.late}",
+                quantity,
+                (dot, c.late),
+                (dot, c.early),
+                u[2] - u[1],
+            ),
+        ]
+    found.append(
+        Claim(
+            f"lr {small:g} is slow: DOT's FID at update {c.early} is above that of lr {large:g}",
+            "fid",
+            (named("dot", small), c.early),
+            (dot, c.early),
+            1.0,
+        )
+    )
     for kind, name in (("dot", "DOT"), ("naive", "naive")):
-        found.append(Claim(f"lr {middle:g}: {name} raises IS by update {end}", "is_mean",
-                           (named(kind, middle), end), (named(kind, middle), 0), 1.0))
-    found += [Claim(f"lr {lr:g}: naive's FID at update {end} is above DOT's", "fid",
-                    (named("naive", lr), end), (named("dot", lr), end), 1.0)
-              for lr in (middle, small)]
+        found.append(
+            Claim(
+                f"lr {middle:g}: {name} raises IS by update {end}",
+                "is_mean",
+                (named(kind, middle), end),
+                (named(kind, middle), 0),
+                1.0,
+            )
+        )
+    found += [
+        Claim(
+            f"lr {lr:g}: naive's FID at update {end} is above DOT's",
+            "fid",
+            (named("naive", lr), end),
+            (named("dot", lr), end),
+            1.0,
+        )
+        for lr in (middle, small)
+    ]
     return tuple(found)
 
 
@@ -124,16 +163,11 @@ def sign(claim: Claim) -> str:
 
 def fill_updates(record: records.Record, m: Measured, c: Updates) -> None:
     """Put Figures 9 to 11 into their record: curves, paired differences, verdicts."""
-    record.put("k_eff", m.k_eff.value, sd=m.k_eff.std, n=len(m.k_eff.maxima),
-               unit="logits per latent distance")
+    record.put("k_eff", m.k_eff.value, sd=m.k_eff.std, n=len(m.k_eff.maxima), unit="logits per latent distance")
     for method in methods(c):
         for quantity, unit in SCORES.items():
-            record.put(f"{method.name}, {quantity}", curve(m, method.name, quantity)[1].tolist(),
-                       unit=unit)
+            record.put(f"{method.name}, {quantity}", curve(m, method.name, quantity)[1].tolist(), unit=unit)
     for claim in claims(c):
-        mean, interval = paired.interval(m.of(*claim.first, claim.quantity),
-                                         m.of(*claim.second, claim.quantity))
-        record.put(claim.text, mean, interval=interval, n=c.scoring.sets,
-                   unit=SCORES[claim.quantity])
-        record.verdicts[claim.text] = published.judge_sign(claim.printed, interval,
-                                                           profile=record.profile)
+        mean, interval = paired.interval(m.of(*claim.first, claim.quantity), m.of(*claim.second, claim.quantity))
+        record.put(claim.text, mean, interval=interval, n=c.scoring.sets, unit=SCORES[claim.quantity])
+        record.verdicts[claim.text] = published.judge_sign(claim.printed, interval, profile=record.profile)

@@ -58,8 +58,7 @@ def with_arms(run: Run, seed: int) -> Measured:
     return replace(m, rows=m.rows | more.rows, logits=m.logits | more.logits)
 
 
-def difference(m: Measured, first: str, second: str, step: int,
-               quantity: str) -> tuple[float, tuple[float, float]]:
+def difference(m: Measured, first: str, second: str, step: int, quantity: str) -> tuple[float, tuple[float, float]]:
     """Paired difference of two arms after `step` updates, first minus second, and its interval."""
     return paired.interval(m.of(first, step, quantity), m.of(second, step, quantity))
 
@@ -72,13 +71,13 @@ def lower_minus_higher(m: Measured, step: int, quantity: str) -> tuple[float, fl
 
 def printed_k(kind: str, update: int, quantity: str) -> tuple[float, float]:
     """B.2, CIFAR-10, DCGAN: the score with k = 1 and with k_eff after 0, 10 or 20 updates."""
-    k1, keff = (published.value(f"b2.cifar10.dcgan.{kind}.{arm}.u{update}.{PRINTED[quantity]}")
-                for arm in ("k1", "keff"))
+    k1, keff = (
+        published.value(f"b2.cifar10.dcgan.{kind}.{arm}.u{update}.{PRINTED[quantity]}") for arm in ("k1", "keff")
+    )
     return k1.value, keff.value
 
 
-def verdict(kind: str, update: int, quantity: str, interval: tuple[float, float], *,
-            profile: str) -> str:
+def verdict(kind: str, update: int, quantity: str, interval: tuple[float, float], *, profile: str) -> str:
     """On the printed difference k_eff minus k = 1, from the 95 % interval of ours.
 
     For IS the rule of `published.judge_comparison` over the splits. FID has no printed sd; its two
@@ -86,10 +85,8 @@ def verdict(kind: str, update: int, quantity: str, interval: tuple[float, float]
     bare FIDs is not resolved by the print.
     """
     if quantity == "is_mean":
-        k1, keff = (published.value(f"b2.cifar10.dcgan.{kind}.{arm}.u{update}.is")
-                    for arm in ("k1", "keff"))
-        return published.judge_comparison(keff, k1, interval, profile=profile,
-                                          trials=published.SPLITS)
+        k1, keff = (published.value(f"b2.cifar10.dcgan.{kind}.{arm}.u{update}.is") for arm in ("k1", "keff"))
+        return published.judge_comparison(keff, k1, interval, profile=profile, trials=published.SPLITS)
     gap, bare = (keff - k1 for k1, keff in (printed_k(kind, u, quantity) for u in (update, 0)))
     found = published.judge_sign(gap, interval, profile=profile)
     return found if abs(gap) > abs(bare) or profile == "smoke" else published.NOT_RESOLVED
@@ -124,12 +121,10 @@ def stl10_table(runs: Mapping[str, Run]) -> str:
             at = f"b2.stl10.{name.replace('-', '.', 1)}.u{update}"
             paper = [f"{published.value(f'{at}.{q}').value:.2f}" for q in PRINTED.values()]
             here = ["-", "-"]
-            if run and run.trained.settings.dataset == "stl10" and (
-                    "dot", update) in run.measured.rows:
+            if run and run.trained.settings.dataset == "stl10" and ("dot", update) in run.measured.rows:
                 here = [f"{np.mean(run.measured.of('dot', update, q)):.2f}" for q in PRINTED]
             rows.append([f"{name}, {update} updates", *paper, *here])
-    return tables.markdown(["DOT on STL-10", "IS, paper", "FID, paper", "IS, here", "FID, here"],
-                           rows)
+    return tables.markdown(["DOT on STL-10", "IS, paper", "FID, paper", "IS, here", "FID, here"], rows)
 
 
 @dataclass(frozen=True)
@@ -152,14 +147,20 @@ def probe(what: Subject, size: Sizes, seed: int) -> Probe:
     def sample(n: int, rng: torch.Generator) -> Tensor:
         return pair.prior.sample(n, rng).to(device)
 
-    curve = lipschitz.curve(pair.latent_logit, sample, n_pairs=size.pair_counts,
-                            repeats=size.pair_repeats, rng=generator(seed, "pairs", what.label))
+    curve = lipschitz.curve(
+        pair.latent_logit,
+        sample,
+        n_pairs=size.pair_counts,
+        repeats=size.pair_repeats,
+        rng=generator(seed, "pairs", what.label),
+    )
     z = sample(size.gradient_points, generator(seed, "gradients", what.label))
     return Probe(curve, lipschitz.gradient_norms(pair.latent_logit, z))
 
 
-def fill_k(record: records.Record, arms: Mapping[str, Measured], probes: Mapping[str, Probe],
-           runs: Mapping[str, Run]) -> None:
+def fill_k(
+    record: records.Record, arms: Mapping[str, Measured], probes: Mapping[str, Probe], runs: Mapping[str, Run]
+) -> None:
     """Put the k tables into their record, with a verdict for each printed row, step and score.
 
     arms, probes, runs:  row of Table 1 -> what `with_arms`, `probe` and `table1` gave.
@@ -167,20 +168,19 @@ def fill_k(record: records.Record, arms: Mapping[str, Measured], probes: Mapping
     describe(record, runs.values())
     for name, m in arms.items():
         steps, slope = (0, runs[name].c.updates // 2, runs[name].c.updates), probes[name]
-        record.put(f"{name}, k_eff", m.k_eff.value, sd=m.k_eff.std, n=len(m.k_eff.maxima),
-                   unit=SLOPE)
+        record.put(f"{name}, k_eff", m.k_eff.value, sd=m.k_eff.std, n=len(m.k_eff.maxima), unit=SLOPE)
         record.put(f"{name}, k_eff by pairs", slope.curve.mean.tolist(), unit=SLOPE)
-        record.put(f"{name}, largest gradient norm", float(slope.norms.max()), unit=SLOPE,
-                   n=len(slope.norms))
+        record.put(f"{name}, largest gradient norm", float(slope.norms.max()), unit=SLOPE, n=len(slope.norms))
         for step in steps[1:]:
             for quantity in PRINTED:
                 for first, second in (("dot", "k1"), *EFFECTS.values()):
                     mean, interval = difference(m, first, second, step, quantity)
-                    record.put(f"{name}, {first} - {second}, {quantity}, {step}", mean,
-                               interval=interval, unit=UNITS[quantity])
+                    record.put(
+                        f"{name}, {first} - {second}, {quantity}, {step}", mean, interval=interval, unit=UNITS[quantity]
+                    )
         if (kind := name.partition("-")[2]) in KINDS and name.startswith("dcgan"):
             for update, step in zip(UPDATES[1:], steps[1:], strict=True):
                 for quantity, label in PRINTED.items():
                     record.verdicts[f"{kind}, {label}, {update} updates"] = verdict(
-                        kind, update, quantity, lower_minus_higher(m, step, quantity),
-                        profile=record.profile)
+                        kind, update, quantity, lower_minus_higher(m, step, quantity), profile=record.profile
+                    )

@@ -31,7 +31,7 @@ def sheet(images: np.ndarray, columns: int, scale: int = 1) -> np.ndarray:
     canvas = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1, 3), 255, np.uint8)
     for index, image in enumerate(images):
         top, left = index // columns * (height + 1), index % columns * (width + 1)
-        canvas[top:top + height, left:left + width] = image.transpose(1, 2, 0)
+        canvas[top : top + height, left : left + width] = image.transpose(1, 2, 0)
     return canvas
 
 
@@ -49,8 +49,7 @@ def before_after(sets: Mapping[str, np.ndarray], captions: Mapping[str, Sequence
     """
     n = len(next(iter(sets.values())))
     with style():
-        figure, axes = plt.subplots(len(sets), n, squeeze=False,
-                                    figsize=(0.92 * n + 0.9, 1.22 * len(sets)))
+        figure, axes = plt.subplots(len(sets), n, squeeze=False, figsize=(0.92 * n + 0.9, 1.22 * len(sets)))
         for line, (name, images) in zip(axes, sets.items(), strict=True):
             for index, (axis, image) in enumerate(zip(line, images, strict=True)):
                 _show(axis, image)
@@ -78,9 +77,13 @@ def pictures(files: Mapping[str, Path]) -> Figure:
             raise BadFile(f"{path}: no readable picture ({error}); restore it") from error
     heights = [image.shape[0] / image.shape[1] for image in sizes.values()]
     with style():
-        figure, axes = plt.subplots(len(sizes), 1, squeeze=False,
-                                    figsize=(6.4, 6.2 * sum(heights) + 0.4 * len(sizes)),
-                                    gridspec_kw={"height_ratios": heights})
+        figure, axes = plt.subplots(
+            len(sizes),
+            1,
+            squeeze=False,
+            figsize=(6.4, 6.2 * sum(heights) + 0.4 * len(sizes)),
+            gridspec_kw={"height_ratios": heights},
+        )
         for axis, (name, image) in zip(axes.flat, sizes.items(), strict=True):
             _show(axis, image.transpose(2, 0, 1))
             axis.set_title(name, fontsize=10, loc="left")
@@ -95,8 +98,12 @@ def strip(images: np.ndarray, steps: Sequence[int]) -> Figure:
     """
     images = np.asarray(images)
     with style():
-        figure, axes = plt.subplots(images.shape[1], images.shape[0], squeeze=False,
-                                    figsize=(0.85 * images.shape[0], 0.88 * images.shape[1] + 0.3))
+        figure, axes = plt.subplots(
+            images.shape[1],
+            images.shape[0],
+            squeeze=False,
+            figsize=(0.85 * images.shape[0], 0.88 * images.shape[1] + 0.3),
+        )
         for column, step in enumerate(steps):
             for row in range(images.shape[1]):
                 _show(axes[row, column], images[column, row])
@@ -113,21 +120,26 @@ def film(images: np.ndarray, columns: int, scale: int, frame_ms: int = 120) -> b
     """
     frames = [Image.fromarray(sheet(frame, columns, scale)) for frame in np.asarray(images)]
     content = io.BytesIO()
-    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], loop=0,
-                   duration=[frame_ms] * (len(frames) - 1) + [1000])
+    frames[0].save(
+        content,
+        "GIF",
+        save_all=True,
+        append_images=frames[1:],
+        loop=0,
+        duration=[frame_ms] * (len(frames) - 1) + [1000],
+    )
     return content.getvalue()
 
 
-def histories(panels: Mapping[str, tuple[str, Mapping[str, tuple[Sequence[float], np.ndarray,
-                                                                 np.ndarray]]]],
-              *, xlabel: str) -> Figure:
+def histories(
+    panels: Mapping[str, tuple[str, Mapping[str, tuple[Sequence[float], np.ndarray, np.ndarray]]]], *, xlabel: str
+) -> Figure:
     """Curves over updates, one panel for each quantity.
 
     panels:  title -> (unit of the y axis, curve -> (x, mean, half height of the band)).
     """
     with style():
-        figure, axes = plt.subplots(1, len(panels), figsize=(3.7 * len(panels) + 0.6, 3.6),
-                                    squeeze=False)
+        figure, axes = plt.subplots(1, len(panels), figsize=(3.7 * len(panels) + 0.6, 3.6), squeeze=False)
         for axis, (title, (unit, lines)) in zip(axes.flat, panels.items(), strict=True):
             for colour, (name, (x, y, half)) in zip(CYCLE, lines.items(), strict=False):
                 y, half = np.asarray(y), np.asarray(half)
@@ -139,8 +151,15 @@ def histories(panels: Mapping[str, tuple[str, Mapping[str, tuple[Sequence[float]
         return figure
 
 
-def matrix(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, unit: str,
-           centre: float | None = None, marked: np.ndarray | None = None) -> Figure:
+def matrix(
+    values: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    unit: str,
+    centre: float | None = None,
+    marked: np.ndarray | None = None,
+) -> Figure:
     """A heat map with the number in each cell.
 
     values:  (rows, columns); NaN cells stay white.
@@ -154,15 +173,22 @@ def matrix(values: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, u
             shown = axis.imshow(values, cmap="Blues", aspect="auto")
         else:
             reach = np.nanmax(np.abs(values - centre)) or 1.0
-            shown = axis.imshow(values, cmap="RdBu_r", aspect="auto", vmin=centre - reach,
-                                vmax=centre + reach)
+            shown = axis.imshow(values, cmap="RdBu_r", aspect="auto", vmin=centre - reach, vmax=centre + reach)
         middle = shown.norm(values)
         for (i, j), value in np.ndenumerate(values):
             if np.isfinite(value):
                 bold = marked is not None and marked[i, j]
                 dark = shown.cmap(float(middle[i, j]))[:3] @ LUMA < 0.5
-                axis.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=9,
-                          weight="bold" if bold else "normal", color="white" if dark else BLACK)
+                axis.text(
+                    j,
+                    i,
+                    f"{value:.2f}",
+                    ha="center",
+                    va="center",
+                    fontsize=9,
+                    weight="bold" if bold else "normal",
+                    color="white" if dark else BLACK,
+                )
         axis.set_xticks(range(len(columns)), columns, rotation=35, ha="right")
         axis.set_yticks(range(len(rows)), rows)
         axis.grid(False)

@@ -27,14 +27,18 @@ PRINTED = {"is_mean": "is", "fid": "fid"}  # quantity -> its name among the publ
 PUBLISHED_SETS = {"stl10": "stl10"}  # other data sets stand beside the paper's CIFAR-10 numbers
 
 
-def open_record(name: str, profile: str, seed: int, judge: str = "classifier",
-                device: str = "cpu") -> records.Record:
+def open_record(name: str, profile: str, seed: int, judge: str = "classifier", device: str = "cpu") -> records.Record:
     """Start the record of one row of Table 1; to be called before the work, which it times."""
     dataset, architecture = name.split("-")[:2]
     c = scoring(dataset, architecture, profile)
-    return records.start("tab1_scores", profile=profile, dataset=run_name(name, judge), seed=seed,
-                         parameters=asdict(c) | {"judge": judge, "row": name.partition("-")[2]},
-                         device=device)
+    return records.start(
+        "tab1_scores",
+        profile=profile,
+        dataset=run_name(name, judge),
+        seed=seed,
+        parameters=asdict(c) | {"judge": judge, "row": name.partition("-")[2]},
+        device=device,
+    )
 
 
 def vouch(record: records.Record, *trained: TrainedPair) -> None:
@@ -42,9 +46,11 @@ def vouch(record: records.Record, *trained: TrainedPair) -> None:
 
     Scores need no such line: their files are found by the code that made them (`score_files`).
     """
-    record.made["pairs"] = {one.name: {key: one.made[key] for key in
-                                       ("commit", "dirty", "device", "seconds_since_resume")}
-                            | {"sha256": one.sha256} for one in trained}
+    record.made["pairs"] = {
+        one.name: {key: one.made[key] for key in ("commit", "dirty", "device", "seconds_since_resume")}
+        | {"sha256": one.sha256}
+        for one in trained
+    }
     record.made["dirty"] = record.made["dirty"] or any(one.made["dirty"] for one in trained)
 
 
@@ -54,10 +60,14 @@ def fill_record(record: records.Record, run: Run) -> None:
     vouch(record, run.trained)
     record.made["weights"] = run.what.digests | jury.digests
     record.made["images"] = jury.origins
-    record.parameters |= {"training": run.trained.settings.key(), "changed": {
-        key: list(values) for key, values in changed_from_published(run.trained.settings).items()}}
-    for name, estimate, unit in (("k_eff", m.k_eff, "logits per latent distance"),
-                                 ("K_eff", m.K_eff, "logits per data distance")):
+    record.parameters |= {
+        "training": run.trained.settings.key(),
+        "changed": {key: list(values) for key, values in changed_from_published(run.trained.settings).items()},
+    }
+    for name, estimate, unit in (
+        ("k_eff", m.k_eff, "logits per latent distance"),
+        ("K_eff", m.K_eff, "logits per data distance"),
+    ):
         record.put(name, estimate.value, sd=estimate.std, n=len(estimate.maxima), unit=unit)
     for name, judge in jury.judges.items():
         if judge.accuracy is not None:
@@ -74,7 +84,9 @@ def fill_record(record: records.Record, run: Run) -> None:
     for quantity, claim in CLAIMS.items():
         record.verdicts[claim] = published.judge_sign(
             printed_difference(run.what.label, quantity),
-            record.interval(f"{last}_minus_bare_{quantity}"), profile=record.profile)
+            record.interval(f"{last}_minus_bare_{quantity}"),
+            profile=record.profile,
+        )
 
 
 def printed(name: str, column: str, quantity: str) -> published.Published | None:
@@ -85,8 +97,7 @@ def printed(name: str, column: str, quantity: str) -> published.Published | None
     dataset, architecture, kind = name.split("-", 2)
     where = PUBLISHED_SETS.get(dataset, "cifar10")
     try:
-        return published.value(
-            f"tab1.{where}.{architecture}.{kind}.{column}.{PRINTED[quantity]}")
+        return published.value(f"tab1.{where}.{architecture}.{kind}.{column}.{PRINTED[quantity]}")
     except BadInput:
         return None
 
@@ -107,8 +118,9 @@ def grid(run: Run, n: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, 
     method = image_scores.Method("dot", (0, run.c.updates), run.c.lr)
     z = image_scores.latents(run.what, run.c, seed, 0)[:n]
     shown, logits = {}, []
-    for row, (_, x) in zip(("bare", "DOT"), image_scores.moved(
-            run.what, method, z, run.measured.k_eff.value), strict=True):
+    for row, (_, x) in zip(
+        ("bare", "DOT"), image_scores.moved(run.what, method, z, run.measured.k_eff.value), strict=True
+    ):
         shown[row] = images.to_uint8(x.cpu()).numpy()
         with torch.no_grad():
             logits.append(run.what.pair.logit(x).cpu())
@@ -126,29 +138,33 @@ def extrapolated(run: Run, seed: int) -> dict[str, FidInfinity]:
             features[step].append(judge(images.to_uint8(x.cpu()))[0])
     n, least = run.c.samples, judge.dim + 1
     counts = [int(least + (n - least) * share) for share in (0.25, 0.4, 0.55, 0.7, 0.85, 1)]
-    return {label: fid_infinity(real=run.jury.references[run.jury.first].moments,
-                                fake=torch.cat(rows), counts=counts,
-                                rng=generator(seed, "counts"))  # the same parts of both
-            for label, rows in zip(("bare", "DOT"), features.values(), strict=True)}
+    return {
+        label: fid_infinity(
+            real=run.jury.references[run.jury.first].moments,
+            fake=torch.cat(rows),
+            counts=counts,
+            rng=generator(seed, "counts"),
+        )  # the same parts of both
+        for label, rows in zip(("bare", "DOT"), features.values(), strict=True)
+    }
 
 
-def _put_row(record: records.Record, m: Measured, method: str, step: int, quantity: str,
-             unit: str) -> None:
+def _put_row(record: records.Record, m: Measured, method: str, step: int, quantity: str, unit: str) -> None:
     values = np.asarray(m.of(method, step, quantity))
-    record.put(f"{_row(method, step)}_{quantity}", float(values.mean()), unit=unit, n=len(values),
-               sd=float(values.std(ddof=1)))
+    record.put(
+        f"{_row(method, step)}_{quantity}", float(values.mean()), unit=unit, n=len(values), sd=float(values.std(ddof=1))
+    )
     if step:
         _put_difference(record, m, method, step, quantity)
 
 
-def _put_difference(record: records.Record, m: Measured, method: str, step: int, quantity: str,
-                    judge: str | None = None) -> None:
+def _put_difference(
+    record: records.Record, m: Measured, method: str, step: int, quantity: str, judge: str | None = None
+) -> None:
     """Mean of the paired differences to bare over the sets, with its interval."""
-    mean, interval = paired.interval(m.of(method, step, quantity, judge),
-                                     m.of("dot", 0, quantity, judge))
+    mean, interval = paired.interval(m.of(method, step, quantity, judge), m.of("dot", 0, quantity, judge))
     name = f"{_row(method, step)}_minus_bare_{quantity}" + (f"_{judge}" if judge else "")
-    record.put(name, mean, interval=interval, unit=QUANTITIES[quantity][1],
-               n=len(m.of(method, step, quantity, judge)))
+    record.put(name, mean, interval=interval, unit=QUANTITIES[quantity][1], n=len(m.of(method, step, quantity, judge)))
 
 
 def _row(method: str, step: int) -> str:

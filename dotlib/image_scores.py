@@ -20,8 +20,17 @@ from dotlib.pairs import Pair
 from dotlib.scores import Scores
 from dotlib.seeding import generator
 
-DECIDE = ("transport", "lipschitz", "scores", "freezing", "images", "inception_weights",
-          "networks.dcgan", "networks.resnet", "networks.judges")  # modules behind every number
+DECIDE = (
+    "transport",
+    "lipschitz",
+    "scores",
+    "freezing",
+    "images",
+    "inception_weights",
+    "networks.dcgan",
+    "networks.resnet",
+    "networks.judges",
+)  # modules behind every number
 
 
 @dataclass(frozen=True)
@@ -90,8 +99,7 @@ class Run:
     measured: Measured
 
 
-def table1(name: str, *, profile: str, seed: int = 0, judge: str = "classifier",
-           device: str = "cpu") -> Run:
+def table1(name: str, *, profile: str, seed: int = 0, judge: str = "classifier", device: str = "cpu") -> Run:
     """The row of an image pair: trained, moved and judged, each only if no run has left it.
 
     name:  "<dataset>-<row of Table 1>".
@@ -120,22 +128,35 @@ def subject(trained: zoo.TrainedPair, device: str = "cpu") -> Subject:
 def table1_methods(c: Scoring) -> tuple[Method, ...]:
     """DOT as published, DOT with k = 1, and the naive ascent with the same steps."""
     steps = (0, c.updates // 2, c.updates)
-    return (Method("dot", steps, c.lr), Method("k1", steps[1:], c.lr, k=1.0),
-            Method("naive", steps[1:], c.lr, cost="none"))
+    return (
+        Method("dot", steps, c.lr),
+        Method("k1", steps[1:], c.lr, k=1.0),
+        Method("naive", steps[1:], c.lr, cost="none"),
+    )
 
 
-def constants(what: Subject, c: Scoring, seed: int) -> tuple[lipschitz.LipschitzEstimate,
-                                                             lipschitz.LipschitzEstimate]:
+def constants(what: Subject, c: Scoring, seed: int) -> tuple[lipschitz.LipschitzEstimate, lipschitz.LipschitzEstimate]:
     """k_eff, eq. (21), and K_eff, eq. (20), of a pair, estimated once and then read back.
 
     The pairs of latents are the same for every D and every G of one prior.
     """
-    path = score_files.path_of("scores", what.label, [
-        what.digests, c.pairs, c.repeats, seed, device_of(what.pair).type, torch.__version__,
-        score_files.code_of(*DECIDE), score_files.code_of_functions(_maxima)], "constants")
+    path = score_files.path_of(
+        "scores",
+        what.label,
+        [
+            what.digests,
+            c.pairs,
+            c.repeats,
+            seed,
+            device_of(what.pair).type,
+            torch.__version__,
+            score_files.code_of(*DECIDE),
+            score_files.code_of_functions(_maxima),
+        ],
+        "constants",
+    )
     maxima = score_files.made_once(path, lambda: _maxima(what.pair, c, seed))
-    return tuple(lipschitz.LipschitzEstimate(torch.tensor(values, dtype=torch.float64), c.pairs)
-                 for values in maxima)
+    return tuple(lipschitz.LipschitzEstimate(torch.tensor(values, dtype=torch.float64), c.pairs) for values in maxima)
 
 
 def _maxima(pair: Pair, c: Scoring, seed: int) -> list[list[float]]:
@@ -147,13 +168,11 @@ def _maxima(pair: Pair, c: Scoring, seed: int) -> list[list[float]]:
     how = {"n_pairs": c.pairs, "repeats": c.repeats}
     names = (type(pair.prior).__name__, str(pair.prior.dim))
     latent = lipschitz.latent_constant(pair, rng=generator(seed, "k_eff", *names), **how)
-    target = lipschitz.target_constant(pair.logit, generate, rng=generator(seed, "K_eff", *names),
-                                       **how)
+    target = lipschitz.target_constant(pair.logit, generate, rng=generator(seed, "K_eff", *names), **how)
     return [latent.maxima.tolist(), target.maxima.tolist()]
 
 
-def measure(what: Subject, methods: Sequence[Method], jury: Jury, c: Scoring,
-            seed: int) -> Measured:
+def measure(what: Subject, methods: Sequence[Method], jury: Jury, c: Scoring, seed: int) -> Measured:
     """Scores of every method after each of its steps, for each set of latents and each judge."""
     k_eff, K_eff = constants(what, c, seed)
     rows: dict[tuple[str, int], dict[str, list[Scores]]] = {}
@@ -162,8 +181,9 @@ def measure(what: Subject, methods: Sequence[Method], jury: Jury, c: Scoring,
         K = (k_eff if method.space == "latent" else K_eff).value if method.k is None else method.k
         for number in tqdm(range(c.sets), f"{what.label} {method.name}", disable=None):
             path = _path(what, method, K, jury, c, seed, number)
-            sets = score_files.made_once(path, lambda method=method, K=K, number=number: _score_set(
-                what, method, K, jury, c, seed, number))
+            sets = score_files.made_once(
+                path, lambda method=method, K=K, number=number: _score_set(what, method, K, jury, c, seed, number)
+            )
             for step, entry in sets.items():
                 key = method.name, int(step)
                 logits.setdefault(key, []).append(entry["logit"])
@@ -182,9 +202,13 @@ def latents(what: Subject, c: Scoring, seed: int, number: int) -> Tensor:
 def moved(what: Subject, method: Method, z: Tensor, K: float) -> Iterator[tuple[int, Tensor]]:
     """(step, images (B, C, H, W) on the pair's device) of every kept step, for latents z (B, d)."""
     pair, z = what.pair, z.to(device_of(what.pair))
-    options = {"steps": method.steps[-1], "snapshots": method.steps, "cost": method.cost,
-               "variant": method.variant,
-               "optimizer": transport.Adam(method.lr) if method.adam else transport.SGD(method.lr)}
+    options = {
+        "steps": method.steps[-1],
+        "snapshots": method.steps,
+        "cost": method.cost,
+        "variant": method.variant,
+        "optimizer": transport.Adam(method.lr) if method.adam else transport.SGD(method.lr),
+    }
     if method.space == "target":
         with torch.no_grad():
             y = pair.generate(z)
@@ -202,8 +226,7 @@ def device_of(pair: Pair) -> torch.device:
     return next(pair.generator.parameters()).device
 
 
-def _score_set(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, seed: int,
-               number: int) -> dict:
+def _score_set(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, seed: int, number: int) -> dict:
     """Step -> scores of every judge and the mean logit, for one set; memory is that of a batch."""
     collectors = {step: jury.collectors(c.samples, c.splits) for step in method.steps}
     total = dict.fromkeys(method.steps, 0.0)
@@ -214,19 +237,38 @@ def _score_set(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, 
             pixels = images.to_uint8(x.cpu())
             for judge, collector in collectors[step].items():
                 collector.add(*jury.judges[judge](pixels))
-    return {str(step): {"logit": total[step] / c.samples,
-                        "scores": {judge: asdict(collector.scores(
-                            real=jury.references[judge],
-                            rng=generator(seed, "subsets", str(number))))
-                            for judge, collector in found.items()}}
-            for step, found in collectors.items()}
+    return {
+        str(step): {
+            "logit": total[step] / c.samples,
+            "scores": {
+                judge: asdict(
+                    collector.scores(real=jury.references[judge], rng=generator(seed, "subsets", str(number)))
+                )
+                for judge, collector in found.items()
+            },
+        }
+        for step, found in collectors.items()
+    }
 
 
-def _path(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, seed: int,
-          number: int) -> Path:
+def _path(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, seed: int, number: int) -> Path:
     """File of one set: its name hashes everything that decides the numbers, the code included."""
     settings = {k: v for k, v in asdict(c).items() if k != "sets"}
-    return score_files.path_of("scores", f"{what.label}-{method.name}", [
-        what.digests, asdict(method), K, jury.digests, jury.kept, settings, seed,
-        device_of(what.pair).type, torch.__version__, score_files.code_of(*DECIDE),
-        score_files.code_of_functions(moved, latents, _score_set, judges.Judge)], f"set{number}")
+    return score_files.path_of(
+        "scores",
+        f"{what.label}-{method.name}",
+        [
+            what.digests,
+            asdict(method),
+            K,
+            jury.digests,
+            jury.kept,
+            settings,
+            seed,
+            device_of(what.pair).type,
+            torch.__version__,
+            score_files.code_of(*DECIDE),
+            score_files.code_of_functions(moved, latents, _score_set, judges.Judge),
+        ],
+        f"set{number}",
+    )

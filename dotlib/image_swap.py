@@ -15,8 +15,7 @@ from dotlib.pairs import Pair
 
 PAPER_G = "dcgan-sagan-hi"  # of Table 2, by its numbers; the caption says SAGAN(ns)
 PRINTED = {"is_mean": "is", "fid": "fid"}  # field of Scores -> its name among published values
-UNITS = {"fid": "squared feature units", "is_mean": "inception score", "precision": "",
-         "recall": ""}
+UNITS = {"fid": "squared feature units", "is_mean": "inception score", "precision": "", "recall": ""}
 SIGN = {"fid": 1.0, "is_mean": -1.0}  # times the score: lower is better
 
 
@@ -53,8 +52,7 @@ class Cell:
         return paired.interval(self.moved[quantity], self.bare[quantity])
 
 
-def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair,
-            device: torch.device | str = "cpu") -> Subject:
+def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: torch.device | str = "cpu") -> Subject:
     """G and prior of one pair with D of another, on a device.
 
     Its label is "<row of G>+<row of D>", and each file's digest carries the role that it plays.
@@ -62,15 +60,14 @@ def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair,
     """
     first, second = (one.name.partition("-") for one in (of_G, of_D))
     if first[0] != second[0]:
-        raise BadInput(f"of_D: {of_D.name} was trained on other images than {of_G.name}; choose "
-                       f"a pair of {first[0]}")
+        raise BadInput(f"of_D: {of_D.name} was trained on other images than {of_G.name}; choose a pair of {first[0]}")
     pair = Pair(of_G.pair.generator.to(device), of_D.pair.discriminator.to(device), of_G.pair.prior)
-    return Subject(f"{first[2]}+{second[2]}", pair,
-                   {f"G of {of_G.path.name}": of_G.sha256, f"D of {of_D.path.name}": of_D.sha256})
+    return Subject(
+        f"{first[2]}+{second[2]}", pair, {f"G of {of_G.path.name}": of_G.sha256, f"D of {of_D.path.name}": of_D.sha256}
+    )
 
 
-def row(run: Run, others: Mapping[str, zoo.TrainedPair], seed: int,
-        samples: int | None = None) -> dict[str, Cell]:
+def row(run: Run, others: Mapping[str, zoo.TrainedPair], seed: int, samples: int | None = None) -> dict[str, Cell]:
     """One G moved by each D: row of Table 1 -> Cell. Only the first judge is asked.
 
     run:      the row of Table 1 whose G it is; with its own D the cell is that row's DOT.
@@ -92,22 +89,26 @@ def row(run: Run, others: Mapping[str, zoo.TrainedPair], seed: int,
         if trained.name != run.trained.name:
             what = swapped(run.trained, trained, image_scores.device_of(run.what.pair))
             found = image_scores.measure(what, (Method("dot", steps[1:], c.lr),), jury, c, seed)
-        cells[name] = Cell(found.k_eff, *(
-            {q: np.asarray(m.of("dot", step, q, jury.first)) for q in UNITS}
-            for m, step in ((own, 0), (found, c.updates))))
+        cells[name] = Cell(
+            found.k_eff,
+            *(
+                {q: np.asarray(m.of("dot", step, q, jury.first)) for q in UNITS}
+                for m, step in ((own, 0), (found, c.updates))
+            ),
+        )
     return cells
 
 
-def row_of(name: str, *, profile: str, seed: int = 0, judge: str = "classifier",
-           device: str = "cpu") -> dict[str, Cell]:
+def row_of(
+    name: str, *, profile: str, seed: int = 0, judge: str = "classifier", device: str = "cpu"
+) -> dict[str, Cell]:
     """The row of the page for a named pair, "<dataset>-<row of Table 1>", measured or loaded.
 
     Trains what is missing of all pairs of the data set. Raises what `image_scores.table1` raises.
     """
     run = image_scores.table1(name, profile=profile, seed=seed, judge=judge, device=device)
     dataset, _, own = name.partition("-")
-    others = {row: zoo.pair(f"{dataset}-{row}", profile=profile, seed=seed, device=device)
-              for row in ROWS}
+    others = {row: zoo.pair(f"{dataset}-{row}", profile=profile, seed=seed, device=device) for row in ROWS}
     return row(run, others, seed, None if own == PAPER_G else sizes(profile).samples)
 
 
@@ -133,9 +134,13 @@ def own_rank(cells: Mapping[str, Cell], own: str, quantity: str) -> Rank:
     score = {name: SIGN[quantity] * cell.moved[quantity] for name, cell in cells.items()}
     apart = [paired.interval(value, score[own])[1] for name, value in score.items() if name != own]
     ahead = sum(value.mean() < score[own].mean() for value in score.values())
-    return Rank(1 + int(ahead), 1 + sum(high < 0 for _, high in apart),
-                len(score) - sum(low > 0 for low, _ in apart), len(score),
-                min(score, key=lambda name: score[name].mean()))
+    return Rank(
+        1 + int(ahead),
+        1 + sum(high < 0 for _, high in apart),
+        len(score) - sum(low > 0 for low, _ in apart),
+        len(score),
+        min(score, key=lambda name: score[name].mean()),
+    )
 
 
 def generators_by_numbers() -> list[str]:
@@ -143,24 +148,26 @@ def generators_by_numbers() -> list[str]:
 
     Compared are the printed means and standard deviations of IS and FID, CIFAR-10, DCGAN.
     """
+
     def print_of(name: str) -> list[tuple]:
         found = [published.value(f"{name}.{q}") for q in PRINTED.values()]
         return [(one.value, one.sd) for one in found]
 
-    return [kind for kind in KINDS
-            if print_of("tab2.none") == print_of(f"tab1.cifar10.dcgan.{kind}.bare")
-            and print_of(f"tab2.{kind}") == print_of(f"tab1.cifar10.dcgan.{kind}.dot")]
+    return [
+        kind
+        for kind in KINDS
+        if print_of("tab2.none") == print_of(f"tab1.cifar10.dcgan.{kind}.bare")
+        and print_of(f"tab2.{kind}") == print_of(f"tab1.cifar10.dcgan.{kind}.dot")
+    ]
 
 
 def printed_change(kind: str, quantity: str) -> float:
     """Table 2: the score with the D of an objective minus the score without D."""
-    with_D, without = (published.value(f"tab2.{column}.{PRINTED[quantity]}").value
-                       for column in (kind, "none"))
+    with_D, without = (published.value(f"tab2.{column}.{PRINTED[quantity]}").value for column in (kind, "none"))
     return with_D - without
 
 
-def fill_swap(record: records.Record, cells: Mapping[str, Mapping[str, Cell]],
-              runs: Iterable[Run]) -> None:
+def fill_swap(record: records.Record, cells: Mapping[str, Mapping[str, Cell]], runs: Iterable[Run]) -> None:
     """Put the matrix into its record: every change, every k_eff, and a verdict for each printed D.
 
     cells:  row of G -> row of D -> Cell.
@@ -169,17 +176,25 @@ def fill_swap(record: records.Record, cells: Mapping[str, Mapping[str, Cell]],
     for of_G, line in cells.items():
         for of_D, cell in line.items():
             name, estimate = f"{of_G}+{of_D}", cell.k_eff
-            record.put(f"{name}, k_eff", estimate.value, sd=estimate.std, n=len(estimate.maxima),
-                       unit="logits per latent distance")
+            record.put(
+                f"{name}, k_eff",
+                estimate.value,
+                sd=estimate.std,
+                n=len(estimate.maxima),
+                unit="logits per latent distance",
+            )
             for quantity, unit in UNITS.items():
                 mean, interval = cell.change(quantity)
-                record.put(f"{name}, change of {quantity}", mean, interval=interval, unit=unit,
-                           n=len(cell.bare[quantity]))
+                record.put(
+                    f"{name}, change of {quantity}", mean, interval=interval, unit=unit, n=len(cell.bare[quantity])
+                )
     for kind in KINDS:
         for quantity, claim in (("is_mean", "raises IS"), ("fid", "lowers FID")):
             record.verdicts[f"D of {kind} {claim}"] = published.judge_sign(
                 printed_change(kind, quantity),
-                cells[PAPER_G][f"dcgan-{kind}"].change(quantity)[1], profile=record.profile)
+                cells[PAPER_G][f"dcgan-{kind}"].change(quantity)[1],
+                profile=record.profile,
+            )
 
 
 def describe(record: records.Record, runs: Iterable[Run]) -> None:

@@ -22,8 +22,13 @@ def kept_runs() -> dict[str, dict[str, records.Record]]:
 
 def label_of(record: records.Record, kind: str) -> str:
     """Head of a column: what its runs share, so that no column mixes data, judges or N."""
-    parts = [kind, dataset_of(record), *filter(None, [copy_of(record)]), record.profile,
-             f"N = {record.parameters['samples']:,}"]
+    parts = [
+        kind,
+        dataset_of(record),
+        *filter(None, [copy_of(record)]),
+        record.profile,
+        f"N = {record.parameters['samples']:,}",
+    ]
     if record.parameters["judge"] != "classifier":
         parts.append(record.parameters["judge"])
     return ", ".join([*parts, *([f"seed {record.seed}"] if record.seed else [])])
@@ -46,9 +51,17 @@ def kept_table(kept: Mapping[str, Mapping[str, records.Record]]) -> str:
     """Markdown: provenance of each committed row."""
     if not kept:
         return "No run is recorded yet."
-    rows = [[f"{record.dataset}, {record.profile}", str(record.seed), origin_of(record),
-             record.made["device"], record.made["commit"][:12]]
-            for found in kept.values() for record in found.values()]
+    rows = [
+        [
+            f"{record.dataset}, {record.profile}",
+            str(record.seed),
+            origin_of(record),
+            record.made["device"],
+            record.made["commit"][:12],
+        ]
+        for found in kept.values()
+        for record in found.values()
+    ]
     return tables.markdown(["run", "seed", "images", "device", "commit"], rows)
 
 
@@ -65,10 +78,15 @@ def score_table(quantity: str, runs: Mapping[str, Mapping[str, records.Record]])
     """
     shown = {dataset_of(record) for found in runs.values() for record in found.values()}
     papers = ["cifar10", *(["stl10"] if "stl10" in shown else [])]
-    rows = [[row, *(_printed_cell(f"{one}-{row}", quantity) for one in papers),
-             *(_cell(found.get(row), quantity) for found in runs.values())] for row in ROWS]
-    rows.append(["real images", *("-" for _ in papers),
-                 *(_floor(found, quantity) for found in runs.values())])
+    rows = [
+        [
+            row,
+            *(_printed_cell(f"{one}-{row}", quantity) for one in papers),
+            *(_cell(found.get(row), quantity) for found in runs.values()),
+        ]
+        for row in ROWS
+    ]
+    rows.append(["real images", *("-" for _ in papers), *(_floor(found, quantity) for found in runs.values())])
     heads = [{"cifar10": "paper, CIFAR-10", "stl10": "paper, STL-10"}[one] for one in papers]
     return tables.markdown([f"{QUANTITIES[quantity][0]}, bare → DOT", *heads, *runs], rows)
 
@@ -77,10 +95,16 @@ def verdict_table(runs: Mapping[str, Mapping[str, records.Record]]) -> str:
     """Markdown: how many rows of each run bear each claim out."""
     rows = []
     for claim in CLAIMS.values():
-        counts = [Counter(record.verdicts[claim] for record in found.values())
-                  for found in runs.values()]
-        rows.append([claim, *("; ".join(f"{word} ({n} of {count.total()})"
-                                        for word, n in count.items()) or "-" for count in counts)])
+        counts = [Counter(record.verdicts[claim] for record in found.values()) for found in runs.values()]
+        rows.append(
+            [
+                claim,
+                *(
+                    "; ".join(f"{word} ({n} of {count.total()})" for word, n in count.items()) or "-"
+                    for count in counts
+                ),
+            ]
+        )
     return tables.markdown(["claim, by rows", *runs], rows)
 
 
@@ -99,8 +123,10 @@ def said(record: records.Record, quantity: str) -> str:
 
 def said_table(runs: Mapping[str, records.Record]) -> str:
     """Markdown: what every score says of DOT, a row for each run; a dash where undecided."""
-    rows = [[name, *(said(record, quantity).replace("undecided", "-") for quantity in QUANTITIES)]
-            for name, record in runs.items()]
+    rows = [
+        [name, *(said(record, quantity).replace("undecided", "-") for quantity in QUANTITIES)]
+        for name, record in runs.items()
+    ]
     return tables.markdown(["DOT is", *(shown for shown, _, _ in QUANTITIES.values())], rows)
 
 
@@ -114,15 +140,19 @@ def _cell(record: records.Record | None, quantity: str) -> str:
         return "-"
     last, digits = f"dot{record.parameters['updates']}", QUANTITIES[quantity][2]
     low, high = record.interval(f"{last}_minus_bare_{quantity}")
-    return (f"{record[f'bare_{quantity}']:.{digits}f} → {record[f'{last}_{quantity}']:.{digits}f} "
-            f"({record[f'{last}_minus_bare_{quantity}']:+.{digits}f} "
-            f"[{low:+.{digits}f}, {high:+.{digits}f}])")
+    return (
+        f"{record[f'bare_{quantity}']:.{digits}f} → {record[f'{last}_{quantity}']:.{digits}f} "
+        f"({record[f'{last}_minus_bare_{quantity}']:+.{digits}f} "
+        f"[{low:+.{digits}f}, {high:+.{digits}f}])"
+    )
 
 
 def _floor(found: Mapping[str, records.Record], quantity: str) -> str:
     """The floor of a column's judge, with its N where that is not the samples'."""
     digits = QUANTITIES[quantity][2]
-    floors = {f"{r[f'floor_{quantity}']:.{digits}f}"
-              + ("" if r["floor_n"] == r.parameters["samples"] else f" (N = {r['floor_n']:,})")
-              for r in found.values()}
+    floors = {
+        f"{r[f'floor_{quantity}']:.{digits}f}"
+        + ("" if r["floor_n"] == r.parameters["samples"] else f" (N = {r['floor_n']:,})")
+        for r in found.values()
+    }
     return "; ".join(sorted(floors)) or "-"

@@ -57,36 +57,36 @@ def along_settings(dataset: str, profile: str) -> Along:
     return Along(c, every=2 if profile == "laptop" else 1)
 
 
-def along_training(trained: zoo.TrainedPair, judged: Jury, c: Along, seed: int,
-                   device: str = "cpu") -> list[Milestone]:
+def along_training(trained: zoo.TrainedPair, judged: Jury, c: Along, seed: int, device: str = "cpu") -> list[Milestone]:
     """Constants and scores of a pair at its milestones, oldest first.
 
     Scores are kept under the digest of the finished pair and the update: a training leaves one
     milestone at an update. Raises BadInput where there are none.
     """
-    found = list(zoo.milestones(trained))[::-1][::c.every][::-1]
+    found = list(zoo.milestones(trained))[::-1][:: c.every][::-1]
     if not found:
-        raise BadInput(f"trained: no milestones beside {trained.path}; delete the pair and train "
-                       "it again")
+        raise BadInput(f"trained: no milestones beside {trained.path}; delete the pair and train it again")
     history, bare = [], Method("bare", (0,), c.scoring.lr, k=1.0)
     for update, pair in found:
         at = replace(trained, name=f"{trained.name}-u{update}", pair=pair)
         what = image_scores.subject(at, device)
         what = replace(what, digests=what.digests | {"update": str(update)})
         m = image_scores.measure(what, (bare,), judged, c.scoring, seed)
-        history.append(Milestone(update, *pool_constants(what, c, seed),
-                                 m.of("bare", 0, "is_mean"), m.of("bare", 0, "fid")))
+        history.append(
+            Milestone(update, *pool_constants(what, c, seed), m.of("bare", 0, "is_mean"), m.of("bare", 0, "fid"))
+        )
     return history
 
 
-def pool_constants(what: Subject, c: Along, seed: int) -> tuple[lipschitz.LipschitzEstimate,
-                                                                lipschitz.LipschitzEstimate]:
+def pool_constants(
+    what: Subject, c: Along, seed: int
+) -> tuple[lipschitz.LipschitzEstimate, lipschitz.LipschitzEstimate]:
     """K_eff, eq. (20), and k_eff, eq. (21), of one pool of latents and the same random pairs."""
     pair, z = what.pair, pool(what, c, seed)
     K_eff, k_eff = (
-        lipschitz.pooled_constant(f, points, n_pairs=c.n_pairs, repeats=c.repeats,
-                                  rng=generator(seed, "fig2", "pairs"))
-        for f, points in ((pair.logit, generated(what, z, c)), (pair.latent_logit, z)))
+        lipschitz.pooled_constant(f, points, n_pairs=c.n_pairs, repeats=c.repeats, rng=generator(seed, "fig2", "pairs"))
+        for f, points in ((pair.logit, generated(what, z, c)), (pair.latent_logit, z))
+    )
     return K_eff, k_eff
 
 
@@ -114,8 +114,10 @@ def growth(history: Sequence[Milestone], name: str) -> tuple[float, tuple[float,
     for at in (history[-1], middle(history)):
         maxima = getattr(at, name).maxima.numpy()
         if not (maxima > 0).all():
-            raise BadInput(f"history: {name} is 0 at update {at.update}, D is constant on samples; "
-                           "look for where the training collapsed")
+            raise BadInput(
+                f"history: {name} is 0 at update {at.update}, D is constant on samples; "
+                "look for where the training collapsed"
+            )
         logs.append(np.log(maxima))
     mean, (low, high) = paired.interval(*logs)
     return math.exp(mean), (math.exp(low), math.exp(high))
@@ -137,10 +139,11 @@ def bounds(what: Subject, c: Along, seed: int) -> tuple[float, layer_norms.Produ
 
     Raises BadInput for a D with attention, whose slope is not bounded.
     """
-    x = generated(what, pool(what, c, seed)[:c.gradients], c)
-    return (float(lipschitz.gradient_norms(what.pair.logit, x).max()),
-            layer_norms.products(what.pair.discriminator, x,
-                                 rng=generator(seed, "fig2", "power")))
+    x = generated(what, pool(what, c, seed)[: c.gradients], c)
+    return (
+        float(lipschitz.gradient_norms(what.pair.logit, x).max()),
+        layer_norms.products(what.pair.discriminator, x, rng=generator(seed, "fig2", "power")),
+    )
 
 
 def fill_training(record: records.Record, histories: Mapping[str, Sequence[Milestone]]) -> None:
@@ -152,10 +155,9 @@ def fill_training(record: records.Record, histories: Mapping[str, Sequence[Miles
             record.put(f"{row}, {name}", [one.value for one in estimates], unit=unit)
             record.put(f"{row}, {name}, sd", [one.std for one in estimates], unit=unit)
             ratio, interval = growth(history, name)
-            record.put(f"{row}, growth of {name}", ratio, interval=interval, unit="",
-                       n=len(estimates[-1].maxima))
+            record.put(f"{row}, growth of {name}", ratio, interval=interval, unit="", n=len(estimates[-1].maxima))
             record.verdicts[f"{row}: {name} does not increase drastically"] = not_drastic(
-                interval, profile=record.profile)
+                interval, profile=record.profile
+            )
         for name in ("is_mean", "fid"):
-            record.put(f"{row}, {name}", [float(np.mean(getattr(at, name))) for at in history],
-                       unit=SCORES[name])
+            record.put(f"{row}, {name}", [float(np.mean(getattr(at, name))) for at in history], unit=SCORES[name])

@@ -81,13 +81,15 @@ def nearest(x: Tensor, bank: Tensor, *, block: int = 5_000) -> tuple[Tensor, Ten
     check_points("x", x, rank=4)
     check_count("block", block)
     if bank.dtype != torch.uint8 or bank.shape[1:] != x.shape[1:] or len(bank) == 0:
-        raise BadInput(f"bank: found {bank.dtype} of shape {tuple(bank.shape)} for x of shape "
-                       f"{tuple(x.shape)}; give uint8 images of one shape with x")
+        raise BadInput(
+            f"bank: found {bank.dtype} of shape {tuple(bank.shape)} for x of shape "
+            f"{tuple(x.shape)}; give uint8 images of one shape with x"
+        )
     flat = x.detach().cpu().double().flatten(1)
     best = flat.new_full((len(flat),), math.inf)
     where = torch.zeros(len(flat), dtype=torch.int64)
     for start in range(0, len(bank), block):
-        rows = images.to_float(bank[start:start + block]).double().flatten(1)
+        rows = images.to_float(bank[start : start + block]).double().flatten(1)
         squared = rows.square().sum(1) - 2 * flat @ rows.T  # (B, block), |x|^2 left out
         found = squared.min(1)
         closer = found.values < best
@@ -108,13 +110,12 @@ Looked = Mapping[tuple[str, int], tuple[Tensor, Tensor]]  # (method, step) -> im
 
 def space_methods(c: Scoring, steps: tuple[int, ...]) -> tuple[Method, Method]:
     """Latent DOT as in Table 1 (B.2: SGD), and target DOT (B.1: Adam) with these steps."""
-    return (image_scores.table1_methods(c)[0],
-            Method("target", steps, TARGET_ADAM.lr, space="target", adam=True))
+    return (image_scores.table1_methods(c)[0], Method("target", steps, TARGET_ADAM.lr, space="target", adam=True))
 
 
 def look(run: Run, v: Views, seed: int, number: int) -> Looked:
     """First images of a set under both methods: images (n, C, H, W), logits (n,), on the CPU."""
-    z, found = image_scores.latents(run.what, run.c, seed, number)[:v.looked], {}
+    z, found = image_scores.latents(run.what, run.c, seed, number)[: v.looked], {}
     K = run.measured.k_eff.value, run.measured.K_eff.value
     for method, constant in zip(space_methods(run.c, v.target_steps), K, strict=True):
         for step, x in image_scores.moved(run.what, method, z, constant):
@@ -129,12 +130,15 @@ def columns(looked: Sequence[Looked], c: Scoring) -> dict[str, tuple[str, int]]:
     "target, same rise" is the step of target space at which the mean of D is nearest to that of
     latent space at its last step. No judge is asked.
     """
-    level = {key: float(np.mean([float(one[key][1].mean()) for one in looked]))
-             for key in looked[0]}
+    level = {key: float(np.mean([float(one[key][1].mean()) for one in looked])) for key in looked[0]}
     steps = sorted(step for method, step in level if method == "target")
     same = min(steps, key=lambda step: abs(level["target", step] - level["dot", c.updates]))
-    return {"bare": ("dot", 0), "latent": ("dot", c.updates), "target, same rise": ("target", same),
-            "target": ("target", steps[-1])}
+    return {
+        "bare": ("dot", 0),
+        "latent": ("dot", c.updates),
+        "target, same rise": ("target", same),
+        "target": ("target", steps[-1]),
+    }
 
 
 def features(looked: Looked, where: Mapping[str, tuple[str, int]], bank: Tensor) -> dict[str, dict]:
@@ -144,9 +148,15 @@ def features(looked: Looked, where: Mapping[str, tuple[str, int]], bank: Tensor)
     """
     shown = {name: looked[key] for name, key in where.items()}
     bare = shown["bare"][0]
-    return {name: {"D": logit.double(), "moved": (x - bare).double().flatten(1).norm(dim=1),
-                   "share": high_share(x - bare), "nearest": nearest(x, bank)[0]}
-            for name, (x, logit) in shown.items()}
+    return {
+        name: {
+            "D": logit.double(),
+            "moved": (x - bare).double().flatten(1).norm(dim=1),
+            "share": high_share(x - bare),
+            "nearest": nearest(x, bank)[0],
+        }
+        for name, (x, logit) in shown.items()
+    }
 
 
 ALONE = {  # the printed algorithm with one ingredient changed
@@ -162,9 +172,14 @@ def variant_methods(c: Scoring, v: Views) -> tuple[Method, ...]:
     """The three variants and the naive ascent, published updates and `longer` times as many; then
     the printed algorithm with each ingredient changed alone, published updates only."""
     steps = (c.updates, v.longer * c.updates)
-    return (*(Method(name, ((0,) if name == "paper" else ()) + steps, c.lr, variant=variant)
-              for name, variant in VARIANTS.items()), Method("naive", steps, c.lr, cost="none"),
-            *(Method(name, steps[:1], c.lr, variant=variant) for name, variant in ALONE.items()))
+    return (
+        *(
+            Method(name, ((0,) if name == "paper" else ()) + steps, c.lr, variant=variant)
+            for name, variant in VARIANTS.items()
+        ),
+        Method("naive", steps, c.lr, cost="none"),
+        *(Method(name, steps[:1], c.lr, variant=variant) for name, variant in ALONE.items()),
+    )
 
 
 def variant_jury(run: Run, v: Views) -> tuple[Jury, Scoring]:
@@ -194,21 +209,28 @@ def radial_factors(what: Subject, z: Tensor, K: float) -> dict[str, tuple[Tensor
     z, parts = z.to(image_scores.device_of(what.pair)), {}
     for projection in DIVISORS:
         recorder = _Recorder()
-        latent_dot(what.pair, z, K, steps=1, optimizer=recorder,
-                   variant=Variant("fixed", projection, "smooth"))
+        latent_dot(what.pair, z, K, steps=1, optimizer=recorder, variant=Variant("fixed", projection, "smooth"))
         parts[projection] = (recorder.gradient * z).double().sum(1)
     length = z.double().square().sum(1, keepdim=True)
-    return {name: ((part / parts["none"]).cpu(),
-                   (1 - length / DIVISORS[name](z)).flatten().cpu())
-            for name, part in parts.items()}
+    return {
+        name: ((part / parts["none"]).cpu(), (1 - length / DIVISORS[name](z)).flatten().cpu())
+        for name, part in parts.items()
+    }
 
 
 def descent(what: Subject, method: Method, z: Tensor, K: float) -> Trajectory:
     """Every update of a latent method from latents z (B, d), on the pair's device."""
     steps = method.steps[-1]
-    return latent_dot(what.pair, z.to(image_scores.device_of(what.pair)), K, steps=steps,
-                      optimizer=SGD(method.lr), cost=method.cost, variant=method.variant,
-                      snapshots=range(steps + 1))
+    return latent_dot(
+        what.pair,
+        z.to(image_scores.device_of(what.pair)),
+        K,
+        steps=steps,
+        optimizer=SGD(method.lr),
+        cost=method.cost,
+        variant=method.variant,
+        snapshots=range(steps + 1),
+    )
 
 
 @torch.no_grad()
@@ -219,8 +241,11 @@ def along(what: Subject, path: Trajectory) -> dict[str, np.ndarray]:
     """
     z = path.points
     logits = torch.stack([what.pair.latent_logit(point) for point in z])
-    return {"radius": (z.norm(dim=2) / math.sqrt(z.shape[2])).cpu().numpy(),
-            "moved": (z - z[0]).norm(dim=2).cpu().numpy(), "D": logits.cpu().numpy()}
+    return {
+        "radius": (z.norm(dim=2) / math.sqrt(z.shape[2])).cpu().numpy(),
+        "moved": (z - z[0]).norm(dim=2).cpu().numpy(),
+        "D": logits.cpu().numpy(),
+    }
 
 
 def separated(interval: tuple[float, float], *, profile: str) -> str:
@@ -229,14 +254,18 @@ def separated(interval: tuple[float, float], *, profile: str) -> str:
     return published.SMOKE if profile == "smoke" else word
 
 
-def put(record: records.Record, name: str, values: Sequence[float], unit: str,
-        base: tuple[str, Sequence[float]] | None = None) -> None:
+def put(
+    record: records.Record,
+    name: str,
+    values: Sequence[float],
+    unit: str,
+    base: tuple[str, Sequence[float]] | None = None,
+) -> None:
     """Put the mean over sets as `name`; with a base also "<name> minus <base>" with its interval.
 
     values: (sets,); base: name and (sets,), set by set from the same latents.
     """
-    record.put(name, float(np.mean(values)), sd=float(np.std(values, ddof=1)), n=len(values),
-               unit=unit)
+    record.put(name, float(np.mean(values)), sd=float(np.std(values, ddof=1)), n=len(values), unit=unit)
     if base is not None:
         mean, interval = paired.interval(values, np.asarray(base[1]))
         record.put(f"{name} minus {base[0]}", mean, interval=interval, n=len(values), unit=unit)

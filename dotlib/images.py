@@ -58,8 +58,7 @@ class ImageSet:
         """
         check_count("n", n)
         if n > len(self):
-            raise BadInput(f"n: {n} exceeds the {len(self)} images of {self.name} {self.split}; "
-                           "take fewer")
+            raise BadInput(f"n: {n} exceeds the {len(self)} images of {self.name} {self.split}; take fewer")
         rows = torch.randperm(len(self), generator=rng)[:n]
         labels = None if self.labels is None else self.labels[rows]
         return _build(self.name, self.split, (self.images[rows], labels, self.origin), least=1)
@@ -80,14 +79,16 @@ def to_uint8(images: Tensor) -> Tensor:
     off silently would hide the wrong range.
     """
     if not isinstance(images, Tensor) or not images.is_floating_point() or images.numel() == 0:
-        found = (f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, Tensor)
-                 else type(images).__name__)
-        raise BadInput(f"images: expected a tensor of floats in [-1, 1], found {found}; give the "
-                       "generator's output")
+        found = (
+            f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+        )
+        raise BadInput(f"images: expected a tensor of floats in [-1, 1], found {found}; give the generator's output")
     largest = float(images.detach().abs().amax())
     if not largest <= 1 + OVERSHOOT:
-        raise BadInput(f"images: expected values in [-1, 1], found |x| up to {largest:.6g}; end "
-                       "the generator with tanh, or rescale 2 x - 1 from [0, 1]")
+        raise BadInput(
+            f"images: expected values in [-1, 1], found |x| up to {largest:.6g}; end "
+            "the generator with tanh, or rescale 2 x - 1 from [0, 1]"
+        )
     x = images.detach().to(torch.promote_types(images.dtype, torch.float32))
     return x.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
@@ -149,8 +150,7 @@ def _pool(name: str, part: str, places: tuple[str, ...]) -> Rows:
         return _digits(part)
     if name != "folder":
         images, labels, origin = image_files.READERS[name](part)
-        return (torch.from_numpy(images), None if labels is None else torch.from_numpy(labels),
-                origin)
+        return (torch.from_numpy(images), None if labels is None else torch.from_numpy(labels), origin)
     if not places[0]:
         raise BadFile(f"{FOLDER}: not set; set it to a folder of PNG or JPEG images")
     found = folder(Path(places[0]), FOLDER_SIZE)
@@ -164,8 +164,7 @@ def _digits(part: str) -> Rows:
 
     bunch = load_digits()
     images = np.rint(bunch.images * 255 / 16).astype(np.uint8)[:, None]  # 16 grey levels of 0..16
-    rows = (torch.from_numpy(images), torch.from_numpy(bunch.target.astype(np.int64)),
-            "built into scikit-learn")
+    rows = (torch.from_numpy(images), torch.from_numpy(bunch.target.astype(np.int64)), "built into scikit-learn")
     order, n = _permutation("digits", len(images), "test"), DIGITS_TEST
     return _select(rows, order[:n] if part == "test" else order[n:])
 
@@ -187,8 +186,7 @@ def _joined(first: Rows, second: Rows) -> Rows:
 def _build(name: str, split: str, rows: Rows, *, least: int = 2) -> ImageSet:
     images, labels, origin = rows
     if len(images) < least:
-        raise BadFile(f"{name}: split {split!r} has {len(images)} images; at least {least} are "
-                      "needed: add some")
+        raise BadFile(f"{name}: split {split!r} has {len(images)} images; at least {least} are needed: add some")
     digest = hashlib.sha256(repr(tuple(images.shape)).encode())
     digest.update(images.contiguous().numpy())
     digest.update(b"no labels" if labels is None else labels.numpy().astype("<i8"))

@@ -67,8 +67,7 @@ def network(path: Path | None = None, sha256: str | None = None) -> tuple[Incept
             warnings.simplefilter("ignore")  # of what it doubts; what it refuses, it raises
             weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch raise whatever it stumbles over
-        raise BadFile(f"{path}: cannot be read as weights ({_short(error)}); {_remedy()}"
-                      ) from error
+        raise BadFile(f"{path}: cannot be read as weights ({_short(error)}); {_remedy()}") from error
     return Inception(_filled(path, weights)), source.sha256
 
 
@@ -78,8 +77,7 @@ def _filled(path: Path, weights: object) -> nn.Module:
         with _instead_of_a_download(module, weights), torch.random.fork_rng(devices=[]):
             return module.fid_inception_v3()
     except (AttributeError, RuntimeError, TypeError) as error:
-        raise BadFile(f"{path}: does not hold the Inception network ({_short(error)}); {_remedy()}"
-                      ) from error
+        raise BadFile(f"{path}: does not hold the Inception network ({_short(error)}); {_remedy()}") from error
 
 
 @contextlib.contextmanager

@@ -51,16 +51,14 @@ class Judge:
 
         Raises BadInput for anything but a batch of uint8 images.
         """
-        found = (f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, Tensor)
-                 else type(images).__name__)
-        if (not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4
-                or images.shape[0] == 0):
-            raise BadInput(f"images: expected (B, C, H, W) uint8, found {found}; use "
-                           "images.to_uint8")
+        found = (
+            f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+        )
+        if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4 or images.shape[0] == 0:
+            raise BadInput(f"images: expected (B, C, H, W) uint8, found {found}; use images.to_uint8")
         device = next(self.network.parameters()).device
         answers = [self.network(self.prepare(rows.to(device))) for rows in images.split(self.batch)]
-        features, logits = (torch.cat([part.float().cpu() for part in parts])
-                            for parts in zip(*answers, strict=True))
+        features, logits = (torch.cat([part.float().cpu() for part in parts]) for parts in zip(*answers, strict=True))
         return features, logits
 
 
@@ -133,9 +131,16 @@ def make(settings: JudgeTraining, path: Path) -> None:
         accuracy = accuracy_of(network, image_set(settings.dataset, "test"))
     finally:
         torch.set_num_threads(threads)
-    checkpoints.save(path, network.state_dict(), {
-        "settings": asdict(settings), "images": _fingerprints(settings), "accuracy": accuracy,
-        "made": provenance.here()})
+    checkpoints.save(
+        path,
+        network.state_dict(),
+        {
+            "settings": asdict(settings),
+            "images": _fingerprints(settings),
+            "accuracy": accuracy,
+            "made": provenance.here(),
+        },
+    )
 
 
 def load(settings: JudgeTraining, path: Path) -> Judge:
@@ -149,11 +154,19 @@ def load(settings: JudgeTraining, path: Path) -> Judge:
         network.load_state_dict(tensors)
         accuracy = float(meta["accuracy"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise BadFile(f"{path}: does not hold this classifier ({' '.join(str(error).split())}); "
-                      "delete it and make it again") from error
+        raise BadFile(
+            f"{path}: does not hold this classifier ({' '.join(str(error).split())}); delete it and make it again"
+        ) from error
     network.eval().requires_grad_(False)
-    return Judge(f"{settings.dataset} classifier, seed {settings.seed}", network, to_float,
-                 settings.features, _classes(data), checkpoints.digest(path), accuracy)
+    return Judge(
+        f"{settings.dataset} classifier, seed {settings.seed}",
+        network,
+        to_float,
+        settings.features,
+        _classes(data),
+        checkpoints.digest(path),
+        accuracy,
+    )
 
 
 def fit(settings: JudgeTraining) -> nn.Module:
@@ -185,8 +198,10 @@ def fit(settings: JudgeTraining) -> nn.Module:
 @torch.no_grad()
 def accuracy_of(network: nn.Module, data: ImageSet) -> float:
     """Share of images whose largest logit is their label."""
-    right = sum(int((network(to_float(x))[1].argmax(1) == y).sum())
-                for x, y in zip(data.images.split(500), data.labels.split(500), strict=True))
+    right = sum(
+        int((network(to_float(x))[1].argmax(1) == y).sum())
+        for x, y in zip(data.images.split(500), data.labels.split(500), strict=True)
+    )
     return right / len(data)
 
 
@@ -199,15 +214,15 @@ def inception(path: Path | None = None, *, sha256: str | None = None) -> Judge:
     them. Images are scaled to 299 x 299, grey ones shown in three channels. Raises BadFile.
     """
     network, digest = inception_weights.network(path, sha256)
-    return Judge("inception", network, inception_weights.prepare, network.dim, network.classes,
-                 digest, batch=50)
+    return Judge("inception", network, inception_weights.prepare, network.dim, network.classes, digest, batch=50)
 
 
 def _network(s: JudgeTraining, data: ImageSet, rng: torch.Generator | None = None) -> Classifier:
     _, channels, size, _ = data.images.shape
     with torch.random.fork_rng(devices=[]):  # torch's layers start with draws that nobody asked for
-        return Classifier(channels=channels, size=size, width=s.width, features=s.features,
-                          classes=_classes(data), rng=rng)
+        return Classifier(
+            channels=channels, size=size, width=s.width, features=s.features, classes=_classes(data), rng=rng
+        )
 
 
 def _classes(data: ImageSet) -> int:

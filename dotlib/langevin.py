@@ -75,21 +75,30 @@ class DDLS(Sampler):
         check_positive("step", self.step, "0.01 is in common use")
         check_count("block", self.block)
         if self.step >= UNSTABLE:
-            raise BadInput(f"step: {self.step} is unstable under the prior alone; stay below 4, "
-                           "0.01 is in common use")
+            raise BadInput(f"step: {self.step} is unstable under the prior alone; stay below 4, 0.01 is in common use")
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
         """Nothing to estimate: chains of n rows from n draws of the prior."""
         if not isinstance(pair.prior, Normal | Uniform):
-            raise BadInput(f"prior: the density of {type(pair.prior).__name__} is not known here; "
-                           "use priors.Normal or priors.Uniform")
+            raise BadInput(
+                f"prior: the density of {type(pair.prior).__name__} is not known here; "
+                "use priors.Normal or priors.Uniform"
+            )
         uniform = isinstance(pair.prior, Uniform)
-        return partial(_keep, pair, _Chain(
-            steps=self.steps, block=self.block, noise=math.sqrt(self.step), name="step",
-            advance=lambda v, d, grad: v + (self.step / 2) * (grad - v),  # (B, d)
-            enter=_from_cube if uniform else (lambda z: z),
-            leave=_to_cube if uniform else (lambda v: v),
-            constrain=lambda v: v))
+        return partial(
+            _keep,
+            pair,
+            _Chain(
+                steps=self.steps,
+                block=self.block,
+                noise=math.sqrt(self.step),
+                name="step",
+                advance=lambda v, d, grad: v + (self.step / 2) * (grad - v),  # (B, d)
+                enter=_from_cube if uniform else (lambda z: z),
+                leave=_to_cube if uniform else (lambda v: v),
+                constrain=lambda v: v,
+            ),
+        )
 
 
 @dataclass(frozen=True)
@@ -132,11 +141,20 @@ class DGflow(Sampler):
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
         """Nothing to estimate: flows of n rows from n draws of the prior."""
         scale = SCALES[self.f]
-        return partial(_keep, pair, _Chain(
-            steps=self.steps, block=self.block, name="eta",
-            noise=math.sqrt(2 * self.eta * self.gamma),
-            advance=lambda z, d, grad: z + self.eta * scale(d)[:, None] * grad,  # (B, d)
-            enter=lambda z: z, leave=lambda z: z, constrain=pair.prior.constrain))
+        return partial(
+            _keep,
+            pair,
+            _Chain(
+                steps=self.steps,
+                block=self.block,
+                name="eta",
+                noise=math.sqrt(2 * self.eta * self.gamma),
+                advance=lambda z, d, grad: z + self.eta * scale(d)[:, None] * grad,  # (B, d)
+                enter=lambda z: z,
+                leave=lambda z: z,
+                constrain=pair.prior.constrain,
+            ),
+        )
 
 
 @dataclass(frozen=True)
@@ -182,9 +200,11 @@ def _advance(pair: Pair, chain: _Chain, rows: Tensor, step: int) -> Tensor:
     mean = chain.advance(rows.detach(), logit.detach(), grad)
     fine = torch.isfinite(logit) & torch.isfinite(mean).all(1)
     if not fine.all():
-        raise Unusable(f"discriminator: NaN or infinity in a logit or its gradient at step {step} "
-                       f"in {int((~fine).sum())} of {len(rows)} rows; D diverged, "
-                       f"lower {chain.name}")
+        raise Unusable(
+            f"discriminator: NaN or infinity in a logit or its gradient at step {step} "
+            f"in {int((~fine).sum())} of {len(rows)} rows; D diverged, "
+            f"lower {chain.name}"
+        )
     return mean
 
 

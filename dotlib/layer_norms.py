@@ -35,8 +35,7 @@ class Products:
     layers: int
 
 
-def products(network: nn.Sequential, x: Tensor, *, rng: torch.Generator,
-             iterations: int = ITERATIONS) -> Products:
+def products(network: nn.Sequential, x: Tensor, *, rng: torch.Generator, iterations: int = ITERATIONS) -> Products:
     """Both products for a chain of convolutions, dense layers and activations of slope at most 1.
 
     x:  (B, ...) an input, for the shapes.
@@ -46,23 +45,26 @@ def products(network: nn.Sequential, x: Tensor, *, rng: torch.Generator,
     strange = [part for part in network.children() if not _has_norm(part)]
     if strange or not isinstance(network, nn.Sequential):
         what = type(strange[0] if strange else network).__name__
-        raise BadInput(f"network: {what} has no known norm; take a chain of linear layers and "
-                       "activations, such as an SNGAN's discriminator")
+        raise BadInput(
+            f"network: {what} has no known norm; take a chain of linear layers and "
+            "activations, such as an SNGAN's discriminator"
+        )
     layers = linear_layers(network, x)
     return Products(
-        math.prod(float(torch.linalg.matrix_norm(layer.weight.detach().double().flatten(1), 2))
-                  for layer, _ in layers),
-        math.prod(map_norm(layer, shape, rng=rng, iterations=iterations)
-                  for layer, shape in layers),
-        len(layers))
+        math.prod(float(torch.linalg.matrix_norm(layer.weight.detach().double().flatten(1), 2)) for layer, _ in layers),
+        math.prod(map_norm(layer, shape, rng=rng, iterations=iterations) for layer, shape in layers),
+        len(layers),
+    )
 
 
 def linear_layers(network: nn.Module, x: Tensor) -> list[tuple[nn.Module, tuple[int, ...]]]:
     """Convolutions and dense layers in order, each with the shape of a row that reaches it."""
     found: list[tuple[nn.Module, tuple[int, ...]]] = []
-    hooks = [part.register_forward_hook(
-        lambda layer, rows, _: found.append((layer, tuple(rows[0].shape[1:]))))
-        for part in network.modules() if isinstance(part, KINDS)]
+    hooks = [
+        part.register_forward_hook(lambda layer, rows, _: found.append((layer, tuple(rows[0].shape[1:]))))
+        for part in network.modules()
+        if isinstance(part, KINDS)
+    ]
     try:
         with torch.no_grad():
             network(x[:1])
@@ -72,8 +74,7 @@ def linear_layers(network: nn.Module, x: Tensor) -> list[tuple[nn.Module, tuple[
     return found
 
 
-def map_norm(layer: nn.Module, shape: tuple[int, ...], *, rng: torch.Generator,
-             iterations: int = ITERATIONS) -> float:
+def map_norm(layer: nn.Module, shape: tuple[int, ...], *, rng: torch.Generator, iterations: int = ITERATIONS) -> float:
     """Largest singular value of a layer's linear map on rows of this shape; its bias is left out.
 
     By power iteration of the map and its transpose in float64, on the CPU.

@@ -66,8 +66,9 @@ class LipschitzCurve:
     total: int
 
 
-def target_constant(D: Logit, sample: Sample, *, n_pairs: int = 100, repeats: int = 10,
-                    rng: torch.Generator) -> LipschitzEstimate:
+def target_constant(
+    D: Logit, sample: Sample, *, n_pairs: int = 100, repeats: int = 10, rng: torch.Generator
+) -> LipschitzEstimate:
     """K_eff of [DOT19] eq. (20) by the recipe of B.1: mean over repeats of the largest slope.
 
     D:        data (B, ...) -> logits (B,) or (B, 1), modules in eval mode.
@@ -86,8 +87,7 @@ def target_constant(D: Logit, sample: Sample, *, n_pairs: int = 100, repeats: in
     return LipschitzEstimate(maxima, n_pairs)
 
 
-def latent_constant(pair: Pair, *, n_pairs: int = 100, repeats: int = 10,
-                    rng: torch.Generator) -> LipschitzEstimate:
+def latent_constant(pair: Pair, *, n_pairs: int = 100, repeats: int = 10, rng: torch.Generator) -> LipschitzEstimate:
     """k_eff of [DOT19] eq. (21): `target_constant` of D(G(.)) with latents of the prior.
 
     Returns a LipschitzEstimate in logits per unit of latent distance. Latents are drawn on the CPU
@@ -96,12 +96,18 @@ def latent_constant(pair: Pair, *, n_pairs: int = 100, repeats: int = 10,
     for role in ("generator", "discriminator"):
         refuse_training_mode(role, getattr(pair, role, None))
     device = _device(getattr(pair, "generator", None))
-    return target_constant(pair.latent_logit, lambda n, rng: pair.prior.sample(n, rng).to(device),
-                           n_pairs=n_pairs, repeats=repeats, rng=rng)
+    return target_constant(
+        pair.latent_logit,
+        lambda n, rng: pair.prior.sample(n, rng).to(device),
+        n_pairs=n_pairs,
+        repeats=repeats,
+        rng=rng,
+    )
 
 
-def pooled_constant(f: Logit, points: Tensor, *, n_pairs: int = 500, repeats: int = 500,
-                    rng: torch.Generator) -> LipschitzEstimate:
+def pooled_constant(
+    f: Logit, points: Tensor, *, n_pairs: int = 500, repeats: int = 500, rng: torch.Generator
+) -> LipschitzEstimate:
     """Eq. (20) or (21) with pairs taken from one pool of points, each of which f sees once.
 
     f:        as in `slopes`: D on images, or ``pair.latent_logit`` on latents.
@@ -124,14 +130,24 @@ def pooled_constant(f: Logit, points: Tensor, *, n_pairs: int = 500, repeats: in
     with torch.no_grad():
         values = _values(f, points).cpu()
     flat = points.flatten(1).cpu()
-    run = torch.cat([torch.linalg.vector_norm((flat[a] - flat[b]).double(), dim=1)
-                     for a, b in zip(i.split(CHUNK), j.split(CHUNK), strict=True)])
+    run = torch.cat(
+        [
+            torch.linalg.vector_norm((flat[a] - flat[b]).double(), dim=1)
+            for a, b in zip(i.split(CHUNK), j.split(CHUNK), strict=True)
+        ]
+    )
     slope = torch.where(run > 0, (values[i] - values[j]).abs() / run, 0.0)
     return LipschitzEstimate(slope.reshape(repeats, n_pairs).amax(1), n_pairs)
 
 
-def curve(D: Logit, sample: Sample, *, n_pairs: Iterable[int] = (100, 1_000, 10_000, 100_000),
-          repeats: int = 10, rng: torch.Generator) -> LipschitzCurve:
+def curve(
+    D: Logit,
+    sample: Sample,
+    *,
+    n_pairs: Iterable[int] = (100, 1_000, 10_000, 100_000),
+    repeats: int = 10,
+    rng: torch.Generator,
+) -> LipschitzCurve:
     """How the expected maximum of eq. (20) grows with the number of pairs, from one pass.
 
     D, sample, rng:  as in `target_constant`; for eq. (21) ``pair.latent_logit, pair.prior.sample``.
@@ -169,8 +185,7 @@ def slopes(f: Logit, x: Tensor, y: Tensor) -> Tensor:
     check_points("x", x, rank=None)
     check_points("y", y, rank=None)
     if x.shape != y.shape:
-        raise BadInput(f"y: found shape {tuple(y.shape)} beside x {tuple(x.shape)}; "
-                       "pass one partner for each point")
+        raise BadInput(f"y: found shape {tuple(y.shape)} beside x {tuple(x.shape)}; pass one partner for each point")
     with torch.no_grad():
         rise = (_values(f, x) - _values(f, y)).abs()  # (B,)
         run = torch.linalg.vector_norm((x.double() - y.double()).flatten(1), dim=1)  # (B,)
@@ -230,8 +245,10 @@ def _values(f: Logit, x: Tensor) -> Tensor:
         values = torch.cat([rowwise(f(rows), len(rows)) for rows in _blocks(x)])
     if not torch.isfinite(values).all():
         bad = int((~torch.isfinite(values)).sum())
-        raise BadInput(f"discriminator: NaN or infinity for {bad} of {len(x)} points; it diverged, "
-                       "or returns probabilities of 0 and 1 as logits")
+        raise BadInput(
+            f"discriminator: NaN or infinity for {bad} of {len(x)} points; it diverged, "
+            "or returns probabilities of 0 and 1 as logits"
+        )
     return values.double()
 
 

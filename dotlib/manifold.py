@@ -46,8 +46,9 @@ def precision_recall(*, real: Tensor, fake: Tensor, k: int = 3) -> PrecisionReca
     """
     real, fake = _checked(real, fake, k, both=True)
     metric = vision.fidelity("prc")
-    found = metric.prc_features_to_metric(fake, real, prc_neighborhood=k, prc_batch_size=BLOCK,
-                                          save_cpu_ram=True, verbose=False)
+    found = metric.prc_features_to_metric(
+        fake, real, prc_neighborhood=k, prc_batch_size=BLOCK, save_cpu_ram=True, verbose=False
+    )
     return PrecisionRecall(found[metric.KEY_METRIC_PRECISION], found[metric.KEY_METRIC_RECALL])
 
 
@@ -71,9 +72,10 @@ def _checked(real: Tensor, fake: Tensor, k: int, *, both: bool) -> tuple[Tensor,
     check_points("real", real)
     check_points("fake", fake, width=real.shape[1])
     check_count("k", k)
-    for name, side in (("real", real), ("fake", fake))[:2 if both else 1]:
+    for name, side in (("real", real), ("fake", fake))[: 2 if both else 1]:
         if k >= len(side):
-            raise BadInput(f"k: {k} neighbours are more than {name} has beside each of its "
-                           f"{len(side)} rows; lower k or draw more")
+            raise BadInput(
+                f"k: {k} neighbours are more than {name} has beside each of its {len(side)} rows; lower k or draw more"
+            )
     real, fake = (side.detach().cpu().double() for side in (real, fake))
     return real - real.mean(0), fake - real.mean(0)

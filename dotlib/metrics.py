@@ -45,8 +45,7 @@ def emd(x: Tensor | ArrayLike, y: Tensor | ArrayLike, *, cost: str = "sqeuclidea
     return _solve(x, y, cost).value
 
 
-def plan(x: Tensor | ArrayLike, y: Tensor | ArrayLike, *,
-         cost: str = "sqeuclidean") -> NDArray[np.float64]:
+def plan(x: Tensor | ArrayLike, y: Tensor | ArrayLike, *, cost: str = "sqeuclidean") -> NDArray[np.float64]:
     """An optimal plan of eq. (52): (N, M), rows sum to 1/N, columns to 1/M, arguments as in `emd`.
 
     Where several plans are optimal, this is one of them.
@@ -54,8 +53,9 @@ def plan(x: Tensor | ArrayLike, y: Tensor | ArrayLike, *,
     return _solve(x, y, cost).plan
 
 
-def duals(x: Tensor | ArrayLike, y: Tensor | ArrayLike, *,
-          cost: str = "sqeuclidean") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def duals(
+    x: Tensor | ArrayLike, y: Tensor | ArrayLike, *, cost: str = "sqeuclidean"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Kantorovich potentials u (N,) and v (M,), arguments as in `emd`.
 
     ::
@@ -83,8 +83,7 @@ def monge_gap(y: Tensor | ArrayLike, moved: Tensor | ArrayLike) -> float:
     """
     source, target = _points("y", y), _points("moved", moved)
     if source.shape != target.shape:
-        raise BadInput(f"moved: found shape {target.shape} beside y {source.shape}; "
-                       "pass the image of each row of y")
+        raise BadInput(f"moved: found shape {target.shape} beside y {source.shape}; pass the image of each row of y")
     walked = float(np.linalg.norm(target - source, axis=1).mean())
     return walked - emd(source, target, cost="euclidean")
 
@@ -93,8 +92,7 @@ def _solve(x: Tensor | ArrayLike, y: Tensor | ArrayLike, cost: str) -> _Solution
     check_option("cost", cost, COSTS)
     source, target = _points("x", x), _points("y", y)
     if source.shape[1] != target.shape[1]:
-        raise BadInput(f"y: found width {target.shape[1]} beside {source.shape[1]} of x; "
-                       "compare points of one space")
+        raise BadInput(f"y: found width {target.shape[1]} beside {source.shape[1]} of x; compare points of one space")
     import ot  # here: a second that image pairs need not wait for
 
     costs = cdist(source, target, cost)  # (N, M), each entry on its own: no cancellation
@@ -102,8 +100,10 @@ def _solve(x: Tensor | ArrayLike, y: Tensor | ArrayLike, cost: str) -> _Solution
         warnings.simplefilter("ignore")  # POT's warnings come back in the log and raise below
         best, log = ot.emd([], [], costs, numItermax=MAX_ITERATIONS, log=True)
     if log["warning"] is not None:
-        raise BadInput(f"x, y: POT found no optimum for {costs.shape} costs up to "
-                       f"{costs.max():.3g} ({log['warning']}); use fewer points or rescale them")
+        raise BadInput(
+            f"x, y: POT found no optimum for {costs.shape} costs up to "
+            f"{costs.max():.3g} ({log['warning']}); use fewer points or rescale them"
+        )
     solution = _Solution(best, log["u"], log["v"], float((best * costs).sum()))
     _certify(solution, costs)
     return solution
@@ -122,8 +122,10 @@ def _certify(solution: _Solution, costs: NDArray[np.float64]) -> None:
     }
     wrong = [name for name, share in excess.items() if not share <= 1]
     if wrong:
-        raise BadInput(f"x, y: the solution for {costs.shape} costs up to {costs.max():.3g} is not "
-                       f"optimal ({', '.join(wrong)}); rescale the points")
+        raise BadInput(
+            f"x, y: the solution for {costs.shape} costs up to {costs.max():.3g} is not "
+            f"optimal ({', '.join(wrong)}); rescale the points"
+        )
 
 
 def _points(name: str, x: Tensor | ArrayLike) -> NDArray[np.float64]:
@@ -132,7 +134,8 @@ def _points(name: str, x: Tensor | ArrayLike) -> NDArray[np.float64]:
         try:
             x = torch.as_tensor(np.asarray(x))
         except (TypeError, ValueError) as fault:
-            raise BadInput(f"{name}: found {type(x).__name__} that is no array of numbers "
-                           f"({fault}); pass (N, d) floats") from fault
+            raise BadInput(
+                f"{name}: found {type(x).__name__} that is no array of numbers ({fault}); pass (N, d) floats"
+            ) from fault
     check_points(name, x)
     return x.detach().cpu().double().numpy()

@@ -74,21 +74,25 @@ def read(path: str | Path) -> NotebookNode:
         notebook = jupytext.reads(text, fmt="md:myst")
     except Exception as error:  # of the disk, the encoding, or the parser and its YAML
         reason = str(error).splitlines()[0]
-        raise BadFile(f"{path}: cannot be read as a text notebook ({reason}); restore it "
-                      "from git") from error
+        raise BadFile(f"{path}: cannot be read as a text notebook ({reason}); restore it from git") from error
     if "kernelspec" not in notebook.metadata:
-        raise BadFile(f"{path}: no kernelspec between the '---' lines at the top; copy those lines "
-                      "from another notebook")
+        raise BadFile(
+            f"{path}: no kernelspec between the '---' lines at the top; copy those lines from another notebook"
+        )
     _refuse_open_fence(path, text)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if not code or "parameters" not in code[0].metadata.get("tags", []):
-        raise BadFile(f"{path}: the first code cell is not the parameters cell; give it "
-                      "':tags: [parameters]' and put it before all other code")
+        raise BadFile(
+            f"{path}: the first code cell is not the parameters cell; give it "
+            "':tags: [parameters]' and put it before all other code"
+        )
     try:
         ast.parse(code[0].source)
     except SyntaxError as error:
-        raise BadFile(f"{path}: the parameters cell is not Python ({error.msg}, line "
-                      f"{error.lineno}); write one 'name = value' on each line") from error
+        raise BadFile(
+            f"{path}: the parameters cell is not Python ({error.msg}, line "
+            f"{error.lineno}); write one 'name = value' on each line"
+        ) from error
     return notebook
 
 
@@ -98,8 +102,10 @@ def _refuse_open_fence(path: str | Path, text: str) -> None:
         if token.type == "fence" and token.level == 0:
             start, end = token.map
             if not lines[end - 1].strip().startswith(token.markup) or end - start < 2:
-                raise BadFile(f"{path}: the block opened in line {start + 1} is never closed, the "
-                              "file may be cut; restore it from git")
+                raise BadFile(
+                    f"{path}: the block opened in line {start + 1} is never closed, the "
+                    "file may be cut; restore it from git"
+                )
 
 
 def parameters(notebook: NotebookNode) -> dict[str, ast.expr | None]:
@@ -128,7 +134,8 @@ def guarded(notebook: NotebookNode) -> NotebookNode:
     known = tuple(sorted(parameters(notebook)))
     guard = nbformat.v4.new_code_cell(
         f"__import__('dotlib.notebook').notebook.refuse_unknown(globals(), {known!r})",
-        metadata={"tags": ["remove-cell", GUARD]})
+        metadata={"tags": ["remove-cell", GUARD]},
+    )
     at = notebook.cells.index(_parameters_cell(notebook)) + 1
     notebook.cells.insert(at, guard)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -147,8 +154,7 @@ def refuse_unknown(namespace: dict, known: tuple[str, ...]) -> None:
 def refuse_names(names: set[str], known: tuple[str, ...] | list[str]) -> None:
     """Raise BadInput for the first of `names` that is not among `known`."""
     for name in sorted(names - set(known)):
-        raise BadInput(f"unknown parameter {name!r}; known: {', '.join(sorted(known))}"
-                       f"{nearest(name, known)}")
+        raise BadInput(f"unknown parameter {name!r}; known: {', '.join(sorted(known))}{nearest(name, known)}")
 
 
 def parse_values(pairs: list[str]) -> dict:
@@ -166,8 +172,14 @@ def parse_values(pairs: list[str]) -> dict:
     return values
 
 
-def run_notebook(source: str | Path, destination: str | Path, values: dict | None = None, *,
-                 start_timeout: int = 120, cell_timeout: int | None = None) -> NotebookNode:
+def run_notebook(
+    source: str | Path,
+    destination: str | Path,
+    values: dict | None = None,
+    *,
+    start_timeout: int = 120,
+    cell_timeout: int | None = None,
+) -> NotebookNode:
     """Run a text notebook with the current folder as its own; the result appears when it is whole.
 
     source:        text notebook (.md).
@@ -189,9 +201,14 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The specified file .* does not end in")
             papermill.execute_notebook(
-                os.path.join(".", source), os.path.join(".", temporary), values,
-                progress_bar=False, start_timeout=start_timeout, execution_timeout=cell_timeout,
-                extra_arguments=["--log-level=50"])  # else its end may be told as an error
+                os.path.join(".", source),
+                os.path.join(".", temporary),
+                values,
+                progress_bar=False,
+                start_timeout=start_timeout,
+                execution_timeout=cell_timeout,
+                extra_arguments=["--log-level=50"],
+            )  # else its end may be told as an error
         finished = _finished(nbformat.read(temporary, as_version=4), source, destination, values)
         atomic.write_text(destination, nbformat.writes(finished) + "\n")
         return finished
@@ -208,8 +225,7 @@ def _remove_stale(destination: Path) -> None:
                 path.unlink()
 
 
-def _finished(notebook: NotebookNode, source: str | Path, destination: Path,
-              values: dict) -> NotebookNode:
+def _finished(notebook: NotebookNode, source: str | Path, destination: Path, values: dict) -> NotebookNode:
     """Show the values used in the parameters cell itself, and drop what only papermill needs."""
     cell = _parameters_cell(notebook)
     lines = cell.source.encode().splitlines()
@@ -217,11 +233,9 @@ def _finished(notebook: NotebookNode, source: str | Path, destination: Path,
     for name, tree in sorted(trees, key=lambda item: -item[1].col_offset):
         if tree.lineno == tree.end_lineno:
             row = lines[tree.lineno - 1]
-            lines[tree.lineno - 1] = (row[:tree.col_offset] + repr(values[name]).encode()
-                                      + row[tree.end_col_offset:])
+            lines[tree.lineno - 1] = row[: tree.col_offset] + repr(values[name]).encode() + row[tree.end_col_offset :]
     cell.source = b"\n".join(lines).decode()
-    notebook.cells = [c for c in notebook.cells
-                      if not {GUARD, INJECTED} & set(c.metadata.get("tags", []))]
+    notebook.cells = [c for c in notebook.cells if not {GUARD, INJECTED} & set(c.metadata.get("tags", []))]
     for c in notebook.cells:
         c.metadata.pop("papermill", None)
         c.metadata.pop("execution", None)

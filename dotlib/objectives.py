@@ -62,8 +62,9 @@ OBJECTIVES = {
 }
 
 
-def gradient_penalty(D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *,
-                     target: float = 1.0, rng: torch.Generator) -> Tensor:
+def gradient_penalty(
+    D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, target: float = 1.0, rng: torch.Generator
+) -> Tensor:
     """Mean of (||grad D(u)||_2 - target)^2 at points u between real and fake, a scalar.
 
     u = a x + (1 - a) y with one a ~ U[0, 1] a row. The paper's eq. (51) prints
@@ -74,8 +75,9 @@ def gradient_penalty(D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, 
     Raises BadInput when the shapes differ.
     """
     if real.shape != fake.shape:
-        raise BadInput(f"fake: shape {tuple(fake.shape)} differs from real {tuple(real.shape)}; "
-                       "draw as many fakes as reals")
+        raise BadInput(
+            f"fake: shape {tuple(fake.shape)} differs from real {tuple(real.shape)}; draw as many fakes as reals"
+        )
     a = torch.rand(real.shape[0], generator=rng).to(real)
     a = a.reshape(-1, *[1] * (real.ndim - 1))
     u = (a * real + (1 - a) * fake).detach().requires_grad_(True)

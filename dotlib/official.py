@@ -59,8 +59,10 @@ def load_pair(dataset: str, folder: Path | None = None) -> tuple[Pair, dict[str,
     check_option("dataset", dataset, TOY)
     place = _place(folder)
     if place is None:
-        raise BadFile(f"{VARIABLE}: not set; download {file_name('G', dataset)} and "
-                      f"{file_name('D', dataset)} from {SOURCE}, and set it to their folder")
+        raise BadFile(
+            f"{VARIABLE}: not set; download {file_name('G', dataset)} and "
+            f"{file_name('D', dataset)} from {SOURCE}, and set it to their folder"
+        )
     networks = {"G": mlp.toy_generator(), "D": mlp.toy_discriminator()}
     digests = {}
     for role, network in networks.items():
@@ -81,40 +83,48 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadFile(f"{path}: cannot be read ({error.strerror}); download it from {SOURCE}, or "
-                      f"correct {VARIABLE}") from error
+        raise BadFile(
+            f"{path}: cannot be read ({error.strerror}); download it from {SOURCE}, or correct {VARIABLE}"
+        ) from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != SHA256.get(path.name):
-        raise BadFile(f"{path}: SHA-256 {digest[:12]}... is not that of the published file; it is "
-                      f"cut short, damaged, or another's: download it again from {SOURCE}")
+        raise BadFile(
+            f"{path}: SHA-256 {digest[:12]}... is not that of the published file; it is "
+            f"cut short, damaged, or another's: download it again from {SOURCE}"
+        )
     try:
         archive = np.load(io.BytesIO(content), allow_pickle=False)
         return {key: archive[key] for key in archive.files}, digest
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error).split("\n")[0]
-        raise BadFile(f"{path}: not an npz file of plain arrays ({reason}); download it again from "
-                      f"{SOURCE}") from error
+        raise BadFile(f"{path}: not an npz file of plain arrays ({reason}); download it again from {SOURCE}") from error
 
 
 def _place(given: Path | None) -> Path | None:
     return folder() if given is None else Path(given)
 
 
-def _fill(network: nn.Module, arrays: dict[str, np.ndarray], layers: tuple[str, ...],
-          path: Path) -> None:
+def _fill(network: nn.Module, arrays: dict[str, np.ndarray], layers: tuple[str, ...], path: Path) -> None:
     """Copy the arrays into the linear layers. Raises BadFile unless every one fits exactly."""
     linear = [part for part in network.modules() if isinstance(part, nn.Linear)]
-    targets = {f"{name}/{key}": tensor for name, layer in zip(layers, linear, strict=True)
-               for key, tensor in (("W", layer.weight), ("b", layer.bias))}
+    targets = {
+        f"{name}/{key}": tensor
+        for name, layer in zip(layers, linear, strict=True)
+        for key, tensor in (("W", layer.weight), ("b", layer.bias))
+    }
     if arrays.keys() != targets.keys():
         missing, extra = sorted(targets.keys() - arrays.keys()), sorted(arrays.keys() - targets)
-        raise BadFile(f"{path}: missing keys {missing}, unknown keys {extra}; this is another "
-                      f"network: download it again from {SOURCE}")
+        raise BadFile(
+            f"{path}: missing keys {missing}, unknown keys {extra}; this is another "
+            f"network: download it again from {SOURCE}"
+        )
     for key, tensor in targets.items():
         found = arrays[key]
         if found.shape != tuple(tensor.shape) or found.dtype != np.float32:
-            raise BadFile(f"{path}: {key} has shape {found.shape} and type {found.dtype}, expected "
-                          f"{tuple(tensor.shape)} and float32; download it again from {SOURCE}")
+            raise BadFile(
+                f"{path}: {key} has shape {found.shape} and type {found.dtype}, expected "
+                f"{tuple(tensor.shape)} and float32; download it again from {SOURCE}"
+            )
         if not np.isfinite(found).all():
             raise BadFile(f"{path}: {key} holds NaN or infinity; download it again from {SOURCE}")
         with torch.no_grad():

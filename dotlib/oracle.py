@@ -115,8 +115,7 @@ def blurred(pair: Pair, width: float = BLUR) -> Pair:
     """
     check_positive("width", width, "in data units; BLUR is the width of the book")
     if not isinstance(pair.prior, Uniform | Normal):
-        raise BadInput(f"prior: cannot add latents to {type(pair.prior).__name__}; use "
-                       "priors.Normal or priors.Uniform")
+        raise BadInput(f"prior: cannot add latents to {type(pair.prior).__name__}; use priors.Normal or priors.Uniform")
     G = Blurred(pair.generator, width, isinstance(pair.prior, Uniform))
     G.train(getattr(pair.generator, "training", False))  # its mode, whatever it is
     return replace(pair, generator=G, prior=replace(pair.prior, dim=pair.prior.dim + 2))
@@ -140,8 +139,9 @@ class LogRatio:
         return self.real(x) - kernel_log_density(x, self.points, self.width)
 
 
-def ratio_pair(pair: Pair, real_log_density: LogDensity, rng: torch.Generator, *,
-               points: int = 20_000, width: float = BLUR) -> Pair:
+def ratio_pair(
+    pair: Pair, real_log_density: LogDensity, rng: torch.Generator, *, points: int = 20_000, width: float = BLUR
+) -> Pair:
     """The blurred pair with its exact log density ratio as the discriminator, a `LogRatio`.
 
     pair:              G of points (B, 2), not blurred; its own D is not asked.

@@ -63,8 +63,10 @@ def rowwise(logits: Tensor, rows: int) -> Tensor:
         return logits[:, 0]
     if logits.shape == (rows,):
         return logits
-    raise BadInput(f"discriminator: returned shape {tuple(logits.shape)} for {rows} rows; "
-                   f"return one logit a row, ({rows},) or ({rows}, 1)")
+    raise BadInput(
+        f"discriminator: returned shape {tuple(logits.shape)} for {rows} rows; "
+        f"return one logit a row, ({rows},) or ({rows}, 1)"
+    )
 
 
 def refuse_training_mode(role: str, network: object) -> None:

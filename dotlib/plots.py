@@ -12,16 +12,35 @@ from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: distinguishable without red-green vision.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
-    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#F0E442",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+)
 COLOURS = {"real": BLACK, "g": BLUE, "dot": VERMILION, "naive": GREEN}
 NAMES = {"real": "training samples", "g": "G", "dot": "DOT", "naive": "naive"}
 
 STYLE = {
-    "figure.facecolor": "white", "savefig.facecolor": "white", "axes.facecolor": "white",
-    "figure.dpi": 110, "savefig.dpi": 160, "figure.constrained_layout.use": True,
-    "font.size": 11, "axes.titlesize": 11, "axes.labelsize": 11, "legend.fontsize": 10,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-    "grid.color": "#e6e6e6", "axes.axisbelow": True, "legend.frameon": False,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.facecolor": "white",
+    "figure.dpi": 110,
+    "savefig.dpi": 160,
+    "figure.constrained_layout.use": True,
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.labelsize": 11,
+    "legend.fontsize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
 }
 
 
@@ -30,8 +49,9 @@ def style() -> AbstractContextManager:
     return mpl.rc_context(STYLE)
 
 
-def panels(sets: Mapping[str, np.ndarray], *, limits: tuple[float, float],
-           titles: Mapping[str, str] | None = None) -> Figure:
+def panels(
+    sets: Mapping[str, np.ndarray], *, limits: tuple[float, float], titles: Mapping[str, str] | None = None
+) -> Figure:
     """One scatter plot for each set of points, on equal axes, as in Figure 3.
 
     sets:    name -> (n, 2), in data units.
@@ -42,18 +62,17 @@ def panels(sets: Mapping[str, np.ndarray], *, limits: tuple[float, float],
     with style():
         columns = 2 if len(sets) == 4 else len(sets)
         rows = -(-len(sets) // columns)
-        figure, axes = plt.subplots(rows, columns, figsize=(3.2 * columns, 3.3 * rows),
-                                    sharex=True, sharey=True, squeeze=False)
+        figure, axes = plt.subplots(
+            rows, columns, figsize=(3.2 * columns, 3.3 * rows), sharex=True, sharey=True, squeeze=False
+        )
         for axis, (name, points) in zip(axes.flat, sets.items(), strict=False):
-            axis.scatter(*np.asarray(points).T, s=3, linewidths=0,
-                         color=COLOURS.get(name, BLACK))
+            axis.scatter(*np.asarray(points).T, s=3, linewidths=0, color=COLOURS.get(name, BLACK))
             axis.set(xlim=limits, ylim=limits, aspect="equal", title=titles.get(name, name))
         plt.close(figure)  # a notebook shows what a cell returns, once
         return figure
 
 
-def rows(figures: Mapping[str, Mapping[str, np.ndarray]],
-         limits: Mapping[str, tuple[float, float]]) -> Figure:
+def rows(figures: Mapping[str, Mapping[str, np.ndarray]], limits: Mapping[str, tuple[float, float]]) -> Figure:
     """The whole of Figure 3: one row a data set, one column a set of points.
 
     figures:  row -> (column -> (n, 2)), the same columns in every row.
@@ -65,18 +84,22 @@ def rows(figures: Mapping[str, Mapping[str, np.ndarray]],
         figure, axes = plt.subplots(len(figures), len(columns), figsize=size, squeeze=False)
         for line, (name, sets) in zip(axes, figures.items(), strict=True):
             for axis, column in zip(line, columns, strict=True):
-                axis.scatter(*np.asarray(sets[column]).T, s=2, linewidths=0,
-                             color=COLOURS.get(column, BLACK))
-                axis.set(xlim=limits[name], ylim=limits[name], aspect="equal", xticks=[],
-                         yticks=[])
+                axis.scatter(*np.asarray(sets[column]).T, s=2, linewidths=0, color=COLOURS.get(column, BLACK))
+                axis.set(xlim=limits[name], ylim=limits[name], aspect="equal", xticks=[], yticks=[])
         for axis, column in zip(axes[0], columns, strict=True):
             axis.set_title(NAMES.get(column, column))
         plt.close(figure)
         return figure
 
 
-def particles(paths: Mapping[str, np.ndarray], steps: Sequence[int], background: np.ndarray, *,
-              limits: tuple[float, float], frame_ms: int = 80) -> bytes:
+def particles(
+    paths: Mapping[str, np.ndarray],
+    steps: Sequence[int],
+    background: np.ndarray,
+    *,
+    limits: tuple[float, float],
+    frame_ms: int = 80,
+) -> bytes:
     """An animated GIF of points on their way, one panel for each method.
 
     paths:       name -> (frames, n, 2).
@@ -90,8 +113,7 @@ def particles(paths: Mapping[str, np.ndarray], steps: Sequence[int], background:
         dots = []
         for axis, name in zip(axes.flat, paths, strict=True):
             axis.scatter(*np.asarray(background).T, s=3, linewidths=0, color="#c8c8c8")
-            dots.append(axis.scatter(*paths[name][0].T, s=3, linewidths=0,
-                                     color=COLOURS.get(name, BLACK)))
+            dots.append(axis.scatter(*paths[name][0].T, s=3, linewidths=0, color=COLOURS.get(name, BLACK)))
             axis.set(xlim=limits, ylim=limits, aspect="equal")
 
         def draw(frame: int) -> list:
@@ -107,8 +129,7 @@ def particles(paths: Mapping[str, np.ndarray], steps: Sequence[int], background:
         return content
 
 
-def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str,
-              reference: float | None = None) -> Figure:
+def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str, reference: float | None = None) -> Figure:
     """Horizontal intervals, one row each: name -> (low, middle, high).
 
     reference:  a vertical line, for example 0 for a difference.
@@ -128,9 +149,17 @@ def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str,
         return figure
 
 
-def curves(x: Sequence[float], lines: Mapping[str, np.ndarray], *, xlabel: str, ylabel: str,
-           bands: Mapping[str, np.ndarray] | None = None, log_x: bool = False,
-           log_y: bool = False, marks: Mapping[str, float] | None = None) -> Figure:
+def curves(
+    x: Sequence[float],
+    lines: Mapping[str, np.ndarray],
+    *,
+    xlabel: str,
+    ylabel: str,
+    bands: Mapping[str, np.ndarray] | None = None,
+    log_x: bool = False,
+    log_y: bool = False,
+    marks: Mapping[str, float] | None = None,
+) -> Figure:
     """Lines over x with optional bands of one standard deviation.
 
     lines:  name -> (len(x),); bands: name -> (len(x),), half the band's height.
@@ -142,14 +171,11 @@ def curves(x: Sequence[float], lines: Mapping[str, np.ndarray], *, xlabel: str, 
         for colour, (name, y) in zip(cycle, lines.items(), strict=False):
             axis.plot(x, y, "o-" if len(x) < 30 else "-", ms=4, color=colour, label=name)
             if bands and name in bands:
-                axis.fill_between(x, y - bands[name], y + bands[name], color=colour, alpha=0.2,
-                                  linewidth=0)
+                axis.fill_between(x, y - bands[name], y + bands[name], color=colour, alpha=0.2, linewidth=0)
         for name, height in (marks or {}).items():
             axis.axhline(height, color=BLACK, lw=1, ls="--")
-            axis.annotate(name, (1, height), xycoords=("axes fraction", "data"), ha="right",
-                          va="bottom", fontsize=9)
-        axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log_x else "linear",
-                 yscale="log" if log_y else "linear")
+            axis.annotate(name, (1, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=9)
+        axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
         axis.legend()
         plt.close(figure)  # a notebook shows what a cell returns, once
         return figure
@@ -158,6 +184,7 @@ def curves(x: Sequence[float], lines: Mapping[str, np.ndarray], *, xlabel: str, 
 def _gif(animation: FuncAnimation, frame_ms: int) -> bytes:
     import tempfile
     from pathlib import Path
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "particles.gif"
         animation.save(path, writer=PillowWriter(fps=1000 / frame_ms), dpi=72)

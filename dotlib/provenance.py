@@ -48,8 +48,7 @@ def device_name(device: str = "cpu") -> str:
 def _git(*arguments: str) -> str | None:
     folder = Path(__file__).resolve().parent
     try:
-        run = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True,
-                             text=True, check=False)
+        run = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
     except OSError:
         return None
     return run.stdout.strip() if run.returncode == 0 else None

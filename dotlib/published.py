@@ -34,8 +34,7 @@ def value(name: str) -> Published:
     """The published number with this id. Raises BadInput, naming the nearest id."""
     entries = _entries()
     if name not in entries:
-        raise BadInput(f"name: the paper's values have no {name!r}{nearest(name, entries)}; "
-                       f"see {FILE.name}")
+        raise BadInput(f"name: the paper's values have no {name!r}{nearest(name, entries)}; see {FILE.name}")
     return entries[name]
 
 
@@ -49,8 +48,7 @@ def judge(here: float, published: Published, *, profile: str) -> str:
     return REPRODUCED if abs(here - published.value) <= WITHIN * published.sd else NOT_REPRODUCED
 
 
-def judge_sign(published_difference: float, interval: tuple[float, float], *,
-               profile: str) -> str:
+def judge_sign(published_difference: float, interval: tuple[float, float], *, profile: str) -> str:
     """Verdict on a comparison from the 95 % interval of our paired difference.
 
     Reproduced: the interval excludes 0 on the published side. Same sign: its middle is on that
@@ -59,8 +57,9 @@ def judge_sign(published_difference: float, interval: tuple[float, float], *,
     """
     _check_finite("interval", *interval)
     if published_difference == 0:
-        raise BadInput("published_difference: found 0, which has no sign to compare; judge the "
-                       "two numbers with judge_comparison")
+        raise BadInput(
+            "published_difference: found 0, which has no sign to compare; judge the two numbers with judge_comparison"
+        )
     if profile == "smoke":
         return SMOKE
     low, high = sorted(math.copysign(1, published_difference) * end for end in interval)
@@ -69,8 +68,9 @@ def judge_sign(published_difference: float, interval: tuple[float, float], *,
     return SAME_SIGN if low + high > 0 else NOT_REPRODUCED
 
 
-def judge_comparison(first: Published, second: Published, interval: tuple[float, float], *,
-                     profile: str, trials: int = TRIALS) -> str:
+def judge_comparison(
+    first: Published, second: Published, interval: tuple[float, float], *, profile: str, trials: int = TRIALS
+) -> str:
     """Verdict on "first is below second" from the 95 % interval of our first - second.
 
     Where the printed means are closer than WITHIN standard errors of their difference (over so
@@ -78,8 +78,9 @@ def judge_comparison(first: Published, second: Published, interval: tuple[float,
     Raises BadInput where a standard deviation is not published.
     """
     if first.sd is None or second.sd is None:
-        raise BadInput(f"published: {first.id}, {second.id}: no standard deviation is published; "
-                       "judge the sign with judge_sign")
+        raise BadInput(
+            f"published: {first.id}, {second.id}: no standard deviation is published; judge the sign with judge_sign"
+        )
     error = math.hypot(first.sd, second.sd) / math.sqrt(trials)
     gap = first.value - second.value
     if abs(gap) <= WITHIN * error:
@@ -95,8 +96,9 @@ def refused(profile: str) -> str:
 
 def _check_finite(name: str, *numbers: float) -> None:
     if not all(math.isfinite(number) for number in numbers):
-        raise BadInput(f"{name}: expected finite numbers, found {numbers}; find the run that "
-                       "diverged before judging it")
+        raise BadInput(
+            f"{name}: expected finite numbers, found {numbers}; find the run that diverged before judging it"
+        )
 
 
 @functools.cache
@@ -104,7 +106,5 @@ def _entries() -> dict[str, Published]:
     try:
         rows = yaml.safe_load(FILE.read_text(encoding="utf-8"))["values"]
     except OSError as error:
-        raise BadFile(f"{FILE}: cannot be read ({error.strerror}); run from a checkout of the "
-                      "repository") from error
-    return {row["id"]: Published(row["id"], row["value"], row.get("sd"), row["unit"], row["place"])
-            for row in rows}
+        raise BadFile(f"{FILE}: cannot be read ({error.strerror}); run from a checkout of the repository") from error
+    return {row["id"]: Published(row["id"], row["value"], row.get("sd"), row["unit"], row["place"]) for row in rows}

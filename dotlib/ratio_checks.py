@@ -101,8 +101,7 @@ class Examined:
     ranking: Ranking
 
 
-def read_logits(pair: Pair, seen: Tensor, held_out: Tensor, fakes: int, n: int,
-                rng: torch.Generator) -> Logits:
+def read_logits(pair: Pair, seen: Tensor, held_out: Tensor, fakes: int, n: int, rng: torch.Generator) -> Logits:
     """Evaluate D once on everything that maps are fit and judged on.
 
     seen:      (R, ...) data in the units of G that D was trained on; maps are fit on all of it.
@@ -118,8 +117,7 @@ def read_logits(pair: Pair, seen: Tensor, held_out: Tensor, fakes: int, n: int,
     check_count("n: rows of each kind", n, least=2)
     fit_real, other = (sampling.logits(pair, x.to(device)) for x in (seen, held_out[:n]))
     _, _, fake = sampling.proposals(pair, fakes + n, rng)
-    return Logits(fit_real, fake[:fakes], dict(zip(REALS, (fit_real[:n], other), strict=True)),
-                  fake[fakes:])
+    return Logits(fit_real, fake[:fakes], dict(zip(REALS, (fit_real[:n], other), strict=True)), fake[fakes:])
 
 
 def examine(logits: Logits, rng: torch.Generator) -> Examined:
@@ -128,10 +126,13 @@ def examine(logits: Logits, rng: torch.Generator) -> Examined:
     rng:  for `chance_error`.
     A map that cannot be fit, or not be checked, becomes Refused.
     """
-    maps = {how: attempt(lambda how=how: calibration.fit(how, logits.fit_real, logits.fit_fake))
-            for how in CALIBRATIONS}
-    checks = {how: one if isinstance(one, Refused) else
-              attempt(lambda one=one: _checks(one, logits, rng)) for how, one in maps.items()}
+    maps = {
+        how: attempt(lambda how=how: calibration.fit(how, logits.fit_real, logits.fit_fake)) for how in CALIBRATIONS
+    }
+    checks = {
+        how: one if isinstance(one, Refused) else attempt(lambda one=one: _checks(one, logits, rng))
+        for how, one in maps.items()
+    }
     on_held_out = attempt(lambda: Logistic.fit(logits.real[REALS[1]], logits.fake))
     return Examined(logits, maps, on_held_out, checks, ranking(logits))
 
@@ -171,15 +172,16 @@ def share_above(real: Tensor, fake: Tensor) -> float:
 def _places(real: Tensor, fake: Tensor) -> Tensor:
     """Share of the samples below each datum, (n,) float64."""
     fake = fake.sort().values
-    return (torch.searchsorted(fake, real) + torch.searchsorted(fake, real, right=True)
-            ).double() / (2 * len(fake))
+    return (torch.searchsorted(fake, real) + torch.searchsorted(fake, real, right=True)).double() / (2 * len(fake))
 
 
 def _checks(calibrate: Calibrator, logits: Logits, rng: torch.Generator) -> Checks:
     real, fake = {kind: calibrate(x) for kind, x in logits.real.items()}, calibrate(logits.fake)
     bins = {kind: calibration.reliability(x, fake, BINS) for kind, x in real.items()}
     return Checks(
-        bins, {kind: calibration.expected_calibration_error(one) for kind, one in bins.items()},
+        bins,
+        {kind: calibration.expected_calibration_error(one) for kind, one in bins.items()},
         {kind: chance_error(torch.cat([x, fake]), rng) for kind, x in real.items()},
         calibration.z_statistic(real[REALS[1]], fake),
-        float(fake.logsumexp(0)) - math.log(len(fake)))
+        float(fake.logsumexp(0)) - math.log(len(fake)),
+    )

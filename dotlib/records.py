@@ -37,8 +37,16 @@ class Record:
     verdicts: dict[str, str] = field(default_factory=dict)
     made: dict = field(default_factory=dict)
 
-    def put(self, name: str, value: float | list, *, unit: str, sd: float | None = None,
-            n: int | None = None, interval: tuple[float, float] | None = None) -> None:
+    def put(
+        self,
+        name: str,
+        value: float | list,
+        *,
+        unit: str,
+        sd: float | None = None,
+        n: int | None = None,
+        interval: tuple[float, float] | None = None,
+    ) -> None:
         """Add one value.
 
         value:     a number, or a list of numbers (a curve).
@@ -49,13 +57,13 @@ class Record:
         """
         if name in self.values:
             raise BadInput(f"name: {name!r} is in this record already; choose another")
-        entry = {"value": value, "unit": unit, "sd": sd, "n": n,
-                 "interval": list(interval) if interval else None}
+        entry = {"value": value, "unit": unit, "sd": sd, "n": n, "interval": list(interval) if interval else None}
         try:
             text = json.dumps({k: v for k, v in entry.items() if v is not None}, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise BadInput(f"value: {name} is not finite or not a number ({value!r}); find the "
-                           "run that diverged") from error
+            raise BadInput(
+                f"value: {name} is not finite or not a number ({value!r}); find the run that diverged"
+            ) from error
         self.values[name] = json.loads(text)
 
     def __getitem__(self, name: str) -> float | list:
@@ -72,11 +80,9 @@ class Record:
 
     def _entry(self, name: str, part: str) -> float | list:
         if name not in self.values:
-            raise BadInput(f"name: no {name!r} in the record {self.stem}/{self.key}"
-                           f"{nearest(name, self.values)}")
+            raise BadInput(f"name: no {name!r} in the record {self.stem}/{self.key}{nearest(name, self.values)}")
         if part not in self.values[name]:
-            raise BadInput(f"name: {name!r} in the record {self.stem}/{self.key} has no {part}; "
-                           "put one with the value")
+            raise BadInput(f"name: {name!r} in the record {self.stem}/{self.key} has no {part}; put one with the value")
         return self.values[name][part]
 
     @property
@@ -85,8 +91,16 @@ class Record:
         return f"{self.profile}-{self.dataset}-s{self.seed}"
 
 
-def start(stem: str, *, profile: str, dataset: str, seed: int, parameters: dict,
-          weights: dict[str, str] | None = None, device: str = "cpu") -> Record:
+def start(
+    stem: str,
+    *,
+    profile: str,
+    dataset: str,
+    seed: int,
+    parameters: dict,
+    weights: dict[str, str] | None = None,
+    device: str = "cpu",
+) -> Record:
     """Open a record; `write` closes it.
 
     weights:  name -> SHA-256 of each file of weights that the run uses.
@@ -98,8 +112,11 @@ def start(stem: str, *, profile: str, dataset: str, seed: int, parameters: dict,
     check_device(device)
     if profile == "paper":
         seeding.strict()
-    made = provenance.here(device) | {"weights": weights or {}, "started": time.time(),
-                                "strict": torch.are_deterministic_algorithms_enabled()}
+    made = provenance.here(device) | {
+        "weights": weights or {},
+        "started": time.time(),
+        "strict": torch.are_deterministic_algorithms_enabled(),
+    }
     return Record(stem, profile, dataset, seed, json.loads(json.dumps(parameters)), made=made)
 
 
@@ -116,17 +133,16 @@ def read(path: Path) -> Record:
     try:
         return Record(**json.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
-        raise BadFile(f"{path}: no such record ({error.strerror}); run its notebook first, "
-                      "see book/run-in-batch") from error
+        raise BadFile(
+            f"{path}: no such record ({error.strerror}); run its notebook first, see book/run-in-batch"
+        ) from error
     except (ValueError, TypeError) as error:
-        raise BadFile(f"{path}: not a record ({error}); delete it and run its notebook again"
-                      ) from error
+        raise BadFile(f"{path}: not a record ({error}); delete it and run its notebook again") from error
 
 
-def find(stem: str, *, profile: str, dataset: str, seed: int = 0,
-         folder: Path | None = None) -> Record | None:
+def find(stem: str, *, profile: str, dataset: str, seed: int = 0, folder: Path | None = None) -> Record | None:
     """The record with this key, from this build or else from `results`; None if there is none."""
-    for place in ([BUILT, KEPT] if folder is None else [Path(folder)]):
+    for place in [BUILT, KEPT] if folder is None else [Path(folder)]:
         path = place / stem / f"{profile}-{dataset}-s{seed}.json"
         if path.exists():
             return read(path)

@@ -61,8 +61,7 @@ class DRS(Sampler):
             gamma = torch.quantile(F, self.percentile / 100)
         else:
             _check_budget(self.budget)
-            gamma = _bisect(lambda g: (F - g).sigmoid().mean(), self.budget,
-                            F.min() - 50, F.max() + 50)
+            gamma = _bisect(lambda g: (F - g).sigmoid().mean(), self.budget, F.min() - 50, F.max() + 50)
         largest = seen.max()
 
         def chance(logits: Tensor) -> Tensor:
@@ -130,8 +129,7 @@ class MHGAN(Sampler):
         check_count("steps", self.steps)
         check_count("attempts", self.attempts)
         check_option("restart", self.restart, ("generator", "data"))
-        starts = None if self.start is None else sampling.logits(
-            pair, self.start.to(sampling.device_of(pair)))
+        starts = None if self.start is None else sampling.logits(pair, self.start.to(sampling.device_of(pair)))
         return lambda n, rng: self._keep(pair, starts, n, rng)
 
     def _keep(self, pair: Pair, starts: Tensor | None, n: int, rng: torch.Generator) -> Kept:
@@ -145,9 +143,11 @@ class MHGAN(Sampler):
             if not len(waiting):
                 return Kept(z, proposals=spent)
         if starts is not None and self.restart == "data":
-            raise NothingAccepted(f"steps: {len(waiting)} of {n} chains never left their real "
-                                  f"datum in {self.attempts} x {self.steps} proposals; calibrate D "
-                                  'or restart at G (restart="generator")')
+            raise NothingAccepted(
+                f"steps: {len(waiting)} of {n} chains never left their real "
+                f"datum in {self.attempts} x {self.steps} proposals; calibrate D "
+                'or restart at G (restart="generator")'
+            )
         at = sampling.logits(pair, sampling.generate(pair, z[waiting]))
         z[waiting] = walk(pair, z[waiting], at, self.steps, rng)[0]
         return Kept(z, proposals=spent + len(waiting) * (1 + self.steps))
@@ -189,11 +189,13 @@ def reject(pair: Pair, chance: Acceptance, n: int, rng: torch.Generator, *, limi
     with tqdm(total=n, desc="rejection", delay=2, disable=None) as bar:
         while kept < n:
             if proposed >= limit * n:
-                raise NothingAccepted(f"limit: {kept} of {n} samples after {proposed} proposals; "
-                                      "raise limit or the budget, or calibrate D")
+                raise NothingAccepted(
+                    f"limit: {kept} of {n} samples after {proposed} proposals; "
+                    "raise limit or the budget, or calibrate D"
+                )
             z, x, logits = sampling.proposals(pair, sampling.BLOCK, rng)
             u = torch.rand(len(z), dtype=torch.float64, generator=rng)
-            chosen = (u < chance(logits)).nonzero()[:, 0][:n - kept]
+            chosen = (u < chance(logits)).nonzero()[:, 0][: n - kept]
             kept_z.append(z[chosen])
             kept_x.append(x[chosen])
             kept += len(chosen)
@@ -203,8 +205,7 @@ def reject(pair: Pair, chance: Acceptance, n: int, rng: torch.Generator, *, limi
 
 
 @torch.no_grad()
-def walk(pair: Pair, z: Tensor, logit: Tensor, steps: int,
-         rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def walk(pair: Pair, z: Tensor, logit: Tensor, steps: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Independence Metropolis-Hastings, one chain a row.
 
     z, logit:  (n, d) latents and (n,) float64 logits where the chains are; a logit may be that of
@@ -231,8 +232,7 @@ def _burn_in(pair: Pair, n: int, rng: torch.Generator) -> Tensor:
     return logits
 
 
-def _bisect(decreasing: Callable[[Tensor], Tensor], value: float, low: Tensor,
-            high: Tensor) -> Tensor:
+def _bisect(decreasing: Callable[[Tensor], Tensor], value: float, low: Tensor, high: Tensor) -> Tensor:
     """Where a decreasing function takes the value, between low and high."""
     for _ in range(BISECTIONS):
         middle = (low + high) / 2

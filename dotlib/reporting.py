@@ -9,34 +9,39 @@ from dotlib import figure3, lipschitz, paired, plots, published, records, tables
 from dotlib.config import Figure3, figure3_settings, toy_datasets
 
 
-def open_record(stem: str, what: figure3.Subject, c: Figure3, profile: str,
-                seed: int) -> records.Record:
+def open_record(stem: str, what: figure3.Subject, c: Figure3, profile: str, seed: int) -> records.Record:
     """Start the record of one subject on one page; to be called before the work, which it times."""
-    return records.start(stem, profile=profile, dataset=what.name, seed=seed,
-                         parameters=asdict(c) | {"origin": what.origin}, weights=what.digests)
+    return records.start(
+        stem,
+        profile=profile,
+        dataset=what.name,
+        seed=seed,
+        parameters=asdict(c) | {"origin": what.origin},
+        weights=what.digests,
+    )
 
 
-def fill_record(run: records.Record, what: figure3.Subject, K_eff: lipschitz.LipschitzEstimate,
-                emd: dict[str, np.ndarray]) -> None:
+def fill_record(
+    run: records.Record, what: figure3.Subject, K_eff: lipschitz.LipschitzEstimate, emd: dict[str, np.ndarray]
+) -> None:
     """Put one row of Figure 3 into its record: K_eff, EMDs, paired differences, verdicts.
 
     emd:  method or "real" -> (trials,), squared data units.
     """
     run.put("K_eff", K_eff.value, sd=K_eff.std, n=len(K_eff.maxima), unit=figure3.SLOPE)
     for method, values in emd.items():
-        run.put(f"emd_{method}", float(values.mean()), sd=float(values.std(ddof=1)),
-                n=len(values), unit=figure3.SQUARED)
-    shown = {method: published.value(f"fig3.{what.dataset}.{method}.emd")
-             for method in figure3.METHODS}
+        run.put(
+            f"emd_{method}", float(values.mean()), sd=float(values.std(ddof=1)), n=len(values), unit=figure3.SQUARED
+        )
+    shown = {method: published.value(f"fig3.{what.dataset}.{method}.emd") for method in figure3.METHODS}
     for method, number in shown.items():
         run.verdicts[f"EMD of {figure3.NAMES[method]}"] = published.judge(
-            run[f"emd_{method}"], number, profile=run.profile)
+            run[f"emd_{method}"], number, profile=run.profile
+        )
     for better, worse, claim in figure3.CLAIMS:
         mean, interval = paired.interval(emd[better], emd[worse])
-        run.put(f"{better}_minus_{worse}", mean, interval=interval, n=len(emd[better]),
-                unit=figure3.SQUARED)
-        run.verdicts[claim] = published.judge_comparison(shown[better], shown[worse], interval,
-                                                         profile=run.profile)
+        run.put(f"{better}_minus_{worse}", mean, interval=interval, n=len(emd[better]), unit=figure3.SQUARED)
+        run.verdicts[claim] = published.judge_comparison(shown[better], shown[worse], interval, profile=run.profile)
 
 
 def picture(profile: str, seed: int = 0) -> Figure:
@@ -64,8 +69,10 @@ def table(runs: dict[str, dict[str, records.Record | None]]) -> str:
             if method != "real":
                 number = published.value(f"fig3.{dataset}.{method}.emd")
                 shown = tables.plus_minus(number.value, number.sd)
-            cells = [tables.plus_minus(run[f"emd_{method}"], run.sd(f"emd_{method}"))
-                     if run else "-" for run in columns.values()]
+            cells = [
+                tables.plus_minus(run[f"emd_{method}"], run.sd(f"emd_{method}")) if run else "-"
+                for run in columns.values()
+            ]
             rows.append([f"{dataset}, {figure3.NAMES[method]}", shown, *cells])
     return tables.markdown(["EMD", "paper", *labels], rows)
 
@@ -73,6 +80,6 @@ def table(runs: dict[str, dict[str, records.Record | None]]) -> str:
 def verdict_table(runs: dict[str, records.Record]) -> str:
     """Markdown: one row a claim, one column a run."""
     claims = list(next(iter(runs.values())).verdicts)
-    return tables.markdown(["claim", *runs],
-                           [[claim, *(run.verdicts[claim] for run in runs.values())]
-                            for claim in claims])
+    return tables.markdown(
+        ["claim", *runs], [[claim, *(run.verdicts[claim] for run in runs.values())] for claim in claims]
+    )

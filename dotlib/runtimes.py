@@ -97,8 +97,15 @@ class Timing:
         return tables.plus_minus(mean, self.seconds.std(ddof=1), digits)
 
 
-def measure(what: Subject, batch: int, *, rng: torch.Generator, updates: int = UPDATES,
-            runs: int = 10, clock: Clock | None = None) -> Timing:
+def measure(
+    what: Subject,
+    batch: int,
+    *,
+    rng: torch.Generator,
+    updates: int = UPDATES,
+    runs: int = 10,
+    clock: Clock | None = None,
+) -> Timing:
     """Time 30 updates of one batch, `runs` times; two runs or more.
 
     A descent of u updates takes a + u b seconds, where a is the one evaluation before the first
@@ -108,14 +115,12 @@ def measure(what: Subject, batch: int, *, rng: torch.Generator, updates: int = U
     check_count("updates", updates)
     check_count("runs", runs, least=2)
     points = what.start(batch, rng)
-    jobs = (lambda: what.move(points, updates), lambda: what.move(points, 0),
-            lambda: what.backprop(points))
+    jobs = (lambda: what.move(points, updates), lambda: what.move(points, 0), lambda: what.backprop(points))
     whole, once, backprop = timed(jobs, runs=runs, clock=clock or clock_of(what.device))
     start = once.min(0)  # (2,), wall and effort
     moved = whole - start  # (runs, 2), of the updates alone
     seconds, effort = (start + moved * (UPDATES / updates)).T
-    return Timing(what.name, batch, updates, seconds, float(start[0]), effort,
-                  moved[:, 1] / updates, backprop[:, 1])
+    return Timing(what.name, batch, updates, seconds, float(start[0]), effort, moved[:, 1] / updates, backprop[:, 1])
 
 
 @dataclass(frozen=True)
@@ -141,8 +146,7 @@ class Line:
         return float(np.abs(self.fitted / self.seconds - 1).max())
 
 
-def line(what: Subject, plan: Plan, *, rng: torch.Generator, runs: int,
-         clock: Clock | None = None) -> Line:
+def line(what: Subject, plan: Plan, *, rng: torch.Generator, runs: int, clock: Clock | None = None) -> Line:
     """Time the updates of `plan` on growing N. Raises BadInput for fewer than two N."""
     if len(set(plan.series)) < 2:
         raise BadInput(f"plan: found the series {plan.series}; a line needs two different N")
@@ -173,8 +177,7 @@ def batch_reaching(timings: Sequence[Timing], seconds: float) -> str:
 
 def ratios(timings: Mapping[str, Sequence[Timing]], first: str, second: str) -> dict[int, float]:
     """Effort of 30 updates of the first setting over that of the second: common batch -> ratio."""
-    ours, theirs = ({t.batch: float(np.median(t.effort)) for t in timings[name]}
-                    for name in (first, second))
+    ours, theirs = ({t.batch: float(np.median(t.effort)) for t in timings[name]} for name in (first, second))
     return {batch: ours[batch] / theirs[batch] for batch in ours if batch in theirs}
 
 
@@ -187,22 +190,26 @@ def judge(ratio: float, *, profile: str) -> str:
     return published.REPRODUCED if alike else published.NOT_REPRODUCED
 
 
-def fill(record: records.Record, timings: Mapping[str, Sequence[Timing]],
-         lines: Mapping[str, Line], works: Mapping[str, Work]) -> None:
+def fill(
+    record: records.Record,
+    timings: Mapping[str, Sequence[Timing]],
+    lines: Mapping[str, Line],
+    works: Mapping[str, Work],
+) -> None:
     """Put everything into the record: name -> its timings, line and work; and the verdicts."""
     for name, some in timings.items():
         for t in some:
             key, n = f"{name}, batch {t.batch}", len(t.seconds)
-            record.put(f"{key}, 30 updates", float(t.seconds.mean()), unit="seconds", n=n,
-                       sd=float(t.seconds.std(ddof=1)))
+            record.put(
+                f"{key}, 30 updates", float(t.seconds.mean()), unit="seconds", n=n, sd=float(t.seconds.std(ddof=1))
+            )
             record.put(f"{key}, 30 updates, median", t.median, unit="seconds", n=n)
             record.put(f"{key}, update / backprop", t.ratio, unit="", n=n)
         record.put(f"{name}, operations of an update", works[name].flops, unit="operations")
         record.put(f"{name}, links of a gradient", works[name].links, unit="")
         smoke = record.profile == "smoke"
         record.verdicts[f"{SETTINGS[name]}, seconds"] = published.SMOKE if smoke else NO_BATCH
-        record.verdicts[f"{SETTINGS[name]}, as the backprop"] = judge(some[-1].ratio,
-                                                                     profile=record.profile)
+        record.verdicts[f"{SETTINGS[name]}, as the backprop"] = judge(some[-1].ratio, profile=record.profile)
     for batch, value in ratios(timings, "stl10", "cifar10").items():
         record.put(f"stl10 / cifar10, batch {batch}", value, unit="")
     for name, one in lines.items():
@@ -215,9 +222,24 @@ def headline(record: records.Record, timings: Mapping[str, Sequence[Timing]]) ->
     rows = []
     for name, some in timings.items():
         ends = [f"{t.batch:,}: {t.text}" for t in (some[0], some[-1])]
-        rows.append([SETTINGS[name], tables.plus_minus(printed(name).value, printed(name).sd),
-                     *ends, batch_reaching(some, printed(name).value),
-                     *(record.verdicts[f"{SETTINGS[name]}, {claim}"]
-                       for claim in ("seconds", "as the backprop"))])
-    return tables.markdown(["30 updates, s", "paper, P100", "here, batch: s", "here, batch: s",
-                            "batch as long as the print", "seconds", "as the backprop"], rows)
+        rows.append(
+            [
+                SETTINGS[name],
+                tables.plus_minus(printed(name).value, printed(name).sd),
+                *ends,
+                batch_reaching(some, printed(name).value),
+                *(record.verdicts[f"{SETTINGS[name]}, {claim}"] for claim in ("seconds", "as the backprop")),
+            ]
+        )
+    return tables.markdown(
+        [
+            "30 updates, s",
+            "paper, P100",
+            "here, batch: s",
+            "here, batch: s",
+            "batch as long as the print",
+            "seconds",
+            "as the backprop",
+        ],
+        rows,
+    )

@@ -102,17 +102,23 @@ class Sampler(ABC):
         setup = metered.read()
         kept = keep(n, rng)
         if len(kept.latents) != n:
-            raise BadInput(f"n: {type(self).__name__} kept {len(kept.latents)} of {n} samples; "
-                           "return n latents from what `prepare` gives")
+            raise BadInput(
+                f"n: {type(self).__name__} kept {len(kept.latents)} of {n} samples; "
+                "return n latents from what `prepare` gives"
+            )
         samples = generate(metered, kept.latents) if kept.samples is None else kept.samples
-        return Drawn(samples, kept.latents, (metered.read() - setup).per(n), setup,
-                     None if kept.proposals is None else n / kept.proposals)
+        return Drawn(
+            samples,
+            kept.latents,
+            (metered.read() - setup).per(n),
+            setup,
+            None if kept.proposals is None else n / kept.proposals,
+        )
 
 
 @dataclass
 class _Meter:
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(
-        ("generator", "discriminator", "backward"), 0))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("generator", "discriminator", "backward"), 0))
     start: float = field(default_factory=time.perf_counter)
 
 
@@ -171,8 +177,10 @@ def logits(pair: Pair, x: Tensor) -> Tensor:
     """D(x) a block at a time, (n, ...) -> (n,) float64 on the CPU. Raises BadInput for NaN."""
     found = torch.cat([pair.logit(rows).double().cpu() for rows in x.split(BLOCK)])
     if not torch.isfinite(found).all():
-        raise BadInput(f"discriminator: NaN or infinity among {len(found)} logits; it diverged, or "
-                       "returns probabilities of 0 and 1 as logits")
+        raise BadInput(
+            f"discriminator: NaN or infinity among {len(found)} logits; it diverged, or "
+            "returns probabilities of 0 and 1 as logits"
+        )
     return found
 
 

@@ -62,16 +62,19 @@ def code_of(*names: str) -> str:
 
 def code_of_functions(*functions: FunctionType | type) -> str:
     """Digest of single functions or classes, without what they call."""
-    return _digest([_bare(ast.parse(textwrap.dedent(inspect.getsource(one))))
-                    for one in functions])
+    return _digest([_bare(ast.parse(textwrap.dedent(inspect.getsource(one)))) for one in functions])
 
 
 def _bare(tree: ast.AST) -> str:
     """A syntax tree as text, without docstrings and positions."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if (isinstance(body, list) and body and isinstance(body[0], ast.Expr)
-                and isinstance(body[0].value, ast.Constant)):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
             node.body = body[1:]
     return ast.dump(tree)
 

@@ -15,9 +15,22 @@ from dotlib.errors import BadInput, check_count, check_points
 from dotlib.frechet import FidInfinity, Moments, fid, fid_infinity
 from dotlib.manifold import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
 
-__all__ = ["Collector", "DensityCoverage", "FidInfinity", "InceptionScore", "Kid", "Moments",
-           "PrecisionRecall", "Reference", "Scores", "density_coverage", "fid", "fid_infinity",
-           "kid", "precision_recall"]
+__all__ = [
+    "Collector",
+    "DensityCoverage",
+    "FidInfinity",
+    "InceptionScore",
+    "Kid",
+    "Moments",
+    "PrecisionRecall",
+    "Reference",
+    "Scores",
+    "density_coverage",
+    "fid",
+    "fid_infinity",
+    "kid",
+    "precision_recall",
+]
 
 KEPT = 10_000  # rows for KID and neighbourhoods, whose cost grows with the square
 
@@ -45,8 +58,9 @@ class InceptionScore:
         check_points("logits", logits, width=self.p_sum.shape[1])
         end = self.seen + len(logits)
         if end > self.total:
-            raise BadInput(f"logits: found row {end} of {self.total} announced; announce them all, "
-                           "since the parts depend on it")
+            raise BadInput(
+                f"logits: found row {end} of {self.total} announced; announce them all, since the parts depend on it"
+            )
         log_p = logits.detach().cpu().double().log_softmax(1)
         p = log_p.exp()
         rows = (p * log_p).sum(1)
@@ -63,8 +77,7 @@ class InceptionScore:
         confidence interval. Raises BadInput before all announced rows have come.
         """
         if self.seen != self.total:
-            raise BadInput(f"logits: found {self.seen} of {self.total} announced rows; add the rest"
-                           )
+            raise BadInput(f"logits: found {self.seen} of {self.total} announced rows; add the rest")
         sizes = torch.as_tensor(self.bounds, dtype=torch.float64).diff()
         q = self.p_sum / sizes[:, None]  # p(y) of each part
         parts = (self.negentropy / sizes - torch.xlogy(q, q).sum(1)).exp()
@@ -81,8 +94,7 @@ class Kid:
     subset_size: int
 
 
-def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
-        subset_size: int | None = None) -> Kid:
+def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100, subset_size: int | None = None) -> Kid:
     """Squared maximum mean discrepancy, kernel (x.y / d + 1)^3 (arXiv 1801.01401).
 
     real, fake:   (N, d) and (M, d) features.
@@ -98,16 +110,23 @@ def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
     check_count("subsets", subsets)
     check_count("subset_size", subset_size, 2)
     if subset_size > smaller:
-        raise BadInput(f"subset_size: {subset_size} exceeds the {smaller} rows of the smaller "
-                       "side; lower it or draw more")
+        raise BadInput(
+            f"subset_size: {subset_size} exceeds the {smaller} rows of the smaller side; lower it or draw more"
+        )
     metric = vision.fidelity("kid")
     found = metric.kid_features_to_metric(
-        real.detach().cpu().double(), fake.detach().cpu().double(), kid_subsets=subsets,
-        kid_subset_size=subset_size, kid_kernel="poly", kid_kernel_poly_degree=3,
-        kid_kernel_poly_gamma=None, kid_kernel_poly_coef0=1, verbose=False,
-        rng_seed=int(torch.randint(2**32, (1,), generator=rng)))
-    return Kid(found[metric.KEY_METRIC_KID_MEAN], found[metric.KEY_METRIC_KID_STD], subsets,
-               subset_size)
+        real.detach().cpu().double(),
+        fake.detach().cpu().double(),
+        kid_subsets=subsets,
+        kid_subset_size=subset_size,
+        kid_kernel="poly",
+        kid_kernel_poly_degree=3,
+        kid_kernel_poly_gamma=None,
+        kid_kernel_poly_coef0=1,
+        verbose=False,
+        rng_seed=int(torch.randint(2**32, (1,), generator=rng)),
+    )
+    return Kid(found[metric.KEY_METRIC_KID_MEAN], found[metric.KEY_METRIC_KID_STD], subsets, subset_size)
 
 
 @dataclass(frozen=True)
@@ -157,17 +176,18 @@ class Reference:
         """Take in (B, dim) features of real images. Raises BadInput, also for too many rows."""
         end = self.moments.n + len(features)
         if end > self.total:
-            raise BadInput(f"features: found row {end} of {self.total} announced; announce them "
-                           "all, since the kept ones are drawn from them")
-        here = self._chosen[self.moments.n:end]
+            raise BadInput(
+                f"features: found row {end} of {self.total} announced; announce them "
+                "all, since the kept ones are drawn from them"
+            )
+        here = self._chosen[self.moments.n : end]
         self.moments.add(features)
         self._parts.append(features.detach().cpu()[here])
 
     def rows(self) -> Tensor:
         """The kept features, (min(total, kept), dim). Raises BadInput before all rows have come."""
         if self.moments.n != self.total:
-            raise BadInput(f"features: found {self.moments.n} of {self.total} announced rows; add "
-                           "the rest")
+            raise BadInput(f"features: found {self.moments.n} of {self.total} announced rows; add the rest")
         return torch.cat(self._parts)
 
 
@@ -181,8 +201,9 @@ class Collector:
     kid_subsets:   averaged for KID.
     """
 
-    def __init__(self, *, dim: int, classes: int, total: int, splits: int = 10,
-                 kept: int = KEPT, kid_subsets: int = 100) -> None:
+    def __init__(
+        self, *, dim: int, classes: int, total: int, splits: int = 10, kept: int = KEPT, kid_subsets: int = 100
+    ) -> None:
         self.inception = InceptionScore(total=total, classes=classes, splits=splits)
         self.moments, self._rows = Moments(dim), _First(kept)
         self.kid_subsets = kid_subsets
@@ -191,8 +212,9 @@ class Collector:
         """Take in a judge's answer, (B, dim) and (B, classes). Raises BadInput."""
         check_points("features", features, width=self.moments.dim)
         if len(logits) != len(features):
-            raise BadInput(f"logits: found {len(logits)} rows beside {len(features)} features; "
-                           "pass what the judge returned")
+            raise BadInput(
+                f"logits: found {len(logits)} rows beside {len(features)} features; pass what the judge returned"
+            )
         self.inception.add(logits)
         self.moments.add(features)
         self._rows.add(features)
@@ -207,9 +229,21 @@ class Collector:
         rows = {"real": real.rows(), "fake": self._rows.value()}
         kernel = kid(rng=rng, subsets=self.kid_subsets, **rows)
         near, dense = precision_recall(**rows), density_coverage(**rows)
-        return Scores(is_mean, is_sd, distance, kernel.mean, near.precision, near.recall,
-                      dense.density, dense.coverage, self.moments.n, real.moments.n,
-                      len(rows["fake"]), len(rows["real"]), kernel.subset_size)
+        return Scores(
+            is_mean,
+            is_sd,
+            distance,
+            kernel.mean,
+            near.precision,
+            near.recall,
+            dense.density,
+            dense.coverage,
+            self.moments.n,
+            real.moments.n,
+            len(rows["fake"]),
+            len(rows["real"]),
+            kernel.subset_size,
+        )
 
 
 class _First:

@@ -22,12 +22,9 @@ def gp_weight(dataset: str, *, profile: str = "laptop", seed: int = 0) -> record
     Returns the record with `chosen`, the weight whose last scores have the lowest mean, and for
     each candidate the curve of G's EMD (squared data units) over the updates of G.
     """
-    settings = {weight: replace(toy_training(dataset, profile, seed), gp_weight=weight)
-                for weight in CANDIDATES}
-    parameters = as_settings(settings[CANDIDATES[0]]) | {"gp_weight": list(CANDIDATES),
-                                                         "last_scores": LAST_SCORES}
-    record = records.start("gp_weight", profile=profile, dataset=dataset, seed=seed,
-                           parameters=parameters)
+    settings = {weight: replace(toy_training(dataset, profile, seed), gp_weight=weight) for weight in CANDIDATES}
+    parameters = as_settings(settings[CANDIDATES[0]]) | {"gp_weight": list(CANDIDATES), "last_scores": LAST_SCORES}
+    record = records.start("gp_weight", profile=profile, dataset=dataset, seed=seed, parameters=parameters)
     ends = {}
     for weight, one in settings.items():
         trained = zoo.candidate(f"{dataset}-wgan-gp", one, profile)
@@ -37,8 +34,13 @@ def gp_weight(dataset: str, *, profile: str = "laptop", seed: int = 0) -> record
         last = scores[-LAST_SCORES:]
         ends[weight] = float(np.mean(last))
         record.put(f"emd_g_{weight:g}", scores, unit="squared data units")
-        record.put(f"end_{weight:g}", ends[weight], n=len(last), unit="squared data units",
-                   sd=float(np.std(last, ddof=1)) if len(last) > 1 else None)
+        record.put(
+            f"end_{weight:g}",
+            ends[weight],
+            n=len(last),
+            unit="squared data units",
+            sd=float(np.std(last, ddof=1)) if len(last) > 1 else None,
+        )
         if "updates" not in record.values:
             record.put("updates", [row["update"] for row in scored], unit="updates of G")
     best, second = sorted(ends, key=ends.get)[:2]

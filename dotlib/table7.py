@@ -27,8 +27,7 @@ def printed(pair: str, column: str, quantity: str) -> published.Published | None
     dataset, architecture, kind = pair.split("-", 2)
     where = dataset if dataset == "stl10" else "cifar10"
     try:
-        return published.value(f"tab7.{where}.{kind}.{column}.{SCORES[quantity]}"
-                               ) if architecture == "dcgan" else None
+        return published.value(f"tab7.{where}.{kind}.{column}.{SCORES[quantity]}") if architecture == "dcgan" else None
     except BadInput:
         return None
 
@@ -51,15 +50,17 @@ def judge(record: Record, points: Sequence[Point], pair: str) -> None:
             continue
         change = after.value - before.value
         for claim, sign, method, base in (
-                (f"MH-GAN {_way(change)}", change, "MH-GAN", "bare"),
-                (f"{BETTER},", 1.0 if quantity in HIGHER else -1.0, "DOT", "MH-GAN")):
+            (f"MH-GAN {_way(change)}", change, "MH-GAN", "bare"),
+            (f"{BETTER},", 1.0 if quantity in HIGHER else -1.0, "DOT", "MH-GAN"),
+        ):
             record.verdicts[f"{claim} {QUANTITIES[quantity][0]}"] = (
-                published.refused(record.profile) if refused else published.judge_sign(
-                    sign, change_of(record, method, quantity, base)[1], profile=record.profile))
+                published.refused(record.profile)
+                if refused
+                else published.judge_sign(sign, change_of(record, method, quantity, base)[1], profile=record.profile)
+            )
 
 
-def change_of(record: Record, method: str, quantity: str,
-              base: str = "bare") -> tuple[float, tuple[float, float]]:
+def change_of(record: Record, method: str, quantity: str, base: str = "bare") -> tuple[float, tuple[float, float]]:
     """Mean paired difference of a method to `base` in a judged record, and its 95 % interval."""
     keys = record.parameters["keys"]
     name = f"{keys[method]}_minus_{keys[base]}_{quantity}"
@@ -73,8 +74,11 @@ def score_table(quantity: str, rows: Mapping[str, Record]) -> str:
     """
     digits, lines = QUANTITIES[quantity][2], []
     for pair, record in rows.items():
-        prints = [printed(pair, "bare", quantity), printed(pair, "mhgan", quantity),
-                  printed_table1(pair, "dot", quantity)]
+        prints = [
+            printed(pair, "bare", quantity),
+            printed(pair, "mhgan", quantity),
+            printed_table1(pair, "dot", quantity),
+        ]
         here = [f"{record[f'bare_{quantity}']:.{digits}f}"]
         for method in ("MH-GAN", "DOT"):
             if record.parameters["keys"][method] in record.parameters["refused"]:
@@ -82,14 +86,12 @@ def score_table(quantity: str, rows: Mapping[str, Record]) -> str:
                 continue
             mean, (low, high) = change_of(record, method, quantity)
             score = record[f"{record.parameters['keys'][method]}_{quantity}"]
-            here.append(f"{score:.{digits}f} ({mean:+.{digits}f} "
-                        f"[{low:+.{digits}f}, {high:+.{digits}f}])")
+            here.append(f"{score:.{digits}f} ({mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}])")
         lines.append([_row(pair), *("-" if p is None else f"{p.value:.2f}" for p in prints), *here])
     floor = next(iter(rows.values()))[f"floor_{quantity}"]
     lines.append(["real images", *["-"] * 3, f"{floor:.{digits}f}", *["-"] * 2])
     name = QUANTITIES[quantity][0]
-    return tables.markdown([name, "paper: bare", "MH-GAN", "DOT", "here: bare", "MH-GAN", "DOT"],
-                           lines)
+    return tables.markdown([name, "paper: bare", "MH-GAN", "DOT", "here: bare", "MH-GAN", "DOT"], lines)
 
 
 def verdict_table(rows: Mapping[str, Record]) -> str:
@@ -99,13 +101,15 @@ def verdict_table(rows: Mapping[str, Record]) -> str:
         cells = []
         for quantity in SCORES:
             name = QUANTITIES[quantity][0]
-            claim = next((c for c in record.verdicts if c.startswith("MH-GAN") and
-                          c.endswith(f" {name}")), None)
-            cells += ["-" if claim is None else f"{claim.split()[1]}: {record.verdicts[claim]}",
-                      record.verdicts.get(f"{BETTER}, {name}", "-")]
+            claim = next((c for c in record.verdicts if c.startswith("MH-GAN") and c.endswith(f" {name}")), None)
+            cells += [
+                "-" if claim is None else f"{claim.split()[1]}: {record.verdicts[claim]}",
+                record.verdicts.get(f"{BETTER}, {name}", "-"),
+            ]
         lines.append([_row(pair), *cells])
-    return tables.markdown(["pair", "MH-GAN and IS", "DOT better by IS", "MH-GAN and FID",
-                            "DOT better by FID"], lines).replace("--:", ":--")
+    return tables.markdown(
+        ["pair", "MH-GAN and IS", "DOT better by IS", "MH-GAN and FID", "DOT better by FID"], lines
+    ).replace("--:", ":--")
 
 
 def claims_in_print() -> tuple[str, dict[str, int]]:
@@ -118,25 +122,34 @@ def claims_in_print() -> tuple[str, dict[str, int]]:
     for pair in PRINTED_PAIRS:
         cells = []
         for quantity in SCORES:
-            bare, mh, dot = (printed(pair, "bare", quantity), printed(pair, "mhgan", quantity),
-                             printed_table1(pair, "dot", quantity))
+            bare, mh, dot = (
+                printed(pair, "bare", quantity),
+                printed(pair, "mhgan", quantity),
+                printed_table1(pair, "dot", quantity),
+            )
             sign = 1 if quantity in HIGHER else -1
             better = sign * (dot.value - mh.value) > 0
             worse = sign * (mh.value - bare.value) < 0
             counts.update({f"better {quantity}": better, f"worse {quantity}": worse})
-            cells += [f"{mh.value:.2f}{' (worse than bare)' if worse else ''}", f"{dot.value:.2f}",
-                      "yes" if better else "**no**"]
+            cells += [
+                f"{mh.value:.2f}{' (worse than bare)' if worse else ''}",
+                f"{dot.value:.2f}",
+                "yes" if better else "**no**",
+            ]
         lines.append([pair.replace("-dcgan-", ", "), *cells])
-    head = ["printed", *(cell for name in ("IS", "FID")
-                         for cell in (f"{name}: MH-GAN", "DOT", "DOT better"))]
+    head = ["printed", *(cell for name in ("IS", "FID") for cell in (f"{name}: MH-GAN", "DOT", "DOT better"))]
     return tables.markdown(head, lines), dict(counts) | {"rows": len(lines)}
 
 
 def scored_twice() -> dict[str, float]:
     """Largest difference between Table 7's bare scores and Table 1's, of the same generators."""
-    return {quantity: max(abs(printed(pair, "bare", quantity).value
-                              - printed_table1(pair, "bare", quantity).value)
-                          for pair in PRINTED_PAIRS) for quantity in SCORES}
+    return {
+        quantity: max(
+            abs(printed(pair, "bare", quantity).value - printed_table1(pair, "bare", quantity).value)
+            for pair in PRINTED_PAIRS
+        )
+        for quantity in SCORES
+    }
 
 
 def _way(change: float) -> str:

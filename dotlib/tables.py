@@ -17,6 +17,6 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def plus_minus(value: float, sd: float | None, digits: int = 3) -> str:
-    """"0.052 ± 0.008", or the value alone where there is no sd."""
+    """ "0.052 ± 0.008", or the value alone where there is no sd."""
     text = f"{value:.{digits}f}"
     return text if sd is None else f"{text}\u00a0±\u00a0{sd:.{digits}f}"  # kept on one line

@@ -18,8 +18,12 @@ THREADS = 1  # fastest for networks of this size
 
 def training_set(settings: Training) -> data.ToyData:
     """The training set of a 2-D pair: the same for every pair of one seed."""
-    return data.toy(settings.dataset, numpy_rng(settings.seed, "data", settings.dataset),
-                    size=settings.data_size, noise=settings.noise)
+    return data.toy(
+        settings.dataset,
+        numpy_rng(settings.seed, "data", settings.dataset),
+        size=settings.data_size,
+        noise=settings.noise,
+    )
 
 
 def prior(settings: Training) -> priors.Uniform:
@@ -29,9 +33,10 @@ def prior(settings: Training) -> priors.Uniform:
 
 def networks(settings: Training) -> tuple[mlp.MLP, mlp.MLP]:
     """G and D of Table 4, as the training starts them."""
-    return (mlp.toy_generator(generator(settings.seed, "weights", "G"), width=settings.width_G),
-            mlp.toy_discriminator(generator(settings.seed, "weights", "D"),
-                                  width=settings.width_D))
+    return (
+        mlp.toy_generator(generator(settings.seed, "weights", "G"), width=settings.width_G),
+        mlp.toy_discriminator(generator(settings.seed, "weights", "D"), width=settings.width_D),
+    )
 
 
 def ready(network: nn.Module) -> nn.Module:
@@ -60,14 +65,12 @@ def score(settings: Training) -> Callable[[nn.Module], dict[str, float]]:
     real = training_set(settings)
     sampling = "random" if real.modes is None else "balanced"
     n = min(SCORE_POINTS, len(real.points))
-    sets = [(priors.Uniform(2).sample(n, rng), real.draw(n, rng, sampling=sampling))
-            for _ in range(SCORE_SETS)]
+    sets = [(priors.Uniform(2).sample(n, rng), real.draw(n, rng, sampling=sampling)) for _ in range(SCORE_SETS)]
 
     @torch.no_grad()
     def emd_of(G: nn.Module) -> dict[str, float]:
         device = next(G.parameters()).device
         made = [G(z.to(device)).cpu() for z, _ in sets]
-        return {"emd_g": sum(metrics.emd(y, x) for y, (_, x) in zip(made, sets, strict=True))
-                / SCORE_SETS}
+        return {"emd_g": sum(metrics.emd(y, x) for y, (_, x) in zip(made, sets, strict=True)) / SCORE_SETS}
 
     return emd_of

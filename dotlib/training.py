@@ -66,12 +66,12 @@ class Trainer:
         """
         for _ in range(self.settings.critic_updates_at(self.update)):
             value, penalty = self._update_discriminator()
-        values = {"V_D": float(value), "penalty": float(penalty),
-                  "V_G": float(self._update_generator())}
+        values = {"V_D": float(value), "penalty": float(penalty), "V_G": float(self._update_generator())}
         self.update += 1
         if not all(torch.isfinite(torch.tensor(list(values.values())))):
-            raise BadInput(f"settings: training diverged at update {self.update} ({values}); "
-                           "lower lr_D or raise gp_weight")
+            raise BadInput(
+                f"settings: training diverged at update {self.update} ({values}); lower lr_D or raise gp_weight"
+            )
         return values
 
     def _update_discriminator(self) -> tuple[Tensor, Tensor]:
@@ -81,7 +81,7 @@ class Trainer:
         with torch.no_grad():
             fake = self.G(self._latents())
         logits = self._logits(torch.cat([real, fake]))
-        value = self.objective.critic_value(logits[:len(real)], logits[len(real):])
+        value = self.objective.critic_value(logits[: len(real)], logits[len(real) :])
         penalty = torch.zeros(())
         if s.gp_weight:
             penalty = gradient_penalty(self.D, real, fake, target=s.gp_target, rng=self.rng)
@@ -128,8 +128,10 @@ class Trainer:
             self._fill(tensors)
             self.update = meta["update"]
         except (KeyError, RuntimeError, ValueError) as error:
-            raise BadFile("training state: it does not fit these networks "
-                          f"({' '.join(str(error).split())}); delete it and train again") from error
+            raise BadFile(
+                "training state: it does not fit these networks "
+                f"({' '.join(str(error).split())}); delete it and train again"
+            ) from error
 
     def _fill(self, tensors: dict[str, Tensor]) -> None:
         self.G.load_state_dict(_under("G.", tensors))
@@ -139,17 +141,24 @@ class Trainer:
             for name, t in _under(f"adam_{role}.", tensors).items():
                 index, _, key = name.partition(".")
                 entries.setdefault(int(index), {})[key] = t
-            optimiser.load_state_dict({"state": entries,
-                                       "param_groups": optimiser.state_dict()["param_groups"]})
+            optimiser.load_state_dict({"state": entries, "param_groups": optimiser.state_dict()["param_groups"]})
         self.rng.set_state(tensors["rng.training"])
         torch.set_rng_state(tensors["rng.torch"])
         if "rng.cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["rng.cuda"])
 
 
-def train(trainer: Trainer, folder: Path, *, score: Score | None = None, score_every: int = 100,
-          log_every: int = 10, checkpoint_seconds: float = 20.0, milestones: int = 0,
-          along: Path | None = None) -> None:
+def train(
+    trainer: Trainer,
+    folder: Path,
+    *,
+    score: Score | None = None,
+    score_every: int = 100,
+    log_every: int = 10,
+    checkpoint_seconds: float = 20.0,
+    milestones: int = 0,
+    along: Path | None = None,
+) -> None:
     """Run `trainer` to its last update, continuing what `folder` holds.
 
     folder:  gets `state.safetensors` (the newest state) and `log.jsonl` (one line a logged update).
@@ -167,8 +176,9 @@ def train(trainer: Trainer, folder: Path, *, score: Score | None = None, score_e
     _truncate_log(log_file, trainer.update)
     total, saved = trainer.settings.generator_updates, time.monotonic()
     kept = {total * (i + 1) // milestones for i in range(milestones)}
-    bar = tqdm(total=total, initial=trainer.update, desc=f"train {trainer.settings.dataset}",
-               unit="update", disable=None)
+    bar = tqdm(
+        total=total, initial=trainer.update, desc=f"train {trainer.settings.dataset}", unit="update", disable=None
+    )
     with bar, log_file.open("a", encoding="utf-8") as log:
         while trainer.update < total:
             values = trainer.step()
@@ -214,4 +224,4 @@ def _truncate_log(log_file: Path, update: int) -> None:
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name[len(prefix):]: t for name, t in tensors.items() if name.startswith(prefix)}
+    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}

@@ -90,11 +90,20 @@ VARIANTS = {
 }
 
 
-def target_dot(D: Callable[[Tensor], Tensor], y: Tensor, K_eff: float, *, steps: int = 100,
-               optimizer: Optimizer = TARGET_ADAM, cost: str | Cost = "l2",
-               variant: str | Variant = "paper", delta: float = DELTA, clip: float | None = None,
-               snapshots: Iterable[int] | None = None,
-               batch_size: int | None = None) -> Trajectory:
+def target_dot(
+    D: Callable[[Tensor], Tensor],
+    y: Tensor,
+    K_eff: float,
+    *,
+    steps: int = 100,
+    optimizer: Optimizer = TARGET_ADAM,
+    cost: str | Cost = "l2",
+    variant: str | Variant = "paper",
+    delta: float = DELTA,
+    clip: float | None = None,
+    snapshots: Iterable[int] | None = None,
+    batch_size: int | None = None,
+) -> Trajectory:
     """Target-space DOT, [DOT19] eq. (22), Algorithm 1; with cost="none" the naive ascent, eq. (56).
 
     ::
@@ -134,11 +143,19 @@ def target_dot(D: Callable[[Tensor], Tensor], y: Tensor, K_eff: float, *, steps:
     return _solve("y", y, problem, steps, optimizer, snapshots, batch_size)
 
 
-def latent_dot(pair: Pair, z_y: Tensor, k_eff: float, *, steps: int = 20,
-               optimizer: Optimizer = LATENT_SGD, cost: str | Cost = "l2",
-               variant: str | Variant = "paper", delta: float = DELTA,
-               snapshots: Iterable[int] | None = None,
-               batch_size: int | None = None) -> Trajectory:
+def latent_dot(
+    pair: Pair,
+    z_y: Tensor,
+    k_eff: float,
+    *,
+    steps: int = 20,
+    optimizer: Optimizer = LATENT_SGD,
+    cost: str | Cost = "l2",
+    variant: str | Variant = "paper",
+    delta: float = DELTA,
+    snapshots: Iterable[int] | None = None,
+    batch_size: int | None = None,
+) -> Trajectory:
     """Latent-space DOT, [DOT19] eq. (23), Algorithm 2; with cost="none" the naive ascent.
 
     ::
@@ -165,8 +182,11 @@ def latent_dot(pair: Pair, z_y: Tensor, k_eff: float, *, steps: int = 20,
         cost=_cost(cost, variant.norm, delta),
         logit=pair.latent_logit,
         K=k_eff,
-        project=((lambda z, g: g - (g * z).sum(1, keepdim=True) * z / divisor(z))  # (B, d)
-                 if pair.prior.spherical else (lambda z, g: g)),
+        project=(
+            (lambda z, g: g - (g * z).sum(1, keepdim=True) * z / divisor(z))  # (B, d)
+            if pair.prior.spherical
+            else (lambda z, g: g)
+        ),
         constrain=pair.prior.constrain,
         aliased=variant.anchor == "aliased",
         generates=True,
@@ -187,8 +207,9 @@ class _Problem:
     generates: bool
 
 
-def _descend(start: Tensor, problem: _Problem, steps: int, optimizer: Optimizer,
-             kept: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+def _descend(
+    start: Tensor, problem: _Problem, steps: int, optimizer: Optimizer, kept: tuple[int, ...]
+) -> tuple[Tensor, Tensor]:
     """Algorithms 1 and 2: start (B, ...) -> kept points (S, B, ...), objective (steps + 1, B)."""
     x = start.detach().clone(memory_format=torch.contiguous_format).requires_grad_(True)
     anchor = x.detach() if problem.aliased else x.detach().clone()  # detach() alone shares memory
@@ -211,8 +232,15 @@ def _descend(start: Tensor, problem: _Problem, steps: int, optimizer: Optimizer,
     return torch.stack(points), torch.stack(objective)
 
 
-def _solve(name: str, start: Tensor, problem: _Problem, steps: int, optimizer: Optimizer,
-           snapshots: Iterable[int] | None, batch_size: int | None) -> Trajectory:
+def _solve(
+    name: str,
+    start: Tensor,
+    problem: _Problem,
+    steps: int,
+    optimizer: Optimizer,
+    snapshots: Iterable[int] | None,
+    batch_size: int | None,
+) -> Trajectory:
     """Check the options of both spaces, descend batch by batch, join the rows."""
     check_count("steps", steps, least=0)
     batch_size = len(start) if batch_size is None else batch_size
@@ -220,17 +248,22 @@ def _solve(name: str, start: Tensor, problem: _Problem, steps: int, optimizer: O
     if not callable(getattr(optimizer, "on", None)):
         raise BadInput(f"optimizer: found {optimizer!r}; pass SGD(lr) or Adam(lr, betas)")
     if start.dtype not in (torch.float32, torch.float64):
-        raise BadInput(f"{name}: found {start.dtype}, in which small steps vanish; convert points "
-                       "and networks with .float()")
+        raise BadInput(
+            f"{name}: found {start.dtype}, in which small steps vanish; convert points and networks with .float()"
+        )
     kept = kept_steps(snapshots, steps)
     with torch.inference_mode(False), torch.enable_grad(), explain_mismatch(name, start):
         batches = tqdm(start.split(batch_size), "transport", delay=2, disable=None)
         parts = [_descend(rows, problem, steps, optimizer, kept) for rows in batches]
     points, objective = zip(*parts, strict=True)
     return Trajectory(
-        steps=kept, points=torch.cat(points, 1), objective=torch.cat(objective, 1),
+        steps=kept,
+        points=torch.cat(points, 1),
+        objective=torch.cat(objective, 1),
         generator_evaluations=(steps + 1) * problem.generates,
-        discriminator_evaluations=steps + 1, backward_passes=steps)
+        discriminator_evaluations=steps + 1,
+        backward_passes=steps,
+    )
 
 
 def _variant(variant: str | Variant) -> Variant:

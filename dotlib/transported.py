@@ -43,14 +43,21 @@ class LatentDOT(Sampler):
         """The estimate of k_eff."""
         k_eff = self.k_eff
         if k_eff is None:
-            k_eff = lipschitz.latent_constant(pair, n_pairs=self.pairs, repeats=self.repeats,
-                                              rng=rng).value
+            k_eff = lipschitz.latent_constant(pair, n_pairs=self.pairs, repeats=self.repeats, rng=rng).value
 
         def keep(n: int, rng: torch.Generator) -> Kept:
-            return Kept(transport.latent_dot(
-                pair, sampling.latents(pair, n, rng), k_eff, steps=self.steps, cost=self.cost,
-                optimizer=self.optimizer, variant=self.variant,
-                batch_size=min(n, sampling.BLOCK)).final)
+            return Kept(
+                transport.latent_dot(
+                    pair,
+                    sampling.latents(pair, n, rng),
+                    k_eff,
+                    steps=self.steps,
+                    cost=self.cost,
+                    optimizer=self.optimizer,
+                    variant=self.variant,
+                    batch_size=min(n, sampling.BLOCK),
+                ).final
+            )
 
         return keep
 
@@ -83,14 +90,24 @@ class TargetDOT(Sampler):
             K_eff = lipschitz.target_constant(
                 pair.logit,
                 lambda n, rng: sampling.generate(pair, sampling.latents(pair, n, rng)),
-                n_pairs=self.pairs, repeats=self.repeats, rng=rng).value
+                n_pairs=self.pairs,
+                repeats=self.repeats,
+                rng=rng,
+            ).value
 
         def keep(n: int, rng: torch.Generator) -> Kept:
             z = sampling.latents(pair, n, rng)
             path = transport.target_dot(
-                pair.logit, sampling.generate(pair, z), K_eff, steps=self.steps, cost=self.cost,
-                optimizer=self.optimizer, variant=self.variant, clip=self.clip,
-                batch_size=min(n, sampling.BLOCK))
+                pair.logit,
+                sampling.generate(pair, z),
+                K_eff,
+                steps=self.steps,
+                cost=self.cost,
+                optimizer=self.optimizer,
+                variant=self.variant,
+                clip=self.clip,
+                batch_size=min(n, sampling.BLOCK),
+            )
             return Kept(z, path.final)
 
         return keep

@@ -72,5 +72,4 @@ def _quietly(name: str) -> ModuleType:
 
 def _unusable(name: str, error: Exception) -> BadInput:
     package = name.partition(".")[0].replace("_", "-")
-    return BadInput(f"{package}: cannot be imported ({' '.join(str(error).split())}); "
-                    f"pip install {package}")
+    return BadInput(f"{package}: cannot be imported ({' '.join(str(error).split())}); pip install {package}")

@@ -19,8 +19,12 @@ from dotlib.priors import Normal, Uniform
 from dotlib.seeding import generator
 
 UPDATES = 30  # B.3
-SETTINGS = {"swissroll": "Swissroll", "cifar10": "CIFAR-10 (SN-DCGAN)",
-            "stl10": "STL-10 (SN-DCGAN)", "imagenet": "ImageNet"}
+SETTINGS = {
+    "swissroll": "Swissroll",
+    "cifar10": "CIFAR-10 (SN-DCGAN)",
+    "stl10": "STL-10 (SN-DCGAN)",
+    "imagenet": "ImageNet",
+}
 P100 = 10.6e12  # operations a second in single precision, NVLink model; the PCIe model has 9.3e12
 
 
@@ -53,16 +57,33 @@ class Sizes:
 
 
 SIZES = {
-    "smoke": Sizes({"swissroll": Plan((1, 2, 4), 5, 5, (1, 4, 8)),
-                    "cifar10": Plan((1, 2, 4), 5), "stl10": Plan((1, 2, 4), 5),
-                    "imagenet": Plan((1, 2), 5)}, runs=2, narrow=8),
-    "laptop": Sizes({"swissroll": Plan((1, 3, 10, 100, 1_000), 10, 100, (1, 2, 4, 8)),
-                     "cifar10": Plan((1, 3, 10), 3, 3, (1, 2, 4)), "stl10": Plan((1, 3, 10), 2),
-                     "imagenet": Plan((1,), 2)}, runs=3),
-    "paper": Sizes({"swissroll": Plan((1, 10, 100, 1_000, 10_000), 30, 100, (1, 2, 5, 10)),
-                    "cifar10": Plan((1, 10, 100, 1_000), 30, 100, (1, 2, 5, 10)),
-                    "stl10": Plan((1, 10, 100, 1_000), 30, 100, (1, 2, 5, 10)),
-                    "imagenet": Plan((1, 10, 100), 30, 10, (1, 2, 5, 10))}),
+    "smoke": Sizes(
+        {
+            "swissroll": Plan((1, 2, 4), 5, 5, (1, 4, 8)),
+            "cifar10": Plan((1, 2, 4), 5),
+            "stl10": Plan((1, 2, 4), 5),
+            "imagenet": Plan((1, 2), 5),
+        },
+        runs=2,
+        narrow=8,
+    ),
+    "laptop": Sizes(
+        {
+            "swissroll": Plan((1, 3, 10, 100, 1_000), 10, 100, (1, 2, 4, 8)),
+            "cifar10": Plan((1, 3, 10), 3, 3, (1, 2, 4)),
+            "stl10": Plan((1, 3, 10), 2),
+            "imagenet": Plan((1,), 2),
+        },
+        runs=3,
+    ),
+    "paper": Sizes(
+        {
+            "swissroll": Plan((1, 10, 100, 1_000, 10_000), 30, 100, (1, 2, 5, 10)),
+            "cifar10": Plan((1, 10, 100, 1_000), 30, 100, (1, 2, 5, 10)),
+            "stl10": Plan((1, 10, 100, 1_000), 30, 100, (1, 2, 5, 10)),
+            "imagenet": Plan((1, 10, 100), 30, 10, (1, 2, 5, 10)),
+        }
+    ),
 }
 
 
@@ -84,8 +105,9 @@ def printed_ratio(first: str, second: str) -> tuple[float, float]:
     return a.value / b.value, a.value / b.value * math.hypot(a.sd / a.value, b.sd / b.value)
 
 
-def networks(name: str, *, narrow: int = 1, spectral: bool = True,
-             rng: torch.Generator | None = None) -> tuple[nn.Module, nn.Module, Prior]:
+def networks(
+    name: str, *, narrow: int = 1, spectral: bool = True, rng: torch.Generator | None = None
+) -> tuple[nn.Module, nn.Module, Prior]:
     """G, D and prior of a setting, with their published first weights.
 
     narrow:    divides the published widths: 1, 2, 4 or 8.
@@ -97,15 +119,17 @@ def networks(name: str, *, narrow: int = 1, spectral: bool = True,
     if narrow not in (1, 2, 4, 8):
         raise BadInput(f"narrow: found {narrow!r}; the widths can be divided by 1, 2, 4 or 8")
     if name == "swissroll":  # Table 4
-        return (mlp.toy_generator(rng, width=256 // narrow),
-                mlp.toy_discriminator(rng, width=512 // narrow), Uniform(2))
+        return (
+            mlp.toy_generator(rng, width=256 // narrow),
+            mlp.toy_discriminator(rng, width=512 // narrow),
+            Uniform(2),
+        )
     if name == "imagenet":
         G = projection.Generator(width=64 // narrow, rng=rng)
         D = projection.Discriminator(width=64 // narrow, spectral=spectral, rng=rng)
         return *projection.at_class(G, D, 0), Normal(128)
     sizes = {"bottom": SHAPES[name]["bottom"], "width": 512 // narrow}  # Table 5
-    return (dcgan.Generator(**sizes, rng=rng),
-            dcgan.Discriminator(**sizes, spectral=spectral, rng=rng), Uniform(128))
+    return (dcgan.Generator(**sizes, rng=rng), dcgan.Discriminator(**sizes, spectral=spectral, rng=rng), Uniform(128))
 
 
 @dataclass(frozen=True)
@@ -137,11 +161,9 @@ class Subject:
         start:  (rows, ...) from `start`; moved `batch` rows at a time, None for all together.
         """
         if self.moves_data:
-            return transport.target_dot(self.pair.logit, start, 1.0, steps=updates,
-                                        batch_size=batch)
+            return transport.target_dot(self.pair.logit, start, 1.0, steps=updates, batch_size=batch)
         rule = transport.TARGET_ADAM if self.name == "imagenet" else transport.LATENT_SGD
-        return transport.latent_dot(self.pair, start, 1.0, steps=updates, optimizer=rule,
-                                    batch_size=batch)
+        return transport.latent_dot(self.pair, start, 1.0, steps=updates, optimizer=rule, batch_size=batch)
 
     def logit(self, x: Tensor) -> Tensor:
         """What is differentiated: D(x), or D(G(z)) of latents. (B, ...) -> (B,)."""

@@ -92,16 +92,20 @@ def make(settings: Training, path: Path, device: str = "cpu") -> None:
     started, threads = time.monotonic(), torch.get_num_threads()
     torch.set_num_threads(kind.THREADS)
     try:
-        train(kind.trainer(settings, device), folder, score=kind.score(settings),
-              score_every=max(1, settings.generator_updates // SCORES),
-              milestones=kind.MILESTONES, along=_along(path))
+        train(
+            kind.trainer(settings, device),
+            folder,
+            score=kind.score(settings),
+            score_every=max(1, settings.generator_updates // SCORES),
+            milestones=kind.MILESTONES,
+            along=_along(path),
+        )
     finally:
         torch.set_num_threads(threads)
     tensors, _ = checkpoints.load(folder / "state.safetensors")
     weights = {name: t for name, t in tensors.items() if name[:2] in ("G.", "D.")}
     made = provenance.here(device) | {"seconds_since_resume": round(time.monotonic() - started, 1)}
-    checkpoints.save(path, weights, {"settings": asdict(settings), "log": read_log(folder),
-                                     "made": made})
+    checkpoints.save(path, weights, {"settings": asdict(settings), "log": read_log(folder), "made": made})
     shutil.rmtree(folder)  # with what killed writers may have left in it
 
 
@@ -119,8 +123,7 @@ def _filled(settings: Training, path: Path, tensors: dict[str, Tensor], meta: di
 
 
 def _not_this_pair(path: Path, error: Exception) -> BadFile:
-    return BadFile(f"{path}: does not hold this pair ({' '.join(str(error).split())}); "
-                   "delete it and train again")
+    return BadFile(f"{path}: does not hold this pair ({' '.join(str(error).split())}); delete it and train again")
 
 
 def _along(path: Path) -> Path:

@@ -37,7 +37,7 @@ def dying_at(stage: str, end) -> None:
                 self.file.close()
 
             def write(self, content):
-                self.file.write(content[:len(content) // 2])
+                self.file.write(content[: len(content) // 2])
                 self.file.flush()
                 end()
 
@@ -142,6 +142,7 @@ def test_text_is_utf8_folders_are_made_and_others_may_read(tmp_path):
 
 def locked_child(path: Path, log: Path, hold: float) -> int:
     """A process that takes the lock, notes its entry, waits `hold` seconds, notes its exit."""
+
     def work() -> None:
         with atomic.only_maker(path), log.open("a") as file:
             file.write("in ")

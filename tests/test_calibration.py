@@ -33,8 +33,9 @@ def seeded(seed: int = 0) -> torch.Generator:
 def ratios(m: float, real: int = N, fake: int = N, seed: int = 0):
     """Exact log ratios at draws of N(m, 1) and N(-m, 1), (real,) and (fake,) float64."""
     rng = seeded(seed)
-    return tuple(2 * m * (torch.randn(n, generator=rng, dtype=torch.float64) + mean)
-                 for n, mean in ((real, m), (fake, -m)))
+    return tuple(
+        2 * m * (torch.randn(n, generator=rng, dtype=torch.float64) + mean) for n, mean in ((real, m), (fake, -m))
+    )
 
 
 def ece(*logits):
@@ -196,6 +197,7 @@ class Resampling(Sampler):
         def keep(n, rng):
             z, _, logit = proposals(pair, 20_000, rng)
             return Kept(z[logit.softmax(0).multinomial(n, generator=rng)])
+
         return keep
 
 
@@ -206,6 +208,7 @@ class Climbing(Sampler):
         def keep(n, rng):
             z = latents(pair, n, rng).requires_grad_(True)
             return Kept(z.detach() + torch.autograd.grad(pair.latent_logit(z).sum(), z)[0])
+
         return keep
 
 
@@ -225,16 +228,17 @@ def test_resampling_reaches_the_data_only_once_calibrated():
 
 def test_calibration_is_counted_as_setup_and_writes_to_no_network():
     torch.manual_seed(0)
-    G, D = (nn.Sequential(nn.Linear(i, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, o))
-            for i, o in ((3, 2), (2, 1)))
+    G, D = (nn.Sequential(nn.Linear(i, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, o)) for i, o in ((3, 2), (2, 1)))
     with torch.no_grad():
         D(G(torch.randn(64, 3)))  # running statistics that are not 0 and 1
     pair = Pair(G.eval(), D.eval(), Normal(3))
     before = [[value.clone() for value in net.state_dict().values()] for net in (G, D)]
     real = torch.randn(1000, 2, generator=seeded(1))
-    for how, rows, fakes, price in (("logistic", 1000, 1000, (1000, 2000, 0)),
-                                    ("isotonic", 700, 300, (300, 1000, 0)),
-                                    ("none", 700, 300, (0, 0, 0))):
+    for how, rows, fakes, price in (
+        ("logistic", 1000, 1000, (1000, 2000, 0)),
+        ("isotonic", 700, 300, (300, 1000, 0)),
+        ("none", 700, 300, (0, 0, 0)),
+    ):
         drawn = Calibrated(First(), real[:rows], how, fakes).draw(pair, 50, seeded())
         assert dataclasses.astuple(drawn.setup)[:3] == price
         assert dataclasses.astuple(drawn.cost)[:3] == (1, 1, 0) and drawn.acceptance == 1
@@ -260,40 +264,50 @@ def test_gradients_reach_a_sampler_through_logistic_and_not_through_isotonic():
 GOOD, REAL = tensor(0, 1, 2), torch.zeros(4, 1)
 
 
-@pytest.mark.parametrize("use", [*(method.fit for method in CALIBRATIONS.values()),
-                                 calibration.reliability, calibration.z_statistic])
-@pytest.mark.parametrize(("bad", "message"), [
-    (tensor(0, math.nan), "found NaN or infinity in 1 of 2 rows"),
-    (tensor(), "found an empty batch"),
-    (GOOD[:, None], r"found shape \(3, 1\)"),
-    (torch.arange(3), "call .float"),
-    ([0.0, 1.0], "found list"),
-])
+@pytest.mark.parametrize(
+    "use", [*(method.fit for method in CALIBRATIONS.values()), calibration.reliability, calibration.z_statistic]
+)
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (tensor(0, math.nan), "found NaN or infinity in 1 of 2 rows"),
+        (tensor(), "found an empty batch"),
+        (GOOD[:, None], r"found shape \(3, 1\)"),
+        (torch.arange(3), "call .float"),
+        ([0.0, 1.0], "found list"),
+    ],
+)
 def test_unusable_logits_are_named(use, bad, message):
     for arguments, name in (((bad, GOOD), "real_logits"), ((GOOD, bad), "fake_logits")):
         with pytest.raises(BadInput, match=f"^{name}: .*{message}"):
             use(*arguments)
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: fit("logistic", tensor(1, 2), tensor(-1, 0)),
-     "^real_logits, fake_logits: separable, 1 to 2 and -1 to 0.*isotonic$"),
-    (lambda: fit("logistic", tensor(-1, 0), tensor(1, 2)), "separable"),
-    (lambda: fit("logistic", tensor(1, 2), tensor(0, 1)), "separable"),  # touching
-    (lambda: fit("logistic", tensor(0, 1), tensor(-1, 1e-9)), "separable"),  # by rounding
-    (lambda: fit("logistic", tensor(3, 3), tensor(3)), "separable, 3 to 3 and 3 to 3"),
-    (lambda: fit("logistc", GOOD, GOOD), "^how: unknown 'logistc'.*nearest: logistic"),
-    (lambda: Calibrated(First(), REAL, "isotonc"), "^how: .*nearest: isotonic"),
-    (lambda: Calibrated("first", REAL), "^inner: found a str; pass a Sampler"),
-    (lambda: Calibrated(First(), REAL, fakes=0), "^fakes: expected an integer >= 1"),
-    (lambda: Calibrated(First(), torch.zeros(4, 2)).draw(gaussians(1), 3, seeded()),
-     r"^real: rows of shape \(2,\), torch.float32; .* \(1,\)"),
-    (lambda: Calibrated(First(), REAL.double()).draw(gaussians(1), 3, seeded()),
-     "^real: .*float64; .*float32"),
-    (lambda: calibration.reliability(GOOD, GOOD, bins=0), "^bins: expected an integer >= 1"),
-    (lambda: mean_ratio(tensor(0)), "^fake_logits: rows: expected an integer >= 2, found 1"),
-    (lambda: calibration.z_statistic(tensor(800), tensor(-800)), "all round to 0 or 1"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: fit("logistic", tensor(1, 2), tensor(-1, 0)),
+            "^real_logits, fake_logits: separable, 1 to 2 and -1 to 0.*isotonic$",
+        ),
+        (lambda: fit("logistic", tensor(-1, 0), tensor(1, 2)), "separable"),
+        (lambda: fit("logistic", tensor(1, 2), tensor(0, 1)), "separable"),  # touching
+        (lambda: fit("logistic", tensor(0, 1), tensor(-1, 1e-9)), "separable"),  # by rounding
+        (lambda: fit("logistic", tensor(3, 3), tensor(3)), "separable, 3 to 3 and 3 to 3"),
+        (lambda: fit("logistc", GOOD, GOOD), "^how: unknown 'logistc'.*nearest: logistic"),
+        (lambda: Calibrated(First(), REAL, "isotonc"), "^how: .*nearest: isotonic"),
+        (lambda: Calibrated("first", REAL), "^inner: found a str; pass a Sampler"),
+        (lambda: Calibrated(First(), REAL, fakes=0), "^fakes: expected an integer >= 1"),
+        (
+            lambda: Calibrated(First(), torch.zeros(4, 2)).draw(gaussians(1), 3, seeded()),
+            r"^real: rows of shape \(2,\), torch.float32; .* \(1,\)",
+        ),
+        (lambda: Calibrated(First(), REAL.double()).draw(gaussians(1), 3, seeded()), "^real: .*float64; .*float32"),
+        (lambda: calibration.reliability(GOOD, GOOD, bins=0), "^bins: expected an integer >= 1"),
+        (lambda: mean_ratio(tensor(0)), "^fake_logits: rows: expected an integer >= 2, found 1"),
+        (lambda: calibration.z_statistic(tensor(800), tensor(-800)), "all round to 0 or 1"),
+    ],
+)
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(BadInput, match=message):
         call()

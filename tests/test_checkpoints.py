@@ -59,18 +59,19 @@ def refused(path, content: bytes, match: str = "make it again") -> None:
 
 # --- damage ------------------------------------------------------------------------------------
 
+
 def test_100_single_byte_flips_are_refused(path):
     content = path.read_bytes()
     draw = random.Random(20191)
     for _ in range(100):
         at, mask = draw.randrange(len(content)), draw.randrange(1, 256)
-        refused(path, content[:at] + bytes([content[at] ^ mask]) + content[at + 1:])
+        refused(path, content[:at] + bytes([content[at] ^ mask]) + content[at + 1 :])
 
 
 def test_a_flip_of_any_byte_of_the_header_is_refused(path):
     content = path.read_bytes()
     for at in range(header_length(content)):
-        refused(path, content[:at] + bytes([content[at] ^ 1]) + content[at + 1:])
+        refused(path, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
 
 
 def test_truncation_at_20_points_is_refused(path):
@@ -124,15 +125,18 @@ def signed(header: bytes, body: bytes = b"") -> bytes:
     return blank.replace(b"0" * 64, digest)
 
 
-@pytest.mark.parametrize("header", [
-    b'["sha256","dotlib-1",{"sha256":"%s"}]' % (b"0" * 64),
-    b'{"__metadata__":{"sha256":"%s"}}' % (b"0" * 64),
-    b'{"__metadata__":{"format":"dotlib-1","sha256":"%s"}}' % (b"0" * 64),
-    b'{"__metadata__":{"format":"dotlib-1","meta":"{","sha256":"%s"}}' % (b"0" * 64),
-    b'{"__metadata__":{"format":"dotlib-1","meta":"{}","sha256":"%s"},"x":{"dtype":"F32",'
-    b'"shape":[9],"data_offsets":[0,36]}}' % (b"0" * 64),
-    b'not json "sha256":"%s"' % (b"0" * 64),
-])
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'["sha256","dotlib-1",{"sha256":"%s"}]' % (b"0" * 64),
+        b'{"__metadata__":{"sha256":"%s"}}' % (b"0" * 64),
+        b'{"__metadata__":{"format":"dotlib-1","sha256":"%s"}}' % (b"0" * 64),
+        b'{"__metadata__":{"format":"dotlib-1","meta":"{","sha256":"%s"}}' % (b"0" * 64),
+        b'{"__metadata__":{"format":"dotlib-1","meta":"{}","sha256":"%s"},"x":{"dtype":"F32",'
+        b'"shape":[9],"data_offsets":[0,36]}}' % (b"0" * 64),
+        b'not json "sha256":"%s"' % (b"0" * 64),
+    ],
+)
 def test_a_right_digest_does_not_make_a_checkpoint(path, header):
     path.write_bytes(signed(header))
     with pytest.raises(BadFile, match="not a checkpoint of this suite") as caught:
@@ -162,12 +166,18 @@ def test_an_interrupted_save_keeps_the_file_before(path, monkeypatch):
 
 # --- round trips -------------------------------------------------------------------------------
 
+
 def same(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Equal in type, shape and every bit, also of NaN."""
-    return (a.dtype == b.dtype and a.shape == b.shape
-            and a.contiguous().view(-1).view(torch.uint8).tolist()
-            == b.contiguous().view(-1).view(torch.uint8).tolist()) if a.numel() else (
-                a.dtype == b.dtype and a.shape == b.shape)
+    return (
+        (
+            a.dtype == b.dtype
+            and a.shape == b.shape
+            and a.contiguous().view(-1).view(torch.uint8).tolist() == b.contiguous().view(-1).view(torch.uint8).tolist()
+        )
+        if a.numel()
+        else (a.dtype == b.dtype and a.shape == b.shape)
+    )
 
 
 def test_every_type_and_shape_comes_back(path, tensors):
@@ -208,14 +218,14 @@ def test_loading_changes_neither_the_file_nor_the_input(path, tensors):
 
 # --- second method -----------------------------------------------------------------------------
 
+
 def test_the_digest_is_of_the_file_with_zeros_in_its_place(path, tensors):
     """And the file is plain safetensors: the library reads it without this package."""
     digest = checkpoints.digest(path)
     content = path.read_bytes()
     assert content.count(digest.encode()) == 1
     assert hashlib.sha256(content.replace(digest.encode(), b"0" * 64)).hexdigest() == digest
-    assert checkpoints.save(path.with_name("again"), tensors, META) == checkpoints.digest(
-        path.with_name("again"))
+    assert checkpoints.save(path.with_name("again"), tensors, META) == checkpoints.digest(path.with_name("again"))
     with safetensors.safe_open(path, "pt") as file:
         assert json.loads(file.metadata()["meta"]) == META
         assert torch.equal(file.get_tensor("whole"), tensors["whole"])

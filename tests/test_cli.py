@@ -25,8 +25,7 @@ def test_train_asks_the_zoo(monkeypatch, capsys):
     monkeypatch.setattr(zoo, "pair", pair)
     assert cli.main(["train", "swissroll-wgan-gp", "--profile", "smoke", "--seed", "3"]) == 0
     assert cli.main(["train", "swissroll-wgan-gp", "--device", "cuda"]) == 0
-    assert asked == [("swissroll-wgan-gp", "smoke", 3, "cpu"),
-                     ("swissroll-wgan-gp", "laptop", 0, "cuda")]
+    assert asked == [("swissroll-wgan-gp", "smoke", 3, "cpu"), ("swissroll-wgan-gp", "laptop", 0, "cuda")]
     assert capsys.readouterr().out.splitlines()[0] == "a/b.safetensors  sha256 0123456789ab"
 
 
@@ -34,8 +33,7 @@ def test_choose_gp_weight_writes_its_record(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def gp_weight(dataset, *, profile, seed):
-        record = records.start("gp_weight", profile=profile, dataset=dataset, seed=seed,
-                               parameters={})
+        record = records.start("gp_weight", profile=profile, dataset=dataset, seed=seed, parameters={})
         record.put("chosen", 0.1, unit="")
         return record
 
@@ -48,8 +46,11 @@ def test_choose_gp_weight_writes_its_record(monkeypatch, capsys, tmp_path):
 
 def test_move_prepares_the_figure(monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(figure3, "subject", lambda dataset, **options: asked.append(
-        (dataset, options)) or SimpleNamespace(name="swissroll-authors"))
+    monkeypatch.setattr(
+        figure3,
+        "subject",
+        lambda dataset, **options: asked.append((dataset, options)) or SimpleNamespace(name="swissroll-authors"),
+    )
     monkeypatch.setattr(figure3, "constant", lambda *_: SimpleNamespace(value=1.25))
     monkeypatch.setattr(figure3, "moved", lambda what, c, K_eff, seed: asked.append((K_eff, seed)))
     assert cli.main(["move", "swissroll", "--weights", "authors", "--profile", "smoke"]) == 0
@@ -61,10 +62,11 @@ def test_move_prepares_the_figure(monkeypatch, capsys):
 def test_run_passes_parameters(monkeypatch):
     asked = []
     monkeypatch.setattr(notebook, "run_notebook", lambda *arguments: asked.append(arguments))
-    assert cli.main(["run", "notebooks/a.md", "executed/a.ipynb", "-p", "profile=smoke",
-                     "-p", "text=a=b", "-p", "seed=3"]) == 0
-    assert asked == [(Path("notebooks/a.md"), Path("executed/a.ipynb"),
-                      {"profile": "smoke", "text": "a=b", "seed": 3})]
+    assert (
+        cli.main(["run", "notebooks/a.md", "executed/a.ipynb", "-p", "profile=smoke", "-p", "text=a=b", "-p", "seed=3"])
+        == 0
+    )
+    assert asked == [(Path("notebooks/a.md"), Path("executed/a.ipynb"), {"profile": "smoke", "text": "a=b", "seed": 3})]
 
 
 def test_keep_keeps_every_record(monkeypatch, capsys):
@@ -73,8 +75,9 @@ def test_keep_keeps_every_record(monkeypatch, capsys):
     assert capsys.readouterr().out.split() == ["results/a.json", "results/b.json"]
 
 
-@pytest.mark.parametrize("error", [BadInput("name: x; do y"), BadFile("p: cut; do z"),
-                                   SettingsDiffer("p: other; move it")])
+@pytest.mark.parametrize(
+    "error", [BadInput("name: x; do y"), BadFile("p: cut; do z"), SettingsDiffer("p: other; move it")]
+)
 def test_known_errors_are_one_line_and_status_2(monkeypatch, capsys, error):
     def fail(*_, **__):
         raise error
@@ -91,14 +94,17 @@ def test_unknown_errors_are_not_hidden(monkeypatch):
         cli.main(["train", "swissroll-wgan-gp"])
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["train", "swisroll-wgan-gp"], "name: unknown 'swisroll-wgan-gp'; .*nearest: swissroll"),
-    (["train", "swissroll-wgan-gp", "--profile", "small"], "profile: unknown 'small'"),
-    (["choose-gp-weight", "mnist", "--profile", "smoke"], "dataset: unknown 'mnist'"),
-    (["run", "absent.md", "out.ipynb"], "absent.md: .*"),
-    (["run", "a.md", "out.ipynb", "-p", "profile"], "parameter: 'profile' has no '='; write"),
-    (["keep", "absent.json"], "absent.json: no such record"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "swisroll-wgan-gp"], "name: unknown 'swisroll-wgan-gp'; .*nearest: swissroll"),
+        (["train", "swissroll-wgan-gp", "--profile", "small"], "profile: unknown 'small'"),
+        (["choose-gp-weight", "mnist", "--profile", "smoke"], "dataset: unknown 'mnist'"),
+        (["run", "absent.md", "out.ipynb"], "absent.md: .*"),
+        (["run", "a.md", "out.ipynb", "-p", "profile"], "parameter: 'profile' has no '='; write"),
+        (["keep", "absent.json"], "absent.json: no such record"),
+    ],
+)
 def test_wrong_arguments_are_told_in_one_line(arguments, message, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert cli.main(arguments) == 2
@@ -107,8 +113,9 @@ def test_wrong_arguments_are_told_in_one_line(arguments, message, capsys, monkey
     assert [path.name for path in tmp_path.iterdir()] == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["trian"], ["train"], ["train", "x", "--seed", "one"],
-                                       ["train", "x", "--profil3", "smoke"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["trian"], ["train"], ["train", "x", "--seed", "one"], ["train", "x", "--profil3", "smoke"]]
+)
 def test_wrong_usage_ends_in_status_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
@@ -126,17 +133,22 @@ def test_help_tells_what_each_command_does(capsys):
 
 def test_as_a_program():
     """python -m dotlib.cli: the exit status arrives at the shell, without a traceback."""
-    done = subprocess.run([sys.executable, "-m", "dotlib.cli", "keep", "absent.json"],
-                          capture_output=True, text=True, check=False,
-                          cwd=Path(__file__).resolve().parents[1])
+    done = subprocess.run(
+        [sys.executable, "-m", "dotlib.cli", "keep", "absent.json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).resolve().parents[1],
+    )
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("dotlib: absent.json: no such record")
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback():
-    listing = subprocess.Popen([sys.executable, "-m", "dotlib.cli", "campaign", "--list"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    listing = subprocess.Popen(
+        [sys.executable, "-m", "dotlib.cli", "campaign", "--list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     listing.stdout.close()
     assert listing.stderr.read() == b""
     listing.stderr.close()

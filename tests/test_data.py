@@ -29,6 +29,7 @@ def swissroll(size: int = 5_000, seed: int = 0) -> data.ToyData:
 
 # --- 25 Gaussians ------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(("noise", "std"), [("code", 0.05), ("paper", 0.1)])
 def test_both_readings_of_the_noise(noise, std):
     """Squared distances to the centres, over the variance, are chi-square with 2 N degrees."""
@@ -73,13 +74,13 @@ def test_types_and_published_size():
 
 # --- swissroll ---------------------------------------------------------------------------------
 
+
 def test_swissroll_has_the_distribution_of_scikit_learns():
     """Kolmogorov-Smirnov on x, y, radius and angle, against an independent draw."""
     points = swissroll(20_000).points.double().numpy() * 7.5
     other, _ = make_swiss_roll(20_000, noise=0.25, random_state=8)
     other = other[:, [0, 2]]  # the third axis is the roll's width
-    for of in (lambda p: p[:, 0], lambda p: p[:, 1], lambda p: np.hypot(*p.T),
-               lambda p: np.arctan2(p[:, 1], p[:, 0])):
+    for of in (lambda p: p[:, 0], lambda p: p[:, 1], lambda p: np.hypot(*p.T), lambda p: np.arctan2(p[:, 1], p[:, 0])):
         assert stats.ks_2samp(of(points), of(other)).pvalue > 1e-4
 
 
@@ -98,6 +99,7 @@ def test_swissroll_lies_on_its_spiral_with_the_published_noise():
 
 
 # --- drawing -----------------------------------------------------------------------------------
+
 
 def indices(toy: data.ToyData, drawn: torch.Tensor) -> torch.Tensor:
     """Which training point each drawn point is. Points of these sets are all different."""
@@ -174,22 +176,30 @@ def test_the_global_generators_have_no_say():
 
 # --- failures ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: data.toy("swisroll", numpy_rng(0)), "name: unknown 'swisroll'.*nearest: swissroll"),
-    (lambda: data.toy("25gaussians", numpy_rng(0), noise="print"), "noise: .*known: code, paper"),
-    (lambda: gaussians(30), "size: 30 is not a multiple of 25; use 25"),
-    (lambda: gaussians(24), "size: 24 .*use 25"),
-    (lambda: gaussians(0), "size: expected an integer >= 1, found 0"),
-    (lambda: gaussians(25.0), "size: .*found 25.0"),
-    (lambda: gaussians(25).draw(26, generator(0)), "n: 26 exceeds the 25 training points"),
-    (lambda: gaussians(25).draw(0, generator(0)), "n: expected an integer >= 1"),
-    (lambda: gaussians(50).draw(30, generator(0), sampling="balanced"), "n: 30 .*use 25"),
-    (lambda: gaussians(50).draw(5, generator(0), sampling="balanced"), "n: 5 .*use 25"),
-    (lambda: gaussians(50).draw(5, generator(0), sampling="even"), "sampling: unknown 'even'"),
-    (lambda: swissroll(50).draw(25, generator(0), sampling="balanced"), "needs modes"),
-    (lambda: data.ToyData(torch.zeros(4, 2), torch.tensor([0, 0, 0, 1])).draw(
-        4, generator(0), sampling="balanced"), "n: 4 takes 2 points of each mode, and one has 1"),
-])
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: data.toy("swisroll", numpy_rng(0)), "name: unknown 'swisroll'.*nearest: swissroll"),
+        (lambda: data.toy("25gaussians", numpy_rng(0), noise="print"), "noise: .*known: code, paper"),
+        (lambda: gaussians(30), "size: 30 is not a multiple of 25; use 25"),
+        (lambda: gaussians(24), "size: 24 .*use 25"),
+        (lambda: gaussians(0), "size: expected an integer >= 1, found 0"),
+        (lambda: gaussians(25.0), "size: .*found 25.0"),
+        (lambda: gaussians(25).draw(26, generator(0)), "n: 26 exceeds the 25 training points"),
+        (lambda: gaussians(25).draw(0, generator(0)), "n: expected an integer >= 1"),
+        (lambda: gaussians(50).draw(30, generator(0), sampling="balanced"), "n: 30 .*use 25"),
+        (lambda: gaussians(50).draw(5, generator(0), sampling="balanced"), "n: 5 .*use 25"),
+        (lambda: gaussians(50).draw(5, generator(0), sampling="even"), "sampling: unknown 'even'"),
+        (lambda: swissroll(50).draw(25, generator(0), sampling="balanced"), "needs modes"),
+        (
+            lambda: data.ToyData(torch.zeros(4, 2), torch.tensor([0, 0, 0, 1])).draw(
+                4, generator(0), sampling="balanced"
+            ),
+            "n: 4 takes 2 points of each mode, and one has 1",
+        ),
+    ],
+)
 def test_failures_say_what_to_do(call, message):
     with pytest.raises(BadInput, match=message) as caught:
         call()

@@ -53,6 +53,7 @@ class Server:
 
 def sends(content: bytes, *, declared: int | None = None, status: int = 200, pause: float = 0):
     """An answer. declared: Content-Length, where it is not the truth. pause: s before the body."""
+
     def answer(handler) -> None:
         handler.send_response(status)
         handler.send_header("Content-Length", str(len(content) if declared is None else declared))
@@ -60,6 +61,7 @@ def sends(content: bytes, *, declared: int | None = None, status: int = 200, pau
         time.sleep(pause)
         with contextlib.suppress(OSError):  # the client may be gone
             handler.wfile.write(content)
+
     return answer
 
 
@@ -110,8 +112,10 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def publish(monkeypatch):
     """Adds a source named "file.bin"; sha256 and size are those of CONTENT unless given."""
+
     def add(*urls: str, sha256: str = DIGEST, size: int = len(CONTENT), packed: bool = False):
         monkeypatch.setitem(SOURCES, "file.bin", Source(urls, sha256, size, packed))
+
     return add
 
 
@@ -130,6 +134,7 @@ def names(folder: Path) -> set[str]:
 
 
 # --- downloads that succeed ----------------------------------------------------------------------
+
 
 def test_a_file_is_downloaded_once_and_checked_each_time(server, cache, publish, capfd):
     publish(server.url("/f", sends(CONTENT)))
@@ -153,17 +158,20 @@ def test_a_bar_on_a_terminal(server, publish, monkeypatch):
     assert "200k/200k" in terminal.getvalue()
 
 
-@pytest.mark.parametrize("first", [sends(b"no", status=503), sends(CONTENT[:-5]), sends(PAGE),
-                                   sends(CONTENT[:9], declared=len(CONTENT))],
-                         ids=["503", "short", "page", "broken off"])
+@pytest.mark.parametrize(
+    "first",
+    [sends(b"no", status=503), sends(CONTENT[:-5]), sends(PAGE), sends(CONTENT[:9], declared=len(CONTENT))],
+    ids=["503", "short", "page", "broken off"],
+)
 def test_one_retry(server, publish, first):
     publish(server.url("/f", in_turn(first, sends(CONTENT))))
     assert downloads.fetch("file.bin").read_bytes() == CONTENT
     assert server.asked == ["/f", "/f"]
 
 
-@pytest.mark.parametrize("first", [sends(b"", status=404), sends(PAGE), sends(CONTENT + b"\0")],
-                         ids=["404", "page", "wrong"])
+@pytest.mark.parametrize(
+    "first", [sends(b"", status=404), sends(PAGE), sends(CONTENT + b"\0")], ids=["404", "page", "wrong"]
+)
 def test_a_mirror_is_asked_when_the_first_address_fails(server, publish, first):
     publish(server.url("/f", first), server.url("/mirror", sends(CONTENT)))
     assert downloads.fetch("file.bin").read_bytes() == CONTENT
@@ -182,20 +190,42 @@ def test_a_gz_file_packed_anew_is_the_same_file(server, publish):
 
 # --- downloads that fail -------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("answer", "match"), [
-    (sends(b"denied", status=403), "HTTP status 403"),
-    (sends(b"none", status=404), "HTTP status 404"),
-    (sends(b"busy", status=503), "HTTP status 503"),
-    (sends(PAGE), "a web page, not the file"),
-    (sends(CONTENT[:-1] + b"x"), "its sha256 is [0-9a-f]{12}..., not the published one"),
-    (sends(CONTENT + b"x"), "its sha256 is [0-9a-f]{12}..., not the published one"),
-    *((sends(CONTENT[:len(CONTENT) * share // 100]),
-       f"cut short, {len(CONTENT) * share // 100:,} of 200,000 bytes")
-      for share in (0, 25, 50, 75, 99)),
-    *((sends(CONTENT[:len(CONTENT) * share // 100], declared=len(CONTENT)), "cut short")
-      for share in (0, 50, 99)),
-], ids=["403", "404", "503", "page", "changed", "longer", "0 %", "25 %", "50 %", "75 %", "99 %",
-        "broken off at 0 %", "at 50 %", "at 99 %"])
+
+@pytest.mark.parametrize(
+    ("answer", "match"),
+    [
+        (sends(b"denied", status=403), "HTTP status 403"),
+        (sends(b"none", status=404), "HTTP status 404"),
+        (sends(b"busy", status=503), "HTTP status 503"),
+        (sends(PAGE), "a web page, not the file"),
+        (sends(CONTENT[:-1] + b"x"), "its sha256 is [0-9a-f]{12}..., not the published one"),
+        (sends(CONTENT + b"x"), "its sha256 is [0-9a-f]{12}..., not the published one"),
+        *(
+            (
+                sends(CONTENT[: len(CONTENT) * share // 100]),
+                f"cut short, {len(CONTENT) * share // 100:,} of 200,000 bytes",
+            )
+            for share in (0, 25, 50, 75, 99)
+        ),
+        *((sends(CONTENT[: len(CONTENT) * share // 100], declared=len(CONTENT)), "cut short") for share in (0, 50, 99)),
+    ],
+    ids=[
+        "403",
+        "404",
+        "503",
+        "page",
+        "changed",
+        "longer",
+        "0 %",
+        "25 %",
+        "50 %",
+        "75 %",
+        "99 %",
+        "broken off at 0 %",
+        "at 50 %",
+        "at 99 %",
+    ],
+)
 def test_each_bad_answer_gives_one_clear_line(server, cache, publish, answer, match):
     publish(server.url("/f", answer))
     text = refused(f"^file.bin: no download succeeded .http://127.0.0.1:[0-9]+/f: {match}")
@@ -223,12 +253,16 @@ def test_no_answer_in_time(server, publish, monkeypatch):
     refused("/f: no (answer within 0.2 s|connection)")
 
 
-@pytest.mark.parametrize(("content", "match"), [
-    (gzip.compress(CONTENT)[:-1], "cannot be read .Compressed file ended"),
-    (gzip.compress(CONTENT)[:1_000], "cannot be read .Compressed file ended"),
-    (gzip.compress(CONTENT + b"x"), "its sha256 is"),
-    (CONTENT, "cannot be read .Not a gzipped file"),
-], ids=["less 1", "1,000 bytes", "other", "no gz"])
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (gzip.compress(CONTENT)[:-1], "cannot be read .Compressed file ended"),
+        (gzip.compress(CONTENT)[:1_000], "cannot be read .Compressed file ended"),
+        (gzip.compress(CONTENT + b"x"), "its sha256 is"),
+        (CONTENT, "cannot be read .Not a gzipped file"),
+    ],
+    ids=["less 1", "1,000 bytes", "other", "no gz"],
+)
 def test_bad_packed_files(server, publish, content, match):
     publish(server.url("/f", sends(content)), size=0, packed=True)
     assert "once unpacked" in refused(match)
@@ -240,6 +274,7 @@ def test_unknown_names():
 
 
 # --- a cache that cannot be used -----------------------------------------------------------------
+
 
 def test_a_file_in_place_of_the_cache_folder(server, cache, publish):
     publish(server.url("/f", sends(CONTENT)))
@@ -302,15 +337,18 @@ FETCH = textwrap.dedent("""
 
 
 def other_process(url: str) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", FETCH, url, DIGEST, str(len(CONTENT))],
-                            stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+    return subprocess.Popen(
+        [sys.executable, "-c", FETCH, url, DIGEST, str(len(CONTENT))],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
 
 
 def test_two_processes_at_once_download_once(server, cache):
     url = server.url("/f", sends(CONTENT, pause=1.0))
     both = [other_process(url) for _ in range(2)]
-    assert [process.communicate(timeout=30)[0].strip() for process in both] == [
-        str(cache / "file.bin")] * 2
+    assert [process.communicate(timeout=30)[0].strip() for process in both] == [str(cache / "file.bin")] * 2
     assert server.asked == ["/f"] and (cache / "file.bin").read_bytes() == CONTENT
 
 
@@ -336,16 +374,19 @@ def test_a_killed_download_leaves_nothing_that_hinders(server, cache, publish):
 
 
 def test_importing_opens_no_connection():
-    code = ("import sys\n"
-            "def hook(event, _):\n"
-            "    assert not event.startswith('socket.connect') and event != 'socket.getaddrinfo'\n"
-            "sys.addaudithook(hook)\n"
-            "import dotlib.downloads, dotlib.image_files\n"
-            "assert 'torch' not in sys.modules\n")
+    code = (
+        "import sys\n"
+        "def hook(event, _):\n"
+        "    assert not event.startswith('socket.connect') and event != 'socket.getaddrinfo'\n"
+        "sys.addaudithook(hook)\n"
+        "import dotlib.downloads, dotlib.image_files\n"
+        "assert 'torch' not in sys.modules\n"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
 
 
 # --- the folder $DOTLIB_DATA ---------------------------------------------------------------------
+
 
 def test_a_file_in_the_given_folder_is_used(server, tmp_path, publish, monkeypatch, cache):
     publish(server.url("/f", sends(CONTENT)))
@@ -353,8 +394,11 @@ def test_a_file_in_the_given_folder_is_used(server, tmp_path, publish, monkeypat
     refused(f"^{re.escape(str(tmp_path))}: holds no file.bin; get http.*or unset DOTLIB_DATA")
     (tmp_path / "file.bin").write_bytes(CONTENT)
     assert downloads.fetch("file.bin") == tmp_path / "file.bin"
-    for damaged, match in ((PAGE, "a web page"), (CONTENT[:-1], "cut short, 199,999 of 200,000"),
-                           (CONTENT[:-1] + b"x", "its sha256 is")):
+    for damaged, match in (
+        (PAGE, "a web page"),
+        (CONTENT[:-1], "cut short, 199,999 of 200,000"),
+        (CONTENT[:-1] + b"x", "its sha256 is"),
+    ):
         (tmp_path / "file.bin").write_bytes(damaged)
         refused(f"^{re.escape(str(tmp_path / 'file.bin'))}: {match}")
     (tmp_path / "file.bin").unlink()
@@ -395,8 +439,9 @@ def archived(cache: Path, monkeypatch, content: bytes) -> None:
     """Put an archive into the cache, with the digest known."""
     cache.mkdir(exist_ok=True)
     (cache / "file.bin").write_bytes(content)
-    monkeypatch.setitem(SOURCES, "file.bin", Source(
-        ("http://127.0.0.1:9/f",), hashlib.sha256(content).hexdigest(), len(content)))
+    monkeypatch.setitem(
+        SOURCES, "file.bin", Source(("http://127.0.0.1:9/f",), hashlib.sha256(content).hexdigest(), len(content))
+    )
 
 
 def link(name: str, target: str) -> tarfile.TarInfo:
@@ -406,28 +451,33 @@ def link(name: str, target: str) -> tarfile.TarInfo:
 
 
 def read(wanted) -> dict[str, tuple[bytes, int, str]]:
-    return {part.name: (part.read(7) + part.read(), part.size, part.origin())
-            for part in downloads.parts(wanted, "file.bin")}
+    return {
+        part.name: (part.read(7) + part.read(), part.size, part.origin())
+        for part in downloads.parts(wanted, "file.bin")
+    }
 
 
 def test_members_of_an_archive(cache, monkeypatch, tmp_path):
     escape = {"../evil": b"x", str(tmp_path / "evil"): b"x", "other/a.bin": b"x"}
     archived(cache, monkeypatch, packed(escape | MEMBERS))
     found = read(["set/a.bin", "set/b.bin"])
-    assert found == {name: (MEMBERS[name], 50, downloads.OFFICIAL)
-                     for name in ("set/a.bin", "set/b.bin")}
+    assert found == {name: (MEMBERS[name], 50, downloads.OFFICIAL) for name in ("set/a.bin", "set/b.bin")}
     assert not (tmp_path / "evil").exists() and names(cache) <= {"file.bin", "file.bin.lock"}
 
 
-@pytest.mark.parametrize(("content", "match"), [
-    (packed({"set/b.bin": b"x", "a.bin": b"x", "set/a.bin.old": b"x"}), "holds no set/a.bin; del"),
-    (packed({}), "holds no set/a.bin; delete it"),
-    (packed({}, (link("set/a.bin", "../../secret"),)), "holds no set/a.bin"),
-    (packed(MEMBERS)[:60], "not a whole tar.gz archive|cannot be read"),
-    (b"text", "not a whole tar.gz archive .*not a gz"),
-    (b"", "not a whole tar.gz archive"),
-    (gzip.compress(b"no tar" * 999), "not a whole tar.gz archive"),
-], ids=["other", "empty", "link", "short", "text", "nothing", "no tar"])
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (packed({"set/b.bin": b"x", "a.bin": b"x", "set/a.bin.old": b"x"}), "holds no set/a.bin; del"),
+        (packed({}), "holds no set/a.bin; delete it"),
+        (packed({}, (link("set/a.bin", "../../secret"),)), "holds no set/a.bin"),
+        (packed(MEMBERS)[:60], "not a whole tar.gz archive|cannot be read"),
+        (b"text", "not a whole tar.gz archive .*not a gz"),
+        (b"", "not a whole tar.gz archive"),
+        (gzip.compress(b"no tar" * 999), "not a whole tar.gz archive"),
+    ],
+    ids=["other", "empty", "link", "short", "text", "nothing", "no tar"],
+)
 def test_bad_archives(cache, monkeypatch, content, match):
     archived(cache, monkeypatch, content)
     with pytest.raises(BadFile, match=match) as caught:
@@ -439,7 +489,7 @@ def test_bad_archives(cache, monkeypatch, content, match):
 def test_an_archive_that_breaks_off_in_a_member(cache, monkeypatch, share):
     """Its digest is known here, so that only reading it can tell."""
     content = packed({"set/a.bin": CONTENT})
-    archived(cache, monkeypatch, content[:len(content) * share // 100])
+    archived(cache, monkeypatch, content[: len(content) * share // 100])
     with pytest.raises(BadFile, match="a.bin: cannot be read|not a whole tar.gz") as caught:
         read(["set/a.bin"])
     assert "\n" not in str(caught.value) and "again" in str(caught.value)
@@ -451,22 +501,27 @@ def test_members_of_a_folder(cache, monkeypatch, tmp_path):
     (tmp_path / "set").mkdir()
     for name, content in MEMBERS.items():
         (tmp_path / name).write_bytes(content)
-    assert read(sorted(MEMBERS)) == {
-        name: (content, 50, downloads.UNKNOWN) for name, content in MEMBERS.items()}
+    assert read(sorted(MEMBERS)) == {name: (content, 50, downloads.UNKNOWN) for name, content in MEMBERS.items()}
     monkeypatch.setitem(MD5, "set/a.bin", hashlib.md5(MEMBERS["set/a.bin"]).hexdigest())
     (tmp_path / "set" / "ORIGIN.txt").write_text(" A JPEG copy \nmore\n")
-    assert [read([name])[name][2] for name in sorted(MEMBERS)] == [
-        downloads.OFFICIAL_MD5, "A JPEG copy", "A JPEG copy"]
+    assert [read([name])[name][2] for name in sorted(MEMBERS)] == [downloads.OFFICIAL_MD5, "A JPEG copy", "A JPEG copy"]
     (tmp_path / "set/b.bin").unlink()
-    with pytest.raises(BadFile, match=r"set/b.bin: cannot be read .No such file.*; take it from "
-                                      "file.bin: get http.*DOTLIB_DATA names"):
+    with pytest.raises(
+        BadFile,
+        match=r"set/b.bin: cannot be read .No such file.*; take it from "
+        "file.bin: get http.*DOTLIB_DATA names",
+    ):
         read(["set/a.bin", "set/b.bin"])
 
 
 def test_notes(tmp_path):
     assert downloads.note(tmp_path) == downloads.UNKNOWN
-    for content, expected in ((b"", downloads.UNKNOWN), (b"\nx", downloads.UNKNOWN),
-                              (b"a b\r\nc", "a b"), (b"\xff", "\ufffd")):
+    for content, expected in (
+        (b"", downloads.UNKNOWN),
+        (b"\nx", downloads.UNKNOWN),
+        (b"a b\r\nc", "a b"),
+        (b"\xff", "\ufffd"),
+    ):
         (tmp_path / "ORIGIN.txt").write_bytes(content)
         assert downloads.note(tmp_path) == expected
 
@@ -479,11 +534,11 @@ def test_several_origins_count_as_the_weakest():
 
 # --- the table -----------------------------------------------------------------------------------
 
+
 def test_the_published_table_is_well_formed():
     for name, source in SOURCES.items():
         assert re.fullmatch("[0-9a-f]{64}", source.sha256) and (source.size == 0) == source.packed
-        assert source.urls and all(url.startswith("https://") and url.endswith(f"/{name}")
-                                   for url in source.urls)
+        assert source.urls and all(url.startswith("https://") and url.endswith(f"/{name}") for url in source.urls)
     assert all(re.fullmatch("[0-9a-f]{32}", digest) for digest in MD5.values())
     assert len({source.sha256 for source in SOURCES.values()}) == len(SOURCES) == 7
     assert len(set(MD5.values())) == len(MD5) == 11

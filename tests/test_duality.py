@@ -146,8 +146,7 @@ def test_gradient_of_lower_points_to_the_image():
     y = optimum.y.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(optimum.lower(y).sum(), y)
     way = optimum.images() - optimum.y
-    torch.testing.assert_close(gradient[alone], (way / way.norm(dim=1, keepdim=True))[alone],
-                               rtol=0, atol=1e-9)
+    torch.testing.assert_close(gradient[alone], (way / way.norm(dim=1, keepdim=True))[alone], rtol=0, atol=1e-9)
 
 
 def test_plan_has_the_marginals():
@@ -199,21 +198,28 @@ def test_dual_value_agrees_with_a_linear_program(seed):
 # Failures
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: duality.solve(torch.zeros(3), torch.zeros(3, 2)), "x: expected 2 axes"),
-    (lambda: duality.solve(torch.zeros(3, 2), torch.zeros(3, 1)), "y: expected width 2"),
-    (lambda: duality.solve(torch.full((3, 2), torch.nan), torch.zeros(3, 2)), "x: found NaN"),
-    (lambda: duality.solve(torch.zeros(3, 2), torch.zeros(3, 2), a=torch.ones(2) / 2),
-     r"a: found shape \(2,\) for 3 points"),
-    (lambda: duality.solve(torch.zeros(2, 2), torch.zeros(2, 2), b=torch.tensor([1.5, -0.5])),
-     "b: expected positive weights with sum 1, found minimum -0.5"),
-    (lambda: duality.solve(torch.zeros(2, 2), torch.zeros(2, 2), b=torch.tensor([0.5, 0.6])),
-     "b: expected positive weights with sum 1, .* sum 1.1"),
-    (lambda: duality.lipschitz_norm(torch.zeros(3), torch.zeros(2, 2)),
-     r"values: found shape \(3,\) for 2 points"),
-    (lambda: duality.lipschitz_norm(torch.zeros(2), torch.ones(2, 2)),
-     "points: the 2 points coincide"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: duality.solve(torch.zeros(3), torch.zeros(3, 2)), "x: expected 2 axes"),
+        (lambda: duality.solve(torch.zeros(3, 2), torch.zeros(3, 1)), "y: expected width 2"),
+        (lambda: duality.solve(torch.full((3, 2), torch.nan), torch.zeros(3, 2)), "x: found NaN"),
+        (
+            lambda: duality.solve(torch.zeros(3, 2), torch.zeros(3, 2), a=torch.ones(2) / 2),
+            r"a: found shape \(2,\) for 3 points",
+        ),
+        (
+            lambda: duality.solve(torch.zeros(2, 2), torch.zeros(2, 2), b=torch.tensor([1.5, -0.5])),
+            "b: expected positive weights with sum 1, found minimum -0.5",
+        ),
+        (
+            lambda: duality.solve(torch.zeros(2, 2), torch.zeros(2, 2), b=torch.tensor([0.5, 0.6])),
+            "b: expected positive weights with sum 1, .* sum 1.1",
+        ),
+        (lambda: duality.lipschitz_norm(torch.zeros(3), torch.zeros(2, 2)), r"values: found shape \(3,\) for 2 points"),
+        (lambda: duality.lipschitz_norm(torch.zeros(2), torch.ones(2, 2)), "points: the 2 points coincide"),
+    ],
+)
 def test_wrong_arguments_are_named(call, message):
     with pytest.raises(BadInput, match=message):
         call()

@@ -65,16 +65,16 @@ def test_moved_continues_from_the_blocks_that_a_killed_run_left(subject, monkeyp
     files[1].unlink()
     made = []
     original = checkpoints.save
-    monkeypatch.setattr(checkpoints, "save",
-                        lambda path, *a: made.append(path.name) or original(path, *a))
+    monkeypatch.setattr(checkpoints, "save", lambda path, *a: made.append(path.name) or original(path, *a))
     again = figure3.moved(subject, C, 2.0, seed=0)
     assert made == ["trial5-6.safetensors"]
     for method in figure3.METHODS:
         assert torch.equal(whole[method], again[method])
 
 
-@pytest.mark.parametrize("change", [
-    {"K_eff": 3.0}, {"seed": 1}, {"c": replace(C, lr=0.02)}, {"c": replace(C, delta=0.1)}])
+@pytest.mark.parametrize(
+    "change", [{"K_eff": 3.0}, {"seed": 1}, {"c": replace(C, lr=0.02)}, {"c": replace(C, delta=0.1)}]
+)
 def test_the_cache_is_not_used_for_other_settings(subject, change):
     options = {"c": C, "K_eff": 2.0, "seed": 0}
     first = figure3.moved(subject, **options)
@@ -89,14 +89,14 @@ def test_more_trials_keep_the_first_ones(subject):
 
 def test_the_floor_is_an_independent_draw_and_targets_are_shared(subject):
     sets = {"g": torch.stack([figure3.target(subject, C, 0, t, "balanced") for t in range(7)])}
-    emd = figure3.distances(subject, sets, C, 0, cost="euclidean", sampling="balanced",
-                            floor=True)
+    emd = figure3.distances(subject, sets, C, 0, cost="euclidean", sampling="balanced", floor=True)
     assert np.array_equal(emd["g"], np.zeros(7))  # the target against itself
     assert (emd["real"] > 0).all()
 
 
 def test_paired_interval_against_scipy():
     from scipy import stats
+
     a, b = np.random.default_rng(0).normal(size=(2, 12))
     mean, (low, high) = paired.interval(a, b)
     reference = stats.ttest_rel(a, b).confidence_interval(0.95)
@@ -142,8 +142,7 @@ def test_audit_measures_every_reading_setting_and_gap(subject):
     assert published["length"] == pytest.approx((moved - sets["g"][:2]).norm(dim=2).mean(1))
     same = [label for label, v in few.items() if np.array_equal(v["emd"], published["emd"])]
     assert same == ["clip at 2"]  # no point gets there; every other setting changes the result
-    curve = lipschitz.curve(bump, subject.generate, n_pairs=(10, 20), repeats=2,
-                            rng=seeding.generator(0, "curve"))
+    curve = lipschitz.curve(bump, subject.generate, n_pairs=(10, 20), repeats=2, rng=seeding.generator(0, "curve"))
     run = reporting.open_record("fig3_audit", subject, C, "laptop", 0)
     audit.fill_record(run, K_eff=2.0, emds=emds, gaps=gaps, few=few, curve=curve)
     assert run["K_eff_by_pairs"] == curve.mean.tolist()
@@ -155,8 +154,12 @@ def test_a_comparison_needs_the_interval_and_the_floor():
     noise = np.random.default_rng(0).normal(scale=0.01, size=50)
     real = 0.1 + np.random.default_rng(1).normal(scale=0.05, size=50)
     b = np.full(50, 1.0)
-    for shift, word in ((-0.2, "better"), (0.2, "worse"), (-0.02, "not separated"),
-                        (0.02, "not separated")):  # 0.02: the interval excludes 0, the floor not
+    for shift, word in (
+        (-0.2, "better"),
+        (0.2, "worse"),
+        (-0.02, "not separated"),
+        (0.02, "not separated"),
+    ):  # 0.02: the interval excludes 0, the floor not
         emd = {"a": b + shift + noise, "b": b, "real": real}
         assert audit.compare(emd, "a", "b", profile="laptop") == word
         assert audit.compare(emd, "a", "b", profile="smoke") == "smoke: not comparable"

@@ -26,13 +26,11 @@ STL = RNG.integers(0, 256, (2, 3, 96, 96), dtype=np.uint8)
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    return b"\0\0\x08" + bytes([array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + (
-        array.tobytes())
+    return b"\0\0\x08" + bytes([array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + (array.tobytes())
 
 
 def cifar_bytes(images: np.ndarray, labels: np.ndarray) -> bytes:
-    return b"".join(bytes([label]) + image.tobytes()
-                    for image, label in zip(images, labels, strict=True))
+    return b"".join(bytes([label]) + image.tobytes() for image, label in zip(images, labels, strict=True))
 
 
 def stl_bytes(images: np.ndarray) -> bytes:
@@ -43,7 +41,9 @@ IDX_FILES = [idx_bytes(DIGITS), idx_bytes(LABELS), idx_bytes(DIGITS[:1, :1, :1])
 CIFAR_FILES = [cifar_bytes(CIFAR[:n], LABELS[:n]) for n in (1, 3)]
 STL_FILES = [stl_bytes(STL[:n]) for n in (1, 2)]
 FILES = {  # kind -> valid files, bytes of header worth damaging
-    "idx": (IDX_FILES, 16), "cifar10": (CIFAR_FILES, 1), "stl10": (STL_FILES, 1),
+    "idx": (IDX_FILES, 16),
+    "cifar10": (CIFAR_FILES, 1),
+    "stl10": (STL_FILES, 1),
     "labels": ([bytes(range(1, 11)), b"\x01"], 1),
     "gz": ([gzip.compress(content, mtime=0) for content in IDX_FILES], 10),
 }
@@ -66,8 +66,9 @@ def damaged(draw, file: str) -> bytes:
     files, header = FILES[file]
     content = bytearray(draw(st.sampled_from(files)))
     for _ in range(draw(st.integers(0, 3))):
-        kind = draw(st.sampled_from(["flip", "set", "cut", "cut front", "extend", "header",
-                                     "insert", "repeat", "clear"]))
+        kind = draw(
+            st.sampled_from(["flip", "set", "cut", "cut front", "extend", "header", "insert", "repeat", "clear"])
+        )
         at = draw(st.integers(0, max(len(content) - 1, 0)))
         near = draw(st.integers(0, min(header, max(len(content) - 1, 0))))  # headers are small
         if kind == "flip" and content:
@@ -82,8 +83,9 @@ def damaged(draw, file: str) -> bytes:
             content += draw(st.binary(max_size=40))
         elif kind == "header":
             random = draw(st.binary(min_size=header, max_size=header))
-            content[:header] = draw(st.sampled_from([random, b"\0\0\x08\x03" + random[4:],
-                                                     b"\0\0\x08\x01" + random[4:]]))
+            content[:header] = draw(
+                st.sampled_from([random, b"\0\0\x08\x03" + random[4:], b"\0\0\x08\x01" + random[4:]])
+            )
         elif kind == "insert":
             content[at:at] = draw(st.binary(max_size=5))
         elif kind == "repeat":
@@ -94,6 +96,7 @@ def damaged(draw, file: str) -> bytes:
 
 
 # --- what is read ------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("array", [DIGITS, LABELS, DIGITS[:1]])
 def test_idx_reads_what_was_written(array):
@@ -143,22 +146,27 @@ def test_gunzip():
 
 # --- what is refused ---------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("content", "match"), [
-    (b"", "begins with nothing"),
-    (b"\0\0\x08", "begins with 000008"),
-    (b"<html>404</html>", "not an IDX file .it begins with 3c68746d"),
-    (gzip.compress(IDX_FILES[0]), "not an IDX file .* unpack"),
-    (b"\0\0\x0d\x01" + bytes(20), "type 0x0d with 1 axes, expected 0x08"),
-    (b"\0\0\x08\x02" + bytes(20), "type 0x08 with 2 axes"),
-    (b"\0\0\x08\x00", "0 axes"),
-    (b"\0\0\x08\xff" + bytes(2_000), "255 axes"),
-    (b"\0\0\x08\x03\0\0\0\x05", "cut short within its header, 8 bytes"),
-    (IDX_FILES[0][:-1], r"declares 5 x 4 x 3 = 60 items, found 59"),
-    (IDX_FILES[0] + b"\0", r"declares 5 x 4 x 3 = 60 items, found 61"),
-    (IDX_FILES[0][:16], r"found 0"),
-    (b"\0\0\x08\x01\0\0\0\0", "declares 0 = 0 items, found 0; it is empty"),
-    (b"\0\0\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1), "= 0 items, found 0"),
-], ids=ids)
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", "begins with nothing"),
+        (b"\0\0\x08", "begins with 000008"),
+        (b"<html>404</html>", "not an IDX file .it begins with 3c68746d"),
+        (gzip.compress(IDX_FILES[0]), "not an IDX file .* unpack"),
+        (b"\0\0\x0d\x01" + bytes(20), "type 0x0d with 1 axes, expected 0x08"),
+        (b"\0\0\x08\x02" + bytes(20), "type 0x08 with 2 axes"),
+        (b"\0\0\x08\x00", "0 axes"),
+        (b"\0\0\x08\xff" + bytes(2_000), "255 axes"),
+        (b"\0\0\x08\x03\0\0\0\x05", "cut short within its header, 8 bytes"),
+        (IDX_FILES[0][:-1], r"declares 5 x 4 x 3 = 60 items, found 59"),
+        (IDX_FILES[0] + b"\0", r"declares 5 x 4 x 3 = 60 items, found 61"),
+        (IDX_FILES[0][:16], r"found 0"),
+        (b"\0\0\x08\x01\0\0\0\0", "declares 0 = 0 items, found 0; it is empty"),
+        (b"\0\0\x08\x03" + struct.pack(">3I", 0, 2**32 - 1, 2**32 - 1), "= 0 items, found 0"),
+    ],
+    ids=ids,
+)
 def test_bad_idx(content, match):
     with pytest.raises(BadFile, match=match) as caught:
         formats.idx(content, "the file")
@@ -179,8 +187,9 @@ def test_a_huge_declaration_allocates_nothing(shape):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("content", [b"", CIFAR_FILES[0][:-1], CIFAR_FILES[1] + b"\0", b"\0",
-                                     CIFAR_FILES[1][:3_073 + 5]], ids=ids)
+@pytest.mark.parametrize(
+    "content", [b"", CIFAR_FILES[0][:-1], CIFAR_FILES[1] + b"\0", b"\0", CIFAR_FILES[1][: 3_073 + 5]], ids=ids
+)
 def test_cifar10_of_wrong_length(content):
     with pytest.raises(BadFile, match=f"{len(content)} bytes, expected a multiple of 3073") as e:
         formats.cifar10(content, "the file")
@@ -204,19 +213,35 @@ def test_stl10_of_wrong_length(content):
     one_line(e)
 
 
-@pytest.mark.parametrize(("content", "match"), [
-    (b"", "0 bytes"), (b"\x01\x02\x00", "label 0 at position 2"),
-    (b"\x0b", "label 11 at position 0"),
-], ids=ids)
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", "0 bytes"),
+        (b"\x01\x02\x00", "label 0 at position 2"),
+        (b"\x0b", "label 11 at position 0"),
+    ],
+    ids=ids,
+)
 def test_bad_stl10_labels(content, match):
     with pytest.raises(BadFile, match=match) as caught:
         formats.stl10_labels(content, "the file")
     one_line(caught)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x1f", b"\x1f\x8b\x08", b"<html>", b"\0" * 30,
-                                     gzip.compress(b"x" * 99)[:-1], gzip.compress(b"x" * 99)[:-9],
-                                     gzip.compress(b"x") + b"junk"], ids=ids)
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x1f",
+        b"\x1f\x8b\x08",
+        b"<html>",
+        b"\0" * 30,
+        gzip.compress(b"x" * 99)[:-1],
+        gzip.compress(b"x" * 99)[:-9],
+        gzip.compress(b"x") + b"junk",
+    ],
+    ids=ids,
+)
 def test_bad_gz(content):
     with pytest.raises(BadFile, match="gz file") as caught:
         formats.gunzip(content, "the file")
@@ -231,6 +256,7 @@ def test_a_gz_file_that_unpacks_without_end_is_refused(monkeypatch):
 
 
 # --- damaged files: refused with a typed error, or read so that writing gives the same bytes -----
+
 
 @EXAMPLES
 @given(damaged("idx"))

@@ -119,8 +119,7 @@ def test_the_original_is_not_touched(row):
         after = network.state_dict()
         assert list(after) == list(state)
         assert all(torch.equal(t, after[name]) for name, t in state.items())
-        x = noise(4, 5) if isinstance(network, dcgan.Generator | resnet.Generator) else noise(
-            4, 3, 8, 8)
+        x = noise(4, 5) if isinstance(network, dcgan.Generator | resnet.Generator) else noise(4, 3, 8, 8)
         assert torch.equal(network(x), twin(x))
         network(x).sum().backward()
         frozen(frozen(network))
@@ -131,17 +130,19 @@ def test_what_is_left_in_a_frozen_network():
     for network in (G, D):
         assert not any(part.training for part in network.modules())
         assert not any(p.requires_grad for p in network.parameters())
-        assert not any("parametrizations" in name or name.endswith("_u")
-                       for name in network.state_dict())
+        assert not any("parametrizations" in name or name.endswith("_u") for name in network.state_dict())
     twice = [type(part) for part in G.modules()].count(nn.BatchNorm2d)
     assert twice == 3  # one after each deconvolution of Table 5: they stay
 
 
 def test_the_callers_tensors_are_not_overwritten():
     """An activation that comes first, or after one that is kept, makes a new tensor."""
-    for network in (nn.Sequential(LeakyReLU(0.2), nn.Linear(4, 4)), nn.Sequential(nn.ReLU()),
-                    nn.Sequential(nn.Identity(), nn.ReLU(), nn.Linear(4, 1)),
-                    nn.Sequential(nn.Linear(4, 4), nn.ReLU(), LeakyReLU(0.2))):
+    for network in (
+        nn.Sequential(LeakyReLU(0.2), nn.Linear(4, 4)),
+        nn.Sequential(nn.ReLU()),
+        nn.Sequential(nn.Identity(), nn.ReLU(), nn.Linear(4, 1)),
+        nn.Sequential(nn.Linear(4, 4), nn.ReLU(), LeakyReLU(0.2)),
+    ):
         x = noise(5, 4)
         before, expected = x.clone(), network(x)
         assert torch.equal(frozen(network)(x), expected)

@@ -41,9 +41,14 @@ def in_folder(tmp_path, monkeypatch):
 def subject(points=1_000):
     """A generator that fills the square of the Gaussians evenly, and a D that sees their centre."""
     pair = Pair(lambda z: 1.7 * z, lambda x: -x.square().sum(1), priors.Uniform(2))
-    return figure3.Subject("25gaussians-test", "25gaussians", pair,
-                           data.toy("25gaussians", numpy_rng(0, "data"), size=points), "made here",
-                           {"weights": "none"})
+    return figure3.Subject(
+        "25gaussians-test",
+        "25gaussians",
+        pair,
+        data.toy("25gaussians", numpy_rng(0, "data"), size=points),
+        "made here",
+        {"weights": "none"},
+    )
 
 
 def contest(**changes):
@@ -103,9 +108,13 @@ def test_whatever_decides_a_set_names_its_file(tmp_path):
         return {"mean": float(samples.mean())}
 
     one = contest(score=counted, sets=1)
-    others = [one, replace(one, n=50), replace(one, decides=["other weights"]),
-              replace(one, terms=replace(one.terms, burn_in=150)),
-              replace(one, terms=replace(one.terms, real=one.terms.real + 0.01))]
+    others = [
+        one,
+        replace(one, n=50),
+        replace(one, decides=["other weights"]),
+        replace(one, terms=replace(one.terms, burn_in=150)),
+        replace(one, terms=replace(one.terms, real=one.terms.real + 0.01)),
+    ]
     for other in others:
         frontier.measure(other, 0, ["DRS"])
     frontier.measure(one, 1, ["DRS"])
@@ -127,12 +136,10 @@ def test_methods_share_their_starting_latents():
 
 
 def test_with_the_exact_ratio_rejection_finds_the_modes():
-    exact = contests.on_points(subject(5_000), replace(SMALL, points=500), profile="smoke", seed=0,
-                               exact=True)
+    exact = contests.on_points(subject(5_000), replace(SMALL, points=500), profile="smoke", seed=0, exact=True)
     terms = replace(exact.terms, budgets=(0.05,), burn_in=2_000)
     bare, obrs = frontier.measure(replace(exact, terms=terms), 0, ["bare", "OBRS"])
-    for worse, better in zip(bare.scores["emd_euclidean"], obrs.scores["emd_euclidean"],
-                             strict=True):
+    for worse, better in zip(bare.scores["emd_euclidean"], obrs.scores["emd_euclidean"], strict=True):
         assert better < 0.75 * worse
     assert obrs.setup[0].generator == 2_000  # an oracle is not calibrated
 
@@ -140,16 +147,17 @@ def test_with_the_exact_ratio_rejection_finds_the_modes():
 def test_the_quality_of_a_ratio_is_that_of_known_normals():
     """G = N(0, 1), data N(0, s^2) in two dimensions: E[r] = 1, E[r^2] = (s^4 (2/s^2 - 1))^-1."""
     variance = 0.8
-    pair = Pair(lambda z: z, lambda x: x.square().sum(1) * (1 - 1 / variance) / 2
-                - math.log(variance), priors.Normal(2))
-    terms = samplers.Terms(torch.randn(4_000, 2, generator=generator(1, "x")) * variance**0.5,
-                           how="none", fakes=4_000)
+    pair = Pair(
+        lambda z: z, lambda x: x.square().sum(1) * (1 - 1 / variance) / 2 - math.log(variance), priors.Normal(2)
+    )
+    terms = samplers.Terms(torch.randn(4_000, 2, generator=generator(1, "x")) * variance**0.5, how="none", fakes=4_000)
     one = Contest("normals", pair, terms, lambda samples, number: {}, [], 10, 1)
     mean, share = contests.ratio_quality(one, 50_000, 0)
     expected = variance**2 * (2 / variance - 1)
     assert mean == pytest.approx(1, abs=0.01) and share == pytest.approx(expected, abs=0.01)
-    scaled = replace(one, pair=replace(pair, discriminator=lambda x: 3 * pair.logit(x) + 1),
-                     terms=replace(terms, how="logistic"))
+    scaled = replace(
+        one, pair=replace(pair, discriminator=lambda x: 3 * pair.logit(x) + 1), terms=replace(terms, how="logistic")
+    )
     assert contests.ratio_quality(scaled, 50_000, 0) == pytest.approx((mean, share), abs=0.05)
 
 
@@ -192,17 +200,14 @@ def test_a_discriminator_that_parts_the_classes_is_refused_and_shown():
     assert all("separable" in p.refused for p in points if p.refused)
     record = records.start("frontier", profile="smoke", dataset="x", seed=0, parameters={})
     sampler_reporting.put_points(record, points)
-    assert record.parameters["refused"].keys() == {sampler_reporting.key_of(p) for p in points
-                                                   if p.refused}
+    assert record.parameters["refused"].keys() == {sampler_reporting.key_of(p) for p in points if p.refused}
     names = ["emd_euclidean"]
     assert "| OBRS, 0.5 | - | - | - | refused |" in sampler_reporting.frontier_table(points, names)
     assert "| OBRS | - |" in sampler_reporting.budget_table(points, *names, (1_000,))
-    assert "| OBRS, 0.5 | - | refused |" in sampler_reporting.difference_table(
-        points, points[1], names)
+    assert "| OBRS, 0.5 | - | refused |" in sampler_reporting.difference_table(points, points[1], names)
     assert "OBRS" not in sampler_reporting.cost_table(points)
     figure = sampler_plots.frontier(points, [("evaluations", *names)])
-    assert [c.get_label() for c in figure.axes[0].containers] == ["bare", "DOT", "DOT exact",
-                                                                  "naive"]
+    assert [c.get_label() for c in figure.axes[0].containers] == ["bare", "DOT", "DOT exact", "naive"]
 
 
 def test_a_match_by_name_is_what_the_command_measures(capsys, tmp_path):

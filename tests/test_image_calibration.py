@@ -42,8 +42,7 @@ def in_folder(tmp_path, monkeypatch):
 def networks(slope=1.0):
     """A pair with batch norms whose running statistics are not 0 and 1."""
     rng = generator(0, "weights")
-    G, D = (nn.Sequential(nn.Linear(i, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, o))
-            for i, o in ((3, 2), (2, 1)))
+    G, D = (nn.Sequential(nn.Linear(i, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, o)) for i, o in ((3, 2), (2, 1)))
     with torch.no_grad():
         for value in (*G.parameters(), *D.parameters()):
             value.copy_(torch.randn(value.shape, generator=rng))
@@ -54,9 +53,20 @@ def networks(slope=1.0):
 
 def contest(pair, real, **changes):
     terms = Terms(real, fakes=200, burn_in=200, percentiles=(60,), budgets=(0.4,), chains=(8,))
-    return Contest("test", pair, replace(terms, **changes), lambda x, number: {
-        "fid": float(x.mean()), "precision": float(x.std()), "recall": float(x.abs().max()),
-        "above": 0.5}, [], 50, 2)
+    return Contest(
+        "test",
+        pair,
+        replace(terms, **changes),
+        lambda x, number: {
+            "fid": float(x.mean()),
+            "precision": float(x.std()),
+            "recall": float(x.abs().max()),
+            "above": 0.5,
+        },
+        [],
+        50,
+        2,
+    )
 
 
 def near(pair, n=300, shift=0.3):
@@ -64,9 +74,17 @@ def near(pair, n=300, shift=0.3):
     return sampling.generate(pair, sampling.latents(pair, n, generator(0, "real"))) + shift
 
 
-@pytest.mark.parametrize("sampler", [
-    rejection.DRS(60, burn_in=300), rejection.DRS(budget=0.3, burn_in=300),
-    rejection.OBRS(0.4, burn_in=300), rejection.MHGAN(6), "from data"], ids=str)
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        rejection.DRS(60, burn_in=300),
+        rejection.DRS(budget=0.3, burn_in=300),
+        rejection.OBRS(0.4, burn_in=300),
+        rejection.MHGAN(6),
+        "from data",
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("constant", [-3.0, 256.0])
 def test_a_constant_of_the_logit_changes_no_sample(sampler, constant):
     pair = networks()
@@ -74,8 +92,7 @@ def test_a_constant_of_the_logit_changes_no_sample(sampler, constant):
         sampler = rejection.MHGAN(6, near(pair))
     shifted = sampling.with_logits(pair, lambda logits: logits.double() + constant)
     doubled = sampling.with_logits(pair, lambda logits: 2 * logits.double())
-    one, other, steeper = (sampler.draw(p, 80, generator(1, "draw"))
-                           for p in (pair, shifted, doubled))
+    one, other, steeper = (sampler.draw(p, 80, generator(1, "draw")) for p in (pair, shifted, doubled))
     assert torch.equal(one.latents, other.latents) and one.acceptance == other.acceptance
     assert not torch.equal(one.latents, steeper.latents)
 
@@ -90,11 +107,12 @@ def test_no_network_moves_and_a_moved_one_would_be_seen():
     assert not any(point.refused for point in drawn.points.values())
     assert image_calibration.moved_by_training_mode(pair, 64, generator(0, "z")) == (4, 4)
     assert image_calibration.state_digest(pair) == before
-    assert not any(part.training for net in (pair.generator, pair.discriminator)
-                   for part in net.modules())
-    for change in (lambda: pair.generator.train()(torch.ones(4, 3)),
-                   lambda: pair.discriminator[0].bias.data[3].add_(1e-3),
-                   lambda: pair.generator[1].running_var[7].add_(1e-3)):
+    assert not any(part.training for net in (pair.generator, pair.discriminator) for part in net.modules())
+    for change in (
+        lambda: pair.generator.train()(torch.ones(4, 3)),
+        lambda: pair.discriminator[0].bias.data[3].add_(1e-3),
+        lambda: pair.generator[1].running_var[7].add_(1e-3),
+    ):
         last = image_calibration.state_digest(pair)
         change()
         assert image_calibration.state_digest(pair) != last
@@ -119,12 +137,15 @@ def test_a_method_that_fails_is_in_the_table_as_such():
     drawn = image_calibration.draw(contest(pair, torch.full((50, 2), 3.0), percentiles=(100,)), 0)
     found = calibration_reporting.refusals({}, {"row": drawn})
     assert set(found) - {"row, DRS, isotonic"} == {
-        "row, DRS, none", "row, DRS, logistic", "row, OBRS, logistic", "row, MH-GAN, logistic"}
+        "row, DRS, none",
+        "row, DRS, logistic",
+        "row, OBRS, logistic",
+        "row, MH-GAN, logistic",
+    }
     assert found["row, DRS, none"].startswith("limit: ")
     assert "separable" in found["row, OBRS, logistic"]
     for method in METHODS:
-        assert calibration_reporting.point_cells(
-            drawn.points[method, "logistic"], drawn.bare) == ["refused"] * 5
+        assert calibration_reporting.point_cells(drawn.points[method, "logistic"], drawn.bare) == ["refused"] * 5
     marks = calibration_reporting.changes_of({"row": drawn}, "fid")
     assert marks["row"]["DRS"]["as trained"] == marks["row"]["OBRS"]["logistic"] == "refused"
     (axis,) = sampler_plots.changes(marks, unit="FID").axes
@@ -146,7 +167,8 @@ def test_a_pair_is_judged_on_images_that_it_has_not_seen_and_recorded(tmp_path):
     drawn = image_calibration.draw(found.contest, 0)
     x = near(found.contest.pair, 100, shift=0)
     assert found.contest.score(x, 0)["above"] == ratio_checks.share_above(
-        one.logits.real["held out"], sampling.logits(found.contest.pair, x))
+        one.logits.real["held out"], sampling.logits(found.contest.pair, x)
+    )
     record = records.start("calibration", profile="smoke", dataset="x", seed=0, parameters={})
     calibration_reporting.fill_record(record, {"row": found}, {"row": one}, {"row": drawn})
     kept = records.read(records.write(record, tmp_path / "records"))
@@ -165,27 +187,26 @@ def test_a_pair_is_judged_on_images_that_it_has_not_seen_and_recorded(tmp_path):
 
 def test_a_pair_that_has_seen_every_image_is_not_judged(monkeypatch):
     settings = replace(image_training("digits", "dcgan-sngan-ns", "smoke"), split="paper")
-    monkeypatch.setattr(zoo, "pair", lambda name, **_: zoo.TrainedPair(
-        name, networks(), settings, None, "", [], {}))
+    monkeypatch.setattr(zoo, "pair", lambda name, **_: zoo.TrainedPair(name, networks(), settings, None, "", [], {}))
     with pytest.raises(BadInput, match=f"^name: {NAME} leaves no image that its D has not seen"):
         image_calibration.match(NAME, profile="smoke")
     with pytest.raises(BadInput, match="^profile: unknown 'huge'"):
         image_calibration.match(NAME, profile="huge")
 
 
-@pytest.mark.parametrize(("log_ratio", "text"), [
-    (0.0, "1"), (np.log(1.0234), "1.02"), (np.log(250.0), "250"), (2e3, "$10^{869}$"),
-    (-50.0, "$10^{-22}$")])
+@pytest.mark.parametrize(
+    ("log_ratio", "text"),
+    [(0.0, "1"), (np.log(1.0234), "1.02"), (np.log(250.0), "250"), (2e3, "$10^{869}$"), (-50.0, "$10^{-22}$")],
+)
 def test_ratios_of_any_size_are_printed(log_ratio, text):
     assert calibration_reporting.shown_ratio(log_ratio) == text
 
 
 def test_a_map_that_is_missing_in_one_panel_keeps_its_colour_in_the_others():
     bins = Reliability(*(np.array([0.25, 0.75]) for _ in range(3)), np.array([5, 5]))
-    figure = sampler_plots.reliability({"A": {"raw": bins, "isotonic": bins},
-                                        "B": {"raw": bins, "logistic": bins, "isotonic": bins}})
-    colours = [{line.get_label(): line.get_color() for line in axis.lines[1:]}
-               for axis in figure.axes]
+    figure = sampler_plots.reliability(
+        {"A": {"raw": bins, "isotonic": bins}, "B": {"raw": bins, "logistic": bins, "isotonic": bins}}
+    )
+    colours = [{line.get_label(): line.get_color() for line in axis.lines[1:]} for axis in figure.axes]
     assert colours[0].items() <= colours[1].items() and len(set(colours[1].values())) == 3
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "raw", "isotonic", "logistic"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["raw", "isotonic", "logistic"]

@@ -27,8 +27,7 @@ def test_what_the_rows_change():
     wgan = image_training("cifar10", "dcgan-wgan-gp", "paper")
     assert (wgan.objective, wgan.gp_weight, wgan.spectral_D) == ("wgan", 10.0, False)
     sagan = image_training("cifar10", "dcgan-sagan-hi", "paper")
-    assert (sagan.objective, sagan.spectral_G, sagan.spectral_D, sagan.attention) == (
-        "hinge", True, True, True)
+    assert (sagan.objective, sagan.spectral_G, sagan.spectral_D, sagan.attention) == ("hinge", True, True, True)
     assert (sagan.critic_updates, sagan.lr_G, sagan.lr_D) == (1, 1e-4, 4e-4)
     assert image_training("stl10", "dcgan-sagan-hi", "paper").bottom == 6
     for dataset, n, updates in (("cifar10", 2, 150_000), ("stl10", 1, 240_000)):
@@ -48,8 +47,7 @@ def test_every_row_of_every_set_has_settings_of_its_own(profile):
 
 
 def test_changes_are_listed_and_the_published_training_has_none():
-    assert image_config.changed_from_published(
-        image_training("stl10", "resnet-sagan-hi", "paper")) == {}
+    assert image_config.changed_from_published(image_training("stl10", "resnet-sagan-hi", "paper")) == {}
     laptop = image_training("digits", "dcgan-sngan-hi", "laptop")
     changed = image_config.changed_from_published(laptop)
     assert set(changed) == {"width_G", "width_D", "generator_updates"}
@@ -65,15 +63,18 @@ def test_scoring_follows_the_paper():
     assert scoring("digits", "dcgan", "laptop").sets >= 5
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: image_training("mnits", "dcgan-wgan-gp", "laptop"), "dataset: .*nearest: mnist"),
-    (lambda: image_training("mnist", "dcgan-wgan", "laptop"), "objective: .*nearest: wgan-gp"),
-    (lambda: image_training("mnist", "dgan-wgan-gp", "laptop"), "architecture: .*nearest: dcgan"),
-    (lambda: image_training("mnist", "dcgan-wgan-gp", "papr"), "profile: .*nearest: paper"),
-    (lambda: image_training("mnist", "dcgan-wgan-gp", "paper", -1), "seed: expected an integer"),
-    (lambda: scoring("mnist", "resnett", "paper"), "architecture: .*nearest: resnet"),
-    (lambda: catalog.settings_of("mnist-dcgan-sngan", "paper"), "name: .*nearest: mnist-dcgan-sn"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: image_training("mnits", "dcgan-wgan-gp", "laptop"), "dataset: .*nearest: mnist"),
+        (lambda: image_training("mnist", "dcgan-wgan", "laptop"), "objective: .*nearest: wgan-gp"),
+        (lambda: image_training("mnist", "dgan-wgan-gp", "laptop"), "architecture: .*nearest: dcgan"),
+        (lambda: image_training("mnist", "dcgan-wgan-gp", "papr"), "profile: .*nearest: paper"),
+        (lambda: image_training("mnist", "dcgan-wgan-gp", "paper", -1), "seed: expected an integer"),
+        (lambda: scoring("mnist", "resnett", "paper"), "architecture: .*nearest: resnet"),
+        (lambda: catalog.settings_of("mnist-dcgan-sngan", "paper"), "name: .*nearest: mnist-dcgan-sn"),
+    ],
+)
 def test_slips_are_named(call, message):
     with pytest.raises(BadInput, match=message):
         call()

@@ -17,8 +17,9 @@ from dotlib.pairs import Pair
 from dotlib.priors import Normal, Uniform
 from dotlib.scores import Scores
 
-SMALL = Updates(Scoring(sets=3, samples=40, batch=16), lrs=(0.5, 0.05, 0.01),
-                steps=(0, 1, 2, 4, 8), early=1, late=4, followed=30)
+SMALL = Updates(
+    Scoring(sets=3, samples=40, batch=16), lrs=(0.5, 0.05, 0.01), steps=(0, 1, 2, 4, 8), early=1, late=4, followed=30
+)
 SLOW = replace(SMALL, lrs=(0.01, 0.005, 0.001))  # for the printed projection
 W = torch.tensor([[3.0, 0.0, 0.0, 4.0]])  # slope of D o G: 5
 
@@ -27,8 +28,7 @@ def linear_pair(prior=Uniform) -> Pair:
     """G: four latents as an image of 2 x 2; D: linear with slope W."""
     G, D = nn.Linear(4, 4, bias=False), nn.Linear(4, 1, bias=False)
     G.weight.data, D.weight.data = torch.eye(4), W.clone()
-    return Pair(nn.Sequential(G, nn.Unflatten(1, (1, 2, 2))).eval(),
-                nn.Sequential(nn.Flatten(), D).eval(), prior(4))
+    return Pair(nn.Sequential(G, nn.Unflatten(1, (1, 2, 2))).eval(), nn.Sequential(nn.Flatten(), D).eval(), prior(4))
 
 
 def subject(prior=Uniform) -> image_scores.Subject:
@@ -42,9 +42,18 @@ def measured(value) -> image_scores.Measured:
     for method in image_histories.methods(SMALL):
         kind, _, lr = method.name.partition("-")
         for step in method.steps:
-            rows[method.name, step] = {"judge": [Scores(**blank | {
-                quantity: value(kind, float(lr), step, quantity) + common
-                for quantity in image_histories.SCORES}) for common in (0.0, 5.0, 7.0)]}
+            rows[method.name, step] = {
+                "judge": [
+                    Scores(
+                        **blank
+                        | {
+                            quantity: value(kind, float(lr), step, quantity) + common
+                            for quantity in image_histories.SCORES
+                        }
+                    )
+                    for common in (0.0, 5.0, 7.0)
+                ]
+            }
     constant = LipschitzEstimate(torch.tensor([0.2, 0.4], dtype=torch.float64), 5)
     return image_scores.Measured(constant, constant, rows, {})
 
@@ -68,8 +77,7 @@ def reversed_story(kind, lr, step, quantity):
 
 
 def verdicts(value, profile="laptop"):
-    record = records.start("fig9_histories", profile=profile, dataset="digits", seed=0,
-                           parameters={})
+    record = records.start("fig9_histories", profile=profile, dataset="digits", seed=0, parameters={})
     image_histories.fill_updates(record, measured(value), SMALL)
     return record
 
@@ -89,13 +97,10 @@ def test_differences_are_paired_over_sets():
 
 
 def test_signs_are_those_of_the_printed_numbers():
-    signs = {claim.text: math.copysign(1, claim.printed)
-             for claim in image_histories.claims(SMALL)}
+    signs = {claim.text: math.copysign(1, claim.printed) for claim in image_histories.claims(SMALL)}
     assert len(signs) == len(image_histories.claims(SMALL)) == 9
-    assert [sign for text, sign in signs.items() if "improves IS" in text or "worsens FID" in text
-            ] == [1, 1]
-    assert [sign for text, sign in signs.items() if "improves FID" in text or "worsens IS" in text
-            ] == [-1, -1]
+    assert [sign for text, sign in signs.items() if "improves IS" in text or "worsens FID" in text] == [1, 1]
+    assert [sign for text, sign in signs.items() if "improves FID" in text or "worsens IS" in text] == [-1, -1]
 
 
 def test_the_published_side_in_words():
@@ -150,8 +155,9 @@ def test_a_curve_has_means_and_paired_half_widths():
     m = measured(drifting)
     first = image_histories.methods(SMALL)[0].name
     entry = m.rows[first, 8]["judge"]
-    m.rows[first, 8]["judge"] = [replace(one, fid=one.fid + extra)
-                                 for one, extra in zip(entry, (-1.0, 0.0, 1.0), strict=True)]
+    m.rows[first, 8]["judge"] = [
+        replace(one, fid=one.fid + extra) for one, extra in zip(entry, (-1.0, 0.0, 1.0), strict=True)
+    ]
     steps, mean, half = image_histories.curve(m, first, "fid")
     assert steps == list(SMALL.steps)
     np.testing.assert_allclose(mean, [10 * step + 4 for step in steps], rtol=1e-12)
@@ -166,7 +172,7 @@ def test_the_naive_ascent_goes_straight_until_the_cube_stops_it():
     """A step is lr W / k. With k = 5 the first coordinate gains 0.6 lr a step, the last 0.8 lr."""
     what = subject()
     ways = image_histories.ways(what, 5.0, SMALL, 0)
-    z = image_scores.latents(what, SMALL.scoring, 0, 0)[:SMALL.followed]
+    z = image_scores.latents(what, SMALL.scoring, 0, 0)[: SMALL.followed]
     for lr in SMALL.lrs:
         distance, border = ways[f"naive-{lr:g}"]
         for at, step in enumerate(SMALL.steps):
@@ -189,7 +195,7 @@ def test_latents_stay_where_the_slope_is_below_the_constant():
 def test_ways_are_those_of_the_samples_that_are_judged():
     """G is the identity, so the images that `image_scores.moved` gives are the latents."""
     what = subject()
-    z = image_scores.latents(what, SMALL.scoring, 0, 0)[:SMALL.followed]
+    z = image_scores.latents(what, SMALL.scoring, 0, 0)[: SMALL.followed]
     ways = image_histories.ways(what, 1.0, SMALL, 0)
     for method in image_histories.methods(SMALL):
         x = torch.stack([x for _, x in image_scores.moved(what, method, z, 1.0)]).flatten(2)
@@ -207,12 +213,11 @@ def test_ways_start_at_the_latents():
 def test_the_relative_radius_of_the_normal_prior():
     """||z|| / sqrt(4) of the latents themselves, before any step."""
     what = subject(Normal)
-    z = image_scores.latents(what, SMALL.scoring, 0, 0)[:SMALL.followed]
+    z = image_scores.latents(what, SMALL.scoring, 0, 0)[: SMALL.followed]
     _, edge = image_histories.ways(what, 5.0, SLOW, 0)["dot-0.01"]
     assert edge[0] == pytest.approx(float(z.norm(dim=1).mean() / 2), rel=1e-6)
 
 
 def test_seeds_give_other_latents():
-    first, again, other = (image_histories.ways(subject(), 1.0, SMALL, seed)["dot-0.5"][0]
-                           for seed in (0, 0, 1))
+    first, again, other = (image_histories.ways(subject(), 1.0, SMALL, seed)["dot-0.5"][0] for seed in (0, 0, 1))
     assert np.array_equal(first, again) and not np.array_equal(first, other)

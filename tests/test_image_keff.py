@@ -41,13 +41,13 @@ class Same(nn.Module):
         return z + self.here
 
 
-def run_of(slope: float, *, k: float = 1.0, swing: float = 0.0, dim: int = 1,
-           dataset: str = "digits", rows=None) -> image_scores.Run:
+def run_of(
+    slope: float, *, k: float = 1.0, swing: float = 0.0, dim: int = 1, dataset: str = "digits", rows=None
+) -> image_scores.Run:
     """A row of Table 1 whose D(G(.)) is known; its scores are given, not measured."""
     pair = Pair(Same().eval(), Wave(slope, swing).eval(), priors.Uniform(dim))
     what = image_scores.Subject(f"{dataset}-{ROW}", pair, {"file": "digest"})
-    trained = zoo.TrainedPair(what.label, pair, image_training(dataset, ROW, "smoke"), Path("file"),
-                              "digest", [], {})
+    trained = zoo.TrainedPair(what.label, pair, image_training(dataset, ROW, "smoke"), Path("file"), "digest", [], {})
     estimate = LipschitzEstimate(torch.tensor([k, k], dtype=torch.float64), C.pairs)
     return image_scores.Run(what, trained, Jury(), C, Measured(estimate, estimate, rows or {}, {}))
 
@@ -62,19 +62,22 @@ class Jury:
 def third(monkeypatch):
     """with_arms of a run, with the method that it would measure in the place of scores."""
     monkeypatch.setattr(image_keff, "solo", lambda jury: jury)
-    monkeypatch.setattr(image_scores, "measure",
-                        lambda what, methods, *_: Measured(None, None, {"method": methods[0]}, {}))
+    monkeypatch.setattr(
+        image_scores, "measure", lambda what, methods, *_: Measured(None, None, {"method": methods[0]}, {})
+    )
     return lambda run: image_keff.with_arms(run, 0).rows["method"]
 
 
 def after(run, method, z, steps=1):
     """Latents after some updates of a method."""
     K = run.measured.k_eff.value if method.k is None else method.k
-    return transport.latent_dot(run.what.pair, z, K, steps=steps, cost=method.cost,
-                                optimizer=transport.SGD(method.lr)).final
+    return transport.latent_dot(
+        run.what.pair, z, K, steps=steps, cost=method.cost, optimizer=transport.SGD(method.lr)
+    ).final
 
 
 # --- one step -------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("k", [0.2, 0.7, 3.0])
 def test_the_arms_are_what_the_page_says_of_one_step(third, k):
@@ -82,8 +85,10 @@ def test_the_arms_are_what_the_page_says_of_one_step(third, k):
     z = 0.5 * run.what.pair.prior.sample(8, generator(0, "z")).double()  # no clip within a step
     run.what.pair.discriminator.double(), run.what.pair.generator.double()
     dot, k1, naive = image_scores.table1_methods(C)
-    moved = {name: after(run, method, z) - z for name, method in
-             (("dot", dot), ("k1", k1), ("naive", naive), ("k1step", third(run)))}
+    moved = {
+        name: after(run, method, z) - z
+        for name, method in (("dot", dot), ("k1", k1), ("naive", naive), ("k1step", third(run)))
+    }
     leaf = z.clone().requires_grad_(True)
     (g,) = torch.autograd.grad(run.what.pair.latent_logit(leaf).sum(), leaf)
     u = torch.full_like(z, 5**-0.5)  # gradient of the shifted norm at the anchor
@@ -120,6 +125,7 @@ def test_arms_are_added_to_those_of_table_1():
 
 # --- differences and verdicts ---------------------------------------------------------------------
 
+
 class Given(Measured):
     """Measured with scores that are written down: (arm, step) -> values of every set."""
 
@@ -131,16 +137,21 @@ class Given(Measured):
 def given(k: float, *, dot: float, k1: float = 0.0, k1step: float = 0.5, naive: float = -2.0):
     """Two sets that differ by 1, which pairing must take out."""
     values = {"dot": dot, "k1": k1, "k1step": k1step, "naive": naive}
-    rows = {(arm, step): [value, value + 1.0 + 0.01 * i] for step in (10, 20)
-            for i, (arm, value) in enumerate(values.items())}
+    rows = {
+        (arm, step): [value, value + 1.0 + 0.01 * i]
+        for step in (10, 20)
+        for i, (arm, value) in enumerate(values.items())
+    }
     estimate = LipschitzEstimate(torch.tensor([k, k], dtype=torch.float64), 10)
     return Given(estimate, estimate, rows, {})
 
 
 def test_step_and_price_add_up():
     m = given(0.5, dot=-1.0)
-    whole, step, price = (image_keff.difference(m, *pair, 20, "fid")[0] for pair in (
-        ("dot", "k1"), image_keff.EFFECTS["step"], image_keff.EFFECTS["price"]))
+    whole, step, price = (
+        image_keff.difference(m, *pair, 20, "fid")[0]
+        for pair in (("dot", "k1"), image_keff.EFFECTS["step"], image_keff.EFFECTS["price"])
+    )
     assert whole == pytest.approx(step + price)
 
 
@@ -148,8 +159,7 @@ def test_step_and_price_add_up():
 def test_the_lower_constant_comes_first(k, reversed_):
     m = given(k, dot=-1.0)
     low, high = image_keff.difference(m, "dot", "k1", 10, "fid")[1]
-    assert image_keff.lower_minus_higher(m, 10, "fid") == pytest.approx(
-        (-high, -low) if reversed_ else (low, high))
+    assert image_keff.lower_minus_higher(m, 10, "fid") == pytest.approx((-high, -low) if reversed_ else (low, high))
 
 
 def test_the_print_has_one_row_against_the_claim():
@@ -159,17 +169,22 @@ def test_the_print_has_one_row_against_the_claim():
     assert [image_keff.printed_constant(kind) for kind in KINDS] == [0.86, 0.39, 0.34, 0.28, 0.21]
 
 
-@pytest.mark.parametrize(("profile", "k", "dot", "word", "other"), [
-    ("laptop", 0.5, -1.0, published.REPRODUCED, published.NOT_REPRODUCED),
-    ("laptop", 2.0, -1.0, published.NOT_REPRODUCED, published.REPRODUCED),
-    ("smoke", 0.5, -1.0, published.SMOKE, published.SMOKE)])
+@pytest.mark.parametrize(
+    ("profile", "k", "dot", "word", "other"),
+    [
+        ("laptop", 0.5, -1.0, published.REPRODUCED, published.NOT_REPRODUCED),
+        ("laptop", 2.0, -1.0, published.NOT_REPRODUCED, published.REPRODUCED),
+        ("smoke", 0.5, -1.0, published.SMOKE, published.SMOKE),
+    ],
+)
 def test_every_printed_row_has_a_verdict(profile, k, dot, word, other):
     record = records.start("keff", profile=profile, dataset="digits", seed=0, parameters={})
     run = run_of(1.0)
     rows = [*(f"dcgan-{kind}" for kind in KINDS), "resnet-sagan-ns"]
     slope = image_keff.probe(run.what, image_keff.sizes("smoke"), 0)
-    image_keff.fill_k(record, {row: given(k, dot=dot) for row in rows}, dict.fromkeys(rows, slope),
-                      dict.fromkeys(rows, run))
+    image_keff.fill_k(
+        record, {row: given(k, dot=dot) for row in rows}, dict.fromkeys(rows, slope), dict.fromkeys(rows, run)
+    )
     assert len(record.verdicts) == 4 * len(KINDS)
     assert record.verdicts.pop("wgan-gp, fid, 20 updates") == other
     # 7.17(07) against 7.21(01) over ten splits: two standard errors are 0.045
@@ -181,6 +196,7 @@ def test_every_printed_row_has_a_verdict(profile, k, dot, word, other):
 
 
 # --- slopes ---------------------------------------------------------------------------------------
+
 
 def test_slopes_of_a_line_are_its_own():
     found = image_keff.probe(run_of(0.7).what, image_keff.sizes("smoke"), 0)
@@ -202,6 +218,7 @@ def test_far_pairs_in_many_dimensions_miss_the_local_slope():
 
 
 # --- tables ---------------------------------------------------------------------------------------
+
 
 def test_the_stl10_table_fills_only_what_a_run_on_that_set_has():
     scores = type("Scores", (), {"is_mean": 8.5, "fid": 50.25})

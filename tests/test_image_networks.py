@@ -58,11 +58,17 @@ ATTENTION_256 = 2 * (256 * 32 + 32) + (256 * 256 + 256) + 1
 @pytest.mark.parametrize(("bottom", "total"), [(4, 3_828_739), (6, 5_170_179)])
 def test_parameter_counts_of_table_5_generator(bottom, total):
     flat = 512 * bottom * bottom  # 8,192 and 18,432 features
-    by_hand = ((128 * flat + flat) + 2 * flat
-               + (512 * 256 * 16 + 256) + 2 * 256
-               + (256 * 128 * 16 + 128) + 2 * 128
-               + (128 * 64 * 16 + 64) + 2 * 64
-               + (64 * 3 * 9 + 3))
+    by_hand = (
+        (128 * flat + flat)
+        + 2 * flat
+        + (512 * 256 * 16 + 256)
+        + 2 * 256
+        + (256 * 128 * 16 + 128)
+        + 2 * 128
+        + (128 * 64 * 16 + 64)
+        + 2 * 64
+        + (64 * 3 * 9 + 3)
+    )
     assert by_hand == total
     assert count(dcgan.Generator(bottom=bottom)) == by_hand
     sagan = dcgan.Generator(bottom=bottom, spectral=True, attention=True)
@@ -71,10 +77,16 @@ def test_parameter_counts_of_table_5_generator(bottom, total):
 
 @pytest.mark.parametrize(("bottom", "total"), [(4, 5_860_865), (6, 5_871_105)])
 def test_parameter_counts_of_table_5_discriminator(bottom, total):
-    by_hand = ((3 * 64 * 9 + 64) + (64 * 128 * 16 + 128)
-               + (128 * 128 * 9 + 128) + (128 * 256 * 16 + 256)
-               + (256 * 256 * 9 + 256) + (256 * 512 * 16 + 512)
-               + (512 * 512 * 9 + 512) + (512 * bottom * bottom + 1))
+    by_hand = (
+        (3 * 64 * 9 + 64)
+        + (64 * 128 * 16 + 128)
+        + (128 * 128 * 9 + 128)
+        + (128 * 256 * 16 + 256)
+        + (256 * 256 * 9 + 256)
+        + (256 * 512 * 16 + 512)
+        + (512 * 512 * 9 + 512)
+        + (512 * bottom * bottom + 1)
+    )
     assert by_hand == total
     assert count(dcgan.Discriminator(bottom=bottom)) == by_hand
     assert count(dcgan.Discriminator(bottom=bottom, spectral=True)) == by_hand
@@ -86,8 +98,7 @@ def test_parameter_counts_of_table_5_discriminator(bottom, total):
 def test_parameter_counts_of_table_6_generator(bottom, n):
     """n = 2 for CIFAR-10, 1 for STL-10; 128 n channels and latent coordinates."""
     c, flat = 128 * n, 128 * n * bottom * bottom
-    block = (2 * c + (c * c * 9 + c) + 2 * c + (c * c * 9 + c)
-             + (c * c * 9 + c))  # the shortcut
+    block = 2 * c + (c * c * 9 + c) + 2 * c + (c * c * 9 + c) + (c * c * 9 + c)  # the shortcut
     by_hand = (c * flat + flat) + 3 * block + 2 * c + (c * 3 * 9 + 3)
     attention = {1: ATTENTION_128, 2: ATTENTION_256}[n]
     plain = resnet.Generator(bottom=bottom, latent=c, width=c, spectral=False, attention=False)
@@ -99,10 +110,17 @@ def test_parameter_counts_of_table_6_generator(bottom, n):
 def test_parameter_counts_of_table_6_discriminator(bottom, side):
     """Two halvings: 32 to 8 and 48 to 12."""
     same, halve = 128 * 128 * 9 + 128, 128 * 128 * 16 + 128
-    by_hand = ((3 * 128 * 9 + 128) + halve + (3 * 128 * 16 + 128)  # down1, with its shortcut
-               + same + halve + halve  # down2, with its shortcut
-               + 2 * same + 2 * same  # down3, twice
-               + (128 * side * side + 1))
+    by_hand = (
+        (3 * 128 * 9 + 128)
+        + halve
+        + (3 * 128 * 16 + 128)  # down1, with its shortcut
+        + same
+        + halve
+        + halve  # down2, with its shortcut
+        + 2 * same
+        + 2 * same  # down3, twice
+        + (128 * side * side + 1)
+    )
     plain = resnet.Discriminator(bottom=bottom, spectral=False, attention=False)
     assert count(plain) == by_hand
     assert count(resnet.Discriminator(bottom=bottom)) == by_hand + ATTENTION_128
@@ -112,8 +130,7 @@ def test_parameter_counts_of_table_6_discriminator(bottom, side):
 @pytest.mark.parametrize(("spectral", "attention"), SWITCHES)
 @pytest.mark.parametrize(("bottom", "side"), SIZES)
 def test_shapes_and_range(kind, spectral, attention, bottom, side):
-    switches = {"bottom": bottom, "channels": 3, "width": 8, "spectral": spectral,
-                "attention": attention}
+    switches = {"bottom": bottom, "channels": 3, "width": 8, "spectral": spectral, "attention": attention}
     G = kind.Generator(latent=7, **switches, rng=generator(0, "G"))
     D = kind.Discriminator(**switches, rng=generator(0, "D"))
     x = G(noise(3, 7, dtype=torch.float32))
@@ -126,13 +143,32 @@ def test_order_of_layers_in_table_5():
     G = dcgan.Generator(bottom=1, width=8, attention=True)
     up = ["ConvTranspose2d", "BatchNorm2d", "ReLU"]
     assert [type(part).__name__ for part in G] == [
-        "Linear", "BatchNorm1d", "ReLU", "Unflatten", *up, *up, "SelfAttention", *up,
-        "ConvTranspose2d", "Tanh"]
+        "Linear",
+        "BatchNorm1d",
+        "ReLU",
+        "Unflatten",
+        *up,
+        *up,
+        "SelfAttention",
+        *up,
+        "ConvTranspose2d",
+        "Tanh",
+    ]
     assert {part.eps for part in G if "Norm" in type(part).__name__} == {2e-5}
     D = dcgan.Discriminator(bottom=1, width=8, attention=True)
     step = ["Conv2d", "LeakyReLU"]
     assert [type(part).__name__ for part in D] == [
-        *step, *step, "SelfAttention", *step, *step, *step, *step, *step, "Flatten", "Linear"]
+        *step,
+        *step,
+        "SelfAttention",
+        *step,
+        *step,
+        *step,
+        *step,
+        *step,
+        "Flatten",
+        "Linear",
+    ]
     assert {part.slope for part in D if type(part).__name__ == "LeakyReLU"} == {0.2}
 
 
@@ -142,8 +178,7 @@ def test_every_layer_is_normalised_or_none():
         for role in ("Generator", "Discriminator"):
             for wanted in (True, False):
                 network = getattr(kind, role)(bottom=1, width=8, spectral=wanted, attention=False)
-                layers = [m for m in network.modules()
-                          if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+                layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
                 assert len(layers) >= 5
                 assert {hasattr(m, "parametrizations") for m in layers} == {wanted}
 
@@ -181,6 +216,7 @@ def test_resnet_order_matters_and_published_is_relu_first():
 
 # --- attention ---------------------------------------------------------------------------------
 
+
 def test_attention_starts_as_the_identity():
     x = noise(2, 16, 3, 2)
     assert torch.equal(SelfAttention(16, rng=generator(0, "a")).double()(x), x)
@@ -191,14 +227,12 @@ def test_attention_by_loops():
     attention = SelfAttention(16, rng=generator(0, "a")).double().eval()
     nn.init.constant_(attention.gamma, 0.7)
     x = noise(2, 16, 3, 2)
-    query, key, value = (part(x).flatten(2).tolist()
-                         for part in (attention.query, attention.key, attention.value))
+    query, key, value = (part(x).flatten(2).tolist() for part in (attention.query, attention.key, attention.value))
     out = attention(x).flatten(2).tolist()
     assert len(query[0]) == len(key[0]) == 2 and len(value[0]) == 16
     for b in range(2):
         for i in range(6):
-            power = [math.exp(sum(query[b][s][i] * key[b][s][j] for s in range(2)))
-                     for j in range(6)]
+            power = [math.exp(sum(query[b][s][i] * key[b][s][j] for s in range(2))) for j in range(6)]
             for c in range(16):
                 mixed = sum(p * value[b][c][j] for j, p in enumerate(power)) / sum(power)
                 expected = float(x.flatten(2)[b, c, i]) + 0.7 * mixed
@@ -211,15 +245,22 @@ def test_attention_has_no_sense_of_place():
     assert isinstance(attention, SelfAttention)
     x, order = noise(1, 8, 4, 4), torch.randperm(16, generator=generator(0, "order"))
     moved = x.flatten(2)[:, :, order].reshape(x.shape)
-    assert torch.allclose(attention(moved).flatten(2), attention(x).flatten(2)[:, :, order],
-                          rtol=0, atol=1e-13)
+    assert torch.allclose(attention(moved).flatten(2), attention(x).flatten(2)[:, :, order], rtol=0, atol=1e-13)
 
 
 # --- spectral norm -----------------------------------------------------------------------------
 
-@pytest.mark.parametrize("make", [
-    lambda: nn.Conv2d(128, 256, 3), lambda: nn.ConvTranspose2d(256, 128, 4),
-    lambda: nn.Linear(128, 2048), lambda: nn.Linear(8192, 1)], ids=["conv", "deconv", "up", "one"])
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.Conv2d(128, 256, 3),
+        lambda: nn.ConvTranspose2d(256, 128, 4),
+        lambda: nn.Linear(128, 2048),
+        lambda: nn.Linear(8192, 1),
+    ],
+    ids=["conv", "deconv", "up", "one"],
+)
 def test_sigma_is_the_svds_after_thermalising(make):
     """On the axis of the released code: rows are axis 0, the inputs of a transposed convolution.
 
@@ -255,8 +296,7 @@ def test_evaluation_changes_no_buffer_and_training_does(kind):
         network(x)
         assert all(torch.equal(t, before[name]) for name, t in network.named_buffers())
         network.train()(x)
-        moved = {name.rsplit(".", 1)[1] for name, t in network.named_buffers()
-                 if not torch.equal(t, before[name])}
+        moved = {name.rsplit(".", 1)[1] for name, t in network.named_buffers() if not torch.equal(t, before[name])}
         assert {"_u", "_v"} <= moved
 
 
@@ -278,8 +318,7 @@ def test_gradient_penalty_has_the_derivative_of_its_values(kind):
     parameters = list(D.parameters())
     direction = [noise(*p.shape, name=f"d{i}") for i, p in enumerate(parameters)]
     gradients = torch.autograd.grad(penalty(), parameters, allow_unused=True)
-    slope = sum(float((g * d).sum()) for g, d in zip(gradients, direction, strict=True)
-                if g is not None)
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, direction, strict=True) if g is not None)
     values = []
     for step in (1e-5, -1e-5):
         for p, d in zip(parameters, direction, strict=True):
@@ -295,8 +334,7 @@ def updates(network, optimiser, steps, start):
     """Some steps of training on fixed draws."""
     for step in range(start, start + steps):
         optimiser.zero_grad()
-        network(noise(4, 1, 8, 8, name=f"batch {step}", dtype=torch.float32)).square().sum(
-            ).backward()
+        network(noise(4, 1, 8, 8, name=f"batch {step}", dtype=torch.float32)).square().sum().backward()
         optimiser.step()
 
 
@@ -329,6 +367,7 @@ def test_a_deep_copy_is_equal_and_apart():
 
 # --- first weights, independence, failures -----------------------------------------------------
 
+
 @pytest.mark.parametrize("kind", [dcgan, resnet])
 def test_weights_follow_the_generator_alone(kind):
     """Singular vectors too."""
@@ -340,14 +379,19 @@ def test_weights_follow_the_generator_alone(kind):
             states.append(getattr(kind, role)(**options, rng=generator(seed, "w")).state_dict())
         first, again, other = states
         assert all(torch.equal(t, again[name]) for name, t in first.items())
-        assert all(not torch.equal(t, other[name]) for name, t in first.items()
-                   if name.endswith(("original", "_u", "_v")) and t.numel() > 1)
+        assert all(
+            not torch.equal(t, other[name])
+            for name, t in first.items()
+            if name.endswith(("original", "_u", "_v")) and t.numel() > 1
+        )
 
 
 def test_first_weights_are_normal_with_std_002():
     """Sum of squares over the variance is chi-square with n degrees; 5 standard deviations."""
-    for network in (dcgan.Generator(bottom=1, width=64, rng=generator(0, "G")),
-                    dcgan.Discriminator(bottom=1, width=64, rng=generator(0, "D"))):
+    for network in (
+        dcgan.Generator(bottom=1, width=64, rng=generator(0, "G")),
+        dcgan.Discriminator(bottom=1, width=64, rng=generator(0, "D")),
+    ):
         for module in network:
             if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 w, n = module.weight.detach().double() / 0.02, module.weight.numel()
@@ -378,8 +422,7 @@ def test_sizes_are_refused_by_name(kind, role):
 
 
 def test_images_of_another_shape_are_refused():
-    for D in (small(dcgan, "Discriminator"), small(resnet, "Discriminator"),
-              Classifier(channels=1, size=8, width=2)):
+    for D in (small(dcgan, "Discriminator"), small(resnet, "Discriminator"), Classifier(channels=1, size=8, width=2)):
         for shape in ((2, 1, 9, 9), (2, 3, 8, 8), (1, 8, 8), (2, 64)):
             with pytest.raises(BadInput, match=r"x: expected images \(B, 1, 8, 8\), found shape"):
                 D(torch.zeros(shape))
@@ -398,11 +441,17 @@ def test_other_failures_name_the_argument():
 
 # --- the classifier ----------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(("channels", "size"), [(1, 8), (3, 32), (3, 48)])
 def test_classifier_counts_and_shapes(channels, size):
     """By hand: c-32-64-64 channels in 3 x 3 convolutions, two halvings, 64 features, 10 classes."""
-    by_hand = ((channels * 32 * 9 + 32) + (32 * 64 * 9 + 64) + (64 * 64 * 9 + 64)
-               + (64 * (size // 4) * (size // 4) * 64 + 64) + (64 * 10 + 10))
+    by_hand = (
+        (channels * 32 * 9 + 32)
+        + (32 * 64 * 9 + 64)
+        + (64 * 64 * 9 + 64)
+        + (64 * (size // 4) * (size // 4) * 64 + 64)
+        + (64 * 10 + 10)
+    )
     network = Classifier(channels=channels, size=size, rng=generator(0, "judge"))
     assert count(network) == by_hand
     features, logits = network(noise(2, channels, size, size, dtype=torch.float32))

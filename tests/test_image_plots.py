@@ -34,6 +34,7 @@ def place(index, columns, height, width):
 
 # --- sheets --------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("columns", [1, 2, 3, 5])
 def test_a_sheet_has_each_image_at_its_place_and_white_between(columns):
     sheet = image_plots.sheet(COLOUR, columns)
@@ -48,8 +49,7 @@ def test_a_sheet_has_each_image_at_its_place_and_white_between(columns):
 
 
 def test_grey_is_colour_with_equal_channels():
-    assert np.array_equal(image_plots.sheet(GREY, 2),
-                          image_plots.sheet(GREY.repeat(3, axis=1), 2)) is True
+    assert np.array_equal(image_plots.sheet(GREY, 2), image_plots.sheet(GREY.repeat(3, axis=1), 2)) is True
 
 
 @pytest.mark.parametrize("scale", [1, 2, 5])
@@ -57,7 +57,7 @@ def test_scale_makes_blocks_and_keeps_gaps_of_one_pixel(scale):
     sheet = image_plots.sheet(COLOUR[:2], 2, scale)
     assert sheet.shape == (4 * scale, 2 * 6 * scale + 1, 3)
     assert (sheet[:, 6 * scale] == 255).all()
-    second = sheet[:, 6 * scale + 1:]
+    second = sheet[:, 6 * scale + 1 :]
     for dy in range(scale):
         for dx in range(scale):
             block = second[dy::scale, dx::scale]
@@ -71,7 +71,7 @@ def test_a_sheet_does_not_write_into_its_images():
 
 
 def test_stacked_sheets_lie_below_each_other():
-    sheets = [image_plots.sheet(COLOUR[i:i + 2], 2) for i in (0, 2)]
+    sheets = [image_plots.sheet(COLOUR[i : i + 2], 2) for i in (0, 2)]
     whole = image_plots.stacked(sheets)
     assert whole.shape == (2 * 4 + 3, 13, 3)
     assert np.array_equal(whole[:4], sheets[0]) is True
@@ -83,6 +83,7 @@ def test_stacked_sheets_lie_below_each_other():
 
 
 # --- figures of images ---------------------------------------------------------------------------
+
 
 def drawn(axis):
     """The pixels of an axis."""
@@ -103,10 +104,13 @@ def test_before_and_after_stand_above_each_other_with_their_captions():
     assert all(len(axis.get_xticks()) == 0 for axis in figure.axes)
 
 
-@pytest.mark.parametrize(("sets", "captions"), [
-    ({"bare": COLOUR, "DOT": COLOUR[:4]}, {}),
-    ({"bare": COLOUR[:4], "DOT": COLOUR}, {}),
-])
+@pytest.mark.parametrize(
+    ("sets", "captions"),
+    [
+        ({"bare": COLOUR, "DOT": COLOUR[:4]}, {}),
+        ({"bare": COLOUR[:4], "DOT": COLOUR}, {}),
+    ],
+)
 def test_rows_of_unequal_length_are_refused(sets, captions):
     with pytest.raises(ValueError, match="zip"):
         image_plots.before_after(sets, captions)
@@ -133,6 +137,7 @@ def test_a_strip_has_a_column_a_step_and_a_row_a_sample():
 
 
 # --- the film ------------------------------------------------------------------------------------
+
 
 def frames_of(gif):
     """(pixels, milliseconds) of each frame."""
@@ -164,17 +169,21 @@ def test_a_film_of_few_colours_is_exact():
 
 # --- curves and matrices -------------------------------------------------------------------------
 
+
 def test_histories_draw_each_quantity_in_a_panel_of_its_own():
     x = [0, 10, 20]
-    panels = {"FID": ("squared feature units", {"dot": (x, np.array([3.0, 2, 1]), np.ones(3)),
-                                                "naive": (x, np.array([3.0, 4, 5]), np.zeros(3))}),
-              "IS": ("inception score", {"dot": (x[:2], np.array([7.0, 8]), np.ones(2))})}
+    panels = {
+        "FID": (
+            "squared feature units",
+            {"dot": (x, np.array([3.0, 2, 1]), np.ones(3)), "naive": (x, np.array([3.0, 4, 5]), np.zeros(3))},
+        ),
+        "IS": ("inception score", {"dot": (x[:2], np.array([7.0, 8]), np.ones(2))}),
+    }
     figure = image_plots.histories(panels, xlabel="updates")
     for axis, (title, (unit, lines)) in zip(figure.axes, panels.items(), strict=True):
         assert (axis.get_title(), axis.get_ylabel(), axis.get_xlabel()) == (title, unit, "updates")
         assert [line.get_label() for line in axis.lines] == list(lines)
-        for line, band, (xs, mean, half) in zip(axis.lines, axis.collections, lines.values(),
-                                                strict=True):
+        for line, band, (xs, mean, half) in zip(axis.lines, axis.collections, lines.values(), strict=True):
             assert np.array_equal(line.get_xydata(), np.stack([xs, mean], 1)) is True
             heights = band.get_paths()[0].vertices[:, 1]
             assert heights.min() == (mean - half).min() and heights.max() == (mean + half).max()
@@ -188,12 +197,16 @@ VALUES = np.array([[1.0, 2.0, np.nan], [3.0, 4.0, 9.0]])
 @pytest.mark.parametrize("centre", [None, 2.0])
 def test_a_matrix_shows_its_numbers_and_leaves_gaps_white(centre):
     marked = VALUES > 3.5
-    figure = image_plots.matrix(VALUES, ["G", "H"], ["a", "b", "c"], unit="FID", centre=centre,
-                                marked=marked)
+    figure = image_plots.matrix(VALUES, ["G", "H"], ["a", "b", "c"], unit="FID", centre=centre, marked=marked)
     axis = figure.axes[0]
     texts = {(t.get_position()[1], t.get_position()[0]): t for t in axis.texts}
     assert {key: text.get_text() for key, text in texts.items()} == {
-        (0, 0): "1.00", (0, 1): "2.00", (1, 0): "3.00", (1, 1): "4.00", (1, 2): "9.00"}
+        (0, 0): "1.00",
+        (0, 1): "2.00",
+        (1, 0): "3.00",
+        (1, 1): "4.00",
+        (1, 2): "9.00",
+    }
     bold = {key for key, text in texts.items() if text.get_weight() == "bold"}
     assert bold == {(1, 1), (1, 2)}
     assert [t.get_text() for t in axis.get_xticklabels()] == ["a", "b", "c"]
@@ -208,10 +221,12 @@ def test_a_matrix_shows_its_numbers_and_leaves_gaps_white(centre):
 
 def contrast(first, second):
     """WCAG contrast of two colours, 1 to 21."""
+
     def luminance(colour):
         rgb = np.array(plt.matplotlib.colors.to_rgb(colour))
         linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
         return float(linear @ [0.2126, 0.7152, 0.0722])
+
     light, dark = sorted((luminance(first), luminance(second)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
@@ -251,7 +266,7 @@ def test_an_unreadable_picture_is_named(tmp_path, content):
     if content == "half":
         noise = RNG.integers(256, size=(64, 64, 3), dtype=np.uint8)
         Image.fromarray(noise).save(path)
-        content = path.read_bytes()[:len(path.read_bytes()) // 2]
+        content = path.read_bytes()[: len(path.read_bytes()) // 2]
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(BadFile, match=r"one\.png: no readable picture"):

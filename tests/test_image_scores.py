@@ -35,8 +35,7 @@ from dotlib.image_config import image_training
 from dotlib.seeding import generator
 
 NAME = "digits-dcgan-sngan-hi"
-METHODS = (image_scores.Method("dot", (0, 2, 4), 0.01),
-           image_scores.Method("naive", (2, 4), 0.01, cost="none"))
+METHODS = (image_scores.Method("dot", (0, 2, 4), 0.01), image_scores.Method("naive", (2, 4), 0.01, cost="none"))
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +55,23 @@ def run(folder):
 
 # --- streams -------------------------------------------------------------------------------------
 
+
 def test_no_two_pairs_share_weights_or_batches(run):
     """Rows of one table are replications only if nothing but the data set is common to them."""
-    names = [*(f"digits-dcgan-{kind}" for kind in image_config.KINDS), "digits-resnet-sagan-ns",
-             "digits-resnet-sagan-hi"]
-    trainers = [image_gan.trainer(catalog.settings_of(name, "smoke", seed))
-                for name in names for seed in (0, 1)]
-    first = [(*(next(w for w in network.parameters() if w.ndim > 1).flatten()[:8].tolist()
-                for network in (t.G, t.D)),
-              t.draw_real(16, t.rng).flatten().tolist(), t._latents().flatten()[:8].tolist())
-             for t in trainers]
+    names = [
+        *(f"digits-dcgan-{kind}" for kind in image_config.KINDS),
+        "digits-resnet-sagan-ns",
+        "digits-resnet-sagan-hi",
+    ]
+    trainers = [image_gan.trainer(catalog.settings_of(name, "smoke", seed)) for name in names for seed in (0, 1)]
+    first = [
+        (
+            *(next(w for w in network.parameters() if w.ndim > 1).flatten()[:8].tolist() for network in (t.G, t.D)),
+            t.draw_real(16, t.rng).flatten().tolist(),
+            t._latents().flatten()[:8].tolist(),
+        )
+        for t in trainers
+    ]
     for part in zip(*first, strict=True):
         assert len({str(values) for values in part}) == len(trainers)
 
@@ -94,12 +100,13 @@ def test_a_sorted_test_file_has_the_reference_and_floor_of_a_shuffled_one(order)
     real = jury._reference(Looks(), reference, c.kept, c)
     found = jury._floor(Looks(), floor, real, c.kept, c)
     everything = Looks()(reference.images)[0]
-    error = everything.std(0) / c.kept ** 0.5
+    error = everything.std(0) / c.kept**0.5
     assert ((real.rows().mean(0) - everything.mean(0)).abs() < 4 * error).all()
     assert abs(found.kid) < 0.01 and found.recall > 0.7 and found.coverage > 0.7
 
 
 # --- pairs of images in the zoo ------------------------------------------------------------------
+
 
 def test_an_image_pair_is_ready_for_transport(run):
     pair = run.trained.pair
@@ -124,8 +131,7 @@ def test_milestones_lead_to_the_pair_itself(run):
 
 def test_a_part_of_the_images_can_be_trained_on():
     whole = image_gan.training_set(image_training("digits", "dcgan-wgan-gp", "smoke"))
-    some = image_gan.training_set(
-        replace(image_training("digits", "dcgan-wgan-gp", "smoke"), data_size=100))
+    some = image_gan.training_set(replace(image_training("digits", "dcgan-wgan-gp", "smoke"), data_size=100))
     assert len(whole) == 1_197 and len(some) == 100
     rows = {row.numpy().tobytes() for row in whole.images}
     assert all(row.numpy().tobytes() in rows for row in some.images)
@@ -142,6 +148,7 @@ def test_a_file_of_other_settings_is_refused(run, tmp_path, monkeypatch):
 
 
 # --- measuring -----------------------------------------------------------------------------------
+
 
 def test_every_method_starts_from_the_same_bare_samples(run):
     z = image_scores.latents(run.what, run.c, 0, 0)
@@ -172,8 +179,7 @@ def test_a_set_is_scored_as_the_whole_at_once(run):
 
 def test_dot_raises_what_it_climbs_and_step_0_is_shared(run):
     m = run.measured
-    assert set(m.rows) == {("dot", 0), ("dot", 2), ("dot", 4), ("k1", 2), ("k1", 4),
-                           ("naive", 2), ("naive", 4)}
+    assert set(m.rows) == {("dot", 0), ("dot", 2), ("dot", 4), ("k1", 2), ("k1", 4), ("naive", 2), ("naive", 4)}
     for bare, moved in zip(m.logits["dot", 0], m.logits["dot", 4], strict=True):
         assert moved > bare
     assert len(m.of("dot", 4, "fid")) == run.c.sets
@@ -208,13 +214,24 @@ def test_sets_are_measured_once_and_a_killed_run_goes_on(run, monkeypatch):
     assert first.rows == again.rows
 
 
-@pytest.mark.parametrize("change", [
-    {"lr": 0.02}, {"cost": "none"}, {"variant": "exact"}, {"k": 0.5}, {"steps": (0, 2, 5)},
-    {"adam": True}, {"space": "target"}, {"name": "other"},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lr": 0.02},
+        {"cost": "none"},
+        {"variant": "exact"},
+        {"k": 0.5},
+        {"steps": (0, 2, 5)},
+        {"adam": True},
+        {"space": "target"},
+        {"name": "other"},
+    ],
+)
 def test_every_setting_of_a_method_has_files_of_its_own(run, change):
-    paths = {image_scores._path(run.what, method, 1.0, run.jury, run.c, 0, 0)
-             for method in (METHODS[0], replace(METHODS[0], **change))}
+    paths = {
+        image_scores._path(run.what, method, 1.0, run.jury, run.c, 0, 0)
+        for method in (METHODS[0], replace(METHODS[0], **change))
+    }
     assert len(paths) == 2
 
 
@@ -222,9 +239,14 @@ def test_other_weights_judges_constants_and_seeds_too(run):
     def path(what=run.what, judged=run.jury, c=run.c, K=1.0, seed=0):
         return image_scores._path(what, METHODS[0], K, judged, c, seed, 0)
 
-    others = {path(what=replace(run.what, digests={"a": "b"})), path(K=2.0), path(seed=1),
-              path(judged=replace(run.jury, digests={"classifier 0": "x"})),
-              path(c=replace(run.c, samples=99)), path(c=replace(run.c, splits=1))}
+    others = {
+        path(what=replace(run.what, digests={"a": "b"})),
+        path(K=2.0),
+        path(seed=1),
+        path(judged=replace(run.jury, digests={"classifier 0": "x"})),
+        path(c=replace(run.c, samples=99)),
+        path(c=replace(run.c, splits=1)),
+    }
     assert len(others | {path()}) == 7
     assert path(c=replace(run.c, sets=9)) == path()  # more sets continue the same files
 
@@ -244,6 +266,7 @@ def test_a_pair_of_points_is_refused():
 
 # --- judges and floors ---------------------------------------------------------------------------
 
+
 def test_the_floor_is_below_the_samples(run):
     """Real images that are not in the reference beat an untrained generator under every judge."""
     for name, floor in run.jury.floor.items():
@@ -260,8 +283,10 @@ def test_an_unknown_judge_is_refused(run):
 
 def test_a_device_that_is_not_there_is_refused_before_any_work(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
-    for call in (lambda: jury.summon("digits", run.c, profile="smoke", device="cuda:99"),
-                 lambda: image_reporting.open_record(NAME, "smoke", 0, device="cuda:99")):
+    for call in (
+        lambda: jury.summon("digits", run.c, profile="smoke", device="cuda:99"),
+        lambda: image_reporting.open_record(NAME, "smoke", 0, device="cuda:99"),
+    ):
         with pytest.raises(BadInput, match="^device: cannot use 'cuda:99' .*; use cpu"):
             call()
     assert cli.main(["score", NAME, "--profile", "smoke", "--device", "cuda:99"]) == 2
@@ -269,6 +294,7 @@ def test_a_device_that_is_not_there_is_refused_before_any_work(run, tmp_path, mo
 
 
 # --- records and tables --------------------------------------------------------------------------
+
 
 @pytest.fixture
 def record(run):
@@ -281,14 +307,12 @@ def test_a_record_holds_what_was_measured(run, record, tmp_path):
     again = records.read(records.write(record, tmp_path))
     fid = run.measured.of("dot", 4, "fid")
     assert again["dot4_fid"] == pytest.approx(np.mean(fid))
-    assert again["dot4_minus_bare_fid"] == pytest.approx(
-        np.mean(fid) - np.mean(run.measured.of("dot", 0, "fid")))
+    assert again["dot4_minus_bare_fid"] == pytest.approx(np.mean(fid) - np.mean(run.measured.of("dot", 0, "fid")))
     assert again["k_eff"] == run.measured.k_eff.value
     assert again["floor_fid"] == run.jury.floor[run.jury.first].fid
     assert set(again.verdicts.values()) == {published.SMOKE}
     assert again.made["weights"].keys() >= {run.trained.path.name, "classifier 0", "test"}
-    assert again.made["images"] == {"test": "built into scikit-learn",
-                                    "floor": "built into scikit-learn"}
+    assert again.made["images"] == {"test": "built into scikit-learn", "floor": "built into scikit-learn"}
     json.dumps(again.parameters)
 
 
@@ -303,11 +327,16 @@ def test_tables_show_the_paper_and_every_run(record):
     assert f"{published.SMOKE} (1 of 1)" in verdicts
 
 
-@pytest.mark.parametrize(("name", "quantity", "expected"), [
-    ("mnist-dcgan-sngan-ns", "fid", 15.78 - 20.74), ("mnist-dcgan-sngan-ns", "is_mean", 0.52),
-    ("stl10-dcgan-sngan-ns", "fid", 34.84 - 41.18), ("stl10-resnet-sagan-hi", "fid", -1.0),
-    ("stl10-resnet-sagan-hi", "is_mean", 1.0),
-])
+@pytest.mark.parametrize(
+    ("name", "quantity", "expected"),
+    [
+        ("mnist-dcgan-sngan-ns", "fid", 15.78 - 20.74),
+        ("mnist-dcgan-sngan-ns", "is_mean", 0.52),
+        ("stl10-dcgan-sngan-ns", "fid", 34.84 - 41.18),
+        ("stl10-resnet-sagan-hi", "fid", -1.0),
+        ("stl10-resnet-sagan-hi", "is_mean", 1.0),
+    ],
+)
 def test_printed_differences(name, quantity, expected):
     """Typed from Table 1; the row that is not printed keeps the claim's direction."""
     assert image_reporting.printed_difference(name, quantity) == pytest.approx(expected)
@@ -322,6 +351,7 @@ def test_the_grid_shows_the_same_latents(run):
 
 # --- the campaign --------------------------------------------------------------------------------
 
+
 def test_the_manifest_names_runs_that_exist():
     found = campaign.entries()
     assert len({entry.target for entry in found}) == len(found) >= 10
@@ -331,11 +361,18 @@ def test_the_manifest_names_runs_that_exist():
     assert swap.target == records.KEPT / "tab2_swap" / "paper-cifar10-s0.json"
 
 
-@pytest.mark.parametrize("text", ["", "runs: 3", "runs: [{pair: mnist-dcgan-wgan-gp}]",
-                                  "runs: [{pair: mnits-dcgan-wgan-gp, profile: laptop}]",
-                                  "runs: [{pair: mnist-dcgan-wgan-gp, profile: laptop, x: 1}]",
-                                  "runs: [{page: tab2_swap, profile: laptop}]",
-                                  "runs: [{page: tab3, dataset: mnist, profile: laptop}]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "runs: 3",
+        "runs: [{pair: mnist-dcgan-wgan-gp}]",
+        "runs: [{pair: mnits-dcgan-wgan-gp, profile: laptop}]",
+        "runs: [{pair: mnist-dcgan-wgan-gp, profile: laptop, x: 1}]",
+        "runs: [{page: tab2_swap, profile: laptop}]",
+        "runs: [{page: tab3, dataset: mnist, profile: laptop}]",
+    ],
+)
 def test_a_bad_manifest_is_named(text, tmp_path):
     path = tmp_path / "campaign.yml"
     path.write_text(text)
@@ -370,17 +407,23 @@ def test_a_page_is_run_and_its_record_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(campaign.records, "keep", lambda path, folder: path)
     ran = []
     monkeypatch.setattr(campaign, "run_notebook", lambda *arguments: ran.append(arguments))
-    assert campaign.run_next(manifest=manifest, device="cpu") == (
-        records.BUILT / "tab2_swap" / "laptop-digits-s3.json")
+    assert campaign.run_next(manifest=manifest, device="cpu") == (records.BUILT / "tab2_swap" / "laptop-digits-s3.json")
     assert ran[0][0].name == "tab2_swap.md" and ran[0][2] == {
-        "profile": "laptop", "dataset": "digits", "judge": "classifier", "device": "cpu", "seed": 3}
+        "profile": "laptop",
+        "dataset": "digits",
+        "judge": "classifier",
+        "device": "cpu",
+        "seed": 3,
+    }
 
 
 def test_paper_entries_wait_for_an_accelerator_and_failures_for_nobody(tmp_path, monkeypatch):
     manifest = tmp_path / "campaign.yml"
-    manifest.write_text("runs:\n  - {pair: cifar10-dcgan-wgan-gp, profile: paper}\n"
-                        "  - {pair: mnist-dcgan-wgan-gp, profile: laptop}\n"
-                        "  - {pair: mnist-dcgan-sngan-hi, profile: laptop}\n")
+    manifest.write_text(
+        "runs:\n  - {pair: cifar10-dcgan-wgan-gp, profile: paper}\n"
+        "  - {pair: mnist-dcgan-wgan-gp, profile: laptop}\n"
+        "  - {pair: mnist-dcgan-sngan-hi, profile: laptop}\n"
+    )
     monkeypatch.setattr(records, "KEPT", tmp_path / "results")
     monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
     asked = []
@@ -458,39 +501,55 @@ def test_milestones_survive_without_their_state(run):
         assert len(checkpoints.digest(path)) == 64
 
 
-@pytest.mark.parametrize(("quantity", "interval", "word"), [
-    ("fid", (-2.0, -1.0), "better"), ("fid", (1.0, 2.0), "worse"),
-    ("fid", (-1.0, 1.0), "undecided"), ("kid", (1.0, 2.0), "worse"),
-    ("precision", (-0.2, -0.1), "worse"),
-    ("is_mean", (0.1, 0.2), "better"), ("recall", (0.0, 0.1), "undecided")])
+@pytest.mark.parametrize(
+    ("quantity", "interval", "word"),
+    [
+        ("fid", (-2.0, -1.0), "better"),
+        ("fid", (1.0, 2.0), "worse"),
+        ("fid", (-1.0, 1.0), "undecided"),
+        ("kid", (1.0, 2.0), "worse"),
+        ("precision", (-0.2, -0.1), "worse"),
+        ("is_mean", (0.1, 0.2), "better"),
+        ("recall", (0.0, 0.1), "undecided"),
+    ],
+)
 def test_what_a_score_says_is_the_side_of_its_interval(quantity, interval, word):
-    record = records.start("tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0,
-                           parameters={"updates": 20})
+    record = records.start(
+        "tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0, parameters={"updates": 20}
+    )
     for name in image_reporting.QUANTITIES:
         here = interval if name == quantity else (-1.0, 1.0)
         record.put(f"dot20_minus_bare_{name}", sum(here) / 2, interval=here, unit="", n=5)
     assert image_tables.said(record, quantity) == word
-    (row,) = [line for line in image_tables.said_table({"one": record}).splitlines()
-              if line.startswith("| one |")]
+    (row,) = [line for line in image_tables.said_table({"one": record}).splitlines() if line.startswith("| one |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")[1:]]
-    assert cells == [word if name == quantity and word != "undecided" else "-"
-                     for name in image_reporting.QUANTITIES]
+    assert cells == [word if name == quantity and word != "undecided" else "-" for name in image_reporting.QUANTITIES]
 
 
 def test_an_unknown_score_is_named():
-    record = records.start("tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0,
-                           parameters={"updates": 20})
+    record = records.start(
+        "tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0, parameters={"updates": 20}
+    )
     with pytest.raises(BadInput, match="quantity: .*'FID'"):
         image_tables.said(record, "FID")
 
 
-@pytest.mark.parametrize(("dataset", "origin", "shown"), [
-    ("cifar10", "CIFAR-10 (JPEG copy)", "recorded, cifar10, CIFAR-10 (JPEG copy), laptop, N = 9"),
-    ("mnist", downloads.OFFICIAL, "recorded, mnist, laptop, N = 9"),
-    ("cifar10", downloads.UNKNOWN, f"recorded, cifar10, {downloads.UNKNOWN}, laptop, N = 9"),
-    ("digits", "scikit-learn", "recorded, digits, laptop, N = 9")])
+@pytest.mark.parametrize(
+    ("dataset", "origin", "shown"),
+    [
+        ("cifar10", "CIFAR-10 (JPEG copy)", "recorded, cifar10, CIFAR-10 (JPEG copy), laptop, N = 9"),
+        ("mnist", downloads.OFFICIAL, "recorded, mnist, laptop, N = 9"),
+        ("cifar10", downloads.UNKNOWN, f"recorded, cifar10, {downloads.UNKNOWN}, laptop, N = 9"),
+        ("digits", "scikit-learn", "recorded, digits, laptop, N = 9"),
+    ],
+)
 def test_a_column_says_which_copy_its_images_are(dataset, origin, shown):
-    record = records.start("tab1_scores", profile="laptop", dataset=f"{dataset}-dcgan-sngan-hi",
-                           seed=0, parameters={"samples": 9, "judge": "classifier"})
+    record = records.start(
+        "tab1_scores",
+        profile="laptop",
+        dataset=f"{dataset}-dcgan-sngan-hi",
+        seed=0,
+        parameters={"samples": 9, "judge": "classifier"},
+    )
     record.made["images"] = {"floor": origin, "test": origin}
     assert image_tables.label_of(record, "recorded") == shown

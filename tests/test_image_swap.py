@@ -33,8 +33,7 @@ from dotlib.pairs import Pair
 from dotlib.scores import Collector, Reference
 from dotlib.seeding import generator
 
-C = Scoring(sets=2, samples=40, updates=4, lr=0.02, pairs=20, repeats=2, splits=2, batch=16,
-            kept=40)
+C = Scoring(sets=2, samples=40, updates=4, lr=0.02, pairs=20, repeats=2, splits=2, batch=16, kept=40)
 A, B = "dcgan-sagan-hi", "dcgan-wgan-gp"
 
 
@@ -76,8 +75,7 @@ class Looks(nn.Module):
 def jury() -> Jury:
     """Two judges that differ by their weights, with 50 digits as the reference."""
     names = ["judge 0", "judge 1"]
-    judged = {name: Judge(name, Looks(i).eval(), images.to_float, 3, 4, f"sha {i}")
-              for i, name in enumerate(names)}
+    judged = {name: Judge(name, Looks(i).eval(), images.to_float, 3, 4, f"sha {i}") for i, name in enumerate(names)}
     real = images.image_set("digits", "test").images[:50]
     references, floor = {}, {}
     for name, judge in judged.items():
@@ -86,15 +84,28 @@ def jury() -> Jury:
         collector = Collector(dim=3, classes=4, total=50, splits=2, kept=40)
         collector.add(*judge(real))
         floor[name] = collector.scores(real=references[name], rng=generator(0, name))
-    return Jury(judged, references, floor, {n: f"sha {n}" for n in names} | {"test": "pixels"},
-                {"test": "drawn here"}, dict.fromkeys(names, 40))
+    return Jury(
+        judged,
+        references,
+        floor,
+        {n: f"sha {n}" for n in names} | {"test": "pixels"},
+        {"test": "drawn here"},
+        dict.fromkeys(names, 40),
+    )
 
 
 def trained(row: str, scale: float, tilt: float = 1.0, dataset: str = "digits") -> zoo.TrainedPair:
     """A pair whose D has this scale; nothing of it lies on disk."""
     pair = Pair(Affine(tilt).eval(), Plane(scale).eval(), priors.Uniform(1))
-    return zoo.TrainedPair(f"{dataset}-{row}", pair, image_training(dataset, row, "smoke"),
-                           Path(f"{row}-{scale}.safetensors"), f"{row} {scale} {tilt}", [], {})
+    return zoo.TrainedPair(
+        f"{dataset}-{row}",
+        pair,
+        image_training(dataset, row, "smoke"),
+        Path(f"{row}-{scale}.safetensors"),
+        f"{row} {scale} {tilt}",
+        [],
+        {},
+    )
 
 
 def run_of(one: zoo.TrainedPair, c: Scoring = C) -> image_scores.Run:
@@ -110,6 +121,7 @@ def in_folder(tmp_path, monkeypatch):
 
 
 # --- cells ----------------------------------------------------------------------------------------
+
 
 def test_the_own_cell_is_table_1_and_moves_nothing(monkeypatch):
     run = run_of(trained(A, 2.0))
@@ -203,6 +215,7 @@ def test_only_the_first_judge_is_asked():
 
 # --- ranks ----------------------------------------------------------------------------------------
 
+
 def cell(moved, bare=None, k=1.0):
     """A cell with these FIDs, and IS of the opposite sign."""
     moved = np.asarray(moved, dtype=float)
@@ -217,8 +230,12 @@ NOISE = np.array([1.0, -1.0, 1.0, -0.9])
 
 @pytest.mark.parametrize("quantity", ["fid", "is_mean"])
 def test_ranks_count_what_is_separated(quantity):
-    cells = {"better": cell(OWN - 1 + 0.01 * NOISE), "own": cell(OWN), "worse": cell(OWN + 1),
-             "perhaps worse": cell(OWN + NOISE)}
+    cells = {
+        "better": cell(OWN - 1 + 0.01 * NOISE),
+        "own": cell(OWN),
+        "worse": cell(OWN + 1),
+        "perhaps worse": cell(OWN + NOISE),
+    }
     rank = image_swap.own_rank(cells, "own", quantity)
     assert (rank.rank, rank.low, rank.high, rank.of, rank.best) == (2, 2, 3, 4, "better")
     assert isinstance(rank.rank, int)
@@ -238,13 +255,15 @@ def test_a_change_is_that_of_pairs():
 
 # --- the print ------------------------------------------------------------------------------------
 
+
 def test_table_2_has_the_numbers_of_one_generator():
     assert image_swap.generators_by_numbers() == ["sagan-hi"]
     assert image_swap.PAPER_G in ROWS
 
 
-@pytest.mark.parametrize("changed", ["tab2.none.fid", "tab2.none.is", "tab2.sagan-hi.is",
-                                     "tab1.cifar10.dcgan.sagan-hi.bare.fid"])
+@pytest.mark.parametrize(
+    "changed", ["tab2.none.fid", "tab2.none.is", "tab2.sagan-hi.is", "tab1.cifar10.dcgan.sagan-hi.bare.fid"]
+)
 def test_one_other_number_would_leave_no_generator(monkeypatch, changed):
     real = published.value
 
@@ -258,16 +277,21 @@ def test_one_other_number_would_leave_no_generator(monkeypatch, changed):
 
 def test_every_printed_D_improves_the_scores():
     for kind in KINDS:
-        assert image_swap.printed_change(kind, "fid") < 0 < image_swap.printed_change(
-            kind, "is_mean")
+        assert image_swap.printed_change(kind, "fid") < 0 < image_swap.printed_change(kind, "is_mean")
     assert image_swap.printed_change("wgan-gp", "fid") == pytest.approx(24.47 - 25.78)
 
 
 # --- the record -----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("profile", "shift", "word"), [
-    ("laptop", -1.0, published.REPRODUCED), ("laptop", 1.0, published.NOT_REPRODUCED),
-    ("smoke", -1.0, published.SMOKE)])
+
+@pytest.mark.parametrize(
+    ("profile", "shift", "word"),
+    [
+        ("laptop", -1.0, published.REPRODUCED),
+        ("laptop", 1.0, published.NOT_REPRODUCED),
+        ("smoke", -1.0, published.SMOKE),
+    ],
+)
 def test_the_record_holds_every_cell_and_judges_every_printed_D(profile, shift, word):
     record = records.start("tab2_swap", profile=profile, dataset="digits", seed=0, parameters={})
     line = {row: cell(OWN + shift, OWN) for row in ROWS}

@@ -18,8 +18,13 @@ from dotlib.pairs import Pair
 from dotlib.priors import Uniform
 from dotlib.scores import Reference
 
-SMALL = Along(Scoring(sets=2, samples=40, splits=2, batch=16, kept=20, pairs=5, repeats=1),
-              n_pairs=8, repeats=6, pool=50, gradients=10)
+SMALL = Along(
+    Scoring(sets=2, samples=40, splits=2, batch=16, kept=20, pairs=5, repeats=1),
+    n_pairs=8,
+    repeats=6,
+    pool=50,
+    gradients=10,
+)
 
 
 def identity_pair(slope: float = 1.0) -> Pair:
@@ -28,8 +33,9 @@ def identity_pair(slope: float = 1.0) -> Pair:
     dense.weight.data = torch.eye(4)
     D = nn.Linear(4, 1, bias=False)
     D.weight.data = slope * torch.tensor([[1.0, -2.0, 0.5, 0.0]])
-    return Pair(nn.Sequential(dense, nn.Unflatten(1, (1, 2, 2))).eval(),
-                nn.Sequential(nn.Flatten(), D).eval(), Uniform(4))
+    return Pair(
+        nn.Sequential(dense, nn.Unflatten(1, (1, 2, 2))).eval(), nn.Sequential(nn.Flatten(), D).eval(), Uniform(4)
+    )
 
 
 def subject(slope: float = 1.0) -> image_scores.Subject:
@@ -54,20 +60,24 @@ def stub_jury(*names: str) -> Jury:
     found = {name: StubJudge() for name in names}
     reference = Reference(dim=4, total=50, kept=20, rng=torch.Generator().manual_seed(1))
     reference.add(torch.rand(50, 4, generator=torch.Generator().manual_seed(0)))
-    return Jury(found, dict.fromkeys(names, reference), dict.fromkeys(names), {"stub": "0"}, {},
-                dict.fromkeys(names, 20))
+    return Jury(
+        found, dict.fromkeys(names, reference), dict.fromkeys(names), {"stub": "0"}, {}, dict.fromkeys(names, 20)
+    )
 
 
 def trained(path: Path = Path("x.safetensors")) -> zoo.TrainedPair:
-    return zoo.TrainedPair("digits-x", identity_pair(), image_training(
-        "digits", "dcgan-sngan-hi", "smoke"), path, "0", [], {})
+    return zoo.TrainedPair(
+        "digits-x", identity_pair(), image_training("digits", "dcgan-sngan-hi", "smoke"), path, "0", [], {}
+    )
 
 
 def history(updates, means, spread=0.1, repeats=9) -> list[Milestone]:
     """Milestones whose maxima are means times the same log-normal draws, for both constants."""
     noise = np.exp(spread * np.random.default_rng(0).standard_normal(repeats))
-    return [Milestone(update, *[lipschitz.LipschitzEstimate(torch.from_numpy(mean * noise), 5)] * 2,
-                      [1.0, 2.0], [3.0, 4.0]) for update, mean in zip(updates, means, strict=True)]
+    return [
+        Milestone(update, *[lipschitz.LipschitzEstimate(torch.from_numpy(mean * noise), 5)] * 2, [1.0, 2.0], [3.0, 4.0])
+        for update, mean in zip(updates, means, strict=True)
+    ]
 
 
 # The verdict: closed forms
@@ -83,8 +93,10 @@ def test_growth_is_the_ratio_of_end_to_middle():
 
 def test_growth_of_unpaired_draws_is_a_t_interval_of_logs():
     first, second = np.array([1.0, 2.0, 4.0]), np.array([8.0, 4.0, 2.0])
-    found = [Milestone(update, *[lipschitz.LipschitzEstimate(torch.from_numpy(maxima), 5)] * 2, [],
-                       []) for update, maxima in ((1, first), (2, second))]
+    found = [
+        Milestone(update, *[lipschitz.LipschitzEstimate(torch.from_numpy(maxima), 5)] * 2, [], [])
+        for update, maxima in ((1, first), (2, second))
+    ]
     ratio, (low, high) = image_trainings.growth(found, "k_eff")
     # log2 of the ratios: 3, 1, -1; mean 1, sd 2, t(0.975, 2) = 4.302653
     half = 4.302653 * 2 / math.sqrt(3)
@@ -93,27 +105,38 @@ def test_growth_of_unpaired_draws_is_a_t_interval_of_logs():
     assert math.log2(high) == pytest.approx(1 + half, rel=1e-6)
 
 
-@pytest.mark.parametrize(("updates", "middle"), [
-    ([10, 20, 30, 40], 20), ([13, 26, 40], 26), ([1, 2], 1), ([125 * i for i in range(1, 13)], 750),
-    ([5], 5), ([10, 30, 40], 10),
-])
+@pytest.mark.parametrize(
+    ("updates", "middle"),
+    [
+        ([10, 20, 30, 40], 20),
+        ([13, 26, 40], 26),
+        ([1, 2], 1),
+        ([125 * i for i in range(1, 13)], 750),
+        ([5], 5),
+        ([10, 30, 40], 10),
+    ],
+)
 def test_the_middle_is_nearest_to_half_of_the_updates(updates, middle):
     assert image_trainings.middle(history(updates, [1.0] * len(updates))).update == middle
 
 
-@pytest.mark.parametrize(("interval", "verdict"), [
-    ((0.5, 1.9), published.REPRODUCED), ((0.1, 0.2), published.REPRODUCED),
-    ((1.5, 2.5), published.SAME_SIGN),  # log-middle below 2
-    ((1.9, 2.5), published.NOT_REPRODUCED), ((2.1, 2.5), published.NOT_REPRODUCED),
-])
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((0.5, 1.9), published.REPRODUCED),
+        ((0.1, 0.2), published.REPRODUCED),
+        ((1.5, 2.5), published.SAME_SIGN),  # log-middle below 2
+        ((1.9, 2.5), published.NOT_REPRODUCED),
+        ((2.1, 2.5), published.NOT_REPRODUCED),
+    ],
+)
 def test_the_verdict_is_about_a_doubling(interval, verdict):
     assert image_trainings.not_drastic(interval, profile="laptop") == verdict
     assert image_trainings.not_drastic(interval, profile="smoke") == published.SMOKE
 
 
 def test_growth_ignores_the_unit():
-    small, large = (image_trainings.growth(history([1, 2], [scale, 1.4 * scale]), "K_eff")
-                    for scale in (1e-6, 1e3))
+    small, large = (image_trainings.growth(history([1, 2], [scale, 1.4 * scale]), "K_eff") for scale in (1e-6, 1e3))
     assert small[0] == pytest.approx(large[0], rel=1e-12)
 
 
@@ -145,8 +168,7 @@ def test_milestones_share_their_pairs():
 def test_batches_change_no_image():
     what = subject()
     z = image_trainings.pool(what, SMALL, 0)
-    whole = image_trainings.generated(what, z, replace(SMALL, scoring=replace(SMALL.scoring,
-                                                                              batch=1_000)))
+    whole = image_trainings.generated(what, z, replace(SMALL, scoring=replace(SMALL.scoring, batch=1_000)))
     torch.testing.assert_close(image_trainings.generated(what, z, SMALL), whole)
     assert len(whole) == SMALL.pool and not whole.requires_grad
 
@@ -163,8 +185,7 @@ def test_bounds_of_a_linear_discriminator_are_its_slope():
 
 def test_along_a_training(monkeypatch, tmp_path):
     monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
-    monkeypatch.setattr(zoo, "milestones", lambda _: (
-        (update, identity_pair(float(update))) for update in range(1, 8)))
+    monkeypatch.setattr(zoo, "milestones", lambda _: ((update, identity_pair(float(update))) for update in range(1, 8)))
     judged = stub_jury("first")
     found = image_trainings.along_training(trained(), judged, replace(SMALL, every=3), 0)
     assert [at.update for at in found] == [1, 4, 7]  # one of three, the last included
@@ -212,14 +233,15 @@ def test_laptop_and_paper_have_the_published_pairs(dataset):
 
 
 def test_the_record_has_every_curve_and_two_verdicts_a_row():
-    record = records.start("fig2_training", profile="laptop", dataset="digits", seed=0,
-                           parameters={})
-    image_trainings.fill_training(record, {"steady": history([1, 2, 4], [1.0, 2.0, 2.5]),
-                                           "steep": history([1, 2, 4], [1.0, 2.0, 9.0])})
+    record = records.start("fig2_training", profile="laptop", dataset="digits", seed=0, parameters={})
+    image_trainings.fill_training(
+        record, {"steady": history([1, 2, 4], [1.0, 2.0, 2.5]), "steep": history([1, 2, 4], [1.0, 2.0, 9.0])}
+    )
     assert record["steady, updates"] == [1, 2, 4]
     assert record["steep, growth of k_eff"] == pytest.approx(4.5)
     assert record["steady, fid"] == [3.5] * 3
     assert record.verdicts == {
         f"{row}: {name} does not increase drastically": verdict
         for row, verdict in (("steady", published.REPRODUCED), ("steep", published.NOT_REPRODUCED))
-        for name in ("K_eff", "k_eff")}
+        for name in ("K_eff", "k_eff")
+    }

@@ -60,8 +60,14 @@ def run(monkeypatch, tmp_path):
     reference = Reference(dim=3, total=40, kept=30, rng=rng(6))
     reference.add(torch.rand(40, 3, generator=rng(5)))
     judges = {"pixels": PixelJudge(), "second": PixelJudge()}
-    jury = Jury(judges, dict.fromkeys(judges, reference), dict.fromkeys(judges),
-                {"pixels": "0", "second": "1", "test": "2"}, {}, dict.fromkeys(judges, 30))
+    jury = Jury(
+        judges,
+        dict.fromkeys(judges, reference),
+        dict.fromkeys(judges),
+        {"pixels": "0", "second": "1", "test": "2"},
+        {},
+        dict.fromkeys(judges, 30),
+    )
     trained = SimpleNamespace(settings=SimpleNamespace(split="train"))
     constants = image_scores.constants(what, c, 0)
     return image_scores.Run(what, trained, jury, c, Measured(*constants, {}, {}))
@@ -72,6 +78,7 @@ V = image_views.Views(target_steps=(1, 3), looked=5, samples=20)
 
 # --- roughness -----------------------------------------------------------------------------------
 
+
 def checkerboard(height, width):
     return 1.0 - 2 * ((torch.arange(height)[:, None] + torch.arange(width)) % 2)
 
@@ -79,8 +86,9 @@ def checkerboard(height, width):
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (32, 32), (48, 48), (6, 10), (5, 7)])
 def test_a_constant_has_no_high_frequency_and_a_checkerboard_only_those(height, width):
     """An odd side has no exact checkerboard: its spectrum leaks, so only even sides are exact."""
-    change = torch.stack([torch.full((height, width), 0.3), checkerboard(height, width),
-                          torch.zeros(height, width)])[:, None]
+    change = torch.stack([torch.full((height, width), 0.3), checkerboard(height, width), torch.zeros(height, width)])[
+        :, None
+    ]
     share = image_views.high_share(change)
     assert share[0] < 1e-12 and share[2] == 0
     assert share[1] > (1 - 1e-12 if height % 2 == 0 else 0.8)
@@ -102,8 +110,7 @@ def naive_share(image):
     channels, height, width = image.shape
     total = high = 0.0
     for c, k, m in itertools.product(range(channels), range(height), range(width)):
-        phase = (torch.arange(height).double()[:, None] * k / height
-                 + torch.arange(width).double() * m / width)
+        phase = torch.arange(height).double()[:, None] * k / height + torch.arange(width).double() * m / width
         one = (image[c] * torch.exp(-2j * math.pi * phase)).sum().abs().item() ** 2
         total += one
         if max(min(k, height - k) / height, min(m, width - m) / width) > 0.25:
@@ -121,8 +128,7 @@ def test_share_agrees_with_the_transform_written_out():
 def test_share_does_not_see_size_place_sign_or_orientation():
     change = torch.randn(4, 3, 8, 8, generator=rng(1)).cumsum(2)
     share = image_views.high_share(change)
-    for other in (100 * change, -change, change.roll((3, 5), (2, 3)), change.transpose(2, 3),
-                  change.flip(1)):
+    for other in (100 * change, -change, change.roll((3, 5), (2, 3)), change.transpose(2, 3), change.flip(1)):
         assert (image_views.high_share(other) - share).abs().max() < 1e-6
     assert torch.equal(image_views.high_share(change[2:3]), share[2:3]) is True
 
@@ -136,14 +142,16 @@ def test_white_noise_has_the_white_share(side):
     assert white == 1 - ((side // 2 + 1) / side) ** 2  # side / 2 + 1 of side are low, both ways
 
 
-@pytest.mark.parametrize("change", [torch.zeros(4, 8, 8), torch.full((1, 1, 2, 2), math.nan),
-                                    torch.zeros(2, 1, 4, 4, dtype=torch.int64)])
+@pytest.mark.parametrize(
+    "change", [torch.zeros(4, 8, 8), torch.full((1, 1, 2, 2), math.nan), torch.zeros(2, 1, 4, 4, dtype=torch.int64)]
+)
 def test_share_refuses_what_is_no_batch_of_changes(change):
     with pytest.raises(BadInput, match="change: "):
         image_views.high_share(change)
 
 
 # --- the nearest training image ------------------------------------------------------------------
+
 
 def bank_of(n, shape=(3, 4, 4), seed=0):
     return torch.randint(256, (n, *shape), generator=rng(seed)).to(torch.uint8)
@@ -154,8 +162,7 @@ def test_nearest_is_that_of_a_naive_loop(block):
     bank, x = bank_of(50), 2 * torch.rand(9, 3, 4, 4, generator=rng(3)) - 1
     distance, where = image_views.nearest(x, bank, block=block)
     for i, image in enumerate(x.double()):
-        to_all = [float((image - images.to_float(row).double()).square().sum().sqrt())
-                  for row in bank]
+        to_all = [float((image - images.to_float(row).double()).square().sum().sqrt()) for row in bank]
         assert abs(float(distance[i]) - min(to_all)) < 1e-12
         assert int(where[i]) == int(np.argmin(to_all))
 
@@ -181,6 +188,7 @@ def test_nearest_refuses_a_bank_of_another_kind(bank):
 
 # --- two spaces ----------------------------------------------------------------------------------
 
+
 def looked_at(logits):
     """As `look` gives it, with images that nobody reads."""
     return {key: (None, torch.tensor(values)) for key, values in logits.items()}
@@ -189,14 +197,25 @@ def looked_at(logits):
 @pytest.mark.parametrize(("level", "step"), [(0.0, 1), (0.44, 1), (0.6, 3), (9.0, 7)])
 def test_the_same_rise_is_the_nearest_step_by_D_alone(level, step):
     """Over two sets that differ by 1 in every logit, as by their latents."""
-    sets = [looked_at({("dot", 0): [-1.0, 1.0], ("dot", 4): [level - 1, level + 1],
-                       ("target", 7): [2.0, 4.0], ("target", 1): [0.1, 0.1],
-                       ("target", 3): [0.8, 0.8]})]
+    sets = [
+        looked_at(
+            {
+                ("dot", 0): [-1.0, 1.0],
+                ("dot", 4): [level - 1, level + 1],
+                ("target", 7): [2.0, 4.0],
+                ("target", 1): [0.1, 0.1],
+                ("target", 3): [0.8, 0.8],
+            }
+        )
+    ]
     sets.append({key: (None, logit + 1) for key, (_, logit) in sets[0].items()})
     for some in (sets[:1], sets):
         assert image_views.columns(some, Scoring(updates=4)) == {
-            "bare": ("dot", 0), "latent": ("dot", 4), "target, same rise": ("target", step),
-            "target": ("target", 7)}
+            "bare": ("dot", 0),
+            "latent": ("dot", 4),
+            "target, same rise": ("target", step),
+            "target": ("target", 7),
+        }
 
 
 def test_columns_hold_the_images_that_are_judged(run):
@@ -208,7 +227,7 @@ def test_columns_hold_the_images_that_are_judged(run):
         assert float(logit.mean()) == pytest.approx(m.logits[key][1], abs=1e-6)
         assert len(x) == run.c.samples and x.abs().max() <= 1
     few = image_views.look(run, V, 0, 1)
-    assert all((few[key][0] - whole[key][0][:V.looked]).abs().max() < 1e-6 for key in few)
+    assert all((few[key][0] - whole[key][0][: V.looked]).abs().max() < 1e-6 for key in few)
     assert (whole["target", 3][1] - whole["dot", 0][1]).mean() > 0  # it climbs
 
 
@@ -221,11 +240,13 @@ def test_features_of_bare_are_zero_and_the_move_is_a_distance(run):
     step = looked["target", 3][0] - looked["dot", 0][0]
     for i in range(V.looked):
         assert float(found["far"]["moved"][i]) == pytest.approx(float(step[i].norm()), rel=1e-5)
-    assert (found["far"]["moved"] >= (found["far"]["nearest"] - found["bare"]["nearest"]).abs()
-            - 1e-9).all()  # triangle inequality
+    assert (
+        found["far"]["moved"] >= (found["far"]["nearest"] - found["bare"]["nearest"]).abs() - 1e-9
+    ).all()  # triangle inequality
 
 
 # --- the normal prior ----------------------------------------------------------------------------
+
 
 def subject(pair):
     return Subject("tiny", pair, {})
@@ -238,8 +259,12 @@ def test_measured_radial_factors_are_the_predicted_ones():
     found = image_views.radial_factors(subject(pair), z, 0.7)
     assert set(found) == {"none", "sqrt_dim", "constant", "norm"}
     length = z.square().sum(1)
-    for name, expected in (("none", torch.ones(8)), ("sqrt_dim", 1 - length / 20**0.5),
-                           ("constant", 1 - length / 11.31), ("norm", torch.zeros(8))):
+    for name, expected in (
+        ("none", torch.ones(8)),
+        ("sqrt_dim", 1 - length / 20**0.5),
+        ("constant", 1 - length / 11.31),
+        ("norm", torch.zeros(8)),
+    ):
         assert (found[name][0] - expected).abs().max() < 1e-8, name
         assert (found[name][1] - expected).abs().max() < 1e-12, name
 
@@ -268,14 +293,18 @@ def test_the_printed_projection_drives_latents_away_from_their_anchor():
         radius += lr * (radius**2 / math.sqrt(d) - 1)
         assert float(point.norm()) == pytest.approx(radius, rel=1e-9)
     assert radius > math.sqrt(d) + 30 * lr * (math.sqrt(d) - 1)
-    still = image_views.descent(subject(flat_pair(d)), Method("m", (30,), lr, variant="exact"), z,
-                                1.0)
+    still = image_views.descent(subject(flat_pair(d)), Method("m", (30,), lr, variant="exact"), z, 1.0)
     assert torch.equal(still.final, z) is True
 
 
-@pytest.mark.parametrize("method", [Method("a", (1, 6), 0.05, variant="official"),
-                                    Method("b", (6,), 0.05, cost="none"),
-                                    Method("c", (3, 6), 0.05, variant=VARIANTS["exact"])])
+@pytest.mark.parametrize(
+    "method",
+    [
+        Method("a", (1, 6), 0.05, variant="official"),
+        Method("b", (6,), 0.05, cost="none"),
+        Method("c", (3, 6), 0.05, variant=VARIANTS["exact"]),
+    ],
+)
 def test_a_descent_ends_where_the_judged_images_are(method):
     what, z = subject(tiny_pair(Normal(D_LATENT))), torch.randn(5, D_LATENT, generator=rng(9))
     path = image_views.descent(what, method, z, 0.4)
@@ -304,8 +333,7 @@ def test_an_aliased_anchor_under_the_smooth_norm_is_the_naive_ascent():
 def test_each_ingredient_is_changed_alone():
     printed = VARIANTS["paper"]
     for name, variant in image_views.ALONE.items():
-        differing = [f.name for f in fields(Variant)
-                     if getattr(variant, f.name) != getattr(printed, f.name)]
+        differing = [f.name for f in fields(Variant) if getattr(variant, f.name) != getattr(printed, f.name)]
         assert len(differing) == 1, name
     assert len(set(image_views.ALONE.values()) | {printed}) == len(image_views.ALONE) + 1
 
@@ -317,8 +345,9 @@ def test_methods_of_the_projection_page(run):
     assert [name for name, m in methods.items() if 0 in m.steps] == ["paper"]
     assert all(run.c.updates in m.steps for m in methods.values())
     assert methods["exact"].steps[-1] == 5 * run.c.updates
-    measured_ = image_scores.measure(subject(tiny_pair(Normal(D_LATENT))), tuple(methods.values()),
-                                     run.jury, replace(run.c, samples=12), 0)
+    measured_ = image_scores.measure(
+        subject(tiny_pair(Normal(D_LATENT))), tuple(methods.values()), run.jury, replace(run.c, samples=12), 0
+    )
     assert len(measured_.rows) == sum(len(m.steps) for m in methods.values())
 
 
@@ -334,9 +363,17 @@ def test_projection_sets_are_smaller_but_above_the_width_of_the_features(run, sa
 
 # --- words and records ---------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("interval", "word"), [
-    ((0.1, 0.2), "differ"), ((-0.2, -0.1), "differ"), ((-0.1, 0.2), "not separated"),
-    ((0.0, 0.2), "not separated"), ((-0.2, 0.0), "not separated")])
+
+@pytest.mark.parametrize(
+    ("interval", "word"),
+    [
+        ((0.1, 0.2), "differ"),
+        ((-0.2, -0.1), "differ"),
+        ((-0.1, 0.2), "not separated"),
+        ((0.0, 0.2), "not separated"),
+        ((-0.2, 0.0), "not separated"),
+    ],
+)
 def test_separated_where_the_interval_excludes_zero(interval, word):
     assert image_views.separated(interval, profile="laptop") == word
     assert image_views.separated(interval, profile="smoke") == published.SMOKE

@@ -25,17 +25,20 @@ from dotlib.sources import MD5, SOURCES, Source
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 REAL = Path(os.environ.get("DOTLIB_DATA") or BESIDE)
-MNIST = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k")
-         for kind in ("images-idx3", "labels-idx1")]
+MNIST = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 needs_mnist = pytest.mark.skipif(
     not any(all((folder / name).exists() for name in MNIST) for folder in (REAL, REAL / "mnist")),
-    reason="MNIST's files are not here; set DOTLIB_DATA to a folder with mnist/*-ubyte.gz")
+    reason="MNIST's files are not here; set DOTLIB_DATA to a folder with mnist/*-ubyte.gz",
+)
 needs_cifar10 = pytest.mark.skipif(
     not (REAL / "cifar-10-batches-bin").is_dir(),
-    reason="CIFAR-10's binary version is not here; set DOTLIB_DATA to the folder that holds "
-           "cifar-10-batches-bin")
-COUNTS = {"mnist": {"train": 30, "test": 8}, "cifar10": {"train": 40, "test": 9},
-          "stl10": {"unlabeled": 23, "train": 6, "test": 7}}
+    reason="CIFAR-10's binary version is not here; set DOTLIB_DATA to the folder that holds cifar-10-batches-bin",
+)
+COUNTS = {
+    "mnist": {"train": 30, "test": 8},
+    "cifar10": {"train": 40, "test": 9},
+    "stl10": {"unlabeled": 23, "train": 6, "test": 7},
+}
 SIZES = {"mnist": (1, 32, 32), "cifar10": (3, 32, 32), "stl10": (3, 48, 48)}
 BOTH = pytest.mark.parametrize("name", ["mnist", "cifar10"])
 
@@ -49,10 +52,10 @@ def write_mnist(folder: Path) -> None:
     for part, stem in (("train", "train"), ("test", "t10k")):
         n = COUNTS["mnist"][part]
         head = struct.pack(">4I", 0x803, n, 28, 28)
-        (folder / f"{stem}-images-idx3-ubyte.gz").write_bytes(
-            gzip.compress(head + random_bytes(n, 28, 28).tobytes()))
+        (folder / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + random_bytes(n, 28, 28).tobytes()))
         (folder / f"{stem}-labels-idx1-ubyte").write_bytes(
-            struct.pack(">2I", 0x801, n) + random_bytes(n, top=10).tobytes())
+            struct.pack(">2I", 0x801, n) + random_bytes(n, top=10).tobytes()
+        )
 
 
 def write_cifar10(folder: Path) -> None:
@@ -71,8 +74,11 @@ def write_stl10(folder: Path) -> None:
             (folder / f"{part}_y.bin").write_bytes((random_bytes(n, top=10) + 1).tobytes())
 
 
-FOLDERS = {"mnist": ("mnist", write_mnist), "cifar10": ("cifar-10-batches-bin", write_cifar10),
-           "stl10": ("stl10_binary", write_stl10)}
+FOLDERS = {
+    "mnist": ("mnist", write_mnist),
+    "cifar10": ("cifar-10-batches-bin", write_cifar10),
+    "stl10": ("stl10_binary", write_stl10),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +118,7 @@ def refused(match: str, name: str, split: str = "train") -> str:
 
 # --- conversions ---------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_every_byte_survives_there_and_back(dtype):
     byte = torch.arange(256, dtype=torch.uint8).reshape(4, 1, 8, 8)
@@ -131,7 +138,12 @@ def test_to_float_is_linear():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 def test_rounding_is_to_the_nearest_and_half_to_even(dtype):
     assert images.to_uint8(torch.tensor([-1, -0.5, 0, 0.5, 1], dtype=dtype)).tolist() == [
-        0, 64, 128, 191, 255]  # 63.75, 127.5 (to even: 128), 191.25
+        0,
+        64,
+        128,
+        191,
+        255,
+    ]  # 63.75, 127.5 (to even: 128), 191.25
     if dtype == torch.float64:
         for k in range(0, 255):
             middle = torch.tensor([(k + 0.5) / 127.5 - 1], dtype=dtype)
@@ -146,17 +158,22 @@ def test_inputs_are_not_written():
     assert byte.tolist() == list(range(9)) and torch.equal(x.detach(), torch.linspace(-1, 1, 9))
 
 
-@pytest.mark.parametrize(("x", "match"), [
-    (torch.tensor([0.0, float("nan")]), "found .x. up to nan"),
-    (torch.tensor([float("inf")]), "up to inf"), (torch.tensor([-float("inf")]), "up to inf"),
-    (torch.tensor([1.001]), r"found .x. up to 1.001; end the generator with tanh"),
-    (torch.tensor([-1.00001]), "up to 1.00001"),
-    (torch.tensor([255.0]), "up to 255"),
-    (torch.zeros(2, dtype=torch.uint8), "floats .*found torch.uint8 of shape .2,."),
-    (torch.zeros(0, 3), "found torch.float32 of shape .0, 3."),
-    (torch.zeros(2, dtype=torch.complex64), "found torch.complex64"),
-    (np.zeros(2), "found ndarray"),
-], ids=["nan", "inf", "-inf", "1.001", "-1.00001", "255", "bytes", "empty", "complex", "array"])
+@pytest.mark.parametrize(
+    ("x", "match"),
+    [
+        (torch.tensor([0.0, float("nan")]), "found .x. up to nan"),
+        (torch.tensor([float("inf")]), "up to inf"),
+        (torch.tensor([-float("inf")]), "up to inf"),
+        (torch.tensor([1.001]), r"found .x. up to 1.001; end the generator with tanh"),
+        (torch.tensor([-1.00001]), "up to 1.00001"),
+        (torch.tensor([255.0]), "up to 255"),
+        (torch.zeros(2, dtype=torch.uint8), "floats .*found torch.uint8 of shape .2,."),
+        (torch.zeros(0, 3), "found torch.float32 of shape .0, 3."),
+        (torch.zeros(2, dtype=torch.complex64), "found torch.complex64"),
+        (np.zeros(2), "found ndarray"),
+    ],
+    ids=["nan", "inf", "-inf", "1.001", "-1.00001", "255", "bytes", "empty", "complex", "array"],
+)
 def test_what_is_no_image_in_range_is_refused(x, match):
     with pytest.raises(BadInput, match=f"^images: .*{match}"):
         images.to_uint8(x)
@@ -167,14 +184,16 @@ def test_rounding_beyond_1_is_allowed():
     assert images.to_uint8(edge).tolist() == [255, 0]
 
 
-@pytest.mark.parametrize("x", [torch.zeros(2), torch.zeros(2, dtype=torch.int64),
-                               np.zeros(2, "u1")], ids=["float", "int64", "array"])
+@pytest.mark.parametrize(
+    "x", [torch.zeros(2), torch.zeros(2, dtype=torch.int64), np.zeros(2, "u1")], ids=["float", "int64", "array"]
+)
 def test_only_bytes_become_floats(x):
     with pytest.raises(BadInput, match="images: expected a uint8 tensor, found"):
         images.to_float(x)
 
 
 # --- draws ---------------------------------------------------------------------------------------
+
 
 def test_draws_come_from_the_generator_alone():
     digits = images.image_set("digits")
@@ -215,10 +234,16 @@ def test_bad_numbers_of_images():
 
 # --- splits --------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("name", "counts"), [
-    ("digits", (1_197, 600, 1_797, 597, 600)), ("mnist", (30, 8, 38, 22, 8)),
-    ("cifar10", (40, 9, 49, 31, 9)), ("stl10", (23, 7, 23, 6, 7)),
-])
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("digits", (1_197, 600, 1_797, 597, 600)),
+        ("mnist", (30, 8, 38, 22, 8)),
+        ("cifar10", (40, 9, 49, 31, 9)),
+        ("stl10", (23, 7, 23, 6, 7)),
+    ],
+)
 def test_every_split(filled, name, counts):
     sets = {split: images.image_set(name, split) for split in images.SPLITS}
     assert tuple(len(found) for found in sets.values()) == counts
@@ -239,9 +264,8 @@ def test_every_split(filled, name, counts):
         return
     assert sorted(rows["judge"] + rows["floor"]) == sorted(rows["train"])
     assert rows["paper"] == rows["train"] + rows["test"]
-    assert torch.equal(sets["paper"].labels,
-                       torch.cat([sets["train"].labels, sets["test"].labels]))
-    assert rows["floor"] != rows["train"][:len(rows["floor"])]  # shuffled
+    assert torch.equal(sets["paper"].labels, torch.cat([sets["train"].labels, sets["test"].labels]))
+    assert rows["floor"] != rows["train"][: len(rows["floor"])]  # shuffled
 
 
 def test_unknown_words():
@@ -261,7 +285,24 @@ def test_digits_are_those_of_scikit_learn():
     assert len(label_of) == 1_797
     assert [label_of[image.numpy().tobytes()] for image in found.images] == found.labels.tolist()
     assert found.images.unique().tolist() == [
-        0, 16, 32, 48, 64, 80, 96, 112, 128, 143, 159, 175, 191, 207, 223, 239, 255]
+        0,
+        16,
+        32,
+        48,
+        64,
+        80,
+        96,
+        112,
+        128,
+        143,
+        159,
+        175,
+        191,
+        207,
+        223,
+        239,
+        255,
+    ]
     assert found.origin == "built into scikit-learn"
 
 
@@ -269,8 +310,10 @@ def test_digits_are_those_of_scikit_learn():
 # the order numpy.random.default_rng(s).permutation(1797) with s the first 8 bytes of
 # sha256("0\x1fsplit\x1fdigits\x1ftest") as a big-endian number, halved; the first 600 are "test",
 # the rest "train"; then sha256 of "(N, 1, 8, 8)", the pixels, the labels as little-endian int64.
-GOLDEN = {"train": "69cebaa9b1cdbac69aeb6b9750316fd1db2bc1fb85c5ab6414e68f580c3fadd9",
-          "test": "34dd4317a7f60e049e43a2d02999d53bea494c8a4d339de3ebc8fb5bede4df65"}
+GOLDEN = {
+    "train": "69cebaa9b1cdbac69aeb6b9750316fd1db2bc1fb85c5ab6414e68f580c3fadd9",
+    "test": "34dd4317a7f60e049e43a2d02999d53bea494c8a4d339de3ebc8fb5bede4df65",
+}
 
 
 @pytest.mark.parametrize("split", GOLDEN)
@@ -282,8 +325,14 @@ def test_fingerprints_see_shape_pixels_and_labels():
     pixels, labels = torch.zeros(4, 1, 2, 3, dtype=torch.uint8), torch.arange(4)
     other = pixels.clone()
     other[3, 0, 1, 2] = 1
-    variants = [(pixels, labels), (pixels, None), (pixels, labels.flip(0)), (other, labels),
-                (pixels.reshape(4, 1, 3, 2), labels), (pixels.reshape(2, 1, 4, 3), labels[:2])]
+    variants = [
+        (pixels, labels),
+        (pixels, None),
+        (pixels, labels.flip(0)),
+        (other, labels),
+        (pixels.reshape(4, 1, 3, 2), labels),
+        (pixels.reshape(2, 1, 4, 3), labels[:2]),
+    ]
     prints = [images._build("x", "train", (*rows, "")).fingerprint for rows in variants]
     assert len(set(prints)) == len(variants)
     strided = pixels.permute(0, 1, 3, 2).contiguous().permute(0, 1, 3, 2)
@@ -291,6 +340,7 @@ def test_fingerprints_see_shape_pixels_and_labels():
 
 
 # --- MNIST ---------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("beside", [True, False], ids=["mnist/", "flat"])
 def test_mnist_is_padded_by_2(place, beside):
@@ -318,26 +368,46 @@ def test_origin_of_mnist(filled, monkeypatch):
     assert images.image_set("mnist", "paper").origin == "made for a test"
 
 
-@pytest.mark.parametrize(("name", "change", "match"), [
-    ("train-images-idx3-ubyte.gz", lambda c: c[:-1], "not a whole gz file"),
-    ("train-images-idx3-ubyte.gz", lambda c: gzip.compress(gzip.decompress(c)[:-1]),
-     "declares 30 x 28 x 28 = 23520 items, found 23519"),
-    ("train-labels-idx1-ubyte", lambda c: c[:-1], "declares 30 = 30 items, found 29"),
-    ("train-labels-idx1-ubyte", lambda c: struct.pack(">2I", 0x801, 29) + c[9:],
-     "labels-idx1-ubyte: expected 30 images or labels, found 29"),
-    ("train-labels-idx1-ubyte", lambda c: c[:-1] + b"\x0a", "labels 0 to 9, .* largest value 10"),
-    ("train-labels-idx1-ubyte", lambda c: struct.pack(">4I", 0x803, 30, 1, 1) + c[8:],
-     r"labels 0 to 9, found shape .30, 1, 1."),
-    ("train-images-idx3-ubyte.gz",
-     lambda c: gzip.compress(struct.pack(">4I", 0x803, 29, 28, 28) + gzip.decompress(c)[800:]),
-     "images-idx3-ubyte.gz: expected 30 images or labels, found 29; it is cut short"),
-    ("train-images-idx3-ubyte.gz",
-     lambda c: gzip.compress(struct.pack(">4I", 0x803, 30, 14, 56) + gzip.decompress(c)[16:]),
-     r"expected images of 28 x 28, found shape .30, 14, 56."),
-    ("train-images-idx3-ubyte.gz", lambda c: gzip.compress(struct.pack(">2I", 0x801, 1) + b"1"),
-     r"expected images of 28 x 28, found shape .1,."),
-    ("train-images-idx3-ubyte.gz", lambda c: b"<html>", "Not a gzipped file"),
-], ids=[f"{n}" for n in range(10)])
+@pytest.mark.parametrize(
+    ("name", "change", "match"),
+    [
+        ("train-images-idx3-ubyte.gz", lambda c: c[:-1], "not a whole gz file"),
+        (
+            "train-images-idx3-ubyte.gz",
+            lambda c: gzip.compress(gzip.decompress(c)[:-1]),
+            "declares 30 x 28 x 28 = 23520 items, found 23519",
+        ),
+        ("train-labels-idx1-ubyte", lambda c: c[:-1], "declares 30 = 30 items, found 29"),
+        (
+            "train-labels-idx1-ubyte",
+            lambda c: struct.pack(">2I", 0x801, 29) + c[9:],
+            "labels-idx1-ubyte: expected 30 images or labels, found 29",
+        ),
+        ("train-labels-idx1-ubyte", lambda c: c[:-1] + b"\x0a", "labels 0 to 9, .* largest value 10"),
+        (
+            "train-labels-idx1-ubyte",
+            lambda c: struct.pack(">4I", 0x803, 30, 1, 1) + c[8:],
+            r"labels 0 to 9, found shape .30, 1, 1.",
+        ),
+        (
+            "train-images-idx3-ubyte.gz",
+            lambda c: gzip.compress(struct.pack(">4I", 0x803, 29, 28, 28) + gzip.decompress(c)[800:]),
+            "images-idx3-ubyte.gz: expected 30 images or labels, found 29; it is cut short",
+        ),
+        (
+            "train-images-idx3-ubyte.gz",
+            lambda c: gzip.compress(struct.pack(">4I", 0x803, 30, 14, 56) + gzip.decompress(c)[16:]),
+            r"expected images of 28 x 28, found shape .30, 14, 56.",
+        ),
+        (
+            "train-images-idx3-ubyte.gz",
+            lambda c: gzip.compress(struct.pack(">2I", 0x801, 1) + b"1"),
+            r"expected images of 28 x 28, found shape .1,.",
+        ),
+        ("train-images-idx3-ubyte.gz", lambda c: b"<html>", "Not a gzipped file"),
+    ],
+    ids=[f"{n}" for n in range(10)],
+)
 def test_bad_mnist_files(filled, name, change, match):
     path = filled / "mnist" / name
     path.write_bytes(change(path.read_bytes()))
@@ -361,6 +431,7 @@ def test_missing_files_name_the_folder_and_the_download(place, name, split):
 
 # --- CIFAR-10 and STL-10, from a folder and from an archive --------------------------------------
 
+
 def archive(place: Path, monkeypatch, name: str, key: str) -> None:
     """Pack a data set's folder as the official archive is packed, and remove the folder."""
     path = place / key
@@ -373,8 +444,7 @@ def archive(place: Path, monkeypatch, name: str, key: str) -> None:
     monkeypatch.setitem(SOURCES, key, Source(SOURCES[key].urls, digest, path.stat().st_size))
 
 
-@pytest.mark.parametrize(("name", "key"), [("cifar10", "cifar-10-binary.tar.gz"),
-                                           ("stl10", "stl10_binary.tar.gz")])
+@pytest.mark.parametrize(("name", "key"), [("cifar10", "cifar-10-binary.tar.gz"), ("stl10", "stl10_binary.tar.gz")])
 def test_an_archive_gives_what_its_folder_gives(filled, monkeypatch, name, key):
     before = [images.image_set(name, split) for split in images.SPLITS]
     archive(filled, monkeypatch, FOLDERS[name][0], key)
@@ -389,18 +459,16 @@ def test_an_archive_gives_what_its_folder_gives(filled, monkeypatch, name, key):
 
 def test_cifar10_is_read_in_the_order_of_its_files(filled):
     found = images.image_set("cifar10")
-    content = b"".join((filled / f"cifar-10-batches-bin/data_batch_{k}.bin").read_bytes()
-                       for k in range(1, 6))
+    content = b"".join((filled / f"cifar-10-batches-bin/data_batch_{k}.bin").read_bytes() for k in range(1, 6))
     for row in range(40):
-        record = content[3_073 * row:3_073 * (row + 1)]
+        record = content[3_073 * row : 3_073 * (row + 1)]
         assert found.labels[row] == record[0]
         assert found.images[row].numpy().tobytes() == record[1:]
 
 
 def test_known_content_is_said_to_be_known(filled, monkeypatch):
     for path in (filled / "cifar-10-batches-bin").iterdir():
-        monkeypatch.setitem(MD5, f"cifar-10-batches-bin/{path.name}",
-                            hashlib.md5(path.read_bytes()).hexdigest())
+        monkeypatch.setitem(MD5, f"cifar-10-batches-bin/{path.name}", hashlib.md5(path.read_bytes()).hexdigest())
     assert images.image_set("cifar10", "paper").origin == "official content, md5 verified"
 
 
@@ -411,8 +479,7 @@ def test_stl10_is_halved_by_means_that_round_half_to_even(filled):
     rng = numpy_rng(0, "stl10")
     for _ in range(2_000):
         n, c, y, x = (int(rng.integers(0, top)) for top in (7, 3, 48, 48))
-        four = [content[27_648 * n + 9_216 * c + 96 * (2 * x + j) + 2 * y + i]
-                for i in (0, 1) for j in (0, 1)]
+        four = [content[27_648 * n + 9_216 * c + 96 * (2 * x + j) + 2 * y + i] for i in (0, 1) for j in (0, 1)]
         assert found.images[n, c, y, x] == round(sum(four) / 4)
     assert found.labels.tolist() == random_bytes(7, top=10).tolist()
 
@@ -432,8 +499,9 @@ def test_every_mean_of_four_bytes(filled, monkeypatch):
 def test_stl10_is_read_in_blocks(filled, monkeypatch):
     whole = image_files.stl10("unlabeled")[0]
     sizes, read = [], formats.stl10
-    monkeypatch.setattr(formats, "stl10", lambda content, what: sizes.append(len(content) // 27_648)
-                        or read(content, what))
+    monkeypatch.setattr(
+        formats, "stl10", lambda content, what: sizes.append(len(content) // 27_648) or read(content, what)
+    )
     for block, expected in ((23, [23]), (22, [22, 1]), (5, [5, 5, 5, 5, 3]), (1, [1] * 23)):
         monkeypatch.setattr(image_files, "STL_BLOCK", block)
         assert np.array_equal(image_files.stl10("unlabeled")[0], whole) and sizes == expected
@@ -443,20 +511,24 @@ def test_stl10_is_read_in_blocks(filled, monkeypatch):
 BIN, X = "cifar-10-batches-bin/data_batch_3.bin", "stl10_binary/unlabeled_X.bin"
 
 
-@pytest.mark.parametrize(("name", "split", "file", "change", "match"), [
-    ("cifar10", "train", BIN, lambda c: c[:-1], "24583 bytes, expected a multiple of 3073"),
-    ("cifar10", "train", BIN, lambda c: c[3_073:], "expected 8 images or labels, found 7"),
-    ("cifar10", "train", BIN, lambda c: c + c, "expected 8 images or labels, found 16"),
-    ("cifar10", "train", BIN, lambda c: b"", "0 bytes"),
-    ("cifar10", "train", BIN, lambda c: b"\xff" + c[1:], "record 0 has label 255"),
-    ("cifar10", "paper", BIN, None, "cannot be read .No such file.*get https://www.cs.toronto"),
-    ("stl10", "paper", X, lambda c: c[:-1], "expected 635,904 bytes, found 635,903"),
-    ("stl10", "floor", X, lambda c: c[27_648:], "expected 635,904 bytes, found 608,256"),
-    ("stl10", "test", "stl10_binary/test_X.bin", lambda c: c + c, "193,536 bytes, found 387,072"),
-    ("stl10", "test", "stl10_binary/test_y.bin", lambda c: c[1:], "expected 7 .* found 6"),
-    ("stl10", "judge", "stl10_binary/train_y.bin", lambda c: b"\0" + c[1:], "label 0 at position"),
-    ("stl10", "judge", "stl10_binary/train_y.bin", None, "get https://ai.stanford"),
-], ids=[f"{n}" for n in range(12)])
+@pytest.mark.parametrize(
+    ("name", "split", "file", "change", "match"),
+    [
+        ("cifar10", "train", BIN, lambda c: c[:-1], "24583 bytes, expected a multiple of 3073"),
+        ("cifar10", "train", BIN, lambda c: c[3_073:], "expected 8 images or labels, found 7"),
+        ("cifar10", "train", BIN, lambda c: c + c, "expected 8 images or labels, found 16"),
+        ("cifar10", "train", BIN, lambda c: b"", "0 bytes"),
+        ("cifar10", "train", BIN, lambda c: b"\xff" + c[1:], "record 0 has label 255"),
+        ("cifar10", "paper", BIN, None, "cannot be read .No such file.*get https://www.cs.toronto"),
+        ("stl10", "paper", X, lambda c: c[:-1], "expected 635,904 bytes, found 635,903"),
+        ("stl10", "floor", X, lambda c: c[27_648:], "expected 635,904 bytes, found 608,256"),
+        ("stl10", "test", "stl10_binary/test_X.bin", lambda c: c + c, "193,536 bytes, found 387,072"),
+        ("stl10", "test", "stl10_binary/test_y.bin", lambda c: c[1:], "expected 7 .* found 6"),
+        ("stl10", "judge", "stl10_binary/train_y.bin", lambda c: b"\0" + c[1:], "label 0 at position"),
+        ("stl10", "judge", "stl10_binary/train_y.bin", None, "get https://ai.stanford"),
+    ],
+    ids=[f"{n}" for n in range(12)],
+)
 def test_bad_binary_files(filled, name, split, file, change, match):
     path = filled / file
     path.write_bytes(change(path.read_bytes())) if change else path.unlink()
@@ -464,6 +536,7 @@ def test_bad_binary_files(filled, name, split, file, change, match):
 
 
 # --- a folder of pictures ------------------------------------------------------------------------
+
 
 def pictures(folder: Path, n: int) -> None:
     for k in range(n):
@@ -511,8 +584,9 @@ def png(content: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + content
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"<html>", png(b""), png(bytes(30)),
-                                     b"\xff\xd8\xff\xe0" + bytes(30)], ids=len)
+@pytest.mark.parametrize(
+    "content", [b"", b"text", b"<html>", png(b""), png(bytes(30)), b"\xff\xd8\xff\xe0" + bytes(30)], ids=len
+)
 def test_a_file_that_is_no_image_is_named(place, content):
     pictures(place, 3)
     (place / "01.png").write_bytes(content)
@@ -527,7 +601,7 @@ def test_pictures_cut_short_are_named(place, kind):
     Image.fromarray(random_bytes(40, 40, 3)).save(place / f"x.{kind}")
     content = (place / f"x.{kind}").read_bytes()
     for share in (1, 10, 50, 90):
-        (place / f"x.{kind}").write_bytes(content[:len(content) * share // 100])
+        (place / f"x.{kind}").write_bytes(content[: len(content) * share // 100])
         with pytest.raises(BadFile, match=f"x.{kind}: no readable image"):
             images.folder(place, 8)
 
@@ -549,6 +623,7 @@ def test_bad_folders(place, monkeypatch):
 
 # --- the real files ------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def real(monkeypatch):
     monkeypatch.undo()
@@ -561,10 +636,8 @@ def test_the_real_mnist(real):
     """Digits of each kind and the mean grey level, as often published: 0.1307 of 28 x 28 pixels."""
     train, test = images.image_set("mnist"), images.image_set("mnist", "test")
     assert train.origin == test.origin == downloads.OFFICIAL
-    assert train.labels.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265,
-                                                5851, 5949]
-    assert test.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974,
-                                               1009]
+    assert train.labels.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert test.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     mean = float(train.images[:, :, 2:30, 2:30].double().mean()) / 255
     assert abs(mean - 0.1307) < 5e-5
     floor, judge = images.image_set("mnist", "floor"), images.image_set("mnist", "judge")

@@ -64,6 +64,7 @@ def file_of(folder):
 
 # --- classifiers -------------------------------------------------------------------------------
 
+
 def test_the_laptop_judge_of_digits_is_right_on_images_it_has_not_seen(alone):
     judge = judges.classifier("digits", profile="laptop")
     assert judge.accuracy >= 0.95
@@ -78,8 +79,7 @@ def test_the_laptop_judge_of_digits_is_right_on_images_it_has_not_seen(alone):
     collector = scores.Collector(dim=judge.dim, classes=10, total=600)
     collector.add(*judge(floor.images))
     real = collector.scores(real=reference, rng=seeding.generator(0, "kid"))
-    noise = torch.randint(256, floor.images.shape, dtype=torch.uint8,
-                          generator=seeding.generator(0, "noise"))
+    noise = torch.randint(256, floor.images.shape, dtype=torch.uint8, generator=seeding.generator(0, "noise"))
     collector = scores.Collector(dim=judge.dim, classes=10, total=600)
     collector.add(*judge(noise))
     fake = collector.scores(real=reference, rng=seeding.generator(0, "kid"))
@@ -89,8 +89,10 @@ def test_the_laptop_judge_of_digits_is_right_on_images_it_has_not_seen(alone):
 
 def test_a_judge_is_fit_on_images_that_no_reference_holds():
     """Images of "judge" are not in "test" or "floor", up to the few digits drawn twice alike."""
-    sets = {split: {row.numpy().tobytes() for row in image_set("digits", split).images}
-            for split in ("judge", "test", "floor")}
+    sets = {
+        split: {row.numpy().tobytes() for row in image_set("digits", split).images}
+        for split in ("judge", "test", "floor")
+    }
     assert sum(map(len, sets.values())) >= 1_790  # of 1,797
     assert len(sets["judge"] & (sets["test"] | sets["floor"])) <= 3
 
@@ -121,18 +123,21 @@ def test_fitting_repeats_bit_by_bit_and_depends_on_the_seed():
 
 def test_every_setting_changes_the_key():
     settings = judges.judge_training("digits", "laptop")
-    changes = {field.name: not getattr(settings, field.name) if field.type == "bool"
-               or isinstance(getattr(settings, field.name), bool) else
-               "x" if isinstance(getattr(settings, field.name), str) else
-               getattr(settings, field.name) + 1 for field in dataclasses.fields(settings)}
+    changes = {
+        field.name: not getattr(settings, field.name)
+        if field.type == "bool" or isinstance(getattr(settings, field.name), bool)
+        else "x"
+        if isinstance(getattr(settings, field.name), str)
+        else getattr(settings, field.name) + 1
+        for field in dataclasses.fields(settings)
+    }
     keys = {dataclasses.replace(settings, **{name: value}).key() for name, value in changes.items()}
     assert len(keys | {settings.key()}) == len(changes) + 1
 
 
 def test_flipped_images_are_used_when_asked():
     settings = judges.judge_training("digits", "smoke")
-    plain, flipped = (judges.fit(dataclasses.replace(settings, flip=flip)).state_dict()
-                      for flip in (False, True))
+    plain, flipped = (judges.fit(dataclasses.replace(settings, flip=flip)).state_dict() for flip in (False, True))
     assert not all(torch.equal(plain[name], flipped[name]) for name in plain)
 
 
@@ -192,6 +197,7 @@ def test_two_that_want_one_judge_fit_it_once(alone, monkeypatch):
 
 # --- a classifier's file -----------------------------------------------------------------------
 
+
 @pytest.fixture
 def copy(smoke, artifacts, tmp_path):
     """(settings, a copy of the small judge's file)."""
@@ -215,18 +221,18 @@ def test_a_damaged_or_foreign_file_is_refused(copy):
     settings, path = copy
     content = path.read_bytes()
     tensors, meta = checkpoints.load(path)
-    for wrong in (content[:-1], content[:100], b"", b"<html>",
-                  content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]):
+    for wrong in (content[:-1], content[:100], b"", b"<html>", content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]):
         path.write_bytes(wrong)
         with pytest.raises(BadFile, match=f"{path}: .*make it again"):
             judges.load(settings, path)
     first = next(iter(tensors))
     for bad_tensors, bad_meta in (
-            ({k: t for k, t in tensors.items() if k != first}, meta),
-            (tensors | {"more": torch.ones(1)}, meta),
-            (tensors | {first: torch.ones(2, 9)}, meta),
-            (tensors, {k: v for k, v in meta.items() if k != "accuracy"}),
-            (tensors, meta | {"accuracy": None})):
+        ({k: t for k, t in tensors.items() if k != first}, meta),
+        (tensors | {"more": torch.ones(1)}, meta),
+        (tensors | {first: torch.ones(2, 9)}, meta),
+        (tensors, {k: v for k, v in meta.items() if k != "accuracy"}),
+        (tensors, meta | {"accuracy": None}),
+    ):
         checkpoints.save(path, bad_tensors, bad_meta)
         with pytest.raises(BadFile, match="does not hold this classifier") as caught:
             judges.load(settings, path)
@@ -234,6 +240,7 @@ def test_a_damaged_or_foreign_file_is_refused(copy):
 
 
 # --- Inception ---------------------------------------------------------------------------------
+
 
 @functools.cache
 def random_weights() -> dict[str, torch.Tensor]:
@@ -286,8 +293,9 @@ def test_inception_looks_as_pytorch_fid_does(judge, weights, monkeypatch):
     scale = float(wanted.abs().max())
     assert scale > 1e-3
     torch.testing.assert_close(features, wanted, rtol=1e-4, atol=1e-5 * scale)
-    torch.testing.assert_close(logits, wanted @ random_weights()["fc.weight"].T, rtol=1e-3,
-                               atol=1e-4 * float(logits.abs().max()))
+    torch.testing.assert_close(
+        logits, wanted @ random_weights()["fc.weight"].T, rtol=1e-3, atol=1e-4 * float(logits.abs().max())
+    )
 
 
 def test_inception_agrees_with_torch_fidelity_on_images_of_its_own_size(judge, weights):
@@ -295,8 +303,11 @@ def test_inception_agrees_with_torch_fidelity_on_images_of_its_own_size(judge, w
     2 x / 255 - 1; those differ by up to 1/128, so the agreement is close and not exact."""
     vision.fidelity("fid")
     extractor = sys.modules["torch_fidelity"].FeatureExtractorInceptionV3(
-        "inception-v3-compat", ["2048", "logits_unbiased"],
-        feature_extractor_weights_path=str(weights[0]), verbose=False)
+        "inception-v3-compat",
+        ["2048", "logits_unbiased"],
+        feature_extractor_weights_path=str(weights[0]),
+        verbose=False,
+    )
     x = pixels(1, 3, 5, 5).repeat_interleave(60, 2).repeat_interleave(60, 3)[:, :, :299, :299]
     for ours, theirs in zip(judge(x), extractor(x), strict=True):
         assert (ours - theirs).norm() < 0.03 * theirs.norm()
@@ -318,8 +329,7 @@ def test_both_ways_of_saving_and_old_files_without_counters_are_read(tmp_path, j
         assert "num_batches" in name or torch.equal(t, random_weights()[name])
 
 
-def test_the_place_is_the_argument_then_the_variable_then_a_download(weights, monkeypatch, tmp_path
-                                                                     ):
+def test_the_place_is_the_argument_then_the_variable_then_a_download(weights, monkeypatch, tmp_path):
     asked = []
 
     def fetch(what):
@@ -366,14 +376,18 @@ def bad_files(whole: bytes, folder):
     torch.save({"fc.weight": Evil(folder)}, folder.parent / "evil")
     torch.save({"fc.weight": torch.ones(2, 2)}, folder.parent / "other")
     torch.save([1, 2], folder.parent / "list")
-    torch.save(dict(random_weights(), **{"fc.weight": torch.ones(1008, 2047)}),
-               folder.parent / "shape")
-    return {"truncated": whole[:len(whole) // 2], "short": whole[:100],
-            "page": b"<!DOCTYPE html>\n<html><body>404</body></html>\n" * 9, "empty": b"",
-            "zip": b"PK\x03\x04" + bytes(99), "noise": bytes(range(256)) * 4,
-            "pickle": pickle.dumps(Evil(folder)), "more": pickle.dumps({"a": Evil(folder)}, 0),
-            **{name: (folder.parent / name).read_bytes()
-               for name in ("evil", "other", "list", "shape")}}
+    torch.save(dict(random_weights(), **{"fc.weight": torch.ones(1008, 2047)}), folder.parent / "shape")
+    return {
+        "truncated": whole[: len(whole) // 2],
+        "short": whole[:100],
+        "page": b"<!DOCTYPE html>\n<html><body>404</body></html>\n" * 9,
+        "empty": b"",
+        "zip": b"PK\x03\x04" + bytes(99),
+        "noise": bytes(range(256)) * 4,
+        "pickle": pickle.dumps(Evil(folder)),
+        "more": pickle.dumps({"a": Evil(folder)}, 0),
+        **{name: (folder.parent / name).read_bytes() for name in ("evil", "other", "list", "shape")},
+    }
 
 
 def test_everything_else_is_one_clear_line_and_runs_nothing(weights, tmp_path, recwarn):
@@ -386,8 +400,7 @@ def test_everything_else_is_one_clear_line_and_runs_nothing(weights, tmp_path, r
         path = tmp_path / f"{name}.pth"
         path.write_bytes(content)
         for digest in (None, hashlib.sha256(content).hexdigest()):
-            with pytest.raises(BadFile, match=f"^{path}: .*; get https://.*DOTLIB_INCEPTION$"
-                               ) as caught:
+            with pytest.raises(BadFile, match=f"^{path}: .*; get https://.*DOTLIB_INCEPTION$") as caught:
                 judges.inception(path, sha256=digest)
             assert "\n" not in str(caught.value) and len(str(caught.value)) < 700, name
             assert not trap.exists(), name

@@ -102,20 +102,19 @@ def test_ddls_on_the_cube_has_the_density_that_integration_gives():
     """d(z) = sin(4 z) gives a density in proportion to exp(d) on [-1, 1]: a hill, a valley, and a
     hill that the edge at z = -1 cuts. Its distribution function is summed up on a grid; the start
     is far from it."""
+
     def D(x):
         return torch.sin(4 * x[:, 0])
 
     grid = np.linspace(-1, 1, 20_001)
     density = np.exp(np.sin(4 * (grid[1:] + grid[:-1]) / 2))
     cdf = np.concatenate(([0], density.cumsum() / density.sum()))
-    z, start = (draw(sampler, D, Uniform(1), n=4000)[:, 0].numpy()
-                for sampler in (DDLS(block=4000), Bare()))
+    z, start = (draw(sampler, D, Uniform(1), n=4000)[:, 0].numpy() for sampler in (DDLS(block=4000), Bare()))
     assert stats.kstest(z, lambda at: np.interp(at, grid, cdf)).pvalue > 0.01
     assert stats.kstest(start, lambda at: np.interp(at, grid, cdf)).statistic > 0.1
 
 
-@pytest.mark.parametrize(("options", "variance"), [
-    ({}, 1.05), ({"f": "JS"}, 1.05), ({"gamma": 1.0, "steps": 10}, 3.0)])
+@pytest.mark.parametrize(("options", "variance"), [({}, 1.05), ({"f": "JS"}, 1.05), ({"gamma": 1.0, "steps": 10}, 3.0)])
 def test_dgflow_grows_by_two_eta_gamma_a_step_when_d_is_flat(options, variance):
     """Nothing restores the prior: after k steps the law is N(0, 1 + 2 eta gamma k)."""
     follows(draw(DGflow(**options, block=N)), stats.norm(scale=math.sqrt(variance)))
@@ -185,9 +184,9 @@ def one_by_one(sampler, pair, n):
 
 
 @pytest.mark.parametrize("prior", [Normal(2), Uniform(2)], ids=["normal", "uniform"])
-@pytest.mark.parametrize("sampler", [
-    DDLS(steps=12, step=0.04), *(DGflow(f=f, gamma=0.05, steps=12) for f in SCALES)],
-    ids=["ddls", *SCALES])
+@pytest.mark.parametrize(
+    "sampler", [DDLS(steps=12, step=0.04), *(DGflow(f=f, gamma=0.05, steps=12) for f in SCALES)], ids=["ddls", *SCALES]
+)
 def test_rows_by_themselves_give_the_same_latents(sampler, prior):
     G, D = networks()
     pair = Pair(G, lambda x: 0.2 * D(x), prior)
@@ -215,8 +214,7 @@ def test_no_step_returns_the_latents_of_the_bare_generator(sampler, prior):
 @BOTH
 @pytest.mark.parametrize("prior", [Normal(2), Uniform(2)], ids=["normal", "uniform"])
 def test_blocks_do_not_change_the_latents(sampler, prior):
-    whole, parts = (draw(replace(sampler, block=block), linear, prior, n=50)
-                    for block in (50, 7))
+    whole, parts = (draw(replace(sampler, block=block), linear, prior, n=50) for block in (50, 7))
     torch.testing.assert_close(whole, parts, rtol=0, atol=1e-6)
 
 
@@ -258,30 +256,36 @@ def test_a_start_on_a_face_of_the_cube_moves():
 # Failures
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: DDLS(steps=-1), "steps: expected an integer >= 0, found -1"),
-    (lambda: DDLS(step=0.0), "step: expected a finite number > 0, found 0.0"),
-    (lambda: DDLS(step=4.0), "step: 4.0 is unstable .*; stay below 4"),
-    (lambda: DDLS(block=0), "block: expected an integer >= 1"),
-    (lambda: DGflow(f="js"), "f: unknown 'js'; known: JS, KL, logD"),
-    (lambda: DGflow(eta=-0.1), "eta: expected a finite number > 0, found -0.1"),
-    (lambda: DGflow(gamma=math.nan), "gamma: expected a finite number >= 0, found nan"),
-    (lambda: DGflow(steps=2.5), "steps: expected an integer >= 0, found 2.5"),
-    (lambda: DGflow(block=True), "block: expected an integer >= 1, found True"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: DDLS(steps=-1), "steps: expected an integer >= 0, found -1"),
+        (lambda: DDLS(step=0.0), "step: expected a finite number > 0, found 0.0"),
+        (lambda: DDLS(step=4.0), "step: 4.0 is unstable .*; stay below 4"),
+        (lambda: DDLS(block=0), "block: expected an integer >= 1"),
+        (lambda: DGflow(f="js"), "f: unknown 'js'; known: JS, KL, logD"),
+        (lambda: DGflow(eta=-0.1), "eta: expected a finite number > 0, found -0.1"),
+        (lambda: DGflow(gamma=math.nan), "gamma: expected a finite number >= 0, found nan"),
+        (lambda: DGflow(steps=2.5), "steps: expected an integer >= 0, found 2.5"),
+        (lambda: DGflow(block=True), "block: expected an integer >= 1, found True"),
+    ],
+)
 def test_wrong_settings_are_named(make, message):
     with pytest.raises(BadInput, match=message):
         make()
 
 
-@pytest.mark.parametrize(("sampler", "D", "message"), [
-    (DDLS(step=1.0), lambda x: -1e3 * x.square().sum(1).square(), "at step .*; .* lower step$"),
-    (DGflow(), lambda x: 1e3 * x.square().sum(1).square(), "at step .*; .* lower eta$"),
-    (DGflow(), lambda x: (x[:, 0] - 100).log(), "logit or its gradient at step 1 in 6 of 6 rows"),
-    (DDLS(), lambda x: (0 * x[:, 0]).sqrt(), "logit or its gradient at step 1 in 6 of 6 rows"),
-    (DDLS(), lambda x: x.new_zeros(len(x)), "autograd does not connect its logits"),
-    (DGflow(), lambda x: x @ torch.ones(3), "prior: the networks refused shape .6, 2."),
-])
+@pytest.mark.parametrize(
+    ("sampler", "D", "message"),
+    [
+        (DDLS(step=1.0), lambda x: -1e3 * x.square().sum(1).square(), "at step .*; .* lower step$"),
+        (DGflow(), lambda x: 1e3 * x.square().sum(1).square(), "at step .*; .* lower eta$"),
+        (DGflow(), lambda x: (x[:, 0] - 100).log(), "logit or its gradient at step 1 in 6 of 6 rows"),
+        (DDLS(), lambda x: (0 * x[:, 0]).sqrt(), "logit or its gradient at step 1 in 6 of 6 rows"),
+        (DDLS(), lambda x: x.new_zeros(len(x)), "autograd does not connect its logits"),
+        (DGflow(), lambda x: x @ torch.ones(3), "prior: the networks refused shape .6, 2."),
+    ],
+)
 def test_what_cannot_be_followed_is_named(sampler, D, message):
     with pytest.raises(BadInput, match=message) as caught:
         draw(sampler, D, n=6)

@@ -53,8 +53,7 @@ def test_a_diagonal_map_has_its_largest_entry():
 def test_a_pointwise_convolution_acts_as_its_matrix():
     layer = nn.Conv2d(4, 5, 1)
     expected = float(torch.linalg.matrix_norm(layer.weight.detach().double().flatten(1), 2))
-    assert map_norm(layer, (4, 3, 3), rng=rng(), iterations=400) == pytest.approx(
-        expected, rel=POWER)
+    assert map_norm(layer, (4, 3, 3), rng=rng(), iterations=400) == pytest.approx(expected, rel=POWER)
 
 
 def test_spectral_norm_does_not_bound_a_convolution():
@@ -77,11 +76,15 @@ def test_the_zero_map_has_norm_zero():
 # Second method
 
 
-@pytest.mark.parametrize(("layer", "shape"), [
-    (nn.Linear(7, 4), (7,)),
-    (nn.Conv2d(2, 3, 3, padding=1), (2, 5, 5)),
-    (nn.Conv2d(2, 4, 4, stride=2, padding=1), (2, 6, 6)),
-], ids=["dense", "same", "down"])
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Linear(7, 4), (7,)),
+        (nn.Conv2d(2, 3, 3, padding=1), (2, 5, 5)),
+        (nn.Conv2d(2, 4, 4, stride=2, padding=1), (2, 6, 6)),
+    ],
+    ids=["dense", "same", "down"],
+)
 def test_power_iteration_finds_the_singular_value_of_the_explicit_matrix(layer, shape):
     nn.init.normal_(layer.weight, generator=rng())
     found = map_norm(layer, shape, rng=rng(), iterations=400)
@@ -92,8 +95,7 @@ def test_power_iteration_finds_the_singular_value_of_the_explicit_matrix(layer, 
 
 
 def test_layers_come_in_order_with_the_shapes_that_reach_them():
-    network = nn.Sequential(nn.Conv2d(1, 2, 4, stride=2, padding=1), nn.ReLU(), nn.Flatten(),
-                            nn.Linear(32, 1))
+    network = nn.Sequential(nn.Conv2d(1, 2, 4, stride=2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(32, 1))
     found = linear_layers(network, torch.zeros(5, 1, 8, 8))
     assert [shape for _, shape in found] == [(1, 8, 8), (32,)]
     assert [layer for layer, _ in found] == [network[0], network[3]]
@@ -122,8 +124,7 @@ def test_products_scale_with_one_layer_and_ignore_biases():
 
 def test_a_normalised_discriminator_has_the_product_one():
     """Spectral norm sets each matrix norm to 1, up to its own power iteration."""
-    assert products(small_discriminator(), torch.zeros(1, 1, 8, 8),
-                    rng=rng()).matrices == pytest.approx(1, abs=1e-3)
+    assert products(small_discriminator(), torch.zeros(1, 1, 8, 8), rng=rng()).matrices == pytest.approx(1, abs=1e-3)
 
 
 @given(seed=st.integers(0, 1_000))
@@ -145,12 +146,10 @@ def test_attention_is_refused():
         products(D, torch.zeros(1, 1, 8, 8), rng=rng())
 
 
-@pytest.mark.parametrize("part", [nn.BatchNorm2d(1), nn.GELU(), LeakyReLU(2.0),
-                                  nn.LeakyReLU(-2.0)])
+@pytest.mark.parametrize("part", [nn.BatchNorm2d(1), nn.GELU(), LeakyReLU(2.0), nn.LeakyReLU(-2.0)])
 def test_other_layers_are_refused(part):
     with pytest.raises(BadInput, match="has no known norm"):
-        products(nn.Sequential(part.eval(), nn.Flatten(), nn.Linear(4, 1)), torch.zeros(1, 1, 2, 2),
-                 rng=rng())
+        products(nn.Sequential(part.eval(), nn.Flatten(), nn.Linear(4, 1)), torch.zeros(1, 1, 2, 2), rng=rng())
 
 
 def test_what_is_no_chain_is_refused():

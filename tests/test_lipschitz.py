@@ -120,8 +120,9 @@ def test_spread_of_one_repeat_is_not_a_number():
 def test_linear_discriminator_aligned_pairs_are_exact():
     """On a line along u, |w.(x - y)| / |x - y| = |w.u| for every pair; here w = 5u."""
     estimate = target_constant(linear(3.0, 4.0), line, rng=rng())
-    torch.testing.assert_close(estimate.maxima, torch.full_like(estimate.maxima, 5.0), rtol=0,
-                               atol=1e-9)  # pairs as close as 1e-4 lose four digits
+    torch.testing.assert_close(
+        estimate.maxima, torch.full_like(estimate.maxima, 5.0), rtol=0, atol=1e-9
+    )  # pairs as close as 1e-4 lose four digits
     assert estimate.std < 1e-9
 
 
@@ -136,10 +137,10 @@ def test_linear_discriminator_is_never_overestimated():
 
 def test_gradient_norms_of_known_functions():
     x = plane(50, rng())
-    torch.testing.assert_close(gradient_norms(linear(3.0, 4.0), x),
-                               torch.full((50,), 5.0, dtype=torch.float64), rtol=0, atol=ROUNDING)
-    torch.testing.assert_close(gradient_norms(lambda x: x.square().sum(1), x),
-                               2 * x.norm(dim=1), rtol=0, atol=ROUNDING)
+    torch.testing.assert_close(
+        gradient_norms(linear(3.0, 4.0), x), torch.full((50,), 5.0, dtype=torch.float64), rtol=0, atol=ROUNDING
+    )
+    torch.testing.assert_close(gradient_norms(lambda x: x.square().sum(1), x), 2 * x.norm(dim=1), rtol=0, atol=ROUNDING)
 
 
 def test_latent_constant_of_linear_networks():
@@ -200,8 +201,7 @@ def test_images_and_column_logits_are_accepted():
     D = nn.Sequential(nn.Flatten(), nn.Linear(2, 1)).double().eval()
     K = target_constant(D, images, rng=rng())
     assert K.value <= D[1].weight.norm().item() + 1e-9
-    assert K.value == pytest.approx(
-        target_constant(lambda x: D(x)[:, 0], images, rng=rng()).value, abs=0)
+    assert K.value == pytest.approx(target_constant(lambda x: D(x)[:, 0], images, rng=rng()).value, abs=0)
 
 
 def test_works_inside_no_grad_and_inference_mode():
@@ -219,8 +219,7 @@ def test_gradient_norms_equal_central_differences():
     """h = 1e-6: truncation and rounding are each some 1e-10; values reach 10."""
     x, h = plane(20, rng()), 1e-6
     partial = [(curved(x + e) - curved(x - e)) / (2 * h) for e in h * torch.eye(2).double()]
-    torch.testing.assert_close(gradient_norms(curved, x), torch.stack(partial).norm(dim=0), rtol=0,
-                               atol=1e-7)
+    torch.testing.assert_close(gradient_norms(curved, x), torch.stack(partial).norm(dim=0), rtol=0, atol=1e-7)
 
 
 def test_slope_along_the_gradient_is_the_gradient_norm():
@@ -228,8 +227,7 @@ def test_slope_along_the_gradient_is_the_gradient_norm():
     x = plane(20, rng()).requires_grad_(True)
     (g,) = torch.autograd.grad(curved(x).sum(), x)
     step = 1e-6 * g / g.norm(dim=1, keepdim=True)
-    torch.testing.assert_close(slopes(curved, x + step, x), gradient_norms(curved, x), rtol=0,
-                               atol=2e-5)
+    torch.testing.assert_close(slopes(curved, x + step, x), gradient_norms(curved, x), rtol=0, atol=2e-5)
 
 
 def test_no_slope_exceeds_the_largest_gradient():
@@ -266,26 +264,30 @@ def batch_norm() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)).double()
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"n_pairs": 0}, "^n_pairs: .*0"),
-    ({"n_pairs": 1.5}, "^n_pairs: .*1.5"),
-    ({"repeats": 0}, "^repeats: .*0"),
-    ({"rng": 0}, r"^rng: found int.*seeding.generator"),
-    ({"rng": None}, "^rng: found NoneType"),
-    ({"D": lambda x: x[:, 0] / 0}, "^discriminator: NaN or infinity"),
-    ({"D": lambda x: x[:, 0] * math.nan}, "^discriminator: NaN or infinity for 1000 of 1000"),
-    ({"D": lambda x: (x[:, 0], x)}, "^discriminator: .*tuple"),
-    ({"D": lambda x: x}, r"^discriminator: .*\(1000, 2\)"),
-    ({"D": lambda x: x.mean()}, r"^discriminator: .*\(\)"),
-    ({"D": batch_norm()}, "^discriminator: .*training mode"),
-    ({"D": nn.Linear(3, 1).double().eval()}, "^x: .*width"),
-    ({"D": nn.Linear(2, 1).eval()}, "^x: .*float64.*dtype"),
-    ({"sample": lambda n, g: torch.ones(n, 2)}, "^sample: all 1000 pairs coincide"),
-    ({"sample": lambda n, g: torch.ones(n, 2) / 0}, "^sample: .*infinity"),
-    ({"sample": lambda n, g: torch.ones(n)}, r"^sample: .*\(2000,\)"),
-    ({"sample": lambda n, g: torch.ones(n, 2).long()}, "^sample: .*int64"),
-    ({"sample": lambda n, g: plane(n + 1, g)}, "^sample: gave 2001 points for n = 2000"),
-], ids=lambda value: next(iter(value)) if isinstance(value, dict) else None)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_pairs": 0}, "^n_pairs: .*0"),
+        ({"n_pairs": 1.5}, "^n_pairs: .*1.5"),
+        ({"repeats": 0}, "^repeats: .*0"),
+        ({"rng": 0}, r"^rng: found int.*seeding.generator"),
+        ({"rng": None}, "^rng: found NoneType"),
+        ({"D": lambda x: x[:, 0] / 0}, "^discriminator: NaN or infinity"),
+        ({"D": lambda x: x[:, 0] * math.nan}, "^discriminator: NaN or infinity for 1000 of 1000"),
+        ({"D": lambda x: (x[:, 0], x)}, "^discriminator: .*tuple"),
+        ({"D": lambda x: x}, r"^discriminator: .*\(1000, 2\)"),
+        ({"D": lambda x: x.mean()}, r"^discriminator: .*\(\)"),
+        ({"D": batch_norm()}, "^discriminator: .*training mode"),
+        ({"D": nn.Linear(3, 1).double().eval()}, "^x: .*width"),
+        ({"D": nn.Linear(2, 1).eval()}, "^x: .*float64.*dtype"),
+        ({"sample": lambda n, g: torch.ones(n, 2)}, "^sample: all 1000 pairs coincide"),
+        ({"sample": lambda n, g: torch.ones(n, 2) / 0}, "^sample: .*infinity"),
+        ({"sample": lambda n, g: torch.ones(n)}, r"^sample: .*\(2000,\)"),
+        ({"sample": lambda n, g: torch.ones(n, 2).long()}, "^sample: .*int64"),
+        ({"sample": lambda n, g: plane(n + 1, g)}, "^sample: gave 2001 points for n = 2000"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
 def test_wrong_arguments_are_named(change, message):
     good = {"D": curved, "sample": plane, "rng": rng()}
     with pytest.raises(BadInput, match=message) as error:
@@ -293,18 +295,21 @@ def test_wrong_arguments_are_named(change, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda x: slopes(curved, x, x[:2]), r"^y: found shape \(2, 2\) beside x \(5, 2\)"),
-    (lambda x: slopes(curved, x * math.nan, x), "^x: .*NaN"),
-    (lambda x: slopes(curved, x, x.long()), "^y: .*int64"),
-    (lambda x: slopes(curved, x[:0], x[:0]), "^x: .*empty"),
-    (lambda x: gradient_norms(curved, x[0]), r"^x: .*\(2,\)"),
-    (lambda x: gradient_norms(lambda x: x[:, 0].detach(), x), "^discriminator: autograd"),
-    (lambda x: gradient_norms(batch_norm(), x), "^discriminator: .*training mode"),
-    (lambda x: curve(curved, plane, n_pairs=(), rng=rng()), "^n_pairs: .*0"),
-    (lambda x: curve(curved, plane, n_pairs=(10, -1), rng=rng()), "^n_pairs: .*-1"),
-    (lambda x: curve(curved, plane, repeats=1, rng=rng()), "^repeats: .*1"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: slopes(curved, x, x[:2]), r"^y: found shape \(2, 2\) beside x \(5, 2\)"),
+        (lambda x: slopes(curved, x * math.nan, x), "^x: .*NaN"),
+        (lambda x: slopes(curved, x, x.long()), "^y: .*int64"),
+        (lambda x: slopes(curved, x[:0], x[:0]), "^x: .*empty"),
+        (lambda x: gradient_norms(curved, x[0]), r"^x: .*\(2,\)"),
+        (lambda x: gradient_norms(lambda x: x[:, 0].detach(), x), "^discriminator: autograd"),
+        (lambda x: gradient_norms(batch_norm(), x), "^discriminator: .*training mode"),
+        (lambda x: curve(curved, plane, n_pairs=(), rng=rng()), "^n_pairs: .*0"),
+        (lambda x: curve(curved, plane, n_pairs=(10, -1), rng=rng()), "^n_pairs: .*-1"),
+        (lambda x: curve(curved, plane, repeats=1, rng=rng()), "^repeats: .*1"),
+    ],
+)
 def test_wrong_points_are_named(call, message):
     with pytest.raises(BadInput, match=message) as error:
         call(plane(5, rng()))

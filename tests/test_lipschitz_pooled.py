@@ -53,8 +53,7 @@ class Counted:
 
 
 def test_a_constant_function_has_constant_zero():
-    estimate = pooled_constant(lambda x: 0 * x[:, 0] + 5, plane(50, rng()), n_pairs=10, repeats=4,
-                               rng=rng())
+    estimate = pooled_constant(lambda x: 0 * x[:, 0] + 5, plane(50, rng()), n_pairs=10, repeats=4, rng=rng())
     assert torch.equal(estimate.maxima, torch.zeros(4, dtype=torch.float64))
 
 
@@ -133,8 +132,7 @@ def test_many_pairs_of_a_small_pool_find_its_largest_slope():
     """66 pairs, 5,000 draws: missing the largest has chance (65/66)^5000 < 1e-32."""
     points = plane(12, rng())
     found = pooled_constant(curved, points, n_pairs=5_000, repeats=3, rng=rng()).maxima
-    torch.testing.assert_close(found, all_slopes(curved, points).max().expand(3), rtol=ROUNDING,
-                               atol=0)
+    torch.testing.assert_close(found, all_slopes(curved, points).max().expand(3), rtol=ROUNDING, atol=0)
 
 
 @given(seed=st.integers(0, 10_000))
@@ -152,8 +150,7 @@ def test_has_the_law_of_fresh_pairs_when_the_pool_is_large():
     20 pairs a repeat from 40,000 points: two repeats share a point with chance below 5 %.
     """
     fresh = target_constant(curved, plane, n_pairs=20, repeats=1_000, rng=rng(1)).maxima
-    pooled = pooled_constant(curved, plane(40_000, rng(2)), n_pairs=20, repeats=1_000,
-                             rng=rng(3)).maxima
+    pooled = pooled_constant(curved, plane(40_000, rng(2)), n_pairs=20, repeats=1_000, rng=rng(3)).maxima
     assert stats.ks_2samp(fresh.numpy(), pooled.numpy()).pvalue > 1e-3
     assert stats.ks_2samp(fresh.numpy(), 1.3 * pooled.numpy()).pvalue < 1e-3  # the test has power
 
@@ -170,8 +167,9 @@ def test_a_small_pool_hides_spread_over_points():
 
 def test_the_same_generator_gives_the_same_maxima():
     points = plane(50, rng())
-    first, second, other = (pooled_constant(curved, points, n_pairs=10, repeats=20, rng=rng(seed))
-                            for seed in (5, 5, 6))
+    first, second, other = (
+        pooled_constant(curved, points, n_pairs=10, repeats=20, rng=rng(seed)) for seed in (5, 5, 6)
+    )
     assert torch.equal(first.maxima, second.maxima)
     assert not torch.equal(first.maxima, other.maxima)
 
@@ -197,8 +195,9 @@ def test_scales_with_f_and_inversely_with_the_points():
 def test_images_are_pooled_as_their_flat_vectors():
     flat = torch.randn(30, 12, generator=rng(), dtype=torch.float64)
     how = {"n_pairs": 10, "repeats": 5}
-    ours = pooled_constant(lambda x: x.square().flatten(1).sum(1, keepdim=True),
-                           flat.reshape(30, 3, 2, 2), rng=rng(5), **how)
+    ours = pooled_constant(
+        lambda x: x.square().flatten(1).sum(1, keepdim=True), flat.reshape(30, 3, 2, 2), rng=rng(5), **how
+    )
     theirs = pooled_constant(lambda x: x.square().sum(1), flat, rng=rng(5), **how)
     torch.testing.assert_close(ours.maxima, theirs.maxima, rtol=ROUNDING, atol=0)
 
@@ -219,23 +218,31 @@ def test_a_difference_of_large_logits_is_taken_in_double():
 # Failures
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"points": torch.zeros(1, 2)}, r"points: expected an integer >= 2, found 1"),
-    ({"points": torch.zeros(0, 2)}, r"points: found an empty batch"),
-    ({"points": torch.zeros(4)}, r"points: expected two or more axes"),
-    ({"points": torch.tensor([[0.0], [float("nan")]])}, r"points: found NaN or infinity in 1 of 2"),
-    ({"points": torch.zeros(4, 2, dtype=torch.int64)}, r"points: expected floating point"),
-    ({"n_pairs": 0}, r"n_pairs: expected an integer >= 1, found 0"),
-    ({"repeats": 0}, r"repeats: expected an integer >= 1, found 0"),
-    ({"repeats": 2.5}, r"repeats: expected an integer >= 1, found 2.5"),
-    ({"f": lambda x: x[:, 0] / 0}, r"discriminator: NaN or infinity for \d+ of 6 points"),
-    ({"f": lambda x: x}, r"discriminator: returned shape \(6, 2\)"),
-    ({"f": nn.Linear(2, 1)}, r"discriminator: Linear is in training mode"),
-    ({"rng": None}, r"rng: found NoneType; pass seeding.generator"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"points": torch.zeros(1, 2)}, r"points: expected an integer >= 2, found 1"),
+        ({"points": torch.zeros(0, 2)}, r"points: found an empty batch"),
+        ({"points": torch.zeros(4)}, r"points: expected two or more axes"),
+        ({"points": torch.tensor([[0.0], [float("nan")]])}, r"points: found NaN or infinity in 1 of 2"),
+        ({"points": torch.zeros(4, 2, dtype=torch.int64)}, r"points: expected floating point"),
+        ({"n_pairs": 0}, r"n_pairs: expected an integer >= 1, found 0"),
+        ({"repeats": 0}, r"repeats: expected an integer >= 1, found 0"),
+        ({"repeats": 2.5}, r"repeats: expected an integer >= 1, found 2.5"),
+        ({"f": lambda x: x[:, 0] / 0}, r"discriminator: NaN or infinity for \d+ of 6 points"),
+        ({"f": lambda x: x}, r"discriminator: returned shape \(6, 2\)"),
+        ({"f": nn.Linear(2, 1)}, r"discriminator: Linear is in training mode"),
+        ({"rng": None}, r"rng: found NoneType; pass seeding.generator"),
+    ],
+)
 def test_refusals(change, message):
-    arguments = {"f": lambda x: x[:, 0], "points": plane(6, rng()).float(), "n_pairs": 3,
-                 "repeats": 2, "rng": rng()} | change
+    arguments = {
+        "f": lambda x: x[:, 0],
+        "points": plane(6, rng()).float(),
+        "n_pairs": 3,
+        "repeats": 2,
+        "rng": rng(),
+    } | change
     f, points = arguments.pop("f"), arguments.pop("points")
     with pytest.raises(BadInput, match=message):
         pooled_constant(f, points, **arguments)

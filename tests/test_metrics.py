@@ -205,16 +205,16 @@ def test_unequal_sizes_against_a_linear_program(cost):
         x, y = cloud(rng, n), cloud(rng, m)
         rows = np.kron(np.eye(n), np.ones(m))
         columns = np.kron(np.ones(n), np.eye(m))
-        solution = linprog(cdist(x, y, cost).ravel(), A_eq=np.vstack([rows, columns]),
-                           b_eq=np.r_[np.full(n, 1 / n), np.full(m, 1 / m)])
+        solution = linprog(
+            cdist(x, y, cost).ravel(), A_eq=np.vstack([rows, columns]), b_eq=np.r_[np.full(n, 1 / n), np.full(m, 1 / m)]
+        )
         assert emd(x, y, cost=cost) == pytest.approx(solution.fun, rel=1e-7, abs=1e-9)
 
 
 def test_one_dimension_against_sorted_points():
     rng = np.random.default_rng(8)
     x, y = rng.normal(size=(300, 1)), rng.normal(size=(200, 1)) + 1
-    assert emd(x, y, cost="euclidean") == pytest.approx(
-        wasserstein_distance(x[:, 0], y[:, 0]), abs=1e-12)
+    assert emd(x, y, cost="euclidean") == pytest.approx(wasserstein_distance(x[:, 0], y[:, 0]), abs=1e-12)
     both = np.sort(x[:200], axis=0) - np.sort(y, axis=0)
     assert emd(x[:200], y) == pytest.approx((both**2).mean(), abs=1e-12)
 
@@ -232,19 +232,22 @@ def spoiled(value: float) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("function", [emd, plan, duals])
-@pytest.mark.parametrize(("x", "y", "message"), [
-    (spoiled(math.nan), POINTS, "^x: .*NaN"),
-    (POINTS, spoiled(math.inf), "^y: .*infinity"),
-    (POINTS[:0], POINTS, "^x: .*empty"),
-    (POINTS, POINTS[0], r"^y: .*\(2,\)"),
-    (POINTS, POINTS[:, :1], "^y: found width 1 beside 2 of x"),
-    (POINTS.long(), POINTS, "^x: .*int64"),
-    (POINTS.to(torch.complex64), POINTS, "^x: .*complex64"),
-    (None, POINTS, "^x: found NoneType"),
-    ([["a", "b"]], POINTS, "^x: found list"),
-    ([[1.0, 2.0], [3.0]], POINTS, "^x: found list"),
-    (np.array([[1.0, None]]), POINTS, "^x: found ndarray"),
-])
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (spoiled(math.nan), POINTS, "^x: .*NaN"),
+        (POINTS, spoiled(math.inf), "^y: .*infinity"),
+        (POINTS[:0], POINTS, "^x: .*empty"),
+        (POINTS, POINTS[0], r"^y: .*\(2,\)"),
+        (POINTS, POINTS[:, :1], "^y: found width 1 beside 2 of x"),
+        (POINTS.long(), POINTS, "^x: .*int64"),
+        (POINTS.to(torch.complex64), POINTS, "^x: .*complex64"),
+        (None, POINTS, "^x: found NoneType"),
+        ([["a", "b"]], POINTS, "^x: found list"),
+        ([[1.0, 2.0], [3.0]], POINTS, "^x: found list"),
+        (np.array([[1.0, None]]), POINTS, "^x: found ndarray"),
+    ],
+)
 def test_wrong_points_are_named(function, x, y, message):
     with pytest.raises(BadInput, match=message) as error:
         function(x, y)
@@ -273,13 +276,16 @@ def test_a_search_cut_short_is_an_error_and_no_warning(monkeypatch):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("part", "spoil", "complaint"), [
-    ("plan", lambda P, log: P * 0.5, "rows, columns, mass, gap"),
-    ("plan", lambda P, log: np.roll(P, 1, axis=1), "gap"),
-    ("plan", lambda P, log: P * np.nan, "rows, columns, mass, gap"),
-    ("u", lambda P, log: log["u"] + 1e-3, "duals, gap"),
-    ("v", lambda P, log: log["v"] - 1e-3, "gap"),
-])
+@pytest.mark.parametrize(
+    ("part", "spoil", "complaint"),
+    [
+        ("plan", lambda P, log: P * 0.5, "rows, columns, mass, gap"),
+        ("plan", lambda P, log: np.roll(P, 1, axis=1), "gap"),
+        ("plan", lambda P, log: P * np.nan, "rows, columns, mass, gap"),
+        ("u", lambda P, log: log["u"] + 1e-3, "duals, gap"),
+        ("v", lambda P, log: log["v"] - 1e-3, "gap"),
+    ],
+)
 def test_a_wrong_solution_is_never_returned(monkeypatch, part, spoil, complaint):
     solve = ot.emd
 

@@ -55,6 +55,7 @@ def test_without_hidden_layers_it_is_linear():
 
 # --- initial weights ---------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(("make", "name"), [(toy_generator, "G"), (toy_discriminator, "D")])
 def test_initial_weights_are_he_normal(make, name):
     """N(0, (0.8)^2 2 / fan_in): the sum of squares over the variance is chi-square with n degrees.
@@ -92,11 +93,16 @@ def test_scale_is_an_argument():
 
 # --- the leaky ReLU ----------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("slope", [0.0, 0.2, 1.0])
 def test_leaky_relu_has_torchs_values_and_gradients(slope):
     """Exactly, in value and first gradient, at 0 and -0 too; slope 1 is the identity."""
-    x = torch.cat([torch.randn(1000, generator=generator(0, "x"), dtype=torch.float64),
-                   torch.tensor([0.0, -0.0, 1e-300, -1e-300, 1e300, -1e300], dtype=torch.float64)])
+    x = torch.cat(
+        [
+            torch.randn(1000, generator=generator(0, "x"), dtype=torch.float64),
+            torch.tensor([0.0, -0.0, 1e-300, -1e-300, 1e300, -1e300], dtype=torch.float64),
+        ]
+    )
     ours, theirs = x.clone().requires_grad_(True), x.clone().requires_grad_(True)
     weights = torch.randn(len(x), generator=generator(1, "x"), dtype=torch.float64)
     mine, torchs = LeakyReLU(slope)(ours), nn.functional.leaky_relu(theirs, slope)

@@ -16,7 +16,7 @@ from dotlib.errors import BadFile, BadInput
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified file:UserWarning")  # papermill's
 ROOT = Path(__file__).resolve().parents[1]
-TEXT = '''---
+TEXT = """---
 jupytext: {text_representation: {extension: .md, format_name: myst}}
 kernelspec: {display_name: Python 3, language: python, name: python3}
 ---
@@ -39,7 +39,7 @@ mystnb: {figure: {name: fig-a, caption: "Points."}}
 ---
 print(profile, dataset, seed)
 ```
-'''
+"""
 
 
 @pytest.fixture
@@ -60,8 +60,7 @@ def run_papermill(*arguments):
     """Plain papermill as a user calls it."""
     command = [sys.executable, "-m", "papermill", "--no-progress-bar", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False,
-                          env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
 
 
 def outputs(path):
@@ -71,8 +70,7 @@ def outputs(path):
 
 
 def test_plain_papermill_runs_a_text_notebook(page):
-    run = run_papermill("notebooks/page.md", "out.ipynb", "-p", "profile", "smoke", "-p", "seed",
-                        "3")
+    run = run_papermill("notebooks/page.md", "out.ipynb", "-p", "profile", "smoke", "-p", "seed", "3")
     assert run.returncode == 0, run.stderr
     assert outputs("out.ipynb") == "smoke 25gaussians 3\n"
 
@@ -80,18 +78,21 @@ def test_plain_papermill_runs_a_text_notebook(page):
 def test_plain_papermill_refuses_an_unknown_name(page):
     run = run_papermill("notebooks/page.md", "out.ipynb", "-p", "profle", "smoke")
     assert run.returncode != 0
-    assert ("BadInput: unknown parameter 'profle'; known: dataset, profile, seed; "
-            "nearest: profile") in run.stderr
+    assert ("BadInput: unknown parameter 'profle'; known: dataset, profile, seed; nearest: profile") in run.stderr
 
 
-@pytest.mark.parametrize("path", ["notebooks/page.md", "./notebooks/page.md",
-                                  "../{here}/notebooks/page.md", "{full}/notebooks/page.md"])
+@pytest.mark.parametrize(
+    "path", ["notebooks/page.md", "./notebooks/page.md", "../{here}/notebooks/page.md", "{full}/notebooks/page.md"]
+)
 def test_every_way_to_write_the_path_is_served(page, path):
     here = Path.cwd()
     node = load_notebook_node(path.format(here=here.name, full=here))
     assert node.metadata.kernelspec.name == "python3"
     assert [c.metadata.tags for c in node.cells if c.cell_type == "code"] == [
-        ["parameters"], ["remove-cell", notebook.GUARD], ["hide-input"]]
+        ["parameters"],
+        ["remove-cell", notebook.GUARD],
+        ["hide-input"],
+    ]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda p: p.stem)
@@ -101,8 +102,7 @@ def test_notebooks_of_the_book_are_whole_and_served_by_bare_name(path):
     assert notebook.parameters(notebook.guarded(notebook.read(path)))
 
 
-@pytest.mark.parametrize("address", ["s3://bucket/page.md", "https://host/page.md", "gs://b/p.md",
-                                     "-", "other.ipynb"])
+@pytest.mark.parametrize("address", ["s3://bucket/page.md", "https://host/page.md", "gs://b/p.md", "-", "other.ipynb"])
 def test_other_places_keep_their_handlers(address):
     assert papermill_io.get_handler(address) is not notebook.TextNotebooks
 
@@ -122,16 +122,18 @@ def test_output_may_not_replace_a_text_notebook(page):
         notebook.TextNotebooks.write("{}", "./page.md")
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda t: t[:t.rindex("```")], "block opened in line 17 is never closed"),
-    (lambda t: t[:t.index("---\n(top)")], "no kernelspec"),
-    (lambda t: "", "no kernelspec"),
-    (lambda t: t.replace(":tags: [parameters]\n", ""), "not the parameters cell"),
-    (lambda t: t.replace("# A page", "```{code-cell} python3\na = 1\n```\n# A page"),
-     "not the parameters cell"),
-    (lambda t: t.replace("seed = 0", "seed = = 0"), "parameters cell is not Python"),
-    (lambda t: t.replace("tags: [hide-input]", "tags: [hide-input"), "cannot be read"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t[: t.rindex("```")], "block opened in line 17 is never closed"),
+        (lambda t: t[: t.index("---\n(top)")], "no kernelspec"),
+        (lambda t: "", "no kernelspec"),
+        (lambda t: t.replace(":tags: [parameters]\n", ""), "not the parameters cell"),
+        (lambda t: t.replace("# A page", "```{code-cell} python3\na = 1\n```\n# A page"), "not the parameters cell"),
+        (lambda t: t.replace("seed = 0", "seed = = 0"), "parameters cell is not Python"),
+        (lambda t: t.replace("tags: [hide-input]", "tags: [hide-input"), "cannot be read"),
+    ],
+)
 def test_a_damaged_text_notebook_is_refused(page, change, message):
     with pytest.raises(BadFile, match=message) as caught:
         notebook.read(page(change(TEXT)))
@@ -144,12 +146,10 @@ def test_a_missing_text_notebook_is_refused(page):
 
 
 def test_run_shows_the_values_used_and_hides_the_machinery(page):
-    node = notebook.run_notebook("notebooks/page.md", "executed/a.ipynb",
-                                 {"profile": "smoke", "dataset": "swissroll"})
+    node = notebook.run_notebook("notebooks/page.md", "executed/a.ipynb", {"profile": "smoke", "dataset": "swissroll"})
     assert outputs("executed/a.ipynb") == "smoke swissroll 0\n"
     code = [c for c in node.cells if c.cell_type == "code"]
-    assert code[0].source == ("profile = 'smoke'  # é before the comment\n"
-                              "dataset: str = 'swissroll'\nseed = 0")
+    assert code[0].source == ("profile = 'smoke'  # é before the comment\ndataset: str = 'swissroll'\nseed = 0")
     assert [c.metadata.tags for c in code] == [["parameters"], ["hide-input"]]
     assert code[1].metadata.mystnb.figure.name == "fig-a"
     assert node.metadata.papermill.parameters == {"profile": "smoke", "dataset": "swissroll"}
@@ -157,19 +157,23 @@ def test_run_shows_the_values_used_and_hides_the_machinery(page):
     assert os.listdir("executed") == ["a.ipynb"]
 
 
-@pytest.mark.parametrize(("line", "limit", "message"), [
-    ("1 / 0", None, "ZeroDivisionError: division by zero"),
-    ("import time; time.sleep(60)", 12, "it took longer than the time allowed for one cell"),
-    ("import os; os._exit(1)", 30, "DeadKernelError: Kernel died"),
-])
+@pytest.mark.parametrize(
+    ("line", "limit", "message"),
+    [
+        ("1 / 0", None, "ZeroDivisionError: division by zero"),
+        ("import time; time.sleep(60)", 12, "it took longer than the time allowed for one cell"),
+        ("import os; os._exit(1)", 30, "DeadKernelError: Kernel died"),
+    ],
+)
 def test_a_broken_notebook_names_its_cell_and_leaves_no_page(page, line, limit, message):
     page(TEXT.replace("print(profile, dataset, seed)", line + "\n# second\n# third\n# fourth"))
     Path("executed").mkdir()
     Path("executed/a.ipynb").write_text("an older page", encoding="utf-8")
     with pytest.raises(notebook.NotebookFailed) as caught:
         notebook.run_notebook("notebooks/page.md", "executed/a.ipynb", cell_timeout=limit)
-    assert str(caught.value) == (f"notebooks/page.md: code cell 2 of 2 failed\n    {line}\n"
-                                 f"    # second\n    # third\n{message}")
+    assert str(caught.value) == (
+        f"notebooks/page.md: code cell 2 of 2 failed\n    {line}\n    # second\n    # third\n{message}"
+    )
     assert os.listdir("executed") == []
 
 
@@ -207,21 +211,24 @@ def test_stale_temporary_files_go_and_young_ones_stay(page):
 
 def test_a_kernel_that_cannot_start_is_reported(page):
     with pytest.raises(notebook.NotebookFailed, match=r"^notebooks/page\.md: .*no_such_kernel"):
-        notebook.run_notebook(page(TEXT.replace("name: python3", "name: no_such_kernel")),
-                              "a.ipynb")
+        notebook.run_notebook(page(TEXT.replace("name: python3", "name: no_such_kernel")), "a.ipynb")
 
 
 def test_values_are_read_as_literals():
     assert notebook.parse_values(["seed=3", "profile=smoke", "x=a=b", "lr=1e-3", "y=[1"]) == {
-        "seed": 3, "profile": "smoke", "x": "a=b", "lr": 0.001, "y": "[1"}
+        "seed": 3,
+        "profile": "smoke",
+        "x": "a=b",
+        "lr": 0.001,
+        "y": "[1",
+    }
     with pytest.raises(BadInput, match="'seed' has no '='"):
         notebook.parse_values(["seed"])
 
 
 def test_parameters_cell_may_import_and_unpack():
     cell = "import os.path\nfrom math import pi as half\na, b = 1, 2\nc: int = 3\nprint(a)"
-    node = nbformat.v4.new_notebook(cells=[
-        nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]})])
+    node = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]})])
     assert set(notebook.parameters(node)) == {"os", "half", "a", "b", "c"}
     namespace = {"a": 1, "_hidden": 2, "os": os}
     assert notebook.refuse_unknown(namespace, ("a", "os")) is None

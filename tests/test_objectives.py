@@ -32,6 +32,7 @@ def both_sides(name: str, real: list[float], fake: list[float]) -> tuple[float, 
 
 # --- Theorem 2: V_D <= E D(x) - E D(y), eq. (18) with K D~ = D ---------------------------------
 
+
 @EXAMPLES
 @given(real=LOGITS, fake=LOGITS)
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
@@ -53,8 +54,9 @@ def test_theorem_2_is_strict_for_the_logistic_loss(name, real, fake):
 
 
 @EXAMPLES
-@given(real=st.lists(st.floats(-50, 1), min_size=1, max_size=6),
-       fake=st.lists(st.floats(-1, 50), min_size=1, max_size=6))
+@given(
+    real=st.lists(st.floats(-50, 1), min_size=1, max_size=6), fake=st.lists(st.floats(-1, 50), min_size=1, max_size=6)
+)
 def test_the_hinge_gap_is_2_while_no_margin_is_reached(real, fake):
     """min(0, u) = u in eq. (48) as long as D(x) <= 1 and D(y) >= -1: the two -1 remain."""
     value, difference, rounding = both_sides("hinge", real, fake)
@@ -80,6 +82,7 @@ def test_theorem_2_is_an_equality_for_wgan(real, fake):
 
 # --- values ------------------------------------------------------------------------------------
 
+
 def test_golden_values_by_hand():
     """D(x) = (0, log 3), D(y) = (0, -log 3): softplus(-log 3) = log(4/3), softplus(log 3) = log 4.
 
@@ -90,8 +93,12 @@ def test_golden_values_by_hand():
     x = torch.tensor([0, log3], dtype=torch.float64)
     logistic = -math.log(2) - math.log(4 / 3)
     expected_D = {"ns": logistic, "minimax": logistic, "hinge": -1.0, "wgan": log3}
-    expected_G = {"ns": (math.log(2) + math.log(4)) / 2, "hinge": log3 / 2, "wgan": log3 / 2,
-                  "minimax": -(math.log(2) + math.log(4 / 3)) / 2}
+    expected_G = {
+        "ns": (math.log(2) + math.log(4)) / 2,
+        "hinge": log3 / 2,
+        "wgan": log3 / 2,
+        "minimax": -(math.log(2) + math.log(4 / 3)) / 2,
+    }
     for name, objective in OBJECTIVES.items():
         assert float(objective.critic_value(x, -x)) == pytest.approx(expected_D[name], rel=1e-14)
         assert float(objective.generator_value(-x)) == pytest.approx(expected_G[name], rel=1e-14)
@@ -125,6 +132,7 @@ def test_large_logits_neither_overflow_nor_lose_their_gradient():
 
 
 # --- gradient penalty --------------------------------------------------------------------------
+
 
 class Linear(nn.Module):
     """D(x) = w . x, summed over all axes but the first."""
@@ -223,5 +231,4 @@ def test_penalty_moves_neither_input_and_takes_columns():
 
 def test_penalty_refuses_unequal_batches():
     with pytest.raises(BadInput, match=r"^fake: shape \(4, 2\) differs from real \(5, 2\); draw"):
-        gradient_penalty(Linear(torch.ones(2)), torch.ones(5, 2), torch.ones(4, 2),
-                         rng=generator(0, "a"))
+        gradient_penalty(Linear(torch.ones(2)), torch.ones(5, 2), torch.ones(4, 2), rng=generator(0, "a"))

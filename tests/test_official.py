@@ -23,9 +23,9 @@ FOLDER = Path(os.environ.get("DOTLIB_OFFICIAL") or BESIDE)
 DATASETS = ("25gaussians", "swissroll")
 needs_files = pytest.mark.skipif(
     not all((FOLDER / name).exists() for name in official.SHA256),
-    reason="the authors' npz files are not here; set DOTLIB_OFFICIAL to their folder")
-SIZES = {"G": ((2, 256), (256, 256), (256, 256), (256, 2)),
-         "D": ((2, 512), (512, 512), (512, 512), (512, 1))}
+    reason="the authors' npz files are not here; set DOTLIB_OFFICIAL to their folder",
+)
+SIZES = {"G": ((2, 256), (256, 256), (256, 256), (256, 2)), "D": ((2, 512), (512, 512), (512, 512), (512, 1))}
 
 
 def arrays_of(role: str) -> dict[str, np.ndarray]:
@@ -79,6 +79,7 @@ def refused(place: Path, match: str) -> None:
 
 # --- what is refused ---------------------------------------------------------------------------
 
+
 def test_an_object_that_would_run_a_command_is_not_unpickled(place, tmp_path):
     class Evil:
         def __reduce__(self):
@@ -98,9 +99,8 @@ def test_truncated_and_changed_files_are_refused_by_their_digest(place, role):
     path = place / official.file_name(role, "swissroll")
     content = path.read_bytes()
     middle = len(content) // 2
-    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1:]
-    for damaged in (content[:-1], content[:middle], b"", flipped, content + b"\0",
-                    b"<html>404</html>"):
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    for damaged in (content[:-1], content[:middle], b"", flipped, content + b"\0", b"<html>404</html>"):
         path.write_bytes(damaged)
         refused(place, "SHA-256 [0-9a-f]{12}... is not that of the published file.*download it")
 
@@ -124,19 +124,22 @@ def test_a_damaged_member_is_refused(place):
     refused(place, "not an npz file of plain arrays")
 
 
-@pytest.mark.parametrize(("change", "match"), [
-    (lambda a: a.pop("l4/b"), r"missing keys \['l4/b'\], unknown keys \[\]; this is another"),
-    (lambda a: a.update({"l3/W": a.pop("l2/W")}), r"missing .*'l2/W'.* unknown .*'l3/W'"),
-    (lambda a: a.update(extra=np.zeros(1, "f4")), r"unknown keys \['extra'\]"),
-    (lambda a: a.clear(), "missing keys"),
-    (lambda a: a.update({"l0/W": a["l0/W"].T.copy()}), r"l0/W has shape \(2, 256\).*\(256, 2\)"),
-    (lambda a: a.update({"l1/b": a["l1/b"][:, None]}), r"l1/b has shape \(256, 1\)"),
-    (lambda a: a.update({"l4/W": a["l4/W"][:1]}), r"l4/W has shape \(1, 256\)"),
-    (lambda a: a.update({"l2/b": a["l2/b"].astype("f8")}), "l2/b has .* type float64, expected"),
-    (lambda a: a.update({"l2/b": a["l2/b"].astype(">f4")}), "l2/b has .* type >f4, expected"),
-    (lambda a: a.update({"l2/b": a["l2/b"] * np.float32("nan")}), "l2/b holds NaN or infinity"),
-    (lambda a: a.update({"l1/W": a["l1/W"] / np.float32(0)}), "l1/W holds NaN or infinity"),
-])
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda a: a.pop("l4/b"), r"missing keys \['l4/b'\], unknown keys \[\]; this is another"),
+        (lambda a: a.update({"l3/W": a.pop("l2/W")}), r"missing .*'l2/W'.* unknown .*'l3/W'"),
+        (lambda a: a.update(extra=np.zeros(1, "f4")), r"unknown keys \['extra'\]"),
+        (lambda a: a.clear(), "missing keys"),
+        (lambda a: a.update({"l0/W": a["l0/W"].T.copy()}), r"l0/W has shape \(2, 256\).*\(256, 2\)"),
+        (lambda a: a.update({"l1/b": a["l1/b"][:, None]}), r"l1/b has shape \(256, 1\)"),
+        (lambda a: a.update({"l4/W": a["l4/W"][:1]}), r"l4/W has shape \(1, 256\)"),
+        (lambda a: a.update({"l2/b": a["l2/b"].astype("f8")}), "l2/b has .* type float64, expected"),
+        (lambda a: a.update({"l2/b": a["l2/b"].astype(">f4")}), "l2/b has .* type >f4, expected"),
+        (lambda a: a.update({"l2/b": a["l2/b"] * np.float32("nan")}), "l2/b holds NaN or infinity"),
+        (lambda a: a.update({"l1/W": a["l1/W"] / np.float32(0)}), "l1/W holds NaN or infinity"),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:divide by zero")
 def test_other_networks_are_refused(place, change, match):
     arrays = arrays_of("G")
@@ -170,6 +173,7 @@ def test_unknown_sets_are_refused(tmp_path):
 
 
 # --- what is loaded ----------------------------------------------------------------------------
+
 
 def compared(pair, folder: Path, dataset: str) -> None:
     """G and D of the pair against NumPy's float64, on 500 latents.
@@ -215,12 +219,14 @@ GOLDEN = {
     "swissroll": {"logit": (0.75666, 0.1842), "K_eff": (0.9678, 0.2979)},
 }
 GOLDEN_POINTS = {  # G(z) and D(G(z)) by the same code
-    "25gaussians": ([[0.00669399, 0.0201163], [1.13085755, 1.02141047],
-                     [-1.44986656, -1.33143032], [-1.32820748, 0.49256125]],
-                    [0.70558459, 0.16871224, 0.23067636, -0.06166994]),
-    "swissroll": ([[0.70885631, -0.12003119], [0.10543489, 0.99378584],
-                   [1.70823086, 0.19851667], [1.25630699, 0.64362775]],
-                  [0.91262418, 0.87346712, 0.96678007, 0.52601775]),
+    "25gaussians": (
+        [[0.00669399, 0.0201163], [1.13085755, 1.02141047], [-1.44986656, -1.33143032], [-1.32820748, 0.49256125]],
+        [0.70558459, 0.16871224, 0.23067636, -0.06166994],
+    ),
+    "swissroll": (
+        [[0.70885631, -0.12003119], [0.10543489, 0.99378584], [1.70823086, 0.19851667], [1.25630699, 0.64362775]],
+        [0.91262418, 0.87346712, 0.96678007, 0.52601775],
+    ),
 }
 
 
@@ -247,9 +253,10 @@ def test_golden_K_eff_and_mean_logit(dataset):
     x = torch.cat([pair.generate(part) for part in z.split(2_000)])
     d = torch.cat([pair.logit(part) for part in x.split(2_000)])
     slopes = (d[::2] - d[1::2]).abs() / (x[::2] - x[1::2]).norm(dim=1)
-    for found, terms, (golden, sd) in ((slopes.reshape(200, 100).amax(1), 200,
-                                        GOLDEN[dataset]["K_eff"]),
-                                       (d, 40_000, GOLDEN[dataset]["logit"])):
+    for found, terms, (golden, sd) in (
+        (slopes.reshape(200, 100).amax(1), 200, GOLDEN[dataset]["K_eff"]),
+        (d, 40_000, GOLDEN[dataset]["logit"]),
+    ):
         error = sd * (1 / terms + 1 / (10 * terms)) ** 0.5
         assert float(found.double().mean()) == pytest.approx(golden, abs=5 * error)
         # the spread too: a fifth of K_eff at 100 pairs

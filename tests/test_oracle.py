@@ -63,8 +63,9 @@ def test_boxes_hold_as_many_samples_as_the_density_says(name):
 
     def pvalue(points):
         counts = np.histogram2d(*points.T, bins=(edges, edges))[0]
-        counts, expected = (np.append(share[large], 1 - share[large].sum()) * len(points)
-                            for share in (counts / len(points), masses))
+        counts, expected = (
+            np.append(share[large], 1 - share[large].sum()) * len(points) for share in (counts / len(points), masses)
+        )
         return stats.chisquare(counts, expected).pvalue
 
     assert large.sum() > 400
@@ -74,8 +75,7 @@ def test_boxes_hold_as_many_samples_as_the_density_says(name):
 def test_wider_modes_have_the_published_noise():
     """The mean log density of a sample is largest under the density that it comes from."""
     points = toy("25gaussians", numpy_rng(0, "oracle"), noise="paper", size=10_000).points
-    fits = {std: float(gaussians_log_density(points, std / 2.828).mean())
-            for std in (0.05, 0.09, 0.1, 0.11, 0.2)}
+    fits = {std: float(gaussians_log_density(points, std / 2.828).mean()) for std in (0.05, 0.09, 0.1, 0.11, 0.2)}
     assert max(fits, key=fits.get) == 0.1
 
 
@@ -85,8 +85,7 @@ def test_wider_modes_have_the_published_noise():
 def test_mixture_is_the_mean_of_25_normals():
     x = normal_points(50).clamp(-1.6, 1.6)
     axis = np.arange(-4, 5, 2) / 2.828
-    logs = [stats.multivariate_normal((a, b), (0.05 / 2.828) ** 2).logpdf(x.numpy())
-            for a in axis for b in axis]
+    logs = [stats.multivariate_normal((a, b), (0.05 / 2.828) ** 2).logpdf(x.numpy()) for a in axis for b in axis]
     expected = torch.from_numpy(logsumexp(logs, axis=0) - math.log(25))
     # the centres are kept in float32, off by 4e-8, and slopes reach 1,000
     torch.testing.assert_close(gaussians_log_density(x), expected, rtol=0, atol=1e-4)
@@ -112,10 +111,8 @@ def test_swissroll_is_the_integral_along_the_spiral():
     for x in near_the_spiral(12, far=3 * std):
         grid = np.linspace(1.5 * math.pi, 4.5 * math.pi, 2001)
         peak = grid[np.argmax([density(t, x.numpy()) for t in grid])]
-        total = integrate.quad(density, grid[0], grid[-1], args=(x.numpy(),), points=[peak],
-                               epsrel=1e-10, limit=400)[0]
-        assert float(swissroll_log_density(x[None])) == pytest.approx(
-            math.log(total / (3 * math.pi)), abs=1e-8)
+        total = integrate.quad(density, grid[0], grid[-1], args=(x.numpy(),), points=[peak], epsrel=1e-10, limit=400)[0]
+        assert float(swissroll_log_density(x[None])) == pytest.approx(math.log(total / (3 * math.pi)), abs=1e-8)
 
 
 @pytest.mark.parametrize(("far", "error"), [(5, 1e-9), (10, 1e-6), (30, 0.1)])
@@ -129,9 +126,12 @@ def test_twice_the_quadrature_changes_no_more_than_stated(far, error):
 def test_kernel_density_equals_scikit_learn(bandwidth):
     points, x = normal_points(500), normal_points(70, seed=1)
     known = KernelDensity(bandwidth=bandwidth, kernel="gaussian").fit(points.numpy())
-    torch.testing.assert_close(kernel_log_density(x, points, bandwidth),
-                               torch.from_numpy(known.score_samples(x.numpy())),
-                               rtol=1e-12, atol=1e-9)
+    torch.testing.assert_close(
+        kernel_log_density(x, points, bandwidth),
+        torch.from_numpy(known.score_samples(x.numpy())),
+        rtol=1e-12,
+        atol=1e-9,
+    )
 
 
 def test_kernel_density_far_from_every_point():
@@ -140,15 +140,19 @@ def test_kernel_density_far_from_every_point():
     squares = ((x[:, None] - points) / 0.003).square().sum(2).numpy()
     expected = logsumexp(-squares / 2, axis=1) - math.log(500 * 2 * math.pi * 0.003**2)
     assert expected.max() < -1000
-    torch.testing.assert_close(kernel_log_density(x, points, 0.003), torch.from_numpy(expected),
-                               rtol=1e-12, atol=0)
+    torch.testing.assert_close(kernel_log_density(x, points, 0.003), torch.from_numpy(expected), rtol=1e-12, atol=0)
 
 
-DENSITIES = pytest.mark.parametrize("log_density", [
-    lambda x: gaussians_log_density(x, 0.3), swissroll_log_density,
-    lambda x: kernel_log_density(x, normal_points(40), 0.3),
-    lambda x: gaussians_log_density(x) - kernel_log_density(x, normal_points(40), 0.1),
-], ids=["gaussians", "swissroll", "kernel", "ratio"])
+DENSITIES = pytest.mark.parametrize(
+    "log_density",
+    [
+        lambda x: gaussians_log_density(x, 0.3),
+        swissroll_log_density,
+        lambda x: kernel_log_density(x, normal_points(40), 0.3),
+        lambda x: gaussians_log_density(x) - kernel_log_density(x, normal_points(40), 0.1),
+    ],
+    ids=["gaussians", "swissroll", "kernel", "ratio"],
+)
 
 
 @DENSITIES
@@ -203,8 +207,7 @@ def test_ratio_of_known_normals():
         away = ((x - mean) / std).square().sum(1)
         return -away / 2 - math.log(2 * math.pi * std**2)
 
-    pair = ratio_pair(Pair(lambda z: z, lambda x: x.sum(1), Normal(2)), real, generator(0, "G"),
-                      width=width)
+    pair = ratio_pair(Pair(lambda z: z, lambda x: x.sum(1), Normal(2)), real, generator(0, "G"), width=width)
     x = pair.generate(pair.prior.sample(2000, generator(1, "G")))
     law = stats.multivariate_normal((0, 0), 1 + width**2)
     p_G = torch.from_numpy(law.pdf(x.numpy()))
@@ -216,8 +219,7 @@ def test_ratio_of_known_normals():
 
 def test_ratio_pair_belongs_to_the_blurred_generator_and_repeats_with_its_seed():
     start = Pair(lambda z: 2 * z, lambda x: x.sum(1), Uniform(2))
-    first, again = (ratio_pair(start, swissroll_log_density, generator(3, "G"), points=200)
-                    for _ in range(2))
+    first, again = (ratio_pair(start, swissroll_log_density, generator(3, "G"), points=200) for _ in range(2))
     x = normal_points(10).float()
     assert torch.equal(first.logit(x), again.logit(x))
     assert torch.equal(first.discriminator.points, 2 * start.prior.sample(200, generator(3, "G")))
@@ -230,29 +232,34 @@ def test_ratio_pair_belongs_to_the_blurred_generator_and_repeats_with_its_seed()
 # Failures
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda x: gaussians_log_density(x[:, :1]), "x: expected width 2, found shape .60, 1."),
-    (lambda x: gaussians_log_density(x, 0.0), "std: expected a finite number > 0, found 0.0"),
-    (lambda x: swissroll_log_density(x / 0), "x: found NaN or infinity in 60 of 60 rows"),
-    (lambda x: swissroll_log_density(x, panels=0), "panels: expected an integer >= 1, found 0"),
-    (lambda x: kernel_log_density(x, x[:0], 0.1), "points: found an empty batch"),
-    (lambda x: kernel_log_density(x, x, -1.0), "bandwidth: expected a finite number > 0"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: gaussians_log_density(x[:, :1]), "x: expected width 2, found shape .60, 1."),
+        (lambda x: gaussians_log_density(x, 0.0), "std: expected a finite number > 0, found 0.0"),
+        (lambda x: swissroll_log_density(x / 0), "x: found NaN or infinity in 60 of 60 rows"),
+        (lambda x: swissroll_log_density(x, panels=0), "panels: expected an integer >= 1, found 0"),
+        (lambda x: kernel_log_density(x, x[:0], 0.1), "points: found an empty batch"),
+        (lambda x: kernel_log_density(x, x, -1.0), "bandwidth: expected a finite number > 0"),
+    ],
+)
 def test_wrong_arguments_are_named(call, message):
     with pytest.raises(BadInput, match=message):
         call(normal_points(60))
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"points": 0}, "points: expected an integer >= 1, found 0"),
-    ({"width": math.inf}, "width: expected a finite number > 0, found inf"),
-    ({"prior": None}, "prior: cannot add latents to NoneType"),
-    ({"G": lambda z: z[:, :1]}, "generator: expected width 2, found shape .200, 1."),
-    ({"G": lambda z: z.expand(len(z), 2) * math.nan}, "generator: found NaN or infinity in 200"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"points": 0}, "points: expected an integer >= 1, found 0"),
+        ({"width": math.inf}, "width: expected a finite number > 0, found inf"),
+        ({"prior": None}, "prior: cannot add latents to NoneType"),
+        ({"G": lambda z: z[:, :1]}, "generator: expected width 2, found shape .200, 1."),
+        ({"G": lambda z: z.expand(len(z), 2) * math.nan}, "generator: found NaN or infinity in 200"),
+    ],
+)
 def test_a_pair_without_an_oracle_is_named(options, message):
     settings = {"points": 200} | options
-    pair = Pair(settings.pop("G", lambda z: z), lambda x: x.sum(1),
-                settings.pop("prior", Normal(2)))
+    pair = Pair(settings.pop("G", lambda z: z), lambda x: x.sum(1), settings.pop("prior", Normal(2)))
     with pytest.raises(BadInput, match=message):
         ratio_pair(pair, swissroll_log_density, generator(0, "G"), **settings)

@@ -17,8 +17,7 @@ ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
 PROSE = sorted(BOOK.glob("*.md"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
-CITED = (1, 2, 5, 6, 7, 8, 11, 12, 14, 16, 18, 19, 20, 21, 22, 23, 25, 26, 33, 51, 52, 54, 55,
-         56)
+CITED = (1, 2, 5, 6, 7, 8, 11, 12, 14, 16, 18, 19, 20, 21, 22, 23, 25, 26, 33, 51, 52, 54, 55, 56)
 
 
 def text(path: Path) -> str:
@@ -26,8 +25,7 @@ def text(path: Path) -> str:
 
 
 def equations() -> set[str]:
-    return {label for page in PROSE
-            for label in re.findall(r"^\$\$ \((eq-S?\d+)\)$", text(page), re.MULTILINE)}
+    return {label for page in PROSE for label in re.findall(r"^\$\$ \((eq-S?\d+)\)$", text(page), re.MULTILINE)}
 
 
 def labels() -> set[str]:
@@ -45,9 +43,14 @@ def output_of(page: str, folder: Path) -> str:
     assert len(blocks) >= 4
     script = folder / "page.py"
     script.write_text("\n".join(blocks), encoding="utf-8")
-    run = subprocess.run([sys.executable, "-W", "error", str(script)], capture_output=True,
-                         env=os.environ | {"DOTLIB_ARTIFACTS": str(folder / "artifacts")},
-                         text=True, cwd=ROOT, check=False)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", str(script)],
+        capture_output=True,
+        env=os.environ | {"DOTLIB_ARTIFACTS": str(folder / "artifacts")},
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -89,15 +92,15 @@ def test_references_have_a_target(path):
     for target in re.findall(r"\]\(#([\w-]+)\)", page):
         assert target in known, f"{path.name}: no label {target}"
     documents = yaml.safe_load(text(ROOT / "_toc.yml"))
-    pages = {documents["root"]} | {chapter["file"] for part in documents["parts"]
-                                   for chapter in part["chapters"]}
+    pages = {documents["root"]} | {chapter["file"] for part in documents["parts"] for chapter in part["chapters"]}
     for target in re.findall(r"\{doc\}`(?:[^`<]*<)?/([\w/-]+)>?`", page):
         assert target in pages, f"{path.name}: no page {target}"
 
 
 def test_labels_are_unique():
-    found = [label for path in (*PROSE, *NOTEBOOKS)
-             for label in re.findall(r"^\(([\w-]+)\)=$", text(path), re.MULTILINE)]
+    found = [
+        label for path in (*PROSE, *NOTEBOOKS) for label in re.findall(r"^\(([\w-]+)\)=$", text(path), re.MULTILINE)
+    ]
     assert sorted(found) == sorted(set(found))
 
 

@@ -49,16 +49,19 @@ def test_rowwise_takes_one_row():
     assert rowwise(torch.ones(1), 1).shape == rowwise(torch.ones(1, 1), 1).shape == (1,)
 
 
-@pytest.mark.parametrize(("out", "message"), [
-    ((torch.ones(3), torch.ones(3)), "discriminator: returned a tuple; return only the logits"),
-    (None, "returned a NoneType"),
-    ([1.0, 2.0, 3.0], "returned a list"),
-    (torch.ones(3, 2), r"returned shape \(3, 2\) for 3 rows; .*\(3,\) or \(3, 1\)"),
-    (torch.ones(1, 3), r"returned shape \(1, 3\) for 3 rows"),
-    (torch.ones(()), r"returned shape \(\) for 3 rows"),
-    (torch.ones(3, 1, 1), r"returned shape \(3, 1, 1\)"),
-    (torch.ones(4), r"returned shape \(4,\) for 3 rows"),
-])
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ((torch.ones(3), torch.ones(3)), "discriminator: returned a tuple; return only the logits"),
+        (None, "returned a NoneType"),
+        ([1.0, 2.0, 3.0], "returned a list"),
+        (torch.ones(3, 2), r"returned shape \(3, 2\) for 3 rows; .*\(3,\) or \(3, 1\)"),
+        (torch.ones(1, 3), r"returned shape \(1, 3\) for 3 rows"),
+        (torch.ones(()), r"returned shape \(\) for 3 rows"),
+        (torch.ones(3, 1, 1), r"returned shape \(3, 1, 1\)"),
+        (torch.ones(4), r"returned shape \(4,\) for 3 rows"),
+    ],
+)
 def test_other_outputs_are_refused(out, message):
     pair = Pair(lambda z: z, lambda x: out, Uniform(2))
     with pytest.raises(BadInput, match=message) as caught:

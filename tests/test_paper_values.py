@@ -11,10 +11,27 @@ import yaml
 
 PATH = Path(__file__).parent.parent / "book" / "paper_values.yml"
 KEYS = {"id", "printed", "value", "sd", "sd_over", "unit", "place"}
-UNITS = {"squared data units", "logits per data distance", "logits per latent distance",
-         "inception score", "squared feature units", "seconds per 30 updates"}
-COUNTS = {"fig2": 1, "fig3": 8, "tab1": 52, "tab2": 12, "tab3": 32, "b2": 77, "fig9": 7,
-          "fig10": 1, "fig11": 1, "tab7": 40, "b3": 4}
+UNITS = {
+    "squared data units",
+    "logits per data distance",
+    "logits per latent distance",
+    "inception score",
+    "squared feature units",
+    "seconds per 30 updates",
+}
+COUNTS = {
+    "fig2": 1,
+    "fig3": 8,
+    "tab1": 52,
+    "tab2": 12,
+    "tab3": 32,
+    "b2": 77,
+    "fig9": 7,
+    "fig10": 1,
+    "fig11": 1,
+    "tab7": 40,
+    "b3": 4,
+}
 NETWORKS = ("wgan-gp", "sngan-ns", "sngan-hi", "sagan-ns", "sagan-hi")
 
 

@@ -12,8 +12,7 @@ POINTS = np.random.default_rng(0).normal(size=(40, 2))
 
 
 def test_panels_draw_each_set_once_on_equal_axes():
-    figure = plots.panels({"real": POINTS, "g": POINTS + 1, "dot": POINTS, "naive": POINTS},
-                          limits=(-3, 3))
+    figure = plots.panels({"real": POINTS, "g": POINTS + 1, "dot": POINTS, "naive": POINTS}, limits=(-3, 3))
     assert [axis.get_title() for axis in figure.axes] == ["training samples", "G", "DOT", "naive"]
     drawn = figure.axes[1].collections[0].get_offsets()
     assert np.allclose(drawn, POINTS + 1, atol=1e-12) is True
@@ -22,8 +21,10 @@ def test_panels_draw_each_set_once_on_equal_axes():
 
 
 def test_particles_make_an_animation_with_all_frames_and_a_pause():
-    paths = {"dot": np.stack([POINTS * s for s in (1.0, 0.9, 0.8)]),
-             "naive": np.stack([POINTS * s for s in (1.0, 0.5, 0.1)])}
+    paths = {
+        "dot": np.stack([POINTS * s for s in (1.0, 0.9, 0.8)]),
+        "naive": np.stack([POINTS * s for s in (1.0, 0.5, 0.1)]),
+    }
     gif = plots.particles(paths, (0, 5, 10), POINTS, limits=(-3, 3), frame_ms=100)
     with Image.open(io.BytesIO(gif)) as image:
         assert image.format == "GIF"
@@ -38,8 +39,15 @@ def test_particles_make_an_animation_with_all_frames_and_a_pause():
 def test_intervals_and_curves_show_their_names():
     figure = plots.intervals({"one": (-1, 0, 1), "two": (1, 2, 3)}, unit="EMD", reference=0)
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["one", "two"]
-    figure = plots.curves([1, 10], {"a": np.array([1, 2])}, bands={"a": np.array([0.1, 0.1])},
-                          xlabel="pairs", ylabel="K", log_x=True, marks={"paper": 1.5})
+    figure = plots.curves(
+        [1, 10],
+        {"a": np.array([1, 2])},
+        bands={"a": np.array([0.1, 0.1])},
+        xlabel="pairs",
+        ylabel="K",
+        log_x=True,
+        marks={"paper": 1.5},
+    )
     assert figure.axes[0].get_xscale() == "log"
     assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["a"]
 

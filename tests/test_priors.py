@@ -13,8 +13,7 @@ from dotlib.priors import Normal, Uniform
 from dotlib.seeding import generator
 
 
-@pytest.mark.parametrize(("prior", "law"), [(Uniform(3), stats.uniform(-1, 2)),
-                                            (Normal(3), stats.norm())])
+@pytest.mark.parametrize(("prior", "law"), [(Uniform(3), stats.uniform(-1, 2)), (Normal(3), stats.norm())])
 def test_samples_have_their_law_in_every_coordinate(prior, law):
     z = prior.sample(20_000, generator(0, "z"))
     assert z.shape == (20_000, 3) and z.dtype == torch.float32

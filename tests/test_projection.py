@@ -177,8 +177,11 @@ def test_shapes_and_channels_of_each_block():
 def test_first_weights_fill_the_glorot_interval():
     """Uniform on (-a, a): variance a^2 / 3, kurtosis 9 / 5; sqrt 2 wider in residual branches."""
     G = projection.Generator(bottom=1, width=16, classes=3, rng=generator(0, "G"))
-    for module, gain, fans in ((G.dense, 1, 128 + 256), (G.blocks[1].conv1, 2, 9 * 384),
-                               (G.blocks[1].shortcut, 1, 384)):
+    for module, gain, fans in (
+        (G.dense, 1, 128 + 256),
+        (G.blocks[1].conv1, 2, 9 * 384),
+        (G.blocks[1].shortcut, 1, 384),
+    ):
         w, n = module.weight.detach().double(), module.weight.numel()
         reach = math.sqrt(6 * gain / fans)
         assert 0.99 * reach < float(w.abs().max()) <= reach * (1 + 1e-6)
@@ -197,8 +200,7 @@ def test_weights_follow_the_generator_alone(role):
     assert all(torch.equal(t, again[name]) for name, t in first.items())
     drawn = [name for name in first if name.endswith(("conv1.weight", "original", "_u", "_v"))]
     assert len(drawn) >= 5
-    assert not any(torch.equal(first[name], other[name]) for name in drawn
-                   if first[name].numel() > 1)
+    assert not any(torch.equal(first[name], other[name]) for name in drawn if first[name].numel() > 1)
 
 
 def test_every_layer_of_D_is_normalised_and_none_of_G():
@@ -250,8 +252,7 @@ def test_binding_commutes_with_freezing_and_rows_are_alone():
     alone = [Pair(*at_class(frozen(G), frozen(D), int(one)), priors.Normal(6)) for one in y]
     together = bound.latent_logit(z)
     for row, pair in enumerate(alone):
-        assert torch.allclose(pair.latent_logit(z[row:row + 1]), together[row:row + 1],
-                              rtol=1e-10, atol=1e-12)
+        assert torch.allclose(pair.latent_logit(z[row : row + 1]), together[row : row + 1], rtol=1e-10, atol=1e-12)
     moved = transport.latent_dot(bound, z, 1.0, steps=3).final
     first = transport.latent_dot(alone[0], z[:1], 1.0, steps=3).final
     assert torch.allclose(moved[:1], first, rtol=1e-9, atol=1e-12)
@@ -259,8 +260,7 @@ def test_binding_commutes_with_freezing_and_rows_are_alone():
 
 
 def test_a_bound_network_is_in_the_mode_of_the_network_and_touches_none():
-    G, D = (getattr(projection, role)(**TINY, rng=generator(0, role)) for role in
-            ("Generator", "Discriminator"))
+    G, D = (getattr(projection, role)(**TINY, rng=generator(0, role)) for role in ("Generator", "Discriminator"))
     G.eval()
     g, d = at_class(G, D, 1)
     assert isinstance(g, AtClass) and g.network is G and not g.training and d.training
@@ -272,10 +272,12 @@ def test_a_bound_network_is_in_the_mode_of_the_network_and_touches_none():
 def test_classes_are_refused_by_name():
     G, D = small("Generator"), small("Discriminator")
     z = noise(2, 6)
-    for y, message in ((labels(0, 5), "y: found classes 0 to 5; they are numbered from 0 to 4"),
-                       (labels(-1, 0), "y: found classes -1 to 0"),
-                       (labels(0), r"y: expected 2 integers, found shape \(1,\)"),
-                       (labels(0.0, 1.0), "y: expected 2 integers, .* of torch.float32")):
+    for y, message in (
+        (labels(0, 5), "y: found classes 0 to 5; they are numbered from 0 to 4"),
+        (labels(-1, 0), "y: found classes -1 to 0"),
+        (labels(0), r"y: expected 2 integers, found shape \(1,\)"),
+        (labels(0.0, 1.0), "y: expected 2 integers, .* of torch.float32"),
+    ):
         with pytest.raises(BadInput, match=message):
             G(z, y)
     for y in (5, -1, 2.5, True, labels(0, 7), torch.zeros(0, dtype=torch.int64), labels([0], [1])):

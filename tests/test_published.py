@@ -14,30 +14,40 @@ from dotlib.published import NOT_REPRODUCED, NOT_RESOLVED, REPRODUCED, SAME_SIGN
 TEN = Published("x", 10.0, 0.5, "", "Table 0")
 
 
-@pytest.mark.parametrize(("here", "verdict"), [
-    (10.0, REPRODUCED), (11.0, REPRODUCED), (9.0, REPRODUCED),  # two deviations, inclusive
-    (11.001, NOT_REPRODUCED), (8.999, NOT_REPRODUCED), (-10.0, NOT_REPRODUCED),
-    (0.0, NOT_REPRODUCED),
-])
+@pytest.mark.parametrize(
+    ("here", "verdict"),
+    [
+        (10.0, REPRODUCED),
+        (11.0, REPRODUCED),
+        (9.0, REPRODUCED),  # two deviations, inclusive
+        (11.001, NOT_REPRODUCED),
+        (8.999, NOT_REPRODUCED),
+        (-10.0, NOT_REPRODUCED),
+        (0.0, NOT_REPRODUCED),
+    ],
+)
 def test_a_number(here, verdict):
     assert published.judge(here, TEN, profile="laptop") == verdict
     assert published.judge(here, TEN, profile="paper") == verdict
     assert published.judge(here, TEN, profile="smoke") == SMOKE
 
 
-@pytest.mark.parametrize(("difference", "interval", "verdict"), [
-    (-0.1, (-0.3, -0.1), REPRODUCED),
-    (-0.1, (-0.3, 0.1), SAME_SIGN),
-    (-0.1, (-0.1, 0.3), NOT_REPRODUCED),
-    (-0.1, (0.1, 0.3), NOT_REPRODUCED),
-    (0.1, (0.1, 0.3), REPRODUCED),
-    (0.1, (-0.1, 0.3), SAME_SIGN),
-    (0.1, (-0.3, 0.1), NOT_REPRODUCED),
-    (0.1, (-0.3, -0.1), NOT_REPRODUCED),
-    (0.1, (-0.2, 0.2), NOT_REPRODUCED),  # the middle is on neither side
-    (0.1, (0.0, 0.2), SAME_SIGN),  # it holds 0
-    (0.1, (0.3, 0.1), REPRODUCED),  # the order of the ends does not matter
-])
+@pytest.mark.parametrize(
+    ("difference", "interval", "verdict"),
+    [
+        (-0.1, (-0.3, -0.1), REPRODUCED),
+        (-0.1, (-0.3, 0.1), SAME_SIGN),
+        (-0.1, (-0.1, 0.3), NOT_REPRODUCED),
+        (-0.1, (0.1, 0.3), NOT_REPRODUCED),
+        (0.1, (0.1, 0.3), REPRODUCED),
+        (0.1, (-0.1, 0.3), SAME_SIGN),
+        (0.1, (-0.3, 0.1), NOT_REPRODUCED),
+        (0.1, (-0.3, -0.1), NOT_REPRODUCED),
+        (0.1, (-0.2, 0.2), NOT_REPRODUCED),  # the middle is on neither side
+        (0.1, (0.0, 0.2), SAME_SIGN),  # it holds 0
+        (0.1, (0.3, 0.1), REPRODUCED),  # the order of the ends does not matter
+    ],
+)
 def test_a_comparison(difference, interval, verdict):
     assert published.judge_sign(difference, interval, profile="laptop") == verdict
     assert published.judge_sign(difference, interval, profile="smoke") == SMOKE
@@ -53,8 +63,7 @@ def test_a_difference_that_the_print_does_not_resolve_has_no_verdict():
     far, near = number(1.0, 0.3), number(1.08, 0.4)  # standard error of the difference 0.05
     assert published.judge_comparison(far, near, below, profile="paper") == NOT_RESOLVED
     assert published.judge_comparison(far, number(1.12, 0.4), below, profile="paper") == REPRODUCED
-    assert (published.judge_comparison(number(1.12, 0.4), far, below, profile="paper")
-            == NOT_REPRODUCED)
+    assert published.judge_comparison(number(1.12, 0.4), far, below, profile="paper") == NOT_REPRODUCED
     assert published.judge_comparison(far, near, below, profile="smoke") == SMOKE
     with pytest.raises(BadInput, match="no standard deviation is published"):
         published.judge_comparison(far, number(1.0, None), below, profile="paper")

@@ -40,8 +40,7 @@ def data(n, seed, mean=M):
 
 
 def logits_of(c=1.0, d=0.0, n=N, seen_mean=M):
-    return ratio_checks.read_logits(gaussians(c, d), data(n, 1, seen_mean), data(n, 2), n, n,
-                                    seeded(3))
+    return ratio_checks.read_logits(gaussians(c, d), data(n, 1, seen_mean), data(n, 2), n, n, seeded(3))
 
 
 def exact_error(c, d):
@@ -51,8 +50,11 @@ def exact_error(c, d):
     for low, high in zip(np.clip(edges[:-1], -9, 9), np.clip(edges[1:], -9, 9), strict=True):
         data_share = stats.norm.cdf(high, M) - stats.norm.cdf(low, M)
         promised, _ = integrate.quad(
-            lambda x: stats.logistic.cdf(c * 2 * M * x + d)
-            * (stats.norm.pdf(x, M) + stats.norm.pdf(x, -M)), low, high, limit=200)
+            lambda x: stats.logistic.cdf(c * 2 * M * x + d) * (stats.norm.pdf(x, M) + stats.norm.pdf(x, -M)),
+            low,
+            high,
+            limit=200,
+        )
         total += abs(data_share - promised) / 2
     return total
 
@@ -95,8 +97,7 @@ def test_the_checks_tell_a_calibrated_discriminator_from_one_that_is_not():
     exceeded = {1.0: 0, 2.0: 0}
     for c in exceeded:
         for trial in range(100):
-            real, fake = (c * 2 * M * x[:, 0].double() for x in (
-                data(500, 2 * trial), data(500, 2 * trial + 1, -M)))
+            real, fake = (c * 2 * M * x[:, 0].double() for x in (data(500, 2 * trial), data(500, 2 * trial + 1, -M)))
             error = calibration.expected_calibration_error(calibration.reliability(real, fake))
             exceeded[c] += error > ratio_checks.chance_error(torch.cat([real, fake]), seeded(trial))
     assert exceeded[1.0] <= 5 + 3 * math.sqrt(5) and exceeded[2.0] >= 95
@@ -123,8 +124,7 @@ def test_ranks_are_those_of_all_pairs_and_no_increasing_map_changes_them(seen, h
     for values, share in ((seen, found.seen), (held_out, found.held_out)):
         above = [(x > y) + (x == y) / 2 for x in values for y in fake]
         assert share == pytest.approx(sum(above) / len(above))
-    cubed = Logits(logits.fit_real, logits.fit_fake, {k: x**3 for k, x in real.items()},
-                   logits.fake**3)
+    cubed = Logits(logits.fit_real, logits.fit_fake, {k: x**3 for k, x in real.items()}, logits.fake**3)
     assert ratio_checks.ranking(cubed) == found
 
 
@@ -132,8 +132,7 @@ def test_the_interval_of_ranks_covers_equality_19_times_in_20():
     covered = 0
     for trial in range(200):
         real = {kind: data(200, 10 * trial + i)[:, 0] for i, kind in enumerate(REALS)}
-        found = ratio_checks.ranking(Logits(real["seen"], real["seen"], real,
-                                            data(200, 10 * trial + 5, -M)[:, 0]))
+        found = ratio_checks.ranking(Logits(real["seen"], real["seen"], real, data(200, 10 * trial + 5, -M)[:, 0]))
         covered += found.interval[0] <= 0 <= found.interval[1]
     assert abs(covered - 190) <= 4 * math.sqrt(200 * 0.95 * 0.05)
 
@@ -143,10 +142,17 @@ def test_nothing_that_is_fit_on_is_judged_but_the_data_called_seen():
     pair = Metered.of(gaussians())
     seen, held_out = data(300, 1), data(120, 2)
     logits = ratio_checks.read_logits(pair, seen, held_out, 250, 200, seeded(3))
-    assert [len(x) for x in (logits.fit_real, logits.fit_fake, logits.fake,
-                             *logits.real.values())] == [300, 250, 120, 120, 120]
-    fit, judged = ({x for group in groups for x in group.tolist()} for groups in (
-        (logits.fit_real, logits.fit_fake), (logits.real["held out"], logits.fake)))
+    assert [len(x) for x in (logits.fit_real, logits.fit_fake, logits.fake, *logits.real.values())] == [
+        300,
+        250,
+        120,
+        120,
+        120,
+    ]
+    fit, judged = (
+        {x for group in groups for x in group.tolist()}
+        for groups in ((logits.fit_real, logits.fit_fake), (logits.real["held out"], logits.fake))
+    )
     assert len(fit) == 550 and len(judged) == 240 and not fit & judged
     assert torch.equal(logits.real["seen"], logits.fit_real[:120])
     torch.testing.assert_close(logits.real["held out"], held_out[:, 0].double() * 2 * M)
@@ -183,12 +189,15 @@ def test_only_typed_errors_are_taken_for_refusals():
         ratio_checks.attempt(lambda: 1 / 0)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ((data(1, 0), data(9, 1), 5, 5), "^n: rows of each kind: expected an integer >= 2, found 1"),
-    ((data(9, 0), data(9, 1), 0, 5), "^fakes: expected an integer >= 1"),
-    ((data(9, 0), data(9, 1)[:0], 5, 5), "^held_out: found an empty batch"),
-    ((data(9, 0) * math.nan, data(9, 1), 5, 5), "^seen: found NaN"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((data(1, 0), data(9, 1), 5, 5), "^n: rows of each kind: expected an integer >= 2, found 1"),
+        ((data(9, 0), data(9, 1), 0, 5), "^fakes: expected an integer >= 1"),
+        ((data(9, 0), data(9, 1)[:0], 5, 5), "^held_out: found an empty batch"),
+        ((data(9, 0) * math.nan, data(9, 1), 5, 5), "^seen: found NaN"),
+    ],
+)
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(BadInput, match=message):
         ratio_checks.read_logits(gaussians(), *arguments, seeded())

@@ -23,9 +23,14 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def started(profile: str = "laptop", **parameters) -> records.Record:
-    return records.start("fig9", profile=profile, dataset="toy", seed=3,
-                         parameters=parameters or {"steps": 5, "betas": (0.0, 0.9)},
-                         weights={"G": "ab" * 32})
+    return records.start(
+        "fig9",
+        profile=profile,
+        dataset="toy",
+        seed=3,
+        parameters=parameters or {"steps": 5, "betas": (0.0, 0.9)},
+        weights={"G": "ab" * 32},
+    )
 
 
 def filled(**options) -> records.Record:
@@ -42,6 +47,7 @@ def clean(record: records.Record) -> records.Record:
 
 
 # --- round trip --------------------------------------------------------------------------------
+
 
 def test_written_record_is_read_back_equal():
     record = filled()
@@ -60,7 +66,8 @@ def test_a_record_says_what_made_it():
     made = filled().made
     assert made["weights"] == {"G": "ab" * 32} and made["threads"] >= 1
     assert made["versions"]["torch"] == torch.__version__.split("+")[0] or (
-        made["versions"]["torch"] == torch.__version__)
+        made["versions"]["torch"] == torch.__version__
+    )
     assert set(provenance.PACKAGES) < made["versions"].keys()
     assert isinstance(made["dirty"], bool) and made["commit"] and made["device"]
     record = filled()
@@ -76,6 +83,7 @@ def test_the_file_is_stable_text():
 
 
 # --- finding and keeping -----------------------------------------------------------------------
+
 
 def test_find_prefers_this_build_to_the_kept_record():
     key = {"profile": "laptop", "dataset": "toy", "seed": 3}
@@ -120,8 +128,10 @@ def test_keep_refuses_smoke_and_changed_source():
 
 # --- failures ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, float("-inf")], np.float32(1),
-                                   torch.tensor(1.0), {1.0}, 1j])
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), [1.0, float("-inf")], np.float32(1), torch.tensor(1.0), {1.0}, 1j]
+)
 def test_what_is_not_a_finite_number_is_refused(value):
     record = started()
     with pytest.raises(BadInput, match="^value: x is not finite or not a number") as caught:
@@ -155,8 +165,7 @@ def test_keys_are_checked():
         records.start("x", profile="smoke", dataset="d", seed=-1, parameters={})
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"stem": "x"}', '{"unknown": 1}',
-                                     "\x00", "7"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"stem": "x"}', '{"unknown": 1}', "\x00", "7"])
 def test_broken_files_are_refused(tmp_path, content):
     path = tmp_path / "record.json"
     path.write_text(content)
@@ -177,11 +186,17 @@ def test_missing_unreadable_and_binary_files_are_refused(tmp_path):
 
 # --- provenance --------------------------------------------------------------------------------
 
+
 def test_source_state_follows_git(tmp_path, monkeypatch):
     """In a repository of our own: clean, then with a changed tracked file, then without git."""
+
     def git(*arguments):
-        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
-                       cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
 
     (tmp_path / "dotlib").mkdir()
     (tmp_path / "dotlib" / "provenance.py").write_text("x = 1\n")

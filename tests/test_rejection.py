@@ -72,8 +72,7 @@ def test_mh_equals_a_loop_over_chains_on_the_same_stream():
     start = torch.tensor([0.0, 3.0, -1.0, 0.5, 9.0, -2.0, 0.0], dtype=torch.float64)
     fast_z, fast_logit, moved = rejection.walk(pair, z, start, steps, rng(2))
     stream = rng(2)
-    drawn = [(pair.prior.sample(n, stream), torch.rand(n, dtype=torch.float64, generator=stream))
-             for _ in range(steps)]
+    drawn = [(pair.prior.sample(n, stream), torch.rand(n, dtype=torch.float64, generator=stream)) for _ in range(steps)]
     for chain in range(n):
         at, logit, left = z[chain], float(start[chain]), False
         for candidates, u in drawn:
@@ -95,8 +94,7 @@ def test_chains_from_data_keep_no_real_datum():
     assert drawn.acceptance < 1 / 2  # chains that had not moved were run again
     stuck = torch.full((5,), -50.0, dtype=torch.float64)
     stuck[4] = 50.0
-    lonely = Pair(lambda z: torch.zeros_like(z), lambda x: stuck.float()[x[:, 0].long()],
-                  priors.Uniform(1))
+    lonely = Pair(lambda z: torch.zeros_like(z), lambda x: stuck.float()[x[:, 0].long()], priors.Uniform(1))
     with pytest.raises(NothingAccepted, match="^steps: 3 of 3 chains never left .* 4 x 5"):
         rejection.MHGAN(steps=5, start=real, restart="data", attempts=4).draw(lonely, 3, rng())
     kept = rejection.MHGAN(steps=5, start=real).draw(lonely, 3, rng())
@@ -195,8 +193,7 @@ def test_no_rule_of_the_same_budget_comes_nearer_to_the_data(chances):
     best = (LOG_R - weighted_threshold(budget)).exp().clamp(max=1)
     reached = float((P_G * best).sum())  # less than the budget where it exceeds plain rejection
     for divergence in (kullback_leibler, total_variation, chi_square):
-        assert divergence(P_DATA, P_G * best / reached) <= divergence(
-            P_DATA, P_G * rule / budget) + 1e-9
+        assert divergence(P_DATA, P_G * best / reached) <= divergence(P_DATA, P_G * rule / budget) + 1e-9
 
 
 def kullback_leibler(p, q):
@@ -211,15 +208,13 @@ def test_a_rejection_that_accepts_nothing_ends():
     pair = Pair(lambda z: z, lambda x: 200 * x[:, 0], priors.Normal(1))
     asked = []
     with pytest.raises(NothingAccepted, match="^limit: .* of 50 samples after 512 proposals"):
-        rejection.reject(pair, lambda logits: asked.append(len(logits)) or torch.zeros(len(logits)),
-                         50, rng(), limit=6)
+        rejection.reject(pair, lambda logits: asked.append(len(logits)) or torch.zeros(len(logits)), 50, rng(), limit=6)
     assert sum(asked) == 512
 
 
 def test_networks_are_read_only():
     torch.manual_seed(0)
-    G = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.BatchNorm1d(8),
-                            torch.nn.Linear(8, 2)).eval()
+    G = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 2)).eval()
     D = torch.nn.Linear(2, 1).eval()
     before = {k: v.clone() for k, v in (G.state_dict() | D.state_dict()).items()}
     pair = Pair(G, D, priors.Normal(2))
@@ -229,26 +224,35 @@ def test_networks_are_read_only():
     assert all(torch.equal(before[k], after[k]) for k in before)
 
 
-@pytest.mark.parametrize(("sampler", "message"), [
-    (rejection.OBRS(budget=0.0), "^budget: .*> 0, found 0.0"),
-    (rejection.OBRS(budget=1.5), "^budget: found 1.5; a share"),
-    (rejection.DRS(budget=-1.0), "^budget: "),
-    (rejection.DRS(percentile=101), "^percentile: found 101"),
-    (rejection.DRS(eps=0.0), "^eps: "),
-    (rejection.DRS(burn_in=0), "^burn_in: "),
-    (rejection.DRS(limit=0), "^limit: "),
-    (rejection.MHGAN(steps=0), "^steps: "),
-    (rejection.MHGAN(attempts=0), "^attempts: "),
-    (rejection.MHGAN(restart="none"), "^restart: unknown 'none'"),
-])
+@pytest.mark.parametrize(
+    ("sampler", "message"),
+    [
+        (rejection.OBRS(budget=0.0), "^budget: .*> 0, found 0.0"),
+        (rejection.OBRS(budget=1.5), "^budget: found 1.5; a share"),
+        (rejection.DRS(budget=-1.0), "^budget: "),
+        (rejection.DRS(percentile=101), "^percentile: found 101"),
+        (rejection.DRS(eps=0.0), "^eps: "),
+        (rejection.DRS(burn_in=0), "^burn_in: "),
+        (rejection.DRS(limit=0), "^limit: "),
+        (rejection.MHGAN(steps=0), "^steps: "),
+        (rejection.MHGAN(attempts=0), "^attempts: "),
+        (rejection.MHGAN(restart="none"), "^restart: unknown 'none'"),
+    ],
+)
 def test_wrong_settings_are_named(sampler, message):
     with pytest.raises(BadInput, match=message):
         sampler.draw(five_states(), 10, rng())
 
 
-@pytest.mark.parametrize("sampler", [rejection.OBRS(burn_in=10), rejection.DRS(burn_in=10),
-                                     rejection.MHGAN(steps=2),
-                                     rejection.MHGAN(steps=2, start=torch.zeros(10, 1))])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        rejection.OBRS(burn_in=10),
+        rejection.DRS(burn_in=10),
+        rejection.MHGAN(steps=2),
+        rejection.MHGAN(steps=2, start=torch.zeros(10, 1)),
+    ],
+)
 def test_logits_that_are_not_finite_are_refused(sampler):
     pair = Pair(lambda z: z, lambda x: x[:, 0] / 0, priors.Uniform(1))
     with pytest.raises(BadInput, match="^discriminator: NaN or infinity among 10 logits"):

@@ -27,8 +27,7 @@ def rng():
 
 def tiny(name="cifar10", cls=Pair):
     """A setting's descent on networks of a few weights."""
-    networks = [MLP(2, 4, out, hidden=1, rng=generator(0, str(out))).eval().requires_grad_(False)
-                for out in (2, 1)]
+    networks = [MLP(2, 4, out, hidden=1, rng=generator(0, str(out))).eval().requires_grad_(False) for out in (2, 1)]
     return Subject(name, cls(*networks, priors.Uniform(2)))
 
 
@@ -72,14 +71,14 @@ def wound(clock, name="cifar10"):
 
 # --- the clock ---------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("name", ["swissroll", "cifar10", "imagenet"])
 @pytest.mark.parametrize("updates", [1, 4, 30])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_thirty_updates_last_thirty_one_forwards_and_thirty_backwards(name, updates, batch):
     """Whatever number of updates ran: 31 x 1 + 30 x 0.25 seconds a row."""
     clock = Wound()
-    timing = runtimes.measure(wound(clock, name), batch, rng=rng(), updates=updates, runs=3,
-                              clock=clock)
+    timing = runtimes.measure(wound(clock, name), batch, rng=rng(), updates=updates, runs=3, clock=clock)
     assert timing.seconds == pytest.approx([38.5 * batch] * 3, rel=1e-12)
     assert timing.start == batch and timing.median == 38.5 * batch
     assert timing.backprop == pytest.approx([1.25 * batch] * 3)
@@ -98,8 +97,7 @@ def test_mean_and_sd_are_those_of_the_runs():
     assert timing.median == pytest.approx(77)
     mean = 38.5 * 7 / 3
     assert timing.seconds.mean() == pytest.approx(mean)
-    assert timing.seconds.std(ddof=1) == pytest.approx(
-        math.sqrt(sum((s - mean) ** 2 for s in (38.5, 77, 154)) / 2))
+    assert timing.seconds.std(ddof=1) == pytest.approx(math.sqrt(sum((s - mean) ** 2 for s in (38.5, 77, 154)) / 2))
     assert timing.text == f"{mean:.1f}\u00a0±\u00a0{timing.seconds.std(ddof=1):.1f}"
     assert timing.effort == pytest.approx([38.5] * 3) and timing.ratio == pytest.approx(1)
     assert clock.reads == 3 * 2 * 3  # begin and end of three jobs in three runs
@@ -134,6 +132,7 @@ def test_the_real_clock_runs():
 
 # --- what is timed -----------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(("name", "through_G"), [("swissroll", 0), ("cifar10", 1), ("imagenet", 1)])
 def test_the_transport_runs_the_stated_number_of_updates(name, through_G):
     """Counted by a metered pair: (1 warm + runs) of u updates, of none, and of one backprop."""
@@ -149,11 +148,11 @@ def test_the_transport_runs_the_stated_number_of_updates(name, through_G):
 
 # --- lines, batches, ratios ----------------------------------------------------------------------
 
+
 def test_a_line_is_found_and_its_worst_point_measured():
     """31 forwards and 30 backwards a row, so 38.5 s a sample; a clock's constant is 0."""
     clock = Wound()
-    found = runtimes.line(wound(clock), Plan((1,), 30, 2, (1, 2, 5)), rng=rng(), runs=2,
-                          clock=clock)
+    found = runtimes.line(wound(clock), Plan((1,), 30, 2, (1, 2, 5)), rng=rng(), runs=2, clock=clock)
     assert found.counts.tolist() == [2, 4, 10]
     assert found.slope == pytest.approx(38.5) and found.worst < 1e-12
     assert found.intercept == pytest.approx(0, abs=1e-9)
@@ -171,23 +170,29 @@ def at(batch, seconds):
 def test_the_batch_that_takes_as_long():
     """Seconds 2 b: logarithms are on a line, so every number inside is exact."""
     some = [at(b, [2.0 * b] * 3) for b in (1, 10, 100)]
-    assert [runtimes.batch_reaching(some, s) for s in (2, 14, 60, 200)] == [
-        "1.0", "7.0", "30.0", "100.0"]
+    assert [runtimes.batch_reaching(some, s) for s in (2, 14, 60, 200)] == ["1.0", "7.0", "30.0", "100.0"]
     assert runtimes.batch_reaching(some, 1.9) == "longer at 1 already"
     assert runtimes.batch_reaching(some, 201) == "above 100"
 
 
 def test_ratios_use_the_batches_of_both():
-    timings = {"a": [at(1, [3.0, 5.0, 4.0]), at(7, [1.0] * 3)],
-               "b": [at(1, [2.0] * 3), at(9, [8.0] * 3)]}
+    timings = {"a": [at(1, [3.0, 5.0, 4.0]), at(7, [1.0] * 3)], "b": [at(1, [2.0] * 3), at(9, [8.0] * 3)]}
     assert runtimes.ratios(timings, "a", "b") == {1: 2.0}
 
 
 # --- verdicts and records ----------------------------------------------------------------------
 
-@pytest.mark.parametrize(("ratio", "verdict"), [
-    (1.0, published.REPRODUCED), (1.25, published.REPRODUCED), (0.8, published.REPRODUCED),
-    (1.26, published.NOT_REPRODUCED), (0.79, published.NOT_REPRODUCED)])
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"),
+    [
+        (1.0, published.REPRODUCED),
+        (1.25, published.REPRODUCED),
+        (0.8, published.REPRODUCED),
+        (1.26, published.NOT_REPRODUCED),
+        (0.79, published.NOT_REPRODUCED),
+    ],
+)
 def test_the_verdict_on_the_backprop(ratio, verdict):
     assert runtimes.judge(ratio, profile="laptop") == verdict
     assert runtimes.judge(ratio, profile="smoke") == published.SMOKE
@@ -211,8 +216,11 @@ def test_the_record_never_judges_seconds(profile):
 
 def test_bad_arguments_are_refused_by_name():
     what = tiny()
-    for options, message in (({"updates": 0}, "updates: .*found 0"), ({"runs": 1}, "runs: .* >= 2"),
-                             ({"runs": 2.5}, "runs: .*found 2.5")):
+    for options, message in (
+        ({"updates": 0}, "updates: .*found 0"),
+        ({"runs": 1}, "runs: .* >= 2"),
+        ({"runs": 2.5}, "runs: .*found 2.5"),
+    ):
         with pytest.raises(BadInput, match=message):
             runtimes.measure(what, 1, rng=rng(), **options)
     with pytest.raises(BadInput, match="runs: .*found 0"):

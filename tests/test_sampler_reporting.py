@@ -16,8 +16,14 @@ from dotlib.sampling import Cost
 
 def point(method, dial, fid, is_mean=(5.0, 5.1, 5.2), acceptance=None):
     n = len(fid)
-    return Point(method, dial, {"fid": list(fid), "is_mean": list(is_mean)},
-                 [Cost(3, 2, 1, 0.5)] * n, [Cost(10, 20, 0, 0.1)] * n, [acceptance] * n)
+    return Point(
+        method,
+        dial,
+        {"fid": list(fid), "is_mean": list(is_mean)},
+        [Cost(3, 2, 1, 0.5)] * n,
+        [Cost(10, 20, 0, 0.1)] * n,
+        [acceptance] * n,
+    )
 
 
 BARE = point("bare", 1, (30.0, 31.0, 32.0))
@@ -37,8 +43,7 @@ def test_a_record_holds_scores_differences_and_costs():
     difference = np.array([-5.0, -4.5, -5.0])
     assert kept["dot20_minus_bare_fid"] == pytest.approx(difference.mean())
     half = stats.t.ppf(0.975, 2) * difference.std(ddof=1) / np.sqrt(3)
-    assert kept.interval("dot20_minus_bare_fid") == pytest.approx(
-        (difference.mean() - half, difference.mean() + half))
+    assert kept.interval("dot20_minus_bare_fid") == pytest.approx((difference.mean() - half, difference.mean() + half))
     assert kept["mh-gan500_evaluations"] == 3 + 2 + 2 and kept["dot20_seconds"] == 0.5
     assert kept["mh-gan500_acceptance"] == pytest.approx(0.002)
     assert "dot20_acceptance" not in kept.values and "bare_minus_bare_fid" not in kept.values
@@ -46,8 +51,10 @@ def test_a_record_holds_scores_differences_and_costs():
 
 def test_tables_show_the_points():
     table = sampler_reporting.frontier_table(POINTS, ["fid"])
-    rows = {cells[0]: cells[1:] for cells in
-            ([cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines())}
+    rows = {
+        cells[0]: cells[1:]
+        for cells in ([cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines())
+    }
     assert rows["bare"] == ["7.0", "500.00", "-", "31.00"]
     assert rows["DOT, 20"][3].startswith("26.17 (-4.83 [-5.55, -4.12])")
     assert rows["MH-GAN, 500"][2] == "0.002"
@@ -57,8 +64,7 @@ def test_tables_show_the_points():
 
 def dial(setting, rows, fid):
     """DOT at one setting whose samples cost so many evaluations."""
-    return Point("DOT", setting, {"fid": [fid, fid]}, [Cost(rows, 0, 0, 0.1)] * 2, [Cost()] * 2,
-                 [None] * 2)
+    return Point("DOT", setting, {"fid": [fid, fid]}, [Cost(rows, 0, 0, 0.1)] * 2, [Cost()] * 2, [None] * 2)
 
 
 def test_a_budget_shows_the_largest_setting_that_it_pays_for():
@@ -79,11 +85,10 @@ def test_differences_are_paired_and_signed():
 
 
 def test_contests_share_axes_and_distances_are_logarithmic():
-    points = [Point("bare", 1, {"emd_euclidean": [0.1, 0.2]}, [Cost(1)] * 2, [Cost()] * 2,
-                    [None] * 2)]
-    figure = sampler_plots.frontiers({"D": points, "oracle": points},
-                                     ("evaluations", "emd_euclidean"),
-                                     floor={"emd_euclidean": 0.05})
+    points = [Point("bare", 1, {"emd_euclidean": [0.1, 0.2]}, [Cost(1)] * 2, [Cost()] * 2, [None] * 2)]
+    figure = sampler_plots.frontiers(
+        {"D": points, "oracle": points}, ("evaluations", "emd_euclidean"), floor={"emd_euclidean": 0.05}
+    )
     left, right = figure.axes
     assert [axis.get_title() for axis in figure.axes] == ["D", "oracle"]
     assert left.get_ylim() == right.get_ylim()
@@ -92,13 +97,11 @@ def test_contests_share_axes_and_distances_are_logarithmic():
 
 def test_figures_have_a_line_for_each_method_and_its_intervals():
     new = point("best of", 4, (28.0, 29.0, 30.0))
-    figure = sampler_plots.frontier([*POINTS, new], [("evaluations", "fid"), ("is_mean", "fid")],
-                                    floor={"fid": 3.0})
+    figure = sampler_plots.frontier([*POINTS, new], [("evaluations", "fid"), ("is_mean", "fid")], floor={"fid": 3.0})
     first, second = figure.axes
     assert first.get_xscale() == "log" and second.get_xscale() == "linear"
     assert [c.get_label() for c in first.containers] == ["bare", "DOT", "MH-GAN", "best of"]
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {
-        "bare", "DOT", "MH-GAN", "best of", "real"}
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"bare", "DOT", "MH-GAN", "best of", "real"}
     assert sampler_plots.looks([*POINTS, new])["best of"] not in sampler_plots.LOOKS.values()
     bins = Reliability(*(np.array([0.25, 0.75]) for _ in range(3)), np.array([5, 5]))
     panels = sampler_plots.reliability({f"D {i}": {"as trained": bins} for i in range(4)})

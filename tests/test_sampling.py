@@ -21,8 +21,7 @@ def rng(seed=0):
 
 def networks(prior=None):
     torch.manual_seed(0)
-    G = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.BatchNorm1d(8), torch.nn.Tanh(),
-                            torch.nn.Linear(8, 3))
+    G = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.BatchNorm1d(8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
     D = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Softplus(), torch.nn.Linear(8, 1))
     return Pair(G.eval(), D.eval(), prior or priors.Uniform(2))
 
@@ -50,16 +49,19 @@ def test_a_sampler_of_ten_lines_is_counted():
     assert (drawn.setup.generator, drawn.setup.discriminator, drawn.setup.backward) == (0, 0, 0)
 
 
-@pytest.mark.parametrize(("sampler", "setup", "each"), [
-    (transported.Bare(), (0, 0, 0), (1, 0, 0)),
-    (transported.LatentDOT(steps=7, pairs=20, repeats=3), (120, 120, 0), (9, 8, 7)),
-    (transported.LatentDOT(steps=7, k_eff=2.0), (0, 0, 0), (9, 8, 7)),
-    (transported.TargetDOT(steps=7, pairs=20, repeats=3), (120, 120, 0), (1, 8, 7)),
-    (transported.TargetDOT(steps=0, K_eff=1.0), (0, 0, 0), (1, 1, 0)),
-    (rejection.MHGAN(steps=11), (0, 0, 0), (13, 12, 0)),
-    (rejection.MHGAN(steps=60, start=torch.zeros(17, 3)), (0, 17, 0), (61, 60, 0)),
-    (rejection.OBRS(budget=1.0, burn_in=300), (300, 300, 0), (1, 1, 0)),
-])
+@pytest.mark.parametrize(
+    ("sampler", "setup", "each"),
+    [
+        (transported.Bare(), (0, 0, 0), (1, 0, 0)),
+        (transported.LatentDOT(steps=7, pairs=20, repeats=3), (120, 120, 0), (9, 8, 7)),
+        (transported.LatentDOT(steps=7, k_eff=2.0), (0, 0, 0), (9, 8, 7)),
+        (transported.TargetDOT(steps=7, pairs=20, repeats=3), (120, 120, 0), (1, 8, 7)),
+        (transported.TargetDOT(steps=0, K_eff=1.0), (0, 0, 0), (1, 1, 0)),
+        (rejection.MHGAN(steps=11), (0, 0, 0), (13, 12, 0)),
+        (rejection.MHGAN(steps=60, start=torch.zeros(17, 3)), (0, 17, 0), (61, 60, 0)),
+        (rejection.OBRS(budget=1.0, burn_in=300), (300, 300, 0), (1, 1, 0)),
+    ],
+)
 def test_evaluations_are_those_of_the_algorithm(sampler, setup, each):
     drawn = sampler.draw(networks(), sampling.BLOCK, rng())
     for found, owed in ((drawn.setup, setup), (drawn.cost, each)):
@@ -80,8 +82,12 @@ def test_a_replaced_discriminator_is_counted_once():
 def test_samplers_that_get_one_generator_start_from_the_same_latents():
     pair = networks()
     bare = transported.Bare().draw(pair, 200, rng(3))
-    for still in (transported.LatentDOT(steps=0), transported.TargetDOT(steps=0),
-                  transported.LatentDOT(optimizer=SGD(0.0), steps=2), rejection.OBRS(1.0)):
+    for still in (
+        transported.LatentDOT(steps=0),
+        transported.TargetDOT(steps=0),
+        transported.LatentDOT(optimizer=SGD(0.0), steps=2),
+        rejection.OBRS(1.0),
+    ):
         drawn = still.draw(pair, 200, rng(3))
         assert torch.equal(drawn.latents, bare.latents)
         torch.testing.assert_close(drawn.samples, bare.samples, rtol=0, atol=1e-6)
@@ -95,8 +101,10 @@ def test_transports_raise_d_and_leave_the_networks(cost):
     bare = transported.Bare().draw(pair, 50, rng())
     with torch.no_grad():
         low = pair.logit(bare.samples).mean()
-        for sampler in (transported.LatentDOT(cost=cost, variant="exact", k_eff=0.01),
-                        transported.TargetDOT(cost=cost, K_eff=0.01)):
+        for sampler in (
+            transported.LatentDOT(cost=cost, variant="exact", k_eff=0.01),
+            transported.TargetDOT(cost=cost, K_eff=0.01),
+        ):
             assert pair.logit(sampler.draw(pair, 50, rng()).samples).mean() > low
     assert all(torch.equal(before[k], v) for k, v in pair.generator.state_dict().items())
     assert not any(p.grad is not None for p in pair.discriminator.parameters())

@@ -26,18 +26,26 @@ def trees(text: str) -> str:
 SOURCE = 'def f(x):\n    """Doubles."""\n    return 2 * x\n'
 
 
-@pytest.mark.parametrize("same", [
-    'def f(x):\n    return 2 * x\n',
-    'def f(x):  # a comment\n    """Other words."""\n\n    return 2 * x',
-])
+@pytest.mark.parametrize(
+    "same",
+    [
+        "def f(x):\n    return 2 * x\n",
+        'def f(x):  # a comment\n    """Other words."""\n\n    return 2 * x',
+    ],
+)
 def test_words_and_layout_void_nothing(same):
     assert trees(same) == trees(SOURCE)
 
 
-@pytest.mark.parametrize("other", [
-    'def f(x):\n    """Doubles."""\n    return 3 * x\n', 'def g(x):\n    return 2 * x\n',
-    'def f(x):\n    return x * 2\n', 'def f(x, y=1):\n    return 2 * x\n',
-])
+@pytest.mark.parametrize(
+    "other",
+    [
+        'def f(x):\n    """Doubles."""\n    return 3 * x\n',
+        "def g(x):\n    return 2 * x\n",
+        "def f(x):\n    return x * 2\n",
+        "def f(x, y=1):\n    return 2 * x\n",
+    ],
+)
 def test_a_change_of_code_does(other):
     assert trees(other) != trees(SOURCE)
 
@@ -52,6 +60,7 @@ def test_modules_count_with_what_they_import(monkeypatch):
         def changed(self, *arguments, **options):
             text = read(self, *arguments, **options)
             return text + "\nEXTRA = 1\n" if self.name == name else text
+
         return changed
 
     found = {}

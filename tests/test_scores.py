@@ -38,13 +38,14 @@ def gaussian(mean: torch.Tensor, basis: torch.Tensor, variances: torch.Tensor) -
 
 # --- Fréchet distance: closed forms ------------------------------------------------------------
 
+
 @pytest.mark.parametrize("case", range(50))
 def test_gaussians_with_common_axes_have_a_closed_form(case):
     """Commuting covariances: (S_r S_f)^(1/2) has variances a_i b_i under the root, so that
     FID = |m - m'|^2 + sum_i (sqrt a_i - sqrt b_i)^2. Exact moments, so 1e-8 is rounding alone."""
     d = (1, 2, 3, 10, 64)[case % 5]
     rng = seeded(case)
-    a, b = (torch.rand(2, d, generator=rng, dtype=torch.float64) * 9 + 0.1)
+    a, b = torch.rand(2, d, generator=rng, dtype=torch.float64) * 9 + 0.1
     mean, other = normal(case + 100, 2, d)
     basis = rotation(case + 200, d)
     found = scores.fid(real=gaussian(mean, basis, a), fake=gaussian(other, basis, b))
@@ -79,12 +80,10 @@ def test_idle_features_add_nothing():
     x, y = normal(0, 500, 8), normal(1, 500, 8) * 1.3
     busy = scores.fid(real=Moments.of(x), fake=Moments.of(y))
     idle = torch.zeros(500, 5)
-    found = scores.fid(real=Moments.of(torch.cat([x, idle], 1)),
-                       fake=Moments.of(torch.cat([y, idle], 1)))
+    found = scores.fid(real=Moments.of(torch.cat([x, idle], 1)), fake=Moments.of(torch.cat([y, idle], 1)))
     assert found == pytest.approx(busy, rel=1e-10)
     turn = rotation(3, 13)
-    found = scores.fid(real=Moments.of(torch.cat([x, idle], 1) @ turn),
-                       fake=Moments.of(torch.cat([y, idle], 1) @ turn))
+    found = scores.fid(real=Moments.of(torch.cat([x, idle], 1) @ turn), fake=Moments.of(torch.cat([y, idle], 1) @ turn))
     assert found == pytest.approx(busy, rel=1e-6)  # rounding fills the idle directions: sqrt(1e-16)
 
 
@@ -100,13 +99,16 @@ def test_fid_is_symmetric_and_does_not_see_rotations_or_a_common_shift():
     base = scores.fid(real=Moments.of(x), fake=Moments.of(y))
     turn, shift = rotation(3, 16), 7 * normal(4, 16)
     assert scores.fid(real=Moments.of(y), fake=Moments.of(x)) == pytest.approx(base, rel=1e-10)
-    assert scores.fid(real=Moments.of(x @ turn + shift), fake=Moments.of(y @ turn + shift)
-                      ) == pytest.approx(base, rel=1e-9)
-    assert scores.fid(real=Moments.of(3 * x), fake=Moments.of(3 * y)
-                      ) == pytest.approx(9 * base, rel=1e-10)  # squared feature units
+    assert scores.fid(real=Moments.of(x @ turn + shift), fake=Moments.of(y @ turn + shift)) == pytest.approx(
+        base, rel=1e-9
+    )
+    assert scores.fid(real=Moments.of(3 * x), fake=Moments.of(3 * y)) == pytest.approx(
+        9 * base, rel=1e-10
+    )  # squared feature units
 
 
 # --- Fréchet distance: two libraries -----------------------------------------------------------
+
 
 @pytest.mark.filterwarnings("ignore:The `disp` argument:DeprecationWarning")  # pytorch-fid's
 @pytest.mark.parametrize("case", range(6))
@@ -125,9 +127,13 @@ def test_fid_agrees_with_torch_fidelity_and_pytorch_fid(case):
 
 # --- moments -----------------------------------------------------------------------------------
 
+
 @settings(max_examples=60, deadline=None)
-@given(cuts=st.lists(st.integers(1, 90), min_size=1, max_size=6, unique=True),
-       offset=st.sampled_from([0.0, 1.0, 1e4]), parts=st.integers(1, 3))
+@given(
+    cuts=st.lists(st.integers(1, 90), min_size=1, max_size=6, unique=True),
+    offset=st.sampled_from([0.0, 1.0, 1e4]),
+    parts=st.integers(1, 3),
+)
 def test_moments_do_not_depend_on_the_batches(cuts, offset, parts):
     x = normal(5, 91, 7) + offset
     whole = Moments.of(x)
@@ -150,8 +156,7 @@ def test_single_rows_give_the_same_fid_as_one_batch():
     for row in x:
         rows.add(row[None])
     other = Moments.of(y)
-    assert scores.fid(real=rows, fake=other) == pytest.approx(scores.fid(real=whole, fake=other),
-                                                              rel=1e-10)
+    assert scores.fid(real=rows, fake=other) == pytest.approx(scores.fid(real=whole, fake=other), rel=1e-10)
 
 
 def test_memory_of_moments_does_not_grow():
@@ -165,8 +170,7 @@ def test_memory_of_moments_does_not_grow():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_narrow_types_are_computed_in_float64(dtype):
     x, y = (normal(s, 300, 12).to(dtype) for s in (0, 1))
-    narrow, wide = ({"real": Moments.of(a), "fake": Moments.of(b)}
-                    for a, b in ((x, y), (x.double(), y.double())))
+    narrow, wide = ({"real": Moments.of(a), "fake": Moments.of(b)} for a, b in ((x, y), (x.double(), y.double())))
     assert scores.fid(**narrow) == scores.fid(**wide)
     assert narrow["real"].mean.dtype == torch.float64
     both, exact = {"real": x, "fake": y}, {"real": x.double(), "fake": y.double()}
@@ -189,13 +193,16 @@ def test_a_refused_batch_leaves_the_moments_as_they_were():
 
 # --- FID in 1/N --------------------------------------------------------------------------------
 
+
 def test_fid_infinity_removes_the_bias_of_few_fakes():
     """Same distribution, so the truth is 0, and FID at N is about d (d + 5) / (4 N): d / N from the
     mean and d (d + 1) / (4 N) from the covariance. What the line leaves is of order 1/N^2."""
     d, n = 16, 4_000
     exact = Moments.known(torch.zeros(d), torch.eye(d), 10**6)
-    fitted = [scores.fid_infinity(real=exact, fake=normal(seed, n, d), rng=seeded(seed),
-                                  counts=range(500, n + 1, 500)) for seed in range(8)]
+    fitted = [
+        scores.fid_infinity(real=exact, fake=normal(seed, n, d), rng=seeded(seed), counts=range(500, n + 1, 500))
+        for seed in range(8)
+    ]
     assert all(one.counts == tuple(range(500, n + 1, 500)) for one in fitted)
     assert all(one.fids[0] > 4 * one.fids[-1] > 0 for one in fitted)
     values = np.array([one.value for one in fitted])
@@ -210,13 +217,13 @@ def test_fid_infinity_removes_the_bias_of_few_fakes():
 
 def test_fid_infinity_ends_with_all_rows_and_repeats_with_its_generator():
     real, fake = Moments.of(normal(0, 300, 4)), normal(1, 200, 4)
-    first, second = (scores.fid_infinity(real=real, fake=fake, counts=(50, 100, 200),
-                                         rng=seeded(3)) for _ in range(2))
+    first, second = (scores.fid_infinity(real=real, fake=fake, counts=(50, 100, 200), rng=seeded(3)) for _ in range(2))
     assert first == second
     assert first.fids[2] == pytest.approx(scores.fid(real=real, fake=Moments.of(fake)), rel=1e-10)
 
 
 # --- inception score ---------------------------------------------------------------------------
+
 
 def inception_score(logits: torch.Tensor, splits: int = 10, batch: int | None = None):
     running = InceptionScore(total=len(logits), classes=logits.shape[1], splits=splits)
@@ -279,19 +286,23 @@ def test_inception_score_refuses_other_rows_than_announced():
 
 # --- KID ---------------------------------------------------------------------------------------
 
+
 def test_kid_is_unbiased():
     """Two samples of one distribution: the mean over 200 draws lies within 3 standard errors of 0,
     while the biased estimator would lie far above."""
-    values = np.array([scores.kid(real=normal(2 * s, 60, 8), fake=normal(2 * s + 1, 60, 8),
-                                  rng=seeded(s), subsets=4).mean for s in range(200)])
+    values = np.array(
+        [
+            scores.kid(real=normal(2 * s, 60, 8), fake=normal(2 * s + 1, 60, 8), rng=seeded(s), subsets=4).mean
+            for s in range(200)
+        ]
+    )
     assert abs(values.mean()) < 3 * values.std(ddof=1) / math.sqrt(200)
     assert (values < 0).any()
 
 
 def test_kid_of_one_whole_subset_equals_a_plain_loop():
     x, y = normal(0, 12, 5), normal(1, 12, 5) + 0.5
-    kernel = [[[(float(a @ b) / 5 + 1) ** 3 for b in right] for a in left]
-              for left, right in ((x, x), (y, y), (x, y))]
+    kernel = [[[(float(a @ b) / 5 + 1) ** 3 for b in right] for a in left] for left, right in ((x, x), (y, y), (x, y))]
     within = sum(kernel[s][i][j] for s in (0, 1) for i in range(12) for j in range(12) if i != j)
     across = sum(map(sum, kernel[2]))
     found = scores.kid(real=x, fake=y, rng=seeded(0), subsets=1, subset_size=12)
@@ -306,11 +317,11 @@ def test_kid_sees_a_difference_and_says_its_subsets():
     assert found.mean > 3 * found.sd > 0
     assert found == scores.kid(real=x, fake=y, rng=seeded(0))
     assert found != scores.kid(real=x, fake=y, rng=seeded(1))
-    assert scores.kid(real=normal(2, 3_000, 2), fake=normal(3, 3_000, 2), rng=seeded(0),
-                      subsets=2).subset_size == 1_000
+    assert scores.kid(real=normal(2, 3_000, 2), fake=normal(3, 3_000, 2), rng=seeded(0), subsets=2).subset_size == 1_000
 
 
 # --- neighbourhoods ----------------------------------------------------------------------------
+
 
 def distances(a, b):
     return [[math.dist(p, q) for q in b] for p in a]
@@ -323,14 +334,18 @@ def naive(real, fake, k_near: int, k_dense: int):
     own = {"real": distances(real, real), "fake": distances(fake, fake)}
 
     def radius(side, i, k):
-        return sorted(own[side][i][:i] + own[side][i][i + 1:])[k - 1]
+        return sorted(own[side][i][:i] + own[side][i][i + 1 :])[k - 1]
 
     R, F = range(len(real)), range(len(fake))
     precision = sum(any(between[i][j] <= radius("real", i, k_near) for i in R) for j in F)
     recall = sum(any(between[i][j] <= radius("fake", j, k_near) for j in F) for i in R)
     held = [sum(between[i][j] < radius("real", i, k_dense) for j in F) for i in R]
-    return (precision / len(fake), recall / len(real), sum(held) / (k_dense * len(fake)),
-            sum(h > 0 for h in held) / len(real))
+    return (
+        precision / len(fake),
+        recall / len(real),
+        sum(held) / (k_dense * len(fake)),
+        sum(h > 0 for h in held) / len(real),
+    )
 
 
 @pytest.mark.parametrize("case", range(100))
@@ -380,9 +395,9 @@ def test_far_sets_score_zero_and_neighbourhoods_do_not_see_rotations_or_shifts()
 
 # --- all at once -------------------------------------------------------------------------------
 
+
 def collected(features, logits, reference, *, batch: int, **options) -> scores.Scores:
-    collector = Collector(dim=features.shape[1], classes=logits.shape[1], total=len(features),
-                          **options)
+    collector = Collector(dim=features.shape[1], classes=logits.shape[1], total=len(features), **options)
     for rows, answers in zip(features.split(batch), logits.split(batch), strict=True):
         collector.add(rows, answers)
     return collector.scores(real=reference, rng=seeded(4))
@@ -405,8 +420,7 @@ def test_a_collector_gives_what_the_functions_give():
     assert torch.equal(reference.rows(), reference_of(real, batch=7, kept=200).rows())
     assert len(reference.rows()) == 200
     assert (found.is_mean, found.is_sd) == pytest.approx(inception_score(logits), rel=1e-10)
-    assert found.fid == pytest.approx(scores.fid(real=Moments.of(real), fake=Moments.of(fake)),
-                                      rel=1e-10)
+    assert found.fid == pytest.approx(scores.fid(real=Moments.of(real), fake=Moments.of(fake)), rel=1e-10)
     assert found.kid == kernel.mean and found.kid_subset == kernel.subset_size == 50
     assert (found.precision, found.recall) == (near.precision, near.recall)
     assert (found.density, found.coverage) == (dense.density, dense.coverage)
@@ -429,8 +443,10 @@ def test_scores_survive_json():
 
 # --- failures ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("function", [scores.fid, scores.kid, scores.precision_recall,
-                                      scores.density_coverage, scores.fid_infinity])
+
+@pytest.mark.parametrize(
+    "function", [scores.fid, scores.kid, scores.precision_recall, scores.density_coverage, scores.fid_infinity]
+)
 def test_sides_cannot_be_swapped(function):
     """Everything is keyword-only, so no order of arguments exists."""
     kinds = {p.kind for p in inspect.signature(function).parameters.values()}
@@ -457,22 +473,27 @@ def test_fid_refuses_too_few_rows_and_other_widths():
         Moments.known(torch.zeros(2), torch.tensor([[1.0, 0.5], [0.0, 1.0]]), 9)
 
 
-@pytest.mark.parametrize("function", [
-    lambda real, fake: scores.kid(real=real, fake=fake, rng=seeded(0)),
-    lambda real, fake: scores.precision_recall(real=real, fake=fake),
-    lambda real, fake: scores.density_coverage(real=real, fake=fake),
-    lambda real, fake: scores.fid_infinity(real=Moments.of(real), fake=fake, counts=(5, 9),
-                                           rng=seeded(0)),
-])
-@pytest.mark.parametrize(("change", "match"), [
-    (lambda x: x[0], "expected 2 axes"),
-    (lambda x: x[:, :1, None], "expected 2 axes"),
-    (lambda x: x[:0], "empty batch"),
-    (lambda x: x.long(), "expected floating point"),
-    (lambda x: x.tolist(), "expected a torch tensor"),
-    (lambda x: x.where(x < x.max(), math.nan), "NaN or infinity in 1 of"),
-    (lambda x: x.where(x < x.max(), math.inf), "NaN or infinity in 1 of"),
-])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda real, fake: scores.kid(real=real, fake=fake, rng=seeded(0)),
+        lambda real, fake: scores.precision_recall(real=real, fake=fake),
+        lambda real, fake: scores.density_coverage(real=real, fake=fake),
+        lambda real, fake: scores.fid_infinity(real=Moments.of(real), fake=fake, counts=(5, 9), rng=seeded(0)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda x: x[0], "expected 2 axes"),
+        (lambda x: x[:, :1, None], "expected 2 axes"),
+        (lambda x: x[:0], "empty batch"),
+        (lambda x: x.long(), "expected floating point"),
+        (lambda x: x.tolist(), "expected a torch tensor"),
+        (lambda x: x.where(x < x.max(), math.nan), "NaN or infinity in 1 of"),
+        (lambda x: x.where(x < x.max(), math.inf), "NaN or infinity in 1 of"),
+    ],
+)
 def test_bad_features_are_refused_on_either_side(function, change, match):
     x, y = normal(0, 30, 3), normal(1, 30, 3)
     with pytest.raises(BadInput, match=match):
@@ -485,8 +506,7 @@ def test_bad_features_are_refused_on_either_side(function, change, match):
 
 def test_too_many_neighbours_and_too_large_subsets_are_refused():
     small, large = normal(0, 5, 2), normal(1, 50, 2)
-    for sides, name in (({"real": small, "fake": large}, "real"),
-                        ({"real": large, "fake": small}, "fake")):
+    for sides, name in (({"real": small, "fake": large}, "real"), ({"real": large, "fake": small}, "fake")):
         with pytest.raises(BadInput, match=f"^k: 5 neighbours are more than {name} has beside"):
             scores.precision_recall(k=5, **sides)
     with pytest.raises(BadInput, match="^k: 5 neighbours are more than real has"):
@@ -502,9 +522,12 @@ def test_too_many_neighbours_and_too_large_subsets_are_refused():
 
 def test_fid_infinity_refuses_counts_that_make_no_line():
     real, fake = Moments.of(normal(0, 30, 4)), normal(1, 20, 4)
-    for counts, match in (((10, 21), "counts: 21 exceeds the 20 rows"), ((10,), "two different"),
-                          ((10, 10), "two different"), ((4, 10), "counts: expected an integer >= 5")
-                          ):
+    for counts, match in (
+        ((10, 21), "counts: 21 exceeds the 20 rows"),
+        ((10,), "two different"),
+        ((10, 10), "two different"),
+        ((4, 10), "counts: expected an integer >= 5"),
+    ):
         with pytest.raises(BadInput, match=match):
             scores.fid_infinity(real=real, fake=fake, counts=counts, rng=seeded(0))
 
@@ -515,8 +538,7 @@ def test_a_sorted_file_of_reals_gives_what_a_shuffled_one_gives():
     whole, fake = torch.cat([easy, hard]), torch.cat([normal(2, 250, 8), normal(3, 250, 8) + 1.5])
     fake = fake[torch.randperm(500, generator=seeded(6))]
     orders = {"sorted": whole, "shuffled": whole[torch.randperm(2_000, generator=seeded(7))]}
-    found = {name: collected(fake, fake, reference_of(rows, kept=500), batch=50)
-             for name, rows in orders.items()}
+    found = {name: collected(fake, fake, reference_of(rows, kept=500), batch=50) for name, rows in orders.items()}
     first = scores.kid(real=whole[:500], fake=fake, rng=seeded(4))
     for s in found.values():
         assert abs(s.kid) < 0.1 < first.mean  # one population; ten subsets of 250 spread by 0.02

@@ -14,8 +14,7 @@ from dotlib import seeding
 GOLDEN_TORCH = [1649865187, 535040714, 473155003]
 GOLDEN_NUMPY = [835147633, 138476786, 168852963]
 GOLDEN_SEED = 3868541420020878296
-NAMES = [(0, "a"), (0, "b"), (1, "a"), (0, "a", "b"), (0, "ab"), (0,), (10, ""), (1, "0"),
-         (0, "a", "")]
+NAMES = [(0, "a"), (0, "b"), (1, "a"), (0, "a", "b"), (0, "ab"), (0,), (10, ""), (1, "0"), (0, "a", "")]
 
 
 def test_golden_first_draws():
@@ -37,10 +36,10 @@ def test_every_name_and_seed_has_its_own_stream():
 
 def test_streams_are_uncorrelated():
     """36 correlations of 10,000 normal draws: each N(0, 0.01), so 5 sd is 0.05."""
-    for draws in (torch.stack([torch.randn(10_000, generator=seeding.generator(*name))
-                               for name in NAMES]),
-                  torch.from_numpy(np.stack([seeding.numpy_rng(*name).standard_normal(10_000)
-                                             for name in NAMES]))):
+    for draws in (
+        torch.stack([torch.randn(10_000, generator=seeding.generator(*name)) for name in NAMES]),
+        torch.from_numpy(np.stack([seeding.numpy_rng(*name).standard_normal(10_000) for name in NAMES])),
+    ):
         correlations = torch.corrcoef(draws)
         for i, j in itertools.combinations(range(len(NAMES)), 2):
             assert abs(float(correlations[i, j])) < 5 / math.sqrt(10_000)
@@ -75,8 +74,12 @@ def test_generators_are_on_the_cpu():
 
 
 def test_strict_sets_deterministic_kernels_and_full_precision():
-    before = (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark,
-              torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.backends.cudnn.benchmark,
+        torch.get_float32_matmul_precision(),
+        torch.backends.cudnn.allow_tf32,
+    )
     try:
         torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
         torch.set_float32_matmul_precision("medium")

@@ -15,9 +15,20 @@ from dotlib.errors import BadInput
 def tiny(dataset: str, profile: str, seed: int = 0) -> Training:
     """Five updates of small networks; the candidates' learning rates differ in nothing."""
     config.toy_training(dataset, profile, seed)  # the same errors
-    return Training(dataset, generator_updates=5, critic_updates=1, warmup_updates=0,
-                    batch_size=8, data_size=50, width_G=8, width_D=8, lr_G=1e-2, lr_D=1e-2,
-                    gp_weight=123.0, seed=seed)
+    return Training(
+        dataset,
+        generator_updates=5,
+        critic_updates=1,
+        warmup_updates=0,
+        batch_size=8,
+        data_size=50,
+        width_G=8,
+        width_D=8,
+        lr_G=1e-2,
+        lr_D=1e-2,
+        gp_weight=123.0,
+        seed=seed,
+    )
 
 
 @pytest.fixture
@@ -48,15 +59,13 @@ def test_the_record_tells_the_settings_and_the_candidates(record):
     assert record.key == "smoke-swissroll-s0" and record.stem == "gp_weight"
     assert record.parameters["gp_weight"] == [0.1, 1.0, 10.0]
     assert record.parameters["generator_updates"] == 5 and record.parameters["last_scores"] == 4
-    assert record.parameters.keys() - {"last_scores"} == config.as_settings(
-        tiny("swissroll", "smoke")).keys()
+    assert record.parameters.keys() - {"last_scores"} == config.as_settings(tiny("swissroll", "smoke")).keys()
     assert record.values["end_0.1"]["unit"] == "squared data units"
 
 
 def test_the_choice_follows_the_ends_not_the_order(monkeypatch):
     """Logs made up: the best end is not the best moment, and not the first candidate."""
-    curves = {0.1: [9, 1, 1, 1, 8, 8, 8, 8], 1.0: [9, 9, 9, 9, 3, 3, 3, 3],
-              10.0: [9, 9, 9, 9, 0.5, 6, 6, 6]}
+    curves = {0.1: [9, 1, 1, 1, 8, 8, 8, 8], 1.0: [9, 9, 9, 9, 3, 3, 3, 3], 10.0: [9, 9, 9, 9, 0.5, 6, 6, 6]}
 
     def candidate(name, settings, profile):
         log = [{"update": 10 * i, "V_D": 0.0} for i in range(1, 17)]
@@ -80,8 +89,7 @@ def test_unknown_sets_are_refused():
 def test_the_settings_hold_what_the_committed_record_chose(dataset):
     record = records.find("gp_weight", profile="laptop", dataset=dataset, folder=records.KEPT)
     if record is None:
-        pytest.skip(f"results/gp_weight has no laptop record of {dataset} yet; "
-                    "`dotlib choose-gp-weight` makes it")
+        pytest.skip(f"results/gp_weight has no laptop record of {dataset} yet; `dotlib choose-gp-weight` makes it")
     assert config.GP_WEIGHT[dataset] == record["chosen"]
     ends = {weight: record[f"end_{weight:g}"] for weight in record.parameters["gp_weight"]}
     assert record["chosen"] == min(ends, key=ends.get)

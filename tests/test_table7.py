@@ -12,13 +12,21 @@ from dotlib.sampling import Cost
 
 
 def point(method, dial, fid, is_mean):
-    return Point(method, dial, {"fid": list(fid), "is_mean": list(is_mean)},
-                 [Cost(3, 2, 1, 0.5)] * 3, [Cost(10, 20, 0, 0.1)] * 3, [None] * 3)
+    return Point(
+        method,
+        dial,
+        {"fid": list(fid), "is_mean": list(is_mean)},
+        [Cost(3, 2, 1, 0.5)] * 3,
+        [Cost(10, 20, 0, 0.1)] * 3,
+        [None] * 3,
+    )
 
 
-POINTS = [point("bare", 1, (30.0, 31.0, 32.0), (5.0, 5.1, 5.2)),
-          point("DOT", 20, (25.0, 26.5, 27.0), (5.5, 5.6, 5.9)),
-          point("MH-GAN", 500, (29.0, 30.5, 30.0), (5.4, 5.5, 5.9))]
+POINTS = [
+    point("bare", 1, (30.0, 31.0, 32.0), (5.0, 5.1, 5.2)),
+    point("DOT", 20, (25.0, 26.5, 27.0), (5.5, 5.6, 5.9)),
+    point("MH-GAN", 500, (29.0, 30.5, 30.0), (5.4, 5.5, 5.9)),
+]
 
 
 def judged(pair, profile="laptop", points=POINTS):
@@ -34,7 +42,8 @@ def test_a_row_is_judged_by_sign():
         "MH-GAN raises IS": published.REPRODUCED,
         "MH-GAN lowers FID": published.SAME_SIGN,  # by 1, 0.5 and 2; the interval holds 0
         "DOT looks better than MH-GAN, IS": published.SAME_SIGN,
-        "DOT looks better than MH-GAN, FID": published.REPRODUCED}
+        "DOT looks better than MH-GAN, FID": published.REPRODUCED,
+    }
 
 
 def test_the_printed_sign_is_that_of_the_row():
@@ -85,9 +94,19 @@ def test_tables_show_what_the_records_hold():
     rows = {"digits-dcgan-wgan-gp": judged("digits-dcgan-wgan-gp")}
     line, real = table7.score_table("fid", rows).splitlines()[2:]
     assert [cell.strip() for cell in line.strip("|").split("|")] == [
-        "dcgan-wgan-gp", "27.93", "36.14", "24.14", "31.00",
-        "29.83 (-1.17 [-3.06, +0.73])", "26.17 (-4.83 [-5.55, -4.12])"]
+        "dcgan-wgan-gp",
+        "27.93",
+        "36.14",
+        "24.14",
+        "31.00",
+        "29.83 (-1.17 [-3.06, +0.73])",
+        "26.17 (-4.83 [-5.55, -4.12])",
+    ]
     assert "| real images | - | - | - | 3.50 | - | - |" in real
     cells = table7.verdict_table(rows).splitlines()[2].split("|")
     assert [cell.strip() for cell in cells[2:6]] == [
-        "raises: reproduced", "same sign", "raises: not reproduced", "reproduced"]
+        "raises: reproduced",
+        "same sign",
+        "raises: not reproduced",
+        "reproduced",
+    ]

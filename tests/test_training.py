@@ -30,8 +30,17 @@ from dotlib.seeding import generator
 from dotlib.training import Trainer, read_log, train
 
 UPDATES, KILLS = 20, 20
-SETTINGS = Training("ring", generator_updates=UPDATES, critic_updates=2, warmup_updates=3,
-                    warmup_critic_updates=4, batch_size=16, gp_weight=0.1, lr_G=1e-3, lr_D=1e-3)
+SETTINGS = Training(
+    "ring",
+    generator_updates=UPDATES,
+    critic_updates=2,
+    warmup_updates=3,
+    warmup_critic_updates=4,
+    batch_size=16,
+    gp_weight=0.1,
+    lr_G=1e-3,
+    lr_D=1e-3,
+)
 
 
 def ring(n: int, rng: torch.Generator) -> torch.Tensor:
@@ -77,6 +86,7 @@ def _global_generator_as_before():
 
 # --- kills: the driver -------------------------------------------------------------------------
 
+
 def watched_training(folder: Path, pipe: int) -> None:
     """A training that reports "u" before each update and "w" inside each writing of a state.
 
@@ -99,11 +109,11 @@ def watched_training(folder: Path, pipe: int) -> None:
             self.file.close()
 
         def write(self, content):
-            self.file.write(content[:len(content) // 2])
+            self.file.write(content[: len(content) // 2])
             self.file.flush()
             os.write(pipe, b"w")
             time.sleep(0.005)
-            return self.file.write(content[len(content) // 2:])
+            return self.file.write(content[len(content) // 2 :])
 
         def __getattr__(self, name):
             return getattr(self.file, name)
@@ -154,11 +164,12 @@ def driver(folder: Path) -> None:
     reports = []
     for kill in range(KILLS):
         tag = b"w" if kill % 3 == 0 else b"u"
-        reports.append(killed_at(folder / f"kill{kill}", tag, draw.randint(1, UPDATES - 1),
-                                 draw.uniform(0, 0.004), signal.SIGKILL))
+        reports.append(
+            killed_at(folder / f"kill{kill}", tag, draw.randint(1, UPDATES - 1), draw.uniform(0, 0.004), signal.SIGKILL)
+        )
         run_child(folder / f"kill{kill}")
     for kill in range(6):
-        reports.append(killed_at(folder / "often", b"uw"[kill % 2:][:1], 3, 0, signal.SIGKILL))
+        reports.append(killed_at(folder / "often", b"uw"[kill % 2 :][:1], 3, 0, signal.SIGKILL))
     run_child(folder / "often")
     for name, sign in (("int", signal.SIGINT), ("term", signal.SIGTERM)):
         reports.append(killed_at(folder / name, b"u", 9, 0, sign))
@@ -180,12 +191,19 @@ def run_child(folder: Path) -> None:
 
 # --- kills: the tests --------------------------------------------------------------------------
 
+
 @pytest.fixture(scope="module")
 def kills(tmp_path_factory) -> tuple[Path, list[dict]]:
     folder = tmp_path_factory.mktemp("kills")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, __file__, str(folder)], env=environment, check=False,
-                          capture_output=True, text=True, timeout=240)
+    done = subprocess.run(
+        [sys.executable, __file__, str(folder)],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     assert done.returncode == 0, done.stderr
     return folder, json.loads((folder / "reports.json").read_text())
 
@@ -221,6 +239,7 @@ def test_the_end_does_not_depend_on_the_process(kills, tmp_path):
 
 
 # --- resuming, inside one process --------------------------------------------------------------
+
 
 class Stateful(nn.Module):
     """A D whose next output depends on torch's global generator and on buffers."""
@@ -329,24 +348,25 @@ def disk_full(*_):
 
 # --- one step ----------------------------------------------------------------------------------
 
+
 def copies(trainer: Trainer, role: str) -> dict[str, torch.Tensor]:
     tensors, _ = trainer.state()
-    return {name: t.clone() for name, t in tensors.items()
-            if name.startswith((f"{role}.", f"adam_{role}."))}
+    return {name: t.clone() for name, t in tensors.items() if name.startswith((f"{role}.", f"adam_{role}."))}
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 def test_each_update_touches_its_own_network_only(objective):
     trainer = small_trainer(replace(SETTINGS, objective=objective))
     trainer.step()
-    for update, own, other in ((trainer._update_discriminator, "D", "G"),
-                               (trainer._update_generator, "G", "D")):
+    for update, own, other in ((trainer._update_discriminator, "D", "G"), (trainer._update_generator, "G", "D")):
         own_before, other_before = copies(trainer, own), copies(trainer, other)
         update()
         own_after, other_after = copies(trainer, own), copies(trainer, other)
         assert all(torch.equal(other_before[name], t) for name, t in other_after.items())
-        assert all(not torch.equal(own_before[f"{own}.{name}"], own_after[f"{own}.{name}"])
-                   for name in ("0.weight", "2.weight"))
+        assert all(
+            not torch.equal(own_before[f"{own}.{name}"], own_after[f"{own}.{name}"])
+            for name in ("0.weight", "2.weight")
+        )
     assert all(parameter.requires_grad for parameter in trainer.D.parameters())
 
 
@@ -377,16 +397,14 @@ def test_one_critic_update_by_hand():
     -lr g/(|g| + 1e-8): its sign is the gradient's and its size is lr to 1e-6 relative.
     """
     settings = replace(SETTINGS, gp_weight=3.0, gp_target=2.0, lr_D=0.01)
-    for w, x, sign in ((0.5, -1.0, 1), (0.5, -20.0, -1), (1.9, 0.1, 1), (1.9, 1.0, 1),
-                       (2.5, 1.0, -1), (2.5, 5.0, 1)):
+    for w, x, sign in ((0.5, -1.0, 1), (0.5, -20.0, -1), (1.9, 0.1, 1), (1.9, 1.0, 1), (2.5, 1.0, -1), (2.5, 5.0, 1)):
         D, G = MLP(1, 1, 1, hidden=0), MLP(1, 1, 1, hidden=0)
         with torch.no_grad():
             D[0].weight.fill_(w)
             G[0].weight.zero_()
             G[0].bias.fill_(-0.3)
             D[0].bias.fill_(7.0)  # V_D is a difference: it drops out
-        trainer = Trainer(settings, G, D, Uniform(1),
-                          lambda n, rng, x=x: torch.full((n, 1), x))
+        trainer = Trainer(settings, G, D, Uniform(1), lambda n, rng, x=x: torch.full((n, 1), x))
         value, penalty = trainer._update_discriminator()
         assert sign * (x + 0.3 - 6 * (w - 2)) > 0  # the case is what it says
         assert D[0].weight.item() - w == pytest.approx(sign * 0.01, rel=1e-4)  # float32 weights
@@ -401,8 +419,7 @@ def test_schedule_of_critic_updates(monkeypatch):
     assert counts == [100] * 25 + [10] * 5
     done = []
     discriminator, gen = Trainer._update_discriminator, Trainer._update_generator
-    monkeypatch.setattr(Trainer, "_update_discriminator",
-                        lambda self: (done.append("D"), discriminator(self))[1])
+    monkeypatch.setattr(Trainer, "_update_discriminator", lambda self: (done.append("D"), discriminator(self))[1])
     monkeypatch.setattr(Trainer, "_update_generator", lambda self: (done.append("G"), gen(self))[1])
     trainer = small_trainer()
     for _ in range(5):
@@ -442,12 +459,16 @@ def test_states_are_saved_no_more_often_than_asked(tmp_path, monkeypatch):
 
 # --- failures ----------------------------------------------------------------------------------
 
+
 def test_other_settings_are_refused_naming_the_difference(tmp_path):
     stop_after(small_trainer(), tmp_path, 2)
     kept = (tmp_path / "state.safetensors").read_bytes()
     other = replace(SETTINGS, lr_D=5e-4, seed=1)
-    with pytest.raises(SettingsDiffer, match=r"lr_D: stored 0.001, wanted 0.0005; seed: stored 0, "
-                       "wanted 1") as caught:
+    with pytest.raises(
+        SettingsDiffer,
+        match=r"lr_D: stored 0.001, wanted 0.0005; seed: stored 0, "
+        "wanted 1",
+    ) as caught:
         run(tmp_path, small_trainer(other))
     assert "\n" not in str(caught.value) and "batch_size" not in str(caught.value)
     assert (tmp_path / "state.safetensors").read_bytes() == kept
@@ -463,8 +484,11 @@ def test_refuse_difference_counts_a_missing_field():
 @pytest.mark.parametrize("field", ["lr_D", "lr_G"])
 def test_divergence_is_an_error_and_the_last_good_state_stays(tmp_path, field):
     trainer = small_trainer(replace(SETTINGS, **{field: 1e30}))
-    with pytest.raises(BadInput, match=r"^settings: training diverged at update \d+ .*nan.*"
-                       "lower lr_D or raise gp_weight$") as caught:
+    with pytest.raises(
+        BadInput,
+        match=r"^settings: training diverged at update \d+ .*nan.*"
+        "lower lr_D or raise gp_weight$",
+    ) as caught:
         run(tmp_path, trainer)
     assert "\n" not in str(caught.value)
     state = tmp_path / "state.safetensors"
@@ -472,9 +496,11 @@ def test_divergence_is_an_error_and_the_last_good_state_stays(tmp_path, field):
 
 
 def test_wrong_settings_are_refused_by_name():
-    for field, value, message in (("objective", "wgam", "objective: unknown 'wgam'.*nearest: wgan"),
-                                  ("critic_updates", 0, "critic_updates: expected an integer >= 1"),
-                                  ("batch_size", -1, "batch_size: .* found -1")):
+    for field, value, message in (
+        ("objective", "wgam", "objective: unknown 'wgam'.*nearest: wgan"),
+        ("critic_updates", 0, "critic_updates: expected an integer >= 1"),
+        ("batch_size", -1, "batch_size: .* found -1"),
+    ):
         with pytest.raises(BadInput, match=message):
             small_trainer(replace(SETTINGS, **{field: value}))
 

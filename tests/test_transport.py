@@ -132,7 +132,7 @@ def test_snapshots_equal_separate_runs(space, optimizer, variant):
     for step in t.steps:
         alone = move(space, D, y, steps=step, **options)
         same(t.at(step), alone.final)
-        same(t.objective[:step + 1], alone.objective)
+        same(t.objective[: step + 1], alone.objective)
     same(t.final, t.at(12))
 
 
@@ -149,8 +149,9 @@ def test_linear_discriminator_moves_by_the_closed_form(space):
     q = torch.as_tensor(rng.uniform(0.05, 0.8, (100, 1)))
     u = nn.functional.normalize(torch.as_tensor(rng.normal(size=(100, 3))))
     y, K, delta = points(100, 3), 2.5, 0.1
-    t = move(space, lambda x: K * (q * u * x).sum(1), y, K, variant="exact", delta=delta,
-             steps=100, optimizer=SGD(delta))
+    t = move(
+        space, lambda x: K * (q * u * x).sum(1), y, K, variant="exact", delta=delta, steps=100, optimizer=SGD(delta)
+    )
     same(t.final - y, delta * q / (1 - q**2).sqrt() * u, 1e-9)
 
 
@@ -177,8 +178,7 @@ def test_quadratic_pair_finds_the_monge_map():
     a = 1 - s / s_to
     b = 2 * (m_to * s / s_to - m)
     y = m + s * torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
-    t = target_dot(lambda x: a * x[:, 0] ** 2 + b * x[:, 0], y, 1.0, cost="sqeuclidean",
-                   optimizer=SGD(0.3), steps=100)
+    t = target_dot(lambda x: a * x[:, 0] ** 2 + b * x[:, 0], y, 1.0, cost="sqeuclidean", optimizer=SGD(0.3), steps=100)
     same(t.final, m_to + s_to / s * (y - m), 1e-9)
 
 
@@ -205,20 +205,22 @@ def test_segment_of_the_erratum_has_one_objective():
 
 
 @pytest.mark.parametrize("d", [2, 64, 128, 256])
-@pytest.mark.parametrize(("projection", "factor"), [
-    ("none", lambda d: 1.0),
-    ("sqrt_dim", lambda d: 1 - math.sqrt(d)),
-    ("constant", lambda d: 1 - d / 11.31),
-    ("norm", lambda d: 0.0),
-])
+@pytest.mark.parametrize(
+    ("projection", "factor"),
+    [
+        ("none", lambda d: 1.0),
+        ("sqrt_dim", lambda d: 1 - math.sqrt(d)),
+        ("constant", lambda d: 1 - d / 11.31),
+        ("norm", lambda d: 0.0),
+    ],
+)
 def test_radial_factor_of_each_projection(projection, factor, d):
     """D(z) = -z.z/2 and no cost: the gradient is z itself, purely radial. On |z|^2 = d one step
     leaves z (1 - lr factor), where factor says what the projection makes of a radial gradient."""
     z = torch.randn(3, d, generator=torch.Generator().manual_seed(d), dtype=torch.float64)
     z = z * (math.sqrt(d) / z.norm(dim=1, keepdim=True))
     variant = Variant(anchor="fixed", projection=projection, norm="smooth")
-    t = move("normal", lambda x: -x.square().sum(1) / 2, z, variant=variant, cost="none", steps=1,
-             optimizer=SGD(0.01))
+    t = move("normal", lambda x: -x.square().sum(1) / 2, z, variant=variant, cost="none", steps=1, optimizer=SGD(0.01))
     measured = ((z - t.final) * z).sum(1) / (0.01 * d)
     same(measured, torch.full_like(measured, factor(d)), 1e-6)
 
@@ -266,8 +268,7 @@ def test_aliased_anchor_under_the_uniform_prior_is_the_unclipped_first_step():
     """Slope 3 in the first coordinate, lr 0.1: the first step goes 0.3 to the right."""
     y, seen = torch.tensor([[0.9, 0.0], [-0.5, 0.2]], dtype=torch.float64), Anchors()
     slope = torch.tensor([3.0, 0.0], dtype=torch.float64)
-    t = move("uniform", linear(slope), y, cost=seen, variant="official", steps=5,
-             optimizer=SGD(0.1))
+    t = move("uniform", linear(slope), y, cost=seen, variant="official", steps=5, optimizer=SGD(0.1))
     same(seen.anchor[0], y)
     for anchor in seen.anchor[1:]:
         same(anchor, y + 0.1 * slope, ROUNDING)
@@ -280,8 +281,14 @@ def test_aliased_descent_is_the_naive_one_with_a_constant_drift():
     y, D, d = points(6, 5), network(5, 1, 7), 5
     options = {"steps": 20, "optimizer": SGD(0.01)}
     official = move("normal", D, y, variant="official", **options)
-    drift = move("normal", D, y, variant=Variant("fixed", "constant", "shifted"),
-                 cost=lambda moved, anchor: moved.sum(1) / math.sqrt(d), **options)
+    drift = move(
+        "normal",
+        D,
+        y,
+        variant=Variant("fixed", "constant", "shifted"),
+        cost=lambda moved, anchor: moved.sum(1) / math.sqrt(d),
+        **options,
+    )
     same(official.final, drift.final, ROUNDING)
     unprojected = Variant("aliased", "none", "shifted")
     alone = move("normal", constant, y, variant=unprojected, **options)
@@ -300,9 +307,15 @@ def test_official_differs_in_latent_space_only():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-@pytest.mark.parametrize(("space", "variant"), [
-    ("target", "paper"), ("uniform", "official"), ("normal", "paper"), ("normal", "official"),
-])
+@pytest.mark.parametrize(
+    ("space", "variant"),
+    [
+        ("target", "paper"),
+        ("uniform", "official"),
+        ("normal", "paper"),
+        ("normal", "official"),
+    ],
+)
 def test_64_rows_together_equal_64_alone(space, variant, optimizer):
     """Also for any batch_size. A matrix product may add in another order: rounding, not zero. Only
     a few steps: Adam divides by the size of the gradient, and where that turns around, it makes a
@@ -337,8 +350,7 @@ def test_tangent_step_is_orthogonal_to_z_and_keeps_the_norm():
     y = torch.randn(8, 16, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     D, lr = network(16, 1, 10), 1e-4
     K = 20.0  # of the order of the slope of D, so that gradients are of order 1
-    t = move("normal", D, y, K, variant="exact", optimizer=SGD(lr), steps=100,
-             snapshots=range(101))
+    t = move("normal", D, y, K, variant="exact", optimizer=SGD(lr), steps=100, snapshots=range(101))
     step = t.points[1:] - t.points[:-1]  # (100, B, d)
     assert (step * t.points[:-1]).sum(2).abs().max() < 1e-15 * 16
     assert step.norm(dim=2).max() < 5 * lr
@@ -359,8 +371,7 @@ def test_a_latent_of_zero_keeps_its_gradient():
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_uniform_latents_stay_in_the_cube(variant):
     y = points(16, 2)
-    t = move("uniform", lambda x: 50 * x.sum(1), y, variant=variant, steps=20,
-             snapshots=range(21), optimizer=SGD(0.05))
+    t = move("uniform", lambda x: 50 * x.sum(1), y, variant=variant, steps=20, snapshots=range(21), optimizer=SGD(0.05))
     assert t.points.abs().max() <= 1
     same(t.final, torch.ones_like(y))
 
@@ -404,12 +415,23 @@ def test_dtype_is_kept(dtype, variant):
         assert t.points.dtype == dtype and t.objective.dtype == dtype
 
 
-@pytest.mark.parametrize("change", [
-    {"steps": 11}, {"optimizer": SGD(0.02)}, {"optimizer": Adam(0.01, (0.5, 0.9))},
-    {"optimizer": Adam(0.01, (0.0, 0.99))}, {"cost": "none"}, {"cost": "sqeuclidean"},
-    {"cost": lambda moved, anchor: (moved - anchor).abs().sum(1)}, {"variant": "exact"},
-    {"delta": 2e-2}, {"K": 2.0}, {"clip": 0.5},
-], ids=", ".join)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 11},
+        {"optimizer": SGD(0.02)},
+        {"optimizer": Adam(0.01, (0.5, 0.9))},
+        {"optimizer": Adam(0.01, (0.0, 0.99))},
+        {"cost": "none"},
+        {"cost": "sqeuclidean"},
+        {"cost": lambda moved, anchor: (moved - anchor).abs().sum(1)},
+        {"variant": "exact"},
+        {"delta": 2e-2},
+        {"K": 2.0},
+        {"clip": 0.5},
+    ],
+    ids=", ".join,
+)
 def test_every_option_matters_in_target_space(change):
     y, D = points(16, 2), network(2, 1, 14)
     options = {"steps": 10, "K": 1.0, "optimizer": SGD(0.01)}
@@ -420,10 +442,20 @@ def test_every_option_matters_in_target_space(change):
 
 
 @pytest.mark.parametrize("space", ["uniform", "normal"])
-@pytest.mark.parametrize("change", [
-    {"steps": 11}, {"optimizer": SGD(0.02)}, {"cost": "none"}, {"cost": "sqeuclidean"},
-    {"variant": "exact"}, {"variant": "official"}, {"delta": 2e-2}, {"K": 2.0},
-], ids=", ".join)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": 11},
+        {"optimizer": SGD(0.02)},
+        {"cost": "none"},
+        {"cost": "sqeuclidean"},
+        {"variant": "exact"},
+        {"variant": "official"},
+        {"delta": 2e-2},
+        {"K": 2.0},
+    ],
+    ids=", ".join,
+)
 def test_every_option_matters_in_latent_space(space, change):
     y, D = points(16, 2), network(2, 1, 14)
     options = {"steps": 10, "K": 1.0, "optimizer": SGD(0.01)}
@@ -435,10 +467,11 @@ def test_defaults_are_the_paper_s():
     """B.1: 100 steps of Adam(0.01, 0, 0.9). B.2: 20 steps of SGD 0.01, for the DCGAN rows."""
     y, D = points(4, 2), network(2, 1, 15)
     written_out = {"cost": "l2", "variant": "paper", "delta": 0.001, "batch_size": None}
-    same(target_dot(D, y, 1.0).final,
-         target_dot(D, y, 1.0, steps=100, optimizer=Adam(0.01, (0, 0.9)), **written_out).final)
-    same(move("uniform", D, y).final,
-         move("uniform", D, y, steps=20, optimizer=SGD(0.01), **written_out).final)
+    same(
+        target_dot(D, y, 1.0).final,
+        target_dot(D, y, 1.0, steps=100, optimizer=Adam(0.01, (0, 0.9)), **written_out).final,
+    )
+    same(move("uniform", D, y).final, move("uniform", D, y, steps=20, optimizer=SGD(0.01), **written_out).final)
 
 
 def test_objective_falls_and_evaluations_are_counted():
@@ -459,8 +492,7 @@ def test_objective_falls_and_evaluations_are_counted():
         return logits
 
     y = points(10, 2)
-    t = latent_dot(Pair(G, D, Uniform(2)), y, 1.0, steps=8, variant="exact", delta=0.1,
-                   batch_size=4)
+    t = latent_dot(Pair(G, D, Uniform(2)), y, 1.0, steps=8, variant="exact", delta=0.1, batch_size=4)
     assert rows == {"G": 90, "D": 90, "backward": 80}
     assert (t.generator_evaluations, t.discriminator_evaluations, t.backward_passes) == (9, 9, 8)
     assert (t.objective.diff(dim=0) < 0).all()
@@ -488,14 +520,19 @@ class Probe:
             self.z += offset
 
 
-DIVISOR = {"paper": lambda z: math.sqrt(z.shape[1]), "official": lambda z: 11.31,
-           "exact": lambda z: z.square().sum(1, keepdim=True)}
+DIVISOR = {
+    "paper": lambda z: math.sqrt(z.shape[1]),
+    "official": lambda z: 11.31,
+    "exact": lambda z: z.square().sum(1, keepdim=True),
+}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("cost", ["l2", "sqeuclidean", "none",
-                                  lambda moved, anchor: (moved - anchor).pow(4).sum(1)],
-                         ids=["l2", "sqeuclidean", "none", "quartic"])
+@pytest.mark.parametrize(
+    "cost",
+    ["l2", "sqeuclidean", "none", lambda moved, anchor: (moved - anchor).pow(4).sum(1)],
+    ids=["l2", "sqeuclidean", "none", "quartic"],
+)
 @pytest.mark.parametrize("space", SPACES)
 def test_gradients_equal_central_differences(space, cost, variant):
     """The objective at z_y + a + b, read from the path, is differentiated by b +- h. With h = 1e-6,
@@ -513,8 +550,9 @@ def test_gradients_equal_central_differences(space, cost, variant):
     def objective(offset):
         return move(space, D, y, optimizer=Probe(a, offset), steps=2, **options).objective[2]
 
-    differences = torch.stack([(objective(b + e) - objective(b - e)) / (2 * h)
-                               for e in h * torch.eye(d, dtype=torch.float64)], 1)
+    differences = torch.stack(
+        [(objective(b + e) - objective(b - e)) / (2 * h) for e in h * torch.eye(d, dtype=torch.float64)], 1
+    )
     probe = Probe(a, b, 0)
     move(space, D, y, optimizer=probe, steps=3, **options)
     gradient = probe.gradients[2]
@@ -533,8 +571,7 @@ def test_generator_is_in_the_gradient():
     A = torch.tensor([[1.0, 2.0], [0.0, -1.0], [3.0, 0.5]], dtype=torch.float64)
     w = torch.tensor([1.0, -2.0, 0.25], dtype=torch.float64)
     y = points(4, 2)
-    t = latent_dot(Pair(lambda z: z @ A.T, linear(w), Uniform(2)), y, 5.0, cost="none", steps=1,
-                   optimizer=SGD(0.1))
+    t = latent_dot(Pair(lambda z: z @ A.T, linear(w), Uniform(2)), y, 5.0, cost="none", steps=1, optimizer=SGD(0.1))
     same(t.final - y, (0.1 / 5.0 * (w @ A)).expand(4, 2), ROUNDING)
 
 
@@ -556,79 +593,90 @@ def training_mode() -> nn.Module:
     return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)).double()
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"y": spoiled(math.nan)}, "^y: .*NaN.* 1 of 4 rows"),
-    ({"y": spoiled(math.inf)}, "^y: .*infinity"),
-    ({"y": spoiled(-math.inf)}, "^y: .*infinity"),
-    ({"y": points(4, 2)[:0]}, "^y: .*empty"),
-    ({"y": points(4, 2)[0]}, r"^y: .*\(2,\)"),
-    ({"y": points(4, 2).long()}, "^y: .*int64"),
-    ({"y": points(4, 2).to(torch.uint8)}, "^y: .*uint8"),
-    ({"y": points(4, 2).to(torch.complex64)}, "^y: .*complex64"),
-    ({"y": points(4, 2).half()}, "^y: .*float16.*float"),
-    ({"y": points(4, 2).bfloat16()}, "^y: .*bfloat16.*float"),
-    ({"y": points(4, 2).float()}, "^y: .*float32.*dtype"),
-    ({"y": points(4, 3)}, r"^y: .*\(4, 3\).*width"),
-    ({"y": points(4, 2).numpy()}, "^y: .*ndarray"),
-    ({"y": None}, "^y: .*NoneType"),
-    ({"K_eff": 0}, "^K_eff: .*> 0.*found 0.*lipschitz"),
-    ({"K_eff": -1.5}, "^K_eff: .*-1.5"),
-    ({"K_eff": math.nan}, "^K_eff: .*nan"),
-    ({"K_eff": math.inf}, "^K_eff: .*inf"),
-    ({"K_eff": "1"}, "^K_eff: .*'1'"),
-    ({"steps": -1}, "^steps: .*-1"),
-    ({"steps": 2.5}, "^steps: .*2.5"),
-    ({"optimizer": "adam"}, r"^optimizer: .*'adam'.*SGD\(lr\)"),
-    ({"optimizer": 0.01}, "^optimizer: .*0.01"),
-    ({"cost": "L2"}, "^cost: .*'L2'.*l2, none, sqeuclidean"),
-    ({"cost": 2}, "^cost: .*2"),
-    ({"cost": lambda moved, anchor: (moved - anchor).norm()}, r"^cost: gave \(\) for 4 rows"),
-    ({"cost": lambda moved, anchor: (moved - anchor).norm(dim=1, keepdim=True)}, r"^cost: .*4, 1"),
-    ({"cost": lambda moved, anchor: 0.0}, "^cost: gave float"),
-    ({"cost": lambda moved, anchor: (moved - anchor).norm(dim=1) / 0}, "^objective: NaN.*step 0"),
-    ({"variant": "exakt"}, "^variant: .*exact, official, paper.*nearest: exact"),
-    ({"variant": None}, "^variant: .*None"),
-    ({"delta": 0.0}, "^delta: .*0.0"),
-    ({"delta": -1e-3}, "^delta: .*-0.001"),
-    ({"delta": math.nan}, "^delta: .*nan"),
-    ({"clip": 0.0}, "^clip: .*0.0"),
-    ({"clip": -2.0}, "^clip: .*-2.0"),
-    ({"clip": math.inf}, "^clip: .*inf"),
-    ({"snapshots": [4]}, "^snapshots: found 4.*3 steps"),
-    ({"snapshots": [-1]}, "^snapshots: .*-1"),
-    ({"snapshots": [0.5]}, "^snapshots: .*0.5"),
-    ({"batch_size": 0}, "^batch_size: .*0"),
-    ({"D": lambda x: (x.sum(1), x)}, "^discriminator: .*tuple"),
-    ({"D": lambda x: x}, r"^discriminator: .*\(4, 2\)"),
-    ({"D": lambda x: x.sum()}, r"^discriminator: .*\(\)"),
-    ({"D": lambda x: x.sum(1) / 0}, "^objective: NaN or infinity at step 0 in 4 of 4 rows"),
-    ({"D": lambda x: x.sum(1).detach()}, "^discriminator: .*detach"),
-    ({"D": lambda x: x.sum(1).detach() + torch.zeros(1, dtype=x.dtype, requires_grad=True)},
-     "^discriminator: autograd"),
-    ({"D": training_mode()}, "^discriminator: Sequential is in training mode.*eval"),
-    ({"D": lambda x: (1e3 * x).square().sum(1), "cost": "none", "optimizer": SGD(1e300)},
-     "^objective: NaN or infinity at step 1"),
-], ids=lambda value: next(iter(value)) if isinstance(value, dict) else None)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": spoiled(math.nan)}, "^y: .*NaN.* 1 of 4 rows"),
+        ({"y": spoiled(math.inf)}, "^y: .*infinity"),
+        ({"y": spoiled(-math.inf)}, "^y: .*infinity"),
+        ({"y": points(4, 2)[:0]}, "^y: .*empty"),
+        ({"y": points(4, 2)[0]}, r"^y: .*\(2,\)"),
+        ({"y": points(4, 2).long()}, "^y: .*int64"),
+        ({"y": points(4, 2).to(torch.uint8)}, "^y: .*uint8"),
+        ({"y": points(4, 2).to(torch.complex64)}, "^y: .*complex64"),
+        ({"y": points(4, 2).half()}, "^y: .*float16.*float"),
+        ({"y": points(4, 2).bfloat16()}, "^y: .*bfloat16.*float"),
+        ({"y": points(4, 2).float()}, "^y: .*float32.*dtype"),
+        ({"y": points(4, 3)}, r"^y: .*\(4, 3\).*width"),
+        ({"y": points(4, 2).numpy()}, "^y: .*ndarray"),
+        ({"y": None}, "^y: .*NoneType"),
+        ({"K_eff": 0}, "^K_eff: .*> 0.*found 0.*lipschitz"),
+        ({"K_eff": -1.5}, "^K_eff: .*-1.5"),
+        ({"K_eff": math.nan}, "^K_eff: .*nan"),
+        ({"K_eff": math.inf}, "^K_eff: .*inf"),
+        ({"K_eff": "1"}, "^K_eff: .*'1'"),
+        ({"steps": -1}, "^steps: .*-1"),
+        ({"steps": 2.5}, "^steps: .*2.5"),
+        ({"optimizer": "adam"}, r"^optimizer: .*'adam'.*SGD\(lr\)"),
+        ({"optimizer": 0.01}, "^optimizer: .*0.01"),
+        ({"cost": "L2"}, "^cost: .*'L2'.*l2, none, sqeuclidean"),
+        ({"cost": 2}, "^cost: .*2"),
+        ({"cost": lambda moved, anchor: (moved - anchor).norm()}, r"^cost: gave \(\) for 4 rows"),
+        ({"cost": lambda moved, anchor: (moved - anchor).norm(dim=1, keepdim=True)}, r"^cost: .*4, 1"),
+        ({"cost": lambda moved, anchor: 0.0}, "^cost: gave float"),
+        ({"cost": lambda moved, anchor: (moved - anchor).norm(dim=1) / 0}, "^objective: NaN.*step 0"),
+        ({"variant": "exakt"}, "^variant: .*exact, official, paper.*nearest: exact"),
+        ({"variant": None}, "^variant: .*None"),
+        ({"delta": 0.0}, "^delta: .*0.0"),
+        ({"delta": -1e-3}, "^delta: .*-0.001"),
+        ({"delta": math.nan}, "^delta: .*nan"),
+        ({"clip": 0.0}, "^clip: .*0.0"),
+        ({"clip": -2.0}, "^clip: .*-2.0"),
+        ({"clip": math.inf}, "^clip: .*inf"),
+        ({"snapshots": [4]}, "^snapshots: found 4.*3 steps"),
+        ({"snapshots": [-1]}, "^snapshots: .*-1"),
+        ({"snapshots": [0.5]}, "^snapshots: .*0.5"),
+        ({"batch_size": 0}, "^batch_size: .*0"),
+        ({"D": lambda x: (x.sum(1), x)}, "^discriminator: .*tuple"),
+        ({"D": lambda x: x}, r"^discriminator: .*\(4, 2\)"),
+        ({"D": lambda x: x.sum()}, r"^discriminator: .*\(\)"),
+        ({"D": lambda x: x.sum(1) / 0}, "^objective: NaN or infinity at step 0 in 4 of 4 rows"),
+        ({"D": lambda x: x.sum(1).detach()}, "^discriminator: .*detach"),
+        (
+            {"D": lambda x: x.sum(1).detach() + torch.zeros(1, dtype=x.dtype, requires_grad=True)},
+            "^discriminator: autograd",
+        ),
+        ({"D": training_mode()}, "^discriminator: Sequential is in training mode.*eval"),
+        (
+            {"D": lambda x: (1e3 * x).square().sum(1), "cost": "none", "optimizer": SGD(1e300)},
+            "^objective: NaN or infinity at step 1",
+        ),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
 def test_wrong_arguments_of_target_space_are_named(change, message):
     with pytest.raises(BadInput, match=message) as error:
         target_dot(**bad(**change))
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"z_y": points(4, 3)}, "^z_y: expected width 2"),
-    ({"z_y": spoiled(math.nan)}, "^z_y: .*NaN"),
-    ({"z_y": points(4, 2)[:0]}, "^z_y: .*empty"),
-    ({"z_y": points(4, 2).reshape(4, 1, 2)}, r"^z_y: .*\(4, 1, 2\)"),
-    ({"z_y": points(4, 2).float()}, "^z_y: .*float32.*dtype"),
-    ({"k_eff": 0.0}, "^k_eff: .*0.0.*latent_constant"),
-    ({"k_eff": math.nan}, "^k_eff: .*nan"),
-    ({"variant": "offical"}, "^variant: .*nearest: official"),
-    ({"pair": Pair(network(2, 3, 1), network(2, 1, 2), Uniform(2))}, "^z_y: .*width"),
-], ids=lambda value: next(iter(value)) if isinstance(value, dict) else None)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"z_y": points(4, 3)}, "^z_y: expected width 2"),
+        ({"z_y": spoiled(math.nan)}, "^z_y: .*NaN"),
+        ({"z_y": points(4, 2)[:0]}, "^z_y: .*empty"),
+        ({"z_y": points(4, 2).reshape(4, 1, 2)}, r"^z_y: .*\(4, 1, 2\)"),
+        ({"z_y": points(4, 2).float()}, "^z_y: .*float32.*dtype"),
+        ({"k_eff": 0.0}, "^k_eff: .*0.0.*latent_constant"),
+        ({"k_eff": math.nan}, "^k_eff: .*nan"),
+        ({"variant": "offical"}, "^variant: .*nearest: official"),
+        ({"pair": Pair(network(2, 3, 1), network(2, 1, 2), Uniform(2))}, "^z_y: .*width"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
 def test_wrong_arguments_of_latent_space_are_named(change, message):
-    good = {"pair": Pair(network(2, 2, 1), network(2, 1, 2), Uniform(2)), "z_y": points(4, 2),
-            "k_eff": 1.0, "steps": 3}
+    good = {"pair": Pair(network(2, 2, 1), network(2, 1, 2), Uniform(2)), "z_y": points(4, 2), "k_eff": 1.0, "steps": 3}
     with pytest.raises(BadInput, match=message) as error:
         latent_dot(**good | change)
     assert "\n" not in str(error.value)
@@ -648,16 +696,21 @@ def test_an_option_with_a_typo_is_a_type_error():
         target_dot(network(2, 1, 1), points(4, 2), 1.0, 100)
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: SGD(-0.1), "^lr: .*-0.1"), (lambda: SGD(math.nan), "^lr: .*nan"),
-    (lambda: Adam(math.inf), "^lr: .*inf"), (lambda: Adam(0.1, (0.0, 1.0)), "^betas: .*1.0"),
-    (lambda: Adam(0.1, (-0.1, 0.9)), "^betas: .*-0.1"),
-    (lambda: Adam(0.1, (0.9,)), "^betas: .*two"),
-    (lambda: Variant("fixd", "none", "smooth"), "^anchor: .*nearest: fixed"),
-    (lambda: Variant("fixed", "tangent", "smooth"), "^projection: .*norm, sqrt_dim"),
-    (lambda: Variant("fixed", "norm", "smoth"), "^norm: .*nearest: smooth"),
-    (lambda: target_dot(**bad()).at(2), r"^step: 2 .*\(3,\)"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SGD(-0.1), "^lr: .*-0.1"),
+        (lambda: SGD(math.nan), "^lr: .*nan"),
+        (lambda: Adam(math.inf), "^lr: .*inf"),
+        (lambda: Adam(0.1, (0.0, 1.0)), "^betas: .*1.0"),
+        (lambda: Adam(0.1, (-0.1, 0.9)), "^betas: .*-0.1"),
+        (lambda: Adam(0.1, (0.9,)), "^betas: .*two"),
+        (lambda: Variant("fixd", "none", "smooth"), "^anchor: .*nearest: fixed"),
+        (lambda: Variant("fixed", "tangent", "smooth"), "^projection: .*norm, sqrt_dim"),
+        (lambda: Variant("fixed", "norm", "smoth"), "^norm: .*nearest: smooth"),
+        (lambda: target_dot(**bad()).at(2), r"^step: 2 .*\(3,\)"),
+    ],
+)
 def test_wrong_settings_are_named(make, message):
     with pytest.raises(BadInput, match=message):
         make()
@@ -665,6 +718,7 @@ def test_wrong_settings_are_named(make, message):
 
 def test_lack_of_memory_keeps_its_own_error():
     """A caller may want to catch it and lower batch_size."""
+
     def full(x):
         raise torch.OutOfMemoryError("no room")
 

@@ -33,12 +33,22 @@ print(*[m.__name__ for m in modules])
 
 
 def test_imports_are_silent_lazy_and_leave_the_warning_filters():
-    run = subprocess.run([sys.executable, "-c", FRESH], text=True, capture_output=True,
-                         env=os.environ | {"PYTHONWARNINGS": "default"}, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", FRESH],
+        text=True,
+        capture_output=True,
+        env=os.environ | {"PYTHONWARNINGS": "default"},
+        check=False,
+    )
     assert run.returncode == 0 and run.stderr == "", run.stderr
-    assert run.stdout.split() == ["torch_fidelity.metric_fid", "torch_fidelity.metric_isc",
-                                  "torch_fidelity.metric_kid", "torch_fidelity.metric_prc",
-                                  "pytorch_fid.fid_score", "pytorch_fid.inception"]
+    assert run.stdout.split() == [
+        "torch_fidelity.metric_fid",
+        "torch_fidelity.metric_isc",
+        "torch_fidelity.metric_kid",
+        "torch_fidelity.metric_prc",
+        "pytorch_fid.fid_score",
+        "pytorch_fid.inception",
+    ]
 
 
 def test_operators_that_exist_are_not_declared_again():
@@ -56,8 +66,7 @@ def test_other_failures_are_one_line_with_a_remedy(monkeypatch, error):
     monkeypatch.setattr(importlib, "import_module", fail)
     with pytest.raises(BadInput) as caught:
         vision.torchvision.__wrapped__()
-    assert str(caught.value) == ("torchvision: cannot be imported (CUDA says no); "
-                                 "pip install torchvision")
+    assert str(caught.value) == ("torchvision: cannot be imported (CUDA says no); pip install torchvision")
 
 
 def test_an_absent_metric_library_is_named_as_pip_calls_it(monkeypatch):

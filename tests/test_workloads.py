@@ -24,17 +24,20 @@ def rng():
 
 def tiny(name="cifar10"):
     """A setting's descent on networks of a few weights."""
-    networks = [MLP(2, 4, out, hidden=1, rng=generator(0, str(out))).eval().requires_grad_(False)
-                for out in (2, 1)]
+    networks = [MLP(2, 4, out, hidden=1, rng=generator(0, str(out))).eval().requires_grad_(False) for out in (2, 1)]
     return Subject(name, Pair(*networks, priors.Uniform(2)))
 
 
 # --- what is timed -----------------------------------------------------------------------------
 
+
 def test_moves_are_those_of_the_public_transport():
     z = priors.Uniform(2).sample(5, rng())
-    for name, optimizer in (("cifar10", transport.SGD(0.01)), ("stl10", transport.SGD(0.01)),
-                            ("imagenet", transport.Adam(0.01, (0.0, 0.9)))):
+    for name, optimizer in (
+        ("cifar10", transport.SGD(0.01)),
+        ("stl10", transport.SGD(0.01)),
+        ("imagenet", transport.Adam(0.01, (0.0, 0.9))),
+    ):
         what = tiny(name)
         assert torch.equal(what.start(5, rng()), z)
         ends = [what.move(z, 4, batch).final for batch in (None, 5)]
@@ -49,8 +52,7 @@ def test_moves_are_those_of_the_public_transport():
 
 def test_backprop_is_the_gradient_of_the_logit():
     what, z = tiny(), priors.Uniform(2).sample(3, rng()).double()
-    what = replace(what, pair=Pair(what.pair.generator.double(), what.pair.discriminator.double(),
-                                   what.pair.prior))
+    what = replace(what, pair=Pair(what.pair.generator.double(), what.pair.discriminator.double(), what.pair.prior))
     g, step = what.backprop(z), 1e-6
     for i in range(2):
         e = step * torch.eye(2, dtype=torch.float64)[i]
@@ -62,8 +64,7 @@ def test_backprop_is_the_gradient_of_the_logit():
 @pytest.mark.parametrize("name", SETTINGS)
 def test_subjects_are_frozen_and_of_the_stated_shape(name):
     what = workloads.subject(name, narrow=8)
-    shape = {"swissroll": (2,), "cifar10": (3, 32, 32), "stl10": (3, 48, 48),
-             "imagenet": (3, 128, 128)}[name]
+    shape = {"swissroll": (2,), "cifar10": (3, 32, 32), "stl10": (3, 48, 48), "imagenet": (3, 128, 128)}[name]
     z = what.pair.prior.sample(2, rng())
     assert what.pair.generate(z).shape == (2, *shape)
     for network in (what.pair.generator, what.pair.discriminator):
@@ -76,17 +77,20 @@ def test_subjects_are_frozen_and_of_the_stated_shape(name):
 
 # --- arithmetic --------------------------------------------------------------------------------
 
+
 def test_operations_of_the_swissroll_and_dcgan_by_hand():
     """Two operations a product, forward and backward: 4 products; D of Table 4, pair of Table 5."""
     assert workloads.work("swissroll").flops == 4 * (2 * 512 + 2 * 512 * 512 + 512)
 
     def dcgan(bottom):
         places = bottom * bottom
-        G = (128 * 512 * places + places * 16 * (512 * 256 + 4 * 256 * 128 + 16 * 128 * 64)
-             + 64 * places * 64 * 3 * 9)
-        D = places * (64 * 9 * 3 * 64
-                      + 16 * (16 * 64 * 128 + 4 * 128 * 256 + 256 * 512)
-                      + 9 * (16 * 128 * 128 + 4 * 256 * 256 + 512 * 512) + 512)
+        G = 128 * 512 * places + places * 16 * (512 * 256 + 4 * 256 * 128 + 16 * 128 * 64) + 64 * places * 64 * 3 * 9
+        D = places * (
+            64 * 9 * 3 * 64
+            + 16 * (16 * 64 * 128 + 4 * 128 * 256 + 256 * 512)
+            + 9 * (16 * 128 * 128 + 4 * 256 * 256 + 512 * 512)
+            + 512
+        )
         return 4 * (G + D)
 
     assert workloads.work("cifar10").flops == dcgan(4)
@@ -135,7 +139,7 @@ def test_every_profile_has_every_setting_and_paper_is_as_published():
         c = workloads.sizes(profile)
         longest = max((plan.batches for plan in c.plans.values()), key=len)
         assert list(c.plans) == list(SETTINGS) and sorted(set(longest)) == list(longest)
-        assert all(plan.batches == longest[:len(plan.batches)] for plan in c.plans.values())
+        assert all(plan.batches == longest[: len(plan.batches)] for plan in c.plans.values())
         assert c.runs >= 2 and c.narrow == (8 if profile == "smoke" else 1)
     assert c.runs == 10 and {plan.updates for plan in c.plans.values()} == {30}
 

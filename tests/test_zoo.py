@@ -24,9 +24,18 @@ from dotlib.errors import BadFile, BadInput, SettingsDiffer
 from dotlib.seeding import generator
 
 NAME = "25gaussians-wgan-gp"
-TINY = Training("25gaussians", generator_updates=3, critic_updates=1, warmup_updates=1,
-                warmup_critic_updates=2, batch_size=8, gp_weight=0.1, data_size=100,
-                width_G=8, width_D=8)
+TINY = Training(
+    "25gaussians",
+    generator_updates=3,
+    critic_updates=1,
+    warmup_updates=1,
+    warmup_critic_updates=2,
+    batch_size=8,
+    gp_weight=0.1,
+    data_size=100,
+    width_G=8,
+    width_D=8,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +45,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 # --- processes: the driver ---------------------------------------------------------------------
+
 
 def fork(work) -> int:
     child = os.fork()
@@ -80,15 +90,19 @@ def driver(folder: Path) -> None:
     left = list((folder / NAME).rglob("*.part"))
     children = [fork(lambda number=number: wanting(number)) for number in (0, 1)]
     codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    (folder / "report.json").write_text(json.dumps(
-        {"first": first, "left": len(left), "codes": codes}))
+    (folder / "report.json").write_text(json.dumps({"first": first, "left": len(left), "codes": codes}))
 
 
 def test_a_killed_maker_then_two_at_once(tmp_path):
     """The killed one leaves a state and half a file; of the two, one goes on, the other waits."""
-    done = subprocess.run([sys.executable, __file__, str(tmp_path)], check=False, timeout=120,
-                          capture_output=True, text=True,
-                          env=os.environ | {"OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        [sys.executable, __file__, str(tmp_path)],
+        check=False,
+        timeout=120,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "report.json").read_text())
     assert report == {"first": -signal.SIGKILL, "left": 1, "codes": [0, 0]}
@@ -103,6 +117,7 @@ def test_a_killed_maker_then_two_at_once(tmp_path):
 
 
 # --- training and loading ----------------------------------------------------------------------
+
 
 def test_trained_once_then_loaded(folder, monkeypatch):
     first = zoo.candidate(NAME, TINY, "smoke")
@@ -203,11 +218,18 @@ def test_the_artifact_folder_has_a_default(monkeypatch):
 
 # --- failures ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("name", "profile", "message"), [
-    ("25gaussian-wgan-gp", "smoke", "name: unknown.*known: 25gaussians-wgan-gp, swissroll-wgan-gp, "
-                                    "<digits.*nearest: 25gaussians-wgan-gp"),
-    (NAME, "labtop", "profile: unknown 'labtop'; known: laptop, paper, smoke; nearest: laptop"),
-])
+
+@pytest.mark.parametrize(
+    ("name", "profile", "message"),
+    [
+        (
+            "25gaussian-wgan-gp",
+            "smoke",
+            "name: unknown.*known: 25gaussians-wgan-gp, swissroll-wgan-gp, <digits.*nearest: 25gaussians-wgan-gp",
+        ),
+        (NAME, "labtop", "profile: unknown 'labtop'; known: laptop, paper, smoke; nearest: laptop"),
+    ],
+)
 def test_unknown_names_are_refused_and_nothing_is_made(name, profile, message, folder):
     with pytest.raises(BadInput, match=message):
         zoo.pair(name, profile=profile)

@@ -29,8 +29,7 @@ def configure(app: Sphinx, config) -> None:
     """Settings that YAML cannot express, and the repository's address from the environment."""
     config.nitpick_ignore_regex = [*config.nitpick_ignore_regex, *FOREIGN]
     options = config.html_theme_options
-    options["repository_url"] = (os.environ.get("DOTLIB_REPOSITORY")
-                                 or options.get("repository_url") or "")
+    options["repository_url"] = os.environ.get("DOTLIB_REPOSITORY") or options.get("repository_url") or ""
     options["navbar_persistent"] = []  # the search field is in the side bar already
     options["use_repository_button"] = bool(options["repository_url"])
 
@@ -43,8 +42,7 @@ def plain_text(app, what, name, obj, options, lines) -> None:
         if block.startswith(" "):
             body = textwrap.dedent(block).splitlines()
             lines += [".. code-block:: text", "", *(f"   {line}" for line in body), ""]
-        elif ARGUMENT.match(block) and all(
-                ARGUMENT.match(line) or line.startswith(" ") for line in block.splitlines()):
+        elif ARGUMENT.match(block) and all(ARGUMENT.match(line) or line.startswith(" ") for line in block.splitlines()):
             for entry in re.split(r"\n(?=\S)", block):
                 names, meaning = entry.split(":", 1)
                 lines.append(f"- ``{names}``: {_prose(meaning)}")
@@ -57,8 +55,10 @@ def _prose(text: str) -> str:
     text = " ".join(text.split()).removesuffix("::") + (":" if text.endswith("::") else "")
     parts = re.split(r"`+([^`]+)`+", text)  # every second one is code
     parts[1::2] = [f"``{code}``" for code in parts[1::2]]
-    parts[::2] = [EQUATION.sub(lambda m: m.group(1) + _linked(m.group(2)),
-                               re.sub(r"([\\*`|_<>])", r"\\\1", part)) for part in parts[::2]]
+    parts[::2] = [
+        EQUATION.sub(lambda m: m.group(1) + _linked(m.group(2)), re.sub(r"([\\*`|_<>])", r"\\\1", part))
+        for part in parts[::2]
+    ]
     return "\\ ".join(parts)
 
 
@@ -84,8 +84,20 @@ def add_buttons(app: Sphinx, pagename: str, templatename: str, context: dict, do
         return
     place = address.removeprefix("https://github.com/").removesuffix(".git")
     url = f"{BINDER}/{place}/HEAD?urlpath=lab/tree/notebooks/{page['notebook']}.md"
-    context["header_buttons"].append({
-        "type": "group", "label": "launch-buttons", "icon": "fas fa-rocket",
-        "tooltip": "Run this notebook elsewhere",
-        "buttons": [{"type": "link", "text": "Binder", "url": url, "icon": "fas fa-rocket",
-                     "tooltip": "Open the text notebook in JupyterLab on Binder"}]})
+    context["header_buttons"].append(
+        {
+            "type": "group",
+            "label": "launch-buttons",
+            "icon": "fas fa-rocket",
+            "tooltip": "Run this notebook elsewhere",
+            "buttons": [
+                {
+                    "type": "link",
+                    "text": "Binder",
+                    "url": url,
+                    "icon": "fas fa-rocket",
+                    "tooltip": "Open the text notebook in JupyterLab on Binder",
+                }
+            ],
+        }
+    )

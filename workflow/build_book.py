@@ -44,8 +44,7 @@ def _copy_pages(runs, pages):
 
 def _quietly(command):
     """Run, and show only why it failed: its warnings, or its last lines where it printed none."""
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         check=False)
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if run.returncode:
         lines = re.sub(r"\x1b\[[\d;]*m", "", run.stdout).splitlines()  # without colours
         told = [line for line in lines if "WARNING:" in line or "ERROR:" in line] or lines[-30:]

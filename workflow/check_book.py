@@ -14,12 +14,31 @@ import nbformat
 import yaml
 
 LOADING = {  # element -> attributes whose address the browser fetches by itself
-    "script": ("src",), "img": ("src", "srcset"), "iframe": ("src",), "source": ("src", "srcset"),
-    "video": ("src", "poster"), "audio": ("src",), "embed": ("src",), "object": ("data",),
-    "track": ("src",), "input": ("src",), "image": ("href", "xlink:href"),
-    "use": ("href", "xlink:href")}
-FETCHED_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect",
-                 "dns-prefetch", "manifest", "apple-touch-icon", "shortcut"}
+    "script": ("src",),
+    "img": ("src", "srcset"),
+    "iframe": ("src",),
+    "source": ("src", "srcset"),
+    "video": ("src", "poster"),
+    "audio": ("src",),
+    "embed": ("src",),
+    "object": ("data",),
+    "track": ("src",),
+    "input": ("src",),
+    "image": ("href", "xlink:href"),
+    "use": ("href", "xlink:href"),
+}
+FETCHED_LINKS = {
+    "stylesheet",
+    "icon",
+    "preload",
+    "modulepreload",
+    "prefetch",
+    "preconnect",
+    "dns-prefetch",
+    "manifest",
+    "apple-touch-icon",
+    "shortcut",
+}
 EXTERNAL = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 IN_STYLE = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)", re.IGNORECASE)
 HIDDEN = {"remove-cell", "remove-output", "hide-output"}
@@ -37,8 +56,7 @@ class Page(HTMLParser):
         """Collect the addresses of one element."""
         values = {name: value or "" for name, value in attrs}
         for name in LOADING.get(tag, ()):
-            for part in values.get(name, "").split(",") if name == "srcset" else [
-                    values.get(name, "")]:
+            for part in values.get(name, "").split(",") if name == "srcset" else [values.get(name, "")]:
                 if part.strip():
                     self.loaded.append((tag, part.split()[0] if name == "srcset" else part))
         if tag == "link" and FETCHED_LINKS & set(values.get("rel", "").lower().split()):
@@ -74,8 +92,9 @@ def check(html, root="."):
         if str(path.relative_to(html).with_suffix("")) not in names:
             faults += [f"{path.relative_to(html)}: {fault}" for fault in _page_faults(path, None)]
     for path in sorted(html.rglob("*.css")):
-        faults += [f"{path.relative_to(html)}: asks for {url}"
-                   for url in external_in_style(path.read_text(encoding="utf-8"))]
+        faults += [
+            f"{path.relative_to(html)}: asks for {url}" for url in external_in_style(path.read_text(encoding="utf-8"))
+        ]
     return faults
 
 
@@ -99,10 +118,13 @@ def _page_faults(path, notebook):
 
 def _figures(notebook):
     cells = nbformat.read(notebook, as_version=4).cells
-    outputs = [output for cell in cells if cell.cell_type == "code"
-               and not HIDDEN & set(cell.metadata.get("tags", [])) for output in cell.outputs]
-    return sum(any(kind.startswith("image/") for kind in output.get("data", {}))
-               for output in outputs)
+    outputs = [
+        output
+        for cell in cells
+        if cell.cell_type == "code" and not HIDDEN & set(cell.metadata.get("tags", []))
+        for output in cell.outputs
+    ]
+    return sum(any(kind.startswith("image/") for kind in output.get("data", {})) for output in outputs)
 
 
 def external_in_style(text):
@@ -115,8 +137,10 @@ def external_in_style(text):
 def main(html="_build/html"):
     """Print the faults; exit status 0 when there are none."""
     faults = check(html)
-    print("\n".join(faults) or f"{html}: every page and figure is there, nothing is external",
-          file=sys.stderr if faults else sys.stdout)
+    print(
+        "\n".join(faults) or f"{html}: every page and figure is there, nothing is external",
+        file=sys.stderr if faults else sys.stdout,
+    )
     return 1 if faults else 0
 
 

@@ -30,12 +30,22 @@ def _build(profile, cores, more):
     failed = Path("_build/failed")
     for file in failed.glob("*.txt"):
         file.unlink()
-    command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--nolock",
-               "--cores", str(cores), "--config", f"profile={profile}", *more]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        "workflow/Snakefile",
+        "--nolock",
+        "--cores",
+        str(cores),
+        "--config",
+        f"profile={profile}",
+        *more,
+    ]
     status = subprocess.run(command, env=_environment(), check=False).returncode
     for file in sorted(failed.glob("*.txt")):
-        print(f"\nno page executed/{file.stem}.ipynb:\n{file.read_text(encoding='utf-8').strip()}",
-              file=sys.stderr)
+        print(f"\nno page executed/{file.stem}.ipynb:\n{file.read_text(encoding='utf-8').strip()}", file=sys.stderr)
     if status == 0:
         print(f"the book is at {Path('_build/html/index.html').resolve().as_uri()}")
     return status

@@ -17,8 +17,7 @@ def main(source, output, failure, *pairs):
     failure.unlink(missing_ok=True)
     limit = os.environ.get("DOTLIB_CELL_TIMEOUT")  # seconds
     try:
-        run_notebook(source, output, parse_values(list(pairs)),
-                     cell_timeout=int(limit) if limit else None)
+        run_notebook(source, output, parse_values(list(pairs)), cell_timeout=int(limit) if limit else None)
     except (BadFile, BadInput) as error:
         message = str(error) if str(error).startswith(source) else f"{source}: {error}"
         failure.parent.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,8 @@ class SelfAttention(nn.Module):
         std, narrow = lecun_std(channels), max(1, channels // 8)
         self.query, self.key, self.value = (
             layer(nn.Conv2d(channels, width, 1), normalise=True, std=std, rng=rng)
-            for width in (narrow, narrow, channels))
+            for width in (narrow, narrow, channels)
+        )
         self.gamma = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:

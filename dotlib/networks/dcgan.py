@@ -23,20 +23,33 @@ class Generator(nn.Sequential):
     width bottom^2 features, and every layer has a bias. Raises BadInput.
     """
 
-    def __init__(self, *, bottom: int = 4, latent: int = 128, channels: int = 3, width: int = 512,
-                 spectral: bool = False, attention: bool = False,
-                 rng: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        bottom: int = 4,
+        latent: int = 128,
+        channels: int = 3,
+        width: int = 512,
+        spectral: bool = False,
+        attention: bool = False,
+        rng: torch.Generator | None = None,
+    ) -> None:
         check_count("latent", latent)
         _check_sizes(bottom, channels, width)
         dense = nn.Linear(latent, width * bottom**2)
         layers: list[nn.Module] = [
             layer(dense, normalise=spectral, rng=rng),
-            nn.BatchNorm1d(dense.out_features, eps=BATCH_NORM_EPS), nn.ReLU(),
-            nn.Unflatten(1, (width, bottom, bottom))]
+            nn.BatchNorm1d(dense.out_features, eps=BATCH_NORM_EPS),
+            nn.ReLU(),
+            nn.Unflatten(1, (width, bottom, bottom)),
+        ]
         for wide in (width, width // 2, width // 4):
             deconvolution = nn.ConvTranspose2d(wide, wide // 2, 4, stride=2, padding=1)
-            layers += [layer(deconvolution, normalise=spectral, rng=rng),
-                       nn.BatchNorm2d(wide // 2, eps=BATCH_NORM_EPS), nn.ReLU()]
+            layers += [
+                layer(deconvolution, normalise=spectral, rng=rng),
+                nn.BatchNorm2d(wide // 2, eps=BATCH_NORM_EPS),
+                nn.ReLU(),
+            ]
             if attention and wide == width // 2:
                 layers.append(SelfAttention(wide // 2, rng=rng))
         last = nn.ConvTranspose2d(width // 8, channels, 3, padding=1)
@@ -54,9 +67,16 @@ class Discriminator(nn.Sequential):
     images of another shape.
     """
 
-    def __init__(self, *, bottom: int = 4, channels: int = 3, width: int = 512,
-                 spectral: bool = False, attention: bool = False,
-                 rng: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        bottom: int = 4,
+        channels: int = 3,
+        width: int = 512,
+        spectral: bool = False,
+        attention: bool = False,
+        rng: torch.Generator | None = None,
+    ) -> None:
         _check_sizes(bottom, channels, width)
         first = nn.Conv2d(channels, width // 8, 3, padding=1)
         layers = [layer(first, normalise=spectral, rng=rng), LeakyReLU(LEAKY_SLOPE)]
@@ -80,17 +100,21 @@ class Discriminator(nn.Sequential):
 def check_image(x: Tensor, shape: tuple[int, int, int]) -> None:
     """Refuse images that are not (B, *shape). Raises BadInput."""
     if x.ndim != 4 or x.shape[1:] != shape:
-        raise BadInput(f"x: expected images (B, {', '.join(map(str, shape))}), found shape "
-                       f"{tuple(x.shape)}; resize them, or build the network with their bottom "
-                       "and channels")
+        raise BadInput(
+            f"x: expected images (B, {', '.join(map(str, shape))}), found shape "
+            f"{tuple(x.shape)}; resize them, or build the network with their bottom "
+            "and channels"
+        )
 
 
 def check_width(width: int) -> None:
     """Refuse a width that is no multiple of 8. Raises BadInput."""
     check_count("width", width, 8)
     if width % 8:
-        raise BadInput(f"width: found {width}; the other widths are halves, quarters and eighths "
-                       f"of it, pass a multiple of 8 such as {width - width % 8}")
+        raise BadInput(
+            f"width: found {width}; the other widths are halves, quarters and eighths "
+            f"of it, pass a multiple of 8 such as {width - width % 8}"
+        )
 
 
 def _check_sizes(bottom: int, channels: int, width: int) -> None:

@@ -23,8 +23,16 @@ class Classifier(nn.Module):
     images of another shape.
     """
 
-    def __init__(self, *, channels: int, size: int, width: int = 32, features: int = 64,
-                 classes: int = 10, rng: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        channels: int,
+        size: int,
+        width: int = 32,
+        features: int = 64,
+        classes: int = 10,
+        rng: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
         for name, count in (("channels", channels), ("width", width), ("features", features)):
             check_count(name, count)
@@ -34,10 +42,18 @@ class Classifier(nn.Module):
             raise BadInput(f"size: found {size}; pad the images to a multiple of 4")
         self.image_shape = (channels, size, size)
         self.embed = nn.Sequential(
-            _he(nn.Conv2d(channels, width, 3, padding=1), rng), nn.ReLU(), nn.MaxPool2d(2),
-            _he(nn.Conv2d(width, 2 * width, 3, padding=1), rng), nn.ReLU(), nn.MaxPool2d(2),
-            _he(nn.Conv2d(2 * width, 2 * width, 3, padding=1), rng), nn.ReLU(), nn.Flatten(),
-            _he(nn.Linear(2 * width * (size // 4)**2, features), rng), nn.ReLU())
+            _he(nn.Conv2d(channels, width, 3, padding=1), rng),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            _he(nn.Conv2d(width, 2 * width, 3, padding=1), rng),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            _he(nn.Conv2d(2 * width, 2 * width, 3, padding=1), rng),
+            nn.ReLU(),
+            nn.Flatten(),
+            _he(nn.Linear(2 * width * (size // 4) ** 2, features), rng),
+            nn.ReLU(),
+        )
         self.classify = _he(nn.Linear(features, classes), rng)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,4 +65,4 @@ class Classifier(nn.Module):
 
 def _he(module: nn.Module, rng: torch.Generator | None) -> nn.Module:
     fan_in = module.weight[0].numel()
-    return layer(module, normalise=False, std=(2 / fan_in)**0.5, rng=rng)
+    return layer(module, normalise=False, std=(2 / fan_in) ** 0.5, rng=rng)

@@ -35,8 +35,16 @@ class MLP(nn.Sequential):
     (book/differences).
     """
 
-    def __init__(self, inputs: int, width: int, outputs: int, *, hidden: int = 3,
-                 slope: float = 0.2, rng: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        width: int,
+        outputs: int,
+        *,
+        hidden: int = 3,
+        slope: float = 0.2,
+        rng: torch.Generator | None = None,
+    ) -> None:
         layers: list[nn.Module] = []
         for layer in range(hidden):
             layers += [nn.Linear(inputs if layer == 0 else width, width), LeakyReLU(slope)]

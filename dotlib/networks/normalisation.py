@@ -25,8 +25,9 @@ def spectral(module: nn.Module) -> nn.Module:
     return spectral_norm(module, n_power_iterations=1, eps=1e-12, dim=0)
 
 
-def layer(module: nn.Module, *, normalise: bool, std: float = WEIGHT_STD,
-          rng: torch.Generator | None = None) -> nn.Module:
+def layer(
+    module: nn.Module, *, normalise: bool, std: float = WEIGHT_STD, rng: torch.Generator | None = None
+) -> nn.Module:
     """A dense or convolution layer with first weights N(0, std^2), biases 0, normalised or not.
 
     rng:  draws the weight, then both singular vectors; None leaves torch's own, unseeded start.

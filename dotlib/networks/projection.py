@@ -34,8 +34,10 @@ class ConditionalBatchNorm(nn.Module):
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS, affine=False)
-        self.gain, self.bias = (nn.Embedding.from_pretrained(table, freeze=False) for table in (
-            torch.ones(classes, channels), torch.zeros(classes, channels)))
+        self.gain, self.bias = (
+            nn.Embedding.from_pretrained(table, freeze=False)
+            for table in (torch.ones(classes, channels), torch.zeros(classes, channels))
+        )
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """(B, c, h, w) and classes (B,) -> (B, c, h, w)."""
@@ -49,8 +51,7 @@ class UpBlock(nn.Module):
     norm1, ReLU, unpooling, conv1, norm2, ReLU, conv2, beside unpooling and a 1 x 1 shortcut.
     """
 
-    def __init__(self, inputs: int, outputs: int, classes: int,
-                 rng: torch.Generator | None) -> None:
+    def __init__(self, inputs: int, outputs: int, classes: int, rng: torch.Generator | None) -> None:
         super().__init__()
         self.norm1 = ConditionalBatchNorm(inputs, classes)
         self.conv1 = _conv(inputs, outputs, 3, rng)
@@ -74,8 +75,16 @@ class DownBlock(nn.Module):
     halve:  without it no mean is taken, and the shortcut is the identity.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, first: bool = False, halve: bool = True,
-                 normalise: bool, rng: torch.Generator | None) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        first: bool = False,
+        halve: bool = True,
+        normalise: bool,
+        rng: torch.Generator | None,
+    ) -> None:
         super().__init__()
         hidden = outputs if first else inputs
         self.first = first
@@ -107,15 +116,23 @@ class Generator(nn.Module):
     BadInput.
     """
 
-    def __init__(self, *, bottom: int = 4, latent: int = 128, channels: int = 3, width: int = 64,
-                 classes: int = CLASSES, rng: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        bottom: int = 4,
+        latent: int = 128,
+        channels: int = 3,
+        width: int = 64,
+        classes: int = CLASSES,
+        rng: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
-        _check_sizes({"bottom": bottom, "latent": latent, "channels": channels, "width": width,
-                      "classes": classes})
+        _check_sizes({"bottom": bottom, "latent": latent, "channels": channels, "width": width, "classes": classes})
         self.bottom, self.classes = bottom, classes
         self.dense = _layer(nn.Linear(latent, LADDER[0] * width * bottom**2), rng)
-        self.blocks = nn.ModuleList(UpBlock(wide * width, narrow * width, classes, rng)
-                                    for wide, narrow in pairwise(LADDER))
+        self.blocks = nn.ModuleList(
+            UpBlock(wide * width, narrow * width, classes, rng) for wide, narrow in pairwise(LADDER)
+        )
         self.norm = nn.BatchNorm2d(width, eps=BATCH_NORM_EPS)
         self.last = _layer(nn.Conv2d(width, channels, 3, padding=1), rng)
 
@@ -143,16 +160,22 @@ class Discriminator(nn.Module):
     `embedding`. Raises BadInput, also for images of another shape.
     """
 
-    def __init__(self, *, bottom: int = 4, channels: int = 3, width: int = 64,
-                 classes: int = CLASSES, spectral: bool = True,
-                 rng: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        bottom: int = 4,
+        channels: int = 3,
+        width: int = 64,
+        classes: int = CLASSES,
+        spectral: bool = True,
+        rng: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
         _check_sizes({"bottom": bottom, "channels": channels, "width": width, "classes": classes})
         self.classes, self.image_shape = classes, (channels, 32 * bottom, 32 * bottom)
         options, top = {"normalise": spectral, "rng": rng}, LADDER[0] * width
         blocks = [DownBlock(channels, width, first=True, **options)]
-        blocks += [DownBlock(narrow * width, wide * width, **options)
-                   for narrow, wide in pairwise(LADDER[:0:-1])]
+        blocks += [DownBlock(narrow * width, wide * width, **options) for narrow, wide in pairwise(LADDER[:0:-1])]
         self.blocks = nn.Sequential(*blocks, DownBlock(top, top, halve=False, **options))
         self.dense = _layer(nn.Linear(top, 1), rng, normalise=spectral)
         self.embedding = _layer(nn.Embedding(classes, top), rng, normalise=spectral)
@@ -176,8 +199,10 @@ class AtClass(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, ...) -> what the network makes of it at these classes."""
         if self.y.ndim and len(self.y) != len(x):
-            raise BadInput(f"y: {len(self.y)} classes are bound, found {len(x)} rows; bind one "
-                           "class, or pass the rows that these belong to, all in one batch")
+            raise BadInput(
+                f"y: {len(self.y)} classes are bound, found {len(x)} rows; bind one "
+                "class, or pass the rows that these belong to, all in one batch"
+            )
         return self.network(x, self.y.expand(len(x)))
 
 
@@ -200,11 +225,11 @@ def at_class(G: nn.Module, D: nn.Module, y: int | Tensor) -> tuple[AtClass, AtCl
 def _check_classes(y: Tensor, rows: int, classes: int) -> None:
     """Refuse what is not one class a row; the range only where looking does not stall a GPU."""
     if y.dtype not in (torch.int32, torch.int64) or y.shape != (rows,):
-        raise BadInput(f"y: expected {rows} integers, found shape {tuple(y.shape)} of {y.dtype}; "
-                       "pass one class for each row")
+        raise BadInput(
+            f"y: expected {rows} integers, found shape {tuple(y.shape)} of {y.dtype}; pass one class for each row"
+        )
     if y.device.type == "cpu" and not 0 <= int(y.min()) <= int(y.max()) < classes:
-        raise BadInput(f"y: found classes {int(y.min())} to {int(y.max())}; they are numbered "
-                       f"from 0 to {classes - 1}")
+        raise BadInput(f"y: found classes {int(y.min())} to {int(y.max())}; they are numbered from 0 to {classes - 1}")
 
 
 def _check_sizes(sizes: dict[str, int]) -> None:
@@ -212,15 +237,17 @@ def _check_sizes(sizes: dict[str, int]) -> None:
         check_count(name, count)
 
 
-def _conv(inputs: int, outputs: int, side: int, rng: torch.Generator | None,
-          normalise: bool = False) -> nn.Module:
+def _conv(inputs: int, outputs: int, side: int, rng: torch.Generator | None, normalise: bool = False) -> nn.Module:
     """A convolution that keeps the size: 3 x 3 in a residual branch, 1 x 1 in a shortcut."""
-    return _layer(nn.Conv2d(inputs, outputs, side, padding=side // 2), rng,
-                  gain=RESIDUAL if side > 1 else 1.0, normalise=normalise)
+    return _layer(
+        nn.Conv2d(inputs, outputs, side, padding=side // 2),
+        rng,
+        gain=RESIDUAL if side > 1 else 1.0,
+        normalise=normalise,
+    )
 
 
-def _layer(module: nn.Module, rng: torch.Generator | None, *, gain: float = 1.0,
-           normalise: bool = False) -> nn.Module:
+def _layer(module: nn.Module, rng: torch.Generator | None, *, gain: float = 1.0, normalise: bool = False) -> nn.Module:
     """First weights U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)), biases 0; normalised or not.
 
     rng:  draws the weight, then both singular vectors; None leaves torch's own, unseeded start.

@@ -40,17 +40,28 @@ class Generator(nn.Sequential):
     N(0, 0.02^2), the dense layer as N(0, 1 / latent). Every layer has a bias. Raises BadInput.
     """
 
-    def __init__(self, *, bottom: int = 4, latent: int = 256, channels: int = 3, width: int = 256,
-                 spectral: bool = True, attention: bool = True, order: str = "published",
-                 rng: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        bottom: int = 4,
+        latent: int = 256,
+        channels: int = 3,
+        width: int = 256,
+        spectral: bool = True,
+        attention: bool = True,
+        order: str = "published",
+        rng: torch.Generator | None = None,
+    ) -> None:
         for name, count in (("bottom", bottom), ("latent", latent), ("channels", channels)):
             check_count(name, count)
         check_width(width)
         check_option("order", order, ORDERS)
         dense = nn.Linear(latent, width * bottom**2)
         layers: list[nn.Module] = [
-            layer(dense, normalise=spectral, std=lecun_std(latent), rng=rng), nn.ReLU(),
-            nn.Unflatten(1, (width, bottom, bottom))]
+            layer(dense, normalise=spectral, std=lecun_std(latent), rng=rng),
+            nn.ReLU(),
+            nn.Unflatten(1, (width, bottom, bottom)),
+        ]
         layers += [_up(width, spectral, rng) for _ in range(3)]
         if attention:
             layers.append(SelfAttention(width, rng=rng))
@@ -67,15 +78,25 @@ class Discriminator(nn.Sequential):
     are those of `Generator`. Raises BadInput, also for images of another shape.
     """
 
-    def __init__(self, *, bottom: int = 4, channels: int = 3, width: int = 128,
-                 spectral: bool = True, attention: bool = True,
-                 rng: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        bottom: int = 4,
+        channels: int = 3,
+        width: int = 128,
+        spectral: bool = True,
+        attention: bool = True,
+        rng: torch.Generator | None = None,
+    ) -> None:
         check_count("bottom", bottom)
         check_count("channels", channels)
         check_width(width)
-        layers: list[nn.Module] = [_down(channels, width, spectral, rng, first=True),
-                                   _down(width, width, spectral, rng),
-                                   _flat(width, spectral, rng), _flat(width, spectral, rng)]
+        layers: list[nn.Module] = [
+            _down(channels, width, spectral, rng, first=True),
+            _down(width, width, spectral, rng),
+            _flat(width, spectral, rng),
+            _flat(width, spectral, rng),
+        ]
         if attention:
             layers.append(SelfAttention(width, rng=rng))
         dense = nn.Linear(4 * bottom**2 * width, 1)
@@ -92,25 +113,34 @@ class Discriminator(nn.Sequential):
 def _up(width: int, spectral: bool, rng: torch.Generator | None) -> ResBlock:
     """Figure 7, up: (B, c, h, w) -> (B, c, 2 h, 2 w); a 3 x 3 convolution in the shortcut."""
     residual = nn.Sequential(
-        nn.BatchNorm2d(width, eps=BATCH_NORM_EPS), nn.ReLU(), nn.Upsample(scale_factor=2),
+        nn.BatchNorm2d(width, eps=BATCH_NORM_EPS),
+        nn.ReLU(),
+        nn.Upsample(scale_factor=2),
         _same(width, width, spectral, rng),
-        nn.BatchNorm2d(width, eps=BATCH_NORM_EPS), nn.ReLU(), _same(width, width, spectral, rng))
-    return ResBlock(residual,
-                    nn.Sequential(nn.Upsample(scale_factor=2), _same(width, width, spectral, rng)))
+        nn.BatchNorm2d(width, eps=BATCH_NORM_EPS),
+        nn.ReLU(),
+        _same(width, width, spectral, rng),
+    )
+    return ResBlock(residual, nn.Sequential(nn.Upsample(scale_factor=2), _same(width, width, spectral, rng)))
 
 
-def _down(inputs: int, width: int, spectral: bool, rng: torch.Generator | None, *,
-          first: bool = False) -> ResBlock:
+def _down(inputs: int, width: int, spectral: bool, rng: torch.Generator | None, *, first: bool = False) -> ResBlock:
     """Figure 7, down1 (the first, on pixels), and Figure 8, down2: halves both sides."""
-    residual = nn.Sequential(*([] if first else [nn.ReLU()]), _same(inputs, width, spectral, rng),
-                             nn.ReLU(), _halve(width, width, spectral, rng))
+    residual = nn.Sequential(
+        *([] if first else [nn.ReLU()]),
+        _same(inputs, width, spectral, rng),
+        nn.ReLU(),
+        _halve(width, width, spectral, rng),
+    )
     return ResBlock(residual, _halve(inputs, width, spectral, rng))
 
 
 def _flat(width: int, spectral: bool, rng: torch.Generator | None) -> ResBlock:
     """Figure 8, down3: keeps the shape; the shortcut is the identity."""
-    return ResBlock(nn.Sequential(nn.ReLU(), _same(width, width, spectral, rng),
-                                  nn.ReLU(), _same(width, width, spectral, rng)), nn.Identity())
+    return ResBlock(
+        nn.Sequential(nn.ReLU(), _same(width, width, spectral, rng), nn.ReLU(), _same(width, width, spectral, rng)),
+        nn.Identity(),
+    )
 
 
 def _same(inputs: int, outputs: int, spectral: bool, rng: torch.Generator | None) -> nn.Module:
