@@ -14,11 +14,11 @@ import time
 import torch
 from torch import nn
 
-from dotlib.config import Training
 from dotlib.networks.mlp import MLP, LeakyReLU, toy_discriminator, toy_generator
 from dotlib.priors import Uniform
 from dotlib.seeding import generator
-from dotlib.training import Trainer
+from dotlib.training.settings import Training
+from dotlib.training.trainer import Trainer
 
 
 def with_torchs(network: MLP) -> MLP:

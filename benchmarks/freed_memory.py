@@ -15,10 +15,11 @@ import time
 
 import torch
 
-from dotlib import heap, image_gan
-from dotlib.image_config import image_training
+from dotlib import heap
 from dotlib.seeding import generator
-from dotlib.training import Trainer
+from dotlib.training import image_gan
+from dotlib.training.settings import image_training
+from dotlib.training.trainer import Trainer
 
 
 def measure(updates: int) -> str:

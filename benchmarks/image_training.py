@@ -19,11 +19,13 @@ from contextlib import nullcontext
 
 import torch
 
-from dotlib import catalog, heap, image_gan
+from dotlib import heap
 from dotlib.errors import BadInput
-from dotlib.image_config import ImageTraining
 from dotlib.seeding import generator
-from dotlib.training import Trainer
+from dotlib.training import image_gan
+from dotlib.training import settings as training_settings
+from dotlib.training.settings import ImageTraining
+from dotlib.training.trainer import Trainer
 
 
 def fused(trainer: Trainer) -> None:
@@ -112,7 +114,7 @@ def main() -> None:
     if options.device == "cpu":
         torch.set_num_threads(1)
         heap.keep_freed()
-    settings = catalog.settings_of(options.pair, options.profile, 0)
+    settings = training_settings.settings_of(options.pair, options.profile, 0)
     if not isinstance(settings, ImageTraining):
         raise BadInput(f"--pair: {options.pair!r} is no image pair; name cifar10-dcgan-sngan-hi")
     trainers, rates = {}, {}

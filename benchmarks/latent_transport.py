@@ -20,11 +20,10 @@ import time
 import torch
 from torch import Tensor, nn
 
-from dotlib.freezing import frozen
 from dotlib.networks import dcgan
-from dotlib.networks.attention import SelfAttention
+from dotlib.networks.freezing import frozen
+from dotlib.networks.layers import SelfAttention, thermalise
 from dotlib.networks.mlp import LeakyReLU
-from dotlib.networks.normalisation import thermalise
 from dotlib.pairs import Pair
 from dotlib.priors import Uniform
 from dotlib.seeding import generator

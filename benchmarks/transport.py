@@ -11,7 +11,8 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from dotlib import metrics, seeding
+from dotlib import seeding
+from dotlib.metrics import optimal_transport
 from dotlib.networks.mlp import toy_discriminator, toy_generator
 from dotlib.pairs import Pair
 from dotlib.priors import Uniform
@@ -46,10 +47,10 @@ def snapshots(pair: Pair, y: torch.Tensor) -> None:
 
 def emd_solvers(x: torch.Tensor, y: torch.Tensor) -> None:
     """The exact distance, same costs: POT with its certificate, and scipy's assignment."""
-    for cost in metrics.COSTS:
-        pot = best(lambda cost=cost: metrics.emd(x, y, cost=cost))
+    for cost in optimal_transport.COSTS:
+        pot = best(lambda cost=cost: optimal_transport.emd(x, y, cost=cost))
         scipy = best(lambda cost=cost: _assignment(x, y, cost))
-        difference = abs(metrics.emd(x, y, cost=cost) - _assignment(x, y, cost))
+        difference = abs(optimal_transport.emd(x, y, cost=cost) - _assignment(x, y, cost))
         row(f"EMD 1000 x 1000, {cost}, metrics.emd (POT)", pot)
         row(
             f"EMD 1000 x 1000, {cost}, scipy's assignment",

@@ -8,11 +8,16 @@ import filelock
 import yaml
 from PIL import Image
 
-from dotlib import atomic, catalog, image_plots, image_reporting, image_scores, provenance, records
-from dotlib.config import PROFILES
 from dotlib.errors import BadFile, BadInput, check_option
-from dotlib.image_config import SHAPES, run_name
-from dotlib.notebook import NotebookFailed, run_notebook
+from dotlib.evaluation import images as image_pairs
+from dotlib.experiments import tab1_scores
+from dotlib.notebooks import NotebookFailed, run_notebook
+from dotlib.plots import images as image_plots
+from dotlib.profiles import PROFILES
+from dotlib.results import files, provenance, records
+from dotlib.results.records import run_name
+from dotlib.training import settings as training_settings
+from dotlib.training.settings import SHAPES
 
 MANIFEST = records.KEPT / "campaign.yml"
 NOTEBOOKS = records.ROOT / "notebooks"
@@ -39,7 +44,7 @@ class Entry:
         if bool(self.pair) == bool(self.page) or bool(self.page) != bool(self.dataset):
             raise BadInput(f"entry: found {self}; name a pair, or a page and its dataset")
         if self.pair:
-            catalog.settings_of(self.pair, self.profile, self.seed)
+            training_settings.settings_of(self.pair, self.profile, self.seed)
         else:
             check_option("page", self.page, (path.stem for path in NOTEBOOKS.glob("*.md")))
             check_option("dataset", self.dataset, SHAPES)
@@ -80,7 +85,7 @@ def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
             continue
         if provenance.source_state()[1]:
             raise BadInput("source: tracked files are changed; commit them, then run the campaign")
-        lock = catalog.artifacts() / "campaign" / entry.target.parent.name / (f"{entry.target.stem}.lock")
+        lock = files.artifacts() / "campaign" / entry.target.parent.name / (f"{entry.target.stem}.lock")
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             with filelock.FileLock(lock, timeout=0):
@@ -96,14 +101,14 @@ def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
 
 def _row(entry: Entry, device: str) -> Path:
     """One row of Table 1; its picture comes before its record, with which the entry is done."""
-    record = image_reporting.open_record(entry.pair, entry.profile, entry.seed, entry.judge, device)
-    run = image_scores.table1(entry.pair, profile=entry.profile, seed=entry.seed, judge=entry.judge, device=device)
-    image_reporting.fill_record(record, run)
-    shown, _ = image_reporting.grid(run, SHOWN, entry.seed)
+    record = tab1_scores.open_record(entry.pair, entry.profile, entry.seed, entry.judge, device)
+    run = image_pairs.table1(entry.pair, profile=entry.profile, seed=entry.seed, judge=entry.judge, device=device)
+    tab1_scores.fill_record(record, run)
+    shown, _ = tab1_scores.grid(run, SHOWN, entry.seed)
     sheets = [image_plots.sheet(rows, SHOWN) for rows in shown.values()]
     content = io.BytesIO()
     Image.fromarray(image_plots.stacked(sheets)).save(content, "PNG", optimize=True)
-    atomic.write_bytes(entry.target.with_suffix(".png"), content.getvalue())
+    files.write_bytes(entry.target.with_suffix(".png"), content.getvalue())
     return records.keep(records.write(record), records.KEPT)
 
 

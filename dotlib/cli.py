@@ -11,7 +11,7 @@ from dotlib.errors import BadFile, BadInput, NothingAccepted, SettingsDiffer
 
 def train(options: argparse.Namespace) -> None:
     """Train a pair, or say that it is there."""
-    from dotlib import zoo
+    from dotlib.training import zoo
 
     trained = zoo.pair(options.name, profile=options.profile, seed=options.seed, device=options.device)
     print(f"{trained.path}  sha256 {trained.sha256[:12]}")
@@ -19,37 +19,38 @@ def train(options: argparse.Namespace) -> None:
 
 def choose_gp_weight(options: argparse.Namespace) -> None:
     """Train every candidate weight and record which G is best."""
-    from dotlib import records, selection
+    from dotlib.experiments import gp_weight
+    from dotlib.results import records
 
-    record = selection.gp_weight(options.dataset, profile=options.profile, seed=options.seed)
+    record = gp_weight.gp_weight(options.dataset, profile=options.profile, seed=options.seed)
     print(f"{records.write(record)}  chosen {record['chosen']:g}")
 
 
 def move(options: argparse.Namespace) -> None:
     """Move the points of Figure 3, so that its pages only have to load them."""
-    from dotlib import config, figure3
+    from dotlib.evaluation import points as toy_pairs
 
-    c = config.figure3_settings(options.profile)
-    what = figure3.subject(options.dataset, weights=options.weights, profile=options.profile, seed=options.seed)
-    K_eff = figure3.constant(what, c, options.seed).value
-    figure3.moved(what, c, K_eff, options.seed)
+    c = toy_pairs.figure3_settings(options.profile)
+    what = toy_pairs.subject(options.dataset, weights=options.weights, profile=options.profile, seed=options.seed)
+    K_eff = toy_pairs.constant(what, c, options.seed).value
+    toy_pairs.moved(what, c, K_eff, options.seed)
     print(f"{what.name}: {c.trials} trials of {c.points} points moved with K_eff {K_eff:.3f}")
 
 
 def judge(options: argparse.Namespace) -> None:
     """Fit the three judges of a data set, or say that they are there."""
-    from dotlib import judges, jury
+    from dotlib.evaluation import judges
 
-    for seed in jury.SEEDS:
+    for seed in judges.SEEDS:
         one = judges.classifier(options.dataset, profile=options.profile, seed=seed)
         print(f"{one.name}  sha256 {one.sha256[:12]}  accuracy {one.accuracy:.4f}")
 
 
 def score(options: argparse.Namespace) -> None:
     """Move and judge the samples of an image pair, so that its pages only have to load them."""
-    from dotlib import image_scores
+    from dotlib.evaluation import images as image_pairs
 
-    found = image_scores.table1(
+    found = image_pairs.table1(
         options.name, profile=options.profile, seed=options.seed, judge=options.judge, device=options.device
     )
     print(
@@ -60,9 +61,9 @@ def score(options: argparse.Namespace) -> None:
 
 def swap(options: argparse.Namespace) -> None:
     """Move and judge the samples of an image pair by every discriminator of its data set."""
-    from dotlib import image_swap
+    from dotlib.experiments import tab2_swap
 
-    cells = image_swap.row_of(
+    cells = tab2_swap.row_of(
         options.name, profile=options.profile, seed=options.seed, judge=options.judge, device=options.device
     )
     print(f"{options.name}: moved by {len(cells)} discriminators")
@@ -70,9 +71,9 @@ def swap(options: argparse.Namespace) -> None:
 
 def sample(options: argparse.Namespace) -> None:
     """Draw from a pair by every sampler, or those named, so that pages only have to load it."""
-    from dotlib import contests, frontier
+    from dotlib.evaluation import comparison
 
-    found = contests.match(
+    found = comparison.match(
         options.name,
         profile=options.profile,
         seed=options.seed,
@@ -80,7 +81,7 @@ def sample(options: argparse.Namespace) -> None:
         judge=options.judge,
         device=options.device,
     )
-    points = frontier.measure(found.contest, options.seed, options.method, last=options.last)
+    points = comparison.measure(found.contest, options.seed, options.method, last=options.last)
     print(
         f"{found.contest.label}: {len(points)} points of {found.contest.sets} sets, "
         f"{sum(bool(point.refused) for point in points)} refused"
@@ -89,28 +90,28 @@ def sample(options: argparse.Namespace) -> None:
 
 def picture(options: argparse.Namespace) -> None:
     """Draw both rows of Figure 3, the README's picture."""
-    from dotlib import reporting
+    from dotlib.experiments import fig3_toy
 
-    reporting.picture(options.profile, options.seed).savefig(options.output)
+    fig3_toy.picture(options.profile, options.seed).savefig(options.output)
     print(options.output)
 
 
 def run(options: argparse.Namespace) -> None:
     """Execute one text notebook as the book does."""
-    from dotlib import notebook
+    from dotlib import notebooks
 
-    notebook.run_notebook(options.notebook, options.output, notebook.parse_values(options.parameter))
+    notebooks.run_notebook(options.notebook, options.output, notebooks.parse_values(options.parameter))
 
 
 def campaign(options: argparse.Namespace) -> None:
     """Do the next run of results/campaign.yml that has no record yet."""
-    from dotlib import campaign as runs
+    from dotlib import campaign
 
     if options.list:
-        for entry in runs.entries():
+        for entry in campaign.entries():
             print(f"{'recorded' if entry.target.exists() else 'missing ':8}  {entry.target.stem}")
         return
-    path = runs.run_next(device=options.device)
+    path = campaign.run_next(device=options.device)
     print(
         path
         or "nothing to do here: the rest is recorded, or being made by another process, or "
@@ -120,7 +121,7 @@ def campaign(options: argparse.Namespace) -> None:
 
 def keep(options: argparse.Namespace) -> None:
     """Copy a record of this build among the committed ones."""
-    from dotlib import records
+    from dotlib.results import records
 
     for path in options.record:
         print(records.keep(path))

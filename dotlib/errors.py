@@ -100,6 +100,20 @@ def check_device(device: str) -> None:
         raise BadInput(f"device: cannot use {device!r} ({reason}); use cpu, or cuda where there is one") from error
 
 
+def refuse_difference(what: str, stored: dict, wanted: dict) -> None:
+    """Raise SettingsDiffer, listing each field that differs, unless both are equal."""
+    names = sorted(stored.keys() | wanted.keys())
+    differing = [
+        f"{name}: stored {stored.get(name)!r}, wanted {wanted.get(name)!r}"
+        for name in names
+        if stored.get(name) != wanted.get(name)
+    ]
+    if differing:
+        raise SettingsDiffer(
+            f"{what}: made with other settings ({'; '.join(differing)}); move it away, or ask for the stored settings"
+        )
+
+
 def nearest(value: object, known: Iterable[str]) -> str:
     """'; nearest: X' for a probable slip of the keyboard, else nothing."""
     match = difflib.get_close_matches(str(value), list(known), n=1)

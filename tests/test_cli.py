@@ -11,8 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from dotlib import cli, figure3, notebook, records, selection, zoo
+from dotlib import cli, notebooks
 from dotlib.errors import BadFile, BadInput, SettingsDiffer
+from dotlib.evaluation import points as toy_pairs
+from dotlib.experiments import gp_weight
+from dotlib.results import records
+from dotlib.training import zoo
 
 
 def test_train_asks_the_zoo(monkeypatch, capsys):
@@ -32,12 +36,12 @@ def test_train_asks_the_zoo(monkeypatch, capsys):
 def test_choose_gp_weight_writes_its_record(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
 
-    def gp_weight(dataset, *, profile, seed):
+    def chosen(dataset, *, profile, seed):
         record = records.start("gp_weight", profile=profile, dataset=dataset, seed=seed, parameters={})
         record.put("chosen", 0.1, unit="")
         return record
 
-    monkeypatch.setattr(selection, "gp_weight", gp_weight)
+    monkeypatch.setattr(gp_weight, "gp_weight", chosen)
     assert cli.main(["choose-gp-weight", "swissroll", "--profile", "smoke"]) == 0
     out = capsys.readouterr().out
     assert out == "_build/records/gp_weight/smoke-swissroll-s0.json  chosen 0.1\n"
@@ -47,12 +51,12 @@ def test_choose_gp_weight_writes_its_record(monkeypatch, capsys, tmp_path):
 def test_move_prepares_the_figure(monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(
-        figure3,
+        toy_pairs,
         "subject",
         lambda dataset, **options: asked.append((dataset, options)) or SimpleNamespace(name="swissroll-authors"),
     )
-    monkeypatch.setattr(figure3, "constant", lambda *_: SimpleNamespace(value=1.25))
-    monkeypatch.setattr(figure3, "moved", lambda what, c, K_eff, seed: asked.append((K_eff, seed)))
+    monkeypatch.setattr(toy_pairs, "constant", lambda *_: SimpleNamespace(value=1.25))
+    monkeypatch.setattr(toy_pairs, "moved", lambda what, c, K_eff, seed: asked.append((K_eff, seed)))
     assert cli.main(["move", "swissroll", "--weights", "authors", "--profile", "smoke"]) == 0
     assert asked[0] == ("swissroll", {"weights": "authors", "profile": "smoke", "seed": 0})
     assert asked[1] == (1.25, 0)
@@ -61,7 +65,7 @@ def test_move_prepares_the_figure(monkeypatch, capsys):
 
 def test_run_passes_parameters(monkeypatch):
     asked = []
-    monkeypatch.setattr(notebook, "run_notebook", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(notebooks, "run_notebook", lambda *arguments: asked.append(arguments))
     assert (
         cli.main(["run", "notebooks/a.md", "executed/a.ipynb", "-p", "profile=smoke", "-p", "text=a=b", "-p", "seed=3"])
         == 0

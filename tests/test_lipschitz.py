@@ -12,14 +12,7 @@ import torch
 from torch import nn
 
 from dotlib.errors import BadInput
-from dotlib.lipschitz import (
-    CHUNK,
-    curve,
-    gradient_norms,
-    latent_constant,
-    slopes,
-    target_constant,
-)
+from dotlib.lipschitz import CHUNK, curve, gradient_norms, latent_constant, slopes, target_constant
 from dotlib.pairs import Pair
 from dotlib.priors import Normal, Uniform
 

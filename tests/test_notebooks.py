@@ -1,81 +1,237 @@
-"""Every notebook of the book in the profile `smoke`, by the command and in the order of its build.
+"""Text notebooks: reading, running, refusing. Kinds: identities, invariants, failures."""
 
-Kinds: invariants (order of pages, nothing on stderr), identities (the records that a page owes).
-"""
-
+import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
 from pathlib import Path
 
 import nbformat
-import yaml
+import pytest
+from papermill.iorw import load_notebook_node, papermill_io
 
-from dotlib import records
-from dotlib.image_config import pair_names
+from dotlib import notebooks
+from dotlib.errors import BadFile, BadInput
 
+pytestmark = pytest.mark.filterwarnings("ignore:The specified file:UserWarning")  # papermill's
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = yaml.safe_load((ROOT / "workflow/pages.yml").read_text(encoding="utf-8"))
-OWED = {  # page -> records of the build, stem/key
-    "theorems": ["theorems/smoke-both-s0"],
-    "fig3_toy": ["fig3_toy/smoke-25gaussians-s0", "fig3_toy/smoke-swissroll-s0"],
-    "fig3_audit": ["fig3_audit/smoke-25gaussians-s0", "fig3_audit/smoke-swissroll-s0"],
-    "tab1": [f"tab1_scores/smoke-{name}-s0" for name in pair_names("digits")],
-    "tab2": ["tab2_swap/smoke-digits-s0"],
-    "keff": ["keff/smoke-digits-s0"],
-    "fig2": ["fig2_training/smoke-digits-s0"],
-    "fig4": ["fig4_spaces/smoke-digits-s0"],
-    "fig9": ["fig9_histories/smoke-digits-s0"],
-    "projection": ["projection/smoke-digits-s0"],
-    "tab7": [f"tab7_mhgan/smoke-{name}-s0" for name in pair_names("digits") if "-dcgan-" in name],
-    "frontier": ["frontier/smoke-digits-dcgan-sagan-ns-s0"],
-    "frontier_2d": [
-        f"frontier_2d/smoke-{name}-s0"
-        for name in ("25gaussians", "25gaussians-oracle", "swissroll", "swissroll-oracle")
-    ],
-    "calibration": ["calibration/smoke-digits-s0"],
-    "runtimes": ["runtimes/smoke-all-s0"],
-    "intro": [],
-    "status": [],
-}
-OURS = ("frontier", "frontier_2d", "calibration")  # no claim of the paper is judged there
-AT_ONCE = 2  # the image pages share pairs: the first trains them, the others wait
+TEXT = """---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+(top)=
+# A page with $x^2$ and é
+
+```{code-cell} python3
+:tags: [parameters]
+profile = "laptop"  # é before the comment
+dataset: str = "25gaussians"
+seed = 0
+```
+
+Between the cells.
+
+```{code-cell} python3
+---
+tags: [hide-input]
+mystnb: {figure: {name: fig-a, caption: "Points."}}
+---
+print(profile, dataset, seed)
+```
+"""
 
 
-def run_page(page, folder):
-    """Run one page in `folder` as the workflow's rule does; return what it printed on stderr."""
-    values = PAGES[page].get("parameters", {}) | {"profile": "smoke"}
-    command = [
-        sys.executable,
-        ROOT / "workflow/run_page.py",
-        f"notebooks/{PAGES[page]['notebook']}.md",
-        f"_build/executed/smoke/{page}.ipynb",
-        f"_build/failed/{page}.txt",
-        *(f"{key}={value}" for key, value in values.items()),
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """A folder with notebooks/page.md, made the current one; returns a writer of that file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notebooks").mkdir()
+
+    def write(text=TEXT):
+        Path("notebooks/page.md").write_text(text, encoding="utf-8")
+        return "notebooks/page.md"
+
+    write()
+    return write
+
+
+def run_papermill(*arguments):
+    """Plain papermill as a user calls it."""
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+
+
+def outputs(path):
+    """Text that the code cells printed."""
+    cells = nbformat.read(path, as_version=4).cells
+    return "".join(o.get("text", "") for c in cells if c.cell_type == "code" for o in c.outputs)
+
+
+def test_plain_papermill_runs_a_text_notebook(page):
+    run = run_papermill("notebooks/page.md", "out.ipynb", "-p", "profile", "smoke", "-p", "seed", "3")
+    assert run.returncode == 0, run.stderr
+    assert outputs("out.ipynb") == "smoke 25gaussians 3\n"
+
+
+def test_plain_papermill_refuses_an_unknown_name(page):
+    run = run_papermill("notebooks/page.md", "out.ipynb", "-p", "profle", "smoke")
+    assert run.returncode != 0
+    assert ("BadInput: unknown parameter 'profle'; known: dataset, profile, seed; nearest: profile") in run.stderr
+
+
+@pytest.mark.parametrize(
+    "path", ["notebooks/page.md", "./notebooks/page.md", "../{here}/notebooks/page.md", "{full}/notebooks/page.md"]
+)
+def test_every_way_to_write_the_path_is_served(page, path):
+    here = Path.cwd()
+    node = load_notebook_node(path.format(here=here.name, full=here))
+    assert node.metadata.kernelspec.name == "python3"
+    assert [c.metadata.tags for c in node.cells if c.cell_type == "code"] == [
+        ["parameters"],
+        ["remove-cell", notebooks.GUARD],
+        ["hide-input"],
     ]
-    environment = os.environ | {"DOTLIB_ARTIFACTS": str(folder / "artifacts"), "OMP_NUM_THREADS": "1"}
-    environment.pop("DOTLIB_OFFICIAL", None)
-    return subprocess.run(command, cwd=folder, env=environment, check=False, text=True, capture_output=True).stderr
 
 
-def test_every_page_runs_and_leaves_its_records(tmp_path):
-    for name in ("notebooks", "book", "workflow"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    assert set(PAGES) == set(OWED)
-    last = [page for page in PAGES if PAGES[page].get("last")]
-    for pages in ([page for page in PAGES if page not in last], last):
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            said = dict(zip(pages, pool.map(lambda page: run_page(page, tmp_path), pages), strict=True))
-        assert said == dict.fromkeys(pages, "")
-    for page, owed in OWED.items():
-        finished = nbformat.read(tmp_path / f"_build/executed/smoke/{page}.ipynb", as_version=4)
-        outputs = [o for cell in finished.cells for o in cell.get("outputs", [])]
-        assert not [o for o in outputs if o.get("name") == "stderr"], page
-        for key in owed:
-            record = records.read(tmp_path / f"_build/records/{key}.json")
-            assert record.values and record.made["seconds"] > 0
-            words = set() if page in OURS else {"smoke: not comparable"}
-            assert set(record.verdicts.values()) == words, key
-    whole = nbformat.read(tmp_path / "_build/executed/smoke/intro.ipynb", as_version=4)
-    assert "smoke: not comparable" in nbformat.writes(whole)
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda p: p.stem)
+def test_notebooks_of_the_book_are_whole_and_served_by_bare_name(path):
+    assert papermill_io.get_handler(path.name) is notebooks.TextNotebooks
+    assert "profile" in notebooks.parameters(notebooks.read(path))
+    assert notebooks.parameters(notebooks.guarded(notebooks.read(path)))
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/page.md", "https://host/page.md", "gs://b/p.md", "-", "other.ipynb"])
+def test_other_places_keep_their_handlers(address):
+    assert papermill_io.get_handler(address) is not notebooks.TextNotebooks
+
+
+def test_an_ipynb_passes_untouched(page):
+    node = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("a = 1")])
+    text = nbformat.writes(node)
+    notebooks.TextNotebooks.write(text, "./plain.ipynb")
+    assert Path("plain.ipynb").read_text(encoding="utf-8") == text
+    assert notebooks.TextNotebooks.read("./plain.ipynb") == text
+    assert "./notebooks/page.md" in notebooks.TextNotebooks.listdir("./notebooks")
+    assert notebooks.TextNotebooks.pretty_path("./plain.ipynb") == "./plain.ipynb"
+
+
+def test_output_may_not_replace_a_text_notebook(page):
+    with pytest.raises(BadInput, match=r"output: \./page\.md is a text notebook"):
+        notebooks.TextNotebooks.write("{}", "./page.md")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t[: t.rindex("```")], "block opened in line 17 is never closed"),
+        (lambda t: t[: t.index("---\n(top)")], "no kernelspec"),
+        (lambda t: "", "no kernelspec"),
+        (lambda t: t.replace(":tags: [parameters]\n", ""), "not the parameters cell"),
+        (lambda t: t.replace("# A page", "```{code-cell} python3\na = 1\n```\n# A page"), "not the parameters cell"),
+        (lambda t: t.replace("seed = 0", "seed = = 0"), "parameters cell is not Python"),
+        (lambda t: t.replace("tags: [hide-input]", "tags: [hide-input"), "cannot be read"),
+    ],
+)
+def test_a_damaged_text_notebook_is_refused(page, change, message):
+    with pytest.raises(BadFile, match=message) as caught:
+        notebooks.read(page(change(TEXT)))
+    assert "notebooks/page.md" in str(caught.value)
+
+
+def test_a_missing_text_notebook_is_refused(page):
+    with pytest.raises(BadFile, match=r"notebooks/none\.md: cannot be read"):
+        notebooks.read("notebooks/none.md")
+
+
+def test_run_shows_the_values_used_and_hides_the_machinery(page):
+    node = notebooks.run_notebook("notebooks/page.md", "executed/a.ipynb", {"profile": "smoke", "dataset": "swissroll"})
+    assert outputs("executed/a.ipynb") == "smoke swissroll 0\n"
+    code = [c for c in node.cells if c.cell_type == "code"]
+    assert code[0].source == ("profile = 'smoke'  # é before the comment\ndataset: str = 'swissroll'\nseed = 0")
+    assert [c.metadata.tags for c in code] == [["parameters"], ["hide-input"]]
+    assert code[1].metadata.mystnb.figure.name == "fig-a"
+    assert node.metadata.papermill.parameters == {"profile": "smoke", "dataset": "swissroll"}
+    assert str(Path.cwd()) not in Path("executed/a.ipynb").read_text(encoding="utf-8")
+    assert os.listdir("executed") == ["a.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("line", "limit", "message"),
+    [
+        ("1 / 0", None, "ZeroDivisionError: division by zero"),
+        ("import time; time.sleep(60)", 12, "it took longer than the time allowed for one cell"),
+        ("import os; os._exit(1)", 30, "DeadKernelError: Kernel died"),
+    ],
+)
+def test_a_broken_notebook_names_its_cell_and_leaves_no_page(page, line, limit, message):
+    page(TEXT.replace("print(profile, dataset, seed)", line + "\n# second\n# third\n# fourth"))
+    Path("executed").mkdir()
+    Path("executed/a.ipynb").write_text("an older page", encoding="utf-8")
+    with pytest.raises(notebooks.NotebookFailed) as caught:
+        notebooks.run_notebook("notebooks/page.md", "executed/a.ipynb", cell_timeout=limit)
+    assert str(caught.value) == (
+        f"notebooks/page.md: code cell 2 of 2 failed\n    {line}\n    # second\n    # third\n{message}"
+    )
+    assert os.listdir("executed") == []
+
+
+LINGER = """import time
+handlers = get_ipython().kernel.shell_handlers
+reply = handlers["kernel_info_request"]
+async def reply_and_linger(*message):
+    await reply(*message)
+    time.sleep(5)
+handlers["kernel_info_request"] = reply_and_linger"""
+
+
+def test_a_kernel_stopped_in_its_last_reply_says_nothing(page, capfd):
+    page(TEXT.replace("print(profile, dataset, seed)", LINGER))
+    notebooks.run_notebook("notebooks/page.md", "a.ipynb")
+    assert capfd.readouterr().err == ""
+
+
+def test_an_unknown_value_fails_before_a_kernel_starts(page):
+    with pytest.raises(BadInput, match="unknown parameter 'sed'; known: .*; nearest: seed"):
+        notebooks.run_notebook("notebooks/page.md", "a.ipynb", {"sed": 1})
+    assert not Path("a.ipynb").exists()
+
+
+def test_stale_temporary_files_go_and_young_ones_stay(page):
+    old, young = Path(".a.1.part.ipynb"), Path(".a.2.part.ipynb")
+    for path in (old, young):
+        path.write_text("{}", encoding="utf-8")
+    long_ago = time.time() - 2 * notebooks.STALE_AFTER
+    os.utime(old, (long_ago, long_ago))
+    with pytest.raises(notebooks.NotebookFailed):
+        notebooks.run_notebook(page(TEXT.replace("name: python3", "name: none")), "a.ipynb")
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_a_kernel_that_cannot_start_is_reported(page):
+    with pytest.raises(notebooks.NotebookFailed, match=r"^notebooks/page\.md: .*no_such_kernel"):
+        notebooks.run_notebook(page(TEXT.replace("name: python3", "name: no_such_kernel")), "a.ipynb")
+
+
+def test_values_are_read_as_literals():
+    assert notebooks.parse_values(["seed=3", "profile=smoke", "x=a=b", "lr=1e-3", "y=[1"]) == {
+        "seed": 3,
+        "profile": "smoke",
+        "x": "a=b",
+        "lr": 0.001,
+        "y": "[1",
+    }
+    with pytest.raises(BadInput, match="'seed' has no '='"):
+        notebooks.parse_values(["seed"])
+
+
+def test_parameters_cell_may_import_and_unpack():
+    cell = "import os.path\nfrom math import pi as half\na, b = 1, 2\nc: int = 3\nprint(a)"
+    node = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]})])
+    assert set(notebooks.parameters(node)) == {"os", "half", "a", "b", "c"}
+    namespace = {"a": 1, "_hidden": 2, "os": os}
+    assert notebooks.refuse_unknown(namespace, ("a", "os")) is None
+    with pytest.raises(BadInput, match="unknown parameter 'd'; known: a$"):
+        notebooks.refuse_unknown({"d": 1}, ("a",))
+    assert json.loads(nbformat.writes(notebooks.guarded(node)))["nbformat_minor"] == 5

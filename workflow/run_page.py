@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from dotlib.errors import BadFile, BadInput
-from dotlib.notebook import parse_values, run_notebook
+from dotlib.notebooks import parse_values, run_notebook
 
 
 def main(source, output, failure, *pairs):

@@ -4,9 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from dotlib.errors import BadInput, check_count
-from dotlib.networks.attention import SelfAttention
+from dotlib.networks.layers import BATCH_NORM_EPS, LEAKY_SLOPE, SelfAttention, layer
 from dotlib.networks.mlp import LeakyReLU
-from dotlib.networks.normalisation import BATCH_NORM_EPS, LEAKY_SLOPE, layer
 
 
 class Generator(nn.Sequential):

@@ -4,9 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from dotlib.errors import check_count, check_option
-from dotlib.networks.attention import SelfAttention
 from dotlib.networks.dcgan import check_image, check_width
-from dotlib.networks.normalisation import BATCH_NORM_EPS, layer, lecun_std
+from dotlib.networks.layers import BATCH_NORM_EPS, SelfAttention, layer, lecun_std
 
 ORDERS = ("published", "usual")
 

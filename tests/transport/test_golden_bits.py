@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from dotlib.langevin import DDLS, DGflow
 from torch import Tensor
 
-from dotlib.langevin import DDLS, DGflow
 from dotlib.pairs import Pair
 from dotlib.priors import Normal, Uniform
 from dotlib.seeding import generator

@@ -1,0 +1,309 @@
+"""Published files of the image part: where they lie, and the digests they must have.
+
+Official files: from the folder $DOTLIB_DATA, else the cache, else downloaded; always checked.
+
+With DOTLIB_DATA set, nothing is downloaded. The cache is $DOTLIB_CACHE, or the place where the
+operating system wants caches. Archives are read member by member and never unpacked to disk.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import logging
+import os
+import sys
+import tarfile
+import warnings
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import requests
+
+from dotlib.errors import BadFile, check_option
+from dotlib.results import files
+
+
+@dataclass(frozen=True)
+class Source:
+    """A published file.
+
+    urls:    where it lies; each is asked twice, in this order.
+    sha256:  of the file; with `packed`, of what the gz file holds, so that a copy packed anew
+             passes too.
+    size:    bytes of the file, 0 with `packed`.
+    """
+
+    urls: tuple[str, ...]
+    sha256: str
+    size: int = 0
+    packed: bool = False
+
+
+_MNIST = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
+# MNIST: digests of the unpacked files. CIFAR-10 and STL-10: the lists of TensorFlow Datasets
+# (tensorflow_datasets/url_checksums). Inception: the file's own name begins the digest; the whole
+# of it as users of the file have recorded it.
+SOURCES = {
+    **{
+        f"{name}.gz": Source(tuple(f"{place}{name}.gz" for place in _MNIST), digest, packed=True)
+        for name, digest in (
+            ("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+            ("train-labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+            ("t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+            ("t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        )
+    },
+    "cifar-10-binary.tar.gz": Source(
+        ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        170_052_171,
+    ),
+    "stl10_binary.tar.gz": Source(
+        (
+            "https://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
+            "https://cs.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
+        ),
+        "f31fd99273a1acb8609c8db427cebb1de3f71de77758cdc0e22956e1289b9866",
+        2_640_397_119,
+    ),
+    "pt_inception-2015-12-05-6726825d.pth": Source(
+        ("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",),
+        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        95_628_359,
+    ),
+}
+# Unpacked members, for which only MD5 is published: CIFAR-10's by several CMake and Go readers of
+# the binary version, STL-10's by torchvision (datasets/stl10.py).
+MD5 = {
+    "cifar-10-batches-bin/data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
+    "cifar-10-batches-bin/data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
+    "cifar-10-batches-bin/data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421",
+    "cifar-10-batches-bin/data_batch_4.bin": "ae636b3ba5c66a11e91e8cb52e771fcb",
+    "cifar-10-batches-bin/data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
+    "cifar-10-batches-bin/test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
+    "stl10_binary/train_X.bin": "918c2871b30a85fa023e0c44e0bee87f",
+    "stl10_binary/train_y.bin": "5a34089d4802c674881badbb80307741",
+    "stl10_binary/unlabeled_X.bin": "5242ba1fed5e4be9e1e742405eb56ca4",
+    "stl10_binary/test_X.bin": "7f263ba9f9e0b06b93213547f721ac82",
+    "stl10_binary/test_y.bin": "36f9794fa4beb8a2c72628de14fa638e",
+}
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # tqdm looks for notebook widgets, and says so on stderr
+    import pooch
+
+OFFICIAL = "official content, sha256 verified"
+OFFICIAL_MD5 = "official content, md5 verified"
+UNKNOWN = "local copy, not verified"
+TIMEOUT = 30  # seconds without a byte
+_DAMAGE = (OSError, EOFError, zlib.error, tarfile.TarError)
+
+
+@dataclass
+class Part:
+    """One file of a data set, open for reading.
+
+    name:  as in its archive, "folder/file".   what: how errors call it.   size: bytes.
+    """
+
+    name: str
+    what: str
+    size: int
+    file: BinaryIO
+    folder: Path | None  # None: from an archive whose sha256 has been checked
+    _md5: "hashlib._Hash" = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
+
+    def read(self, n: int = -1) -> bytes:
+        """The next n bytes, or all that is left. Raises BadFile."""
+        try:
+            content = self.file.read(n)
+        except _DAMAGE as error:
+            raise BadFile(f"{self.what}: cannot be read ({_one_line(error)}); download it again") from error
+        if self.folder is not None:
+            self._md5.update(content)
+        return content
+
+    def origin(self) -> str:
+        """Where the content comes from; to be asked once all of it is read."""
+        if self.folder is None:
+            return OFFICIAL
+        return OFFICIAL_MD5 if self._md5.hexdigest() == MD5.get(self.name) else note(self.folder)
+
+
+def data_folder() -> Path | None:
+    """The folder named by $DOTLIB_DATA; None where the variable is unset or empty."""
+    name = os.environ.get("DOTLIB_DATA", "")
+    return Path(name) if name else None
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: $DOTLIB_CACHE, else the operating system's cache folder."""
+    return Path(os.environ.get("DOTLIB_CACHE") or pooch.os_cache("dotlib"))
+
+
+def fetch(what: str) -> Path:
+    """The path of an official file whose sha256 has just been checked.
+
+    what:  a key of SOURCES. Looked for in $DOTLIB_DATA, then in the cache; then downloaded, unless
+           DOTLIB_DATA is set. Two processes may ask at once: the second waits for the first.
+    Raises BadInput for an unknown name; BadFile, one line with addresses, digest and what to do by
+    hand, when the file cannot be had, or the one in $DOTLIB_DATA is not the published one.
+    """
+    check_option("what", what, SOURCES)
+    source, given, path = SOURCES[what], data_folder(), cache_folder() / what
+    if given is not None and (given / what).exists():
+        found = fault(given / what, source)
+        if found:
+            raise BadFile(f"{given / what}: {found}; {by_hand(what)}")
+        return given / what
+    if path.exists() and not fault(path, source):
+        return path
+    if given is not None:
+        raise BadFile(f"{given}: holds no {what}; {by_hand(what)}, or unset DOTLIB_DATA to have it downloaded")
+    try:
+        with files.only_maker(path):
+            if fault(path, source):
+                path.unlink(missing_ok=True)
+                _download(what, source, path.parent)
+    except OSError as error:
+        raise BadFile(
+            f"{path.parent}: the cache cannot be used ({_one_line(error)}); set "
+            f"DOTLIB_CACHE to another folder, or {by_hand(what)}"
+        ) from error
+    return path
+
+
+def fault(path: Path, source: Source) -> str:
+    """What is wrong with a file, in words; "" for the published one."""
+    try:
+        with path.open("rb") as file:
+            if file.read(512).lstrip()[:1] == b"<":
+                return "a web page, not the file"
+        size = path.stat().st_size
+        if size < source.size:
+            return f"cut short, {size:,} of {source.size:,} bytes"
+        with gzip.open(path) if source.packed else path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except _DAMAGE as error:
+        return f"cannot be read ({_one_line(error)})"
+    return "" if found == source.sha256 else f"its sha256 is {found[:12]}..., not the published one"
+
+
+def by_hand(what: str) -> str:
+    """The remedy where a download fails, without a full stop."""
+    return (
+        f"get {SOURCES[what].urls[0]} by hand (sha256 {SOURCES[what].sha256}"
+        f"{' once unpacked' if SOURCES[what].packed else ''}) and put the file into the folder "
+        "that DOTLIB_DATA names"
+    )
+
+
+def parts(names: Sequence[str], archive: str) -> Iterator[Part]:
+    """Files of a data set, one after the other, each open until the next is asked for.
+
+    names:    "folder/file" as in the archive. They come in any order.
+    archive:  key of SOURCES; used where $DOTLIB_DATA has no such folder.
+    Raises BadFile for a missing or unreadable file.
+    """
+    given = data_folder()
+    if given is None or not (given / names[0]).parent.is_dir():
+        yield from _members(fetch(archive), names)
+        return
+    for name in names:
+        path = given / name
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise BadFile(
+                f"{path}: cannot be read ({error.strerror}); take it from {archive}: {by_hand(archive)}"
+            ) from error
+        with file:
+            yield Part(name, str(path), path.stat().st_size, file, path.parent)
+
+
+def note(folder: Path) -> str:
+    """First line of ORIGIN.txt in a folder of data, or that nothing is known."""
+    with contextlib.suppress(OSError):
+        lines = (folder / "ORIGIN.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next((line.strip() for line in lines[:1] if line.strip()), UNKNOWN)
+    return UNKNOWN
+
+
+def weakest(origins: Iterable[str]) -> str:
+    """One origin for several files: the first that is not official, if there is one."""
+    rank = {OFFICIAL: 2, OFFICIAL_MD5: 1}
+    return min(origins, key=lambda origin: rank.get(origin, 0))
+
+
+def _members(path: Path, names: Sequence[str]) -> Iterator[Part]:
+    wanted = set(names)
+    try:
+        with tarfile.open(path, "r|gz") as tar:
+            for member in tar:
+                if member.name in wanted and member.isfile():
+                    wanted.remove(member.name)
+                    yield Part(member.name, f"{path}: {member.name}", member.size, tar.extractfile(member), None)
+                if not wanted:
+                    return
+    except _DAMAGE as error:
+        raise BadFile(
+            f"{path}: not a whole tar.gz archive ({_one_line(error)}); delete it and download it again"
+        ) from error
+    raise BadFile(f"{path}: holds no {', '.join(sorted(wanted))}; delete it and download it again")
+
+
+def _download(what: str, source: Source, folder: Path) -> None:
+    """Ask each address twice, into a temporary file that is renamed once it is right."""
+    faults = []
+    for url in source.urls:
+        known = None if source.packed else f"sha256:{source.sha256}"
+        registry = pooch.create(folder, "", registry={what: known}, urls={what: url}, retry_if_failed=1)
+        try:
+            with _quiet():
+                registry.fetch(what, downloader=_checked(source))
+            return
+        except (requests.RequestException, ValueError) as error:
+            faults.append(f"{url}: {_reason(error)}")
+    raise BadFile(f"{what}: no download succeeded ({'; '.join(faults)}); {by_hand(what)}")
+
+
+def _checked(source: Source) -> Callable[[str, str, object], None]:
+    """Pooch's HTTP download, followed by our check; a bar on a terminal only."""
+    http = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 20, timeout=TIMEOUT)
+
+    def download(url: str, output_file: str, registry: object) -> None:
+        http(url, output_file, registry)
+        found = fault(Path(output_file), source)
+        if found:
+            raise ValueError(found)
+
+    return download
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, requests.HTTPError):
+        return f"HTTP status {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {TIMEOUT} s"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "cut short on the way"
+    return "no connection" if isinstance(error, requests.ConnectionError) else _one_line(error)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _one_line(error: Exception) -> str:
+    return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__

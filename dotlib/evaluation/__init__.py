@@ -1,0 +1,1 @@
+"""Measuring a pair or a sampler: judges, points, images, comparisons."""

@@ -1,0 +1,392 @@
+"""Judges: frozen networks that turn images into features and logits, for scores only.
+
+Two kinds. `classifier` is fit here, once per data set, profile and seed, on images that no
+reference holds, and no transport ever sees it. `inception` is the network of the published scores.
+Scores of different judges are different quantities.
+
+The judges of a data set, and the real images that they compare samples with.
+"""
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from dotlib.data import images
+from dotlib.data.images import ImageSet, image_set, to_float
+from dotlib.errors import BadFile, BadInput, check_count, check_device, check_option, refuse_difference
+from dotlib.evaluation import inception as inception_network
+from dotlib.metrics.scores import Collector, Reference, Scores
+from dotlib.networks.classifier import Classifier
+from dotlib.profiles import PROFILES
+from dotlib.results import files, provenance
+from dotlib.seeding import generator
+from dotlib.training import checkpoints
+from dotlib.training.settings import SHAPES
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How the samples of a pair are moved and judged ([DOT19] Table 1 and B.2)."""
+
+    sets: int = 5  # independent sample sets, the same latents for every method
+    samples: int = 50_000  # images a set, as published; less in "laptop"
+    updates: int = 20  # DCGAN; the ResNet has 10
+    lr: float = 0.01  # SGD
+    pairs: int = 100  # for k_eff: maximum over these ...
+    repeats: int = 10  # ... mean over these, ours; the released code has one
+    splits: int = 10  # of the inception score
+    batch: int = 250  # images moved and judged together
+    kept: int = 5_000  # images behind KID, precision and recall, whose cost grows with the square
+    kid_subsets: int = 100  # averaged for KID
+
+
+_SAMPLES = {"digits": 600, "mnist": 2_500, "cifar10": 2_500, "stl10": 2_500}  # FID: above 2,048
+
+
+def scoring(dataset: str, architecture: str, profile: str) -> Scoring:
+    """Settings of scores. Raises BadInput for an unknown word."""
+    check_option("dataset", dataset, SHAPES)
+    check_option("architecture", architecture, ("dcgan", "resnet"))
+    check_option("profile", profile, PROFILES)
+    updates = 10 if architecture == "resnet" else 20
+    whole = Scoring(updates=updates)
+    if profile == "laptop" or dataset == "digits":
+        whole = replace(whole, samples=_SAMPLES[dataset], kid_subsets=20)
+        if dataset != "digits":
+            whole = replace(whole, batch=50)  # the attention of 50 images stays in a core's cache
+    if profile == "smoke":
+        return replace(whole, sets=2, samples=100, updates=updates // 5, repeats=2, splits=2)
+    return whole
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A frozen network with its way of looking at images.
+
+    network:   what `prepare` gives -> (features (B, dim), logits (B, classes)); evaluation mode.
+    prepare:   uint8 images -> the network's input.
+    sha256:    of the file with the weights, for records.
+    accuracy:  share of right answers on the "test" split, or None where that is not its task.
+    batch:     images that are looked at together.
+    It works where its weights are: ``judge.network.to("cuda")`` moves it.
+    """
+
+    name: str
+    network: nn.Module
+    prepare: Callable[[Tensor], Tensor]
+    dim: int
+    classes: int
+    sha256: str
+    accuracy: float | None = None
+    batch: int = 250
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, H, W) uint8 -> features (B, dim) and logits (B, classes), float32 on the CPU.
+
+        Raises BadInput for anything but a batch of uint8 images.
+        """
+        found = (
+            f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+        )
+        if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4 or images.shape[0] == 0:
+            raise BadInput(f"images: expected (B, C, H, W) uint8, found {found}; use images.to_uint8")
+        device = next(self.network.parameters()).device
+        answers = [self.network(self.prepare(rows.to(device))) for rows in images.split(self.batch)]
+        features, logits = (torch.cat([part.float().cpu() for part in parts]) for parts in zip(*answers, strict=True))
+        return features, logits
+
+
+@dataclass(frozen=True)
+class JudgeTraining:
+    """How a classifier is fit: Adam, cross-entropy, a step size that falls linearly to zero.
+
+    images:    of the "judge" split that are used, the first ones; 0 takes all.
+    width:     channels of the first layers; features is the width of the last hidden one, far
+               below the number of reference images, which FID needs.
+    flip:      mirror half of the images, left to right.
+    """
+
+    dataset: str
+    epochs: int
+    batch_size: int = 64
+    lr: float = 2e-3
+    width: int = 32
+    features: int = 64
+    images: int = 0
+    flip: bool = False
+    seed: int = 0
+
+    def key(self) -> str:
+        """Twelve hexadecimal digits that change when any setting changes."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+
+# Ours: epochs from the minutes at hand, judged by accuracy on "test" alone.
+JUDGE_TRAINING = {
+    "digits": JudgeTraining("digits", 25, batch_size=32),
+    "mnist": JudgeTraining("mnist", 2, width=16),
+    "cifar10": JudgeTraining("cifar10", 6, flip=True),
+    "stl10": JudgeTraining("stl10", 20, flip=True),
+}
+JUDGE_SMOKE = {"epochs": 1, "images": 512}
+
+
+def judge_training(dataset: str, profile: str, seed: int = 0) -> JudgeTraining:
+    """Settings of a classifier; "laptop" and "paper" are alike. Raises BadInput."""
+    check_option("dataset", dataset, JUDGE_TRAINING)
+    check_option("profile", profile, PROFILES)
+    check_count("seed", seed, 0)
+    return replace(JUDGE_TRAINING[dataset], seed=seed, **(JUDGE_SMOKE if profile == "smoke" else {}))
+
+
+def classifier(dataset: str, *, profile: str, seed: int = 0) -> Judge:
+    """The classifier of a data set: loaded, or fit first; a second process waits for the first.
+
+    dataset:  "digits", "mnist", "cifar10" or "stl10".
+    Raises BadInput for unknown words, BadFile for a damaged file, SettingsDiffer for one that was
+    made with other settings or images.
+    """
+    settings = judge_training(dataset, profile, seed)
+    name = f"{dataset}-{profile}-s{seed}-{settings.key()}.safetensors"
+    path = files.artifacts() / "judges" / name
+    if not path.exists():
+        with files.only_maker(path):
+            if not path.exists():
+                make(settings, path)
+    return load(settings, path)
+
+
+def make(settings: JudgeTraining, path: Path) -> None:
+    """Fit on one thread (fastest for networks of this size) and write the file."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        network = fit(settings)
+        accuracy = accuracy_of(network, image_set(settings.dataset, "test"))
+    finally:
+        torch.set_num_threads(threads)
+    checkpoints.save(
+        path,
+        network.state_dict(),
+        {
+            "settings": asdict(settings),
+            "images": _fingerprints(settings),
+            "accuracy": accuracy,
+            "made": provenance.here(),
+        },
+    )
+
+
+def load(settings: JudgeTraining, path: Path) -> Judge:
+    """Read a classifier's file. Raises BadFile or SettingsDiffer."""
+    tensors, meta = checkpoints.load(path)
+    refuse_difference(str(path), meta.get("settings", {}), asdict(settings))
+    refuse_difference(str(path), meta.get("images", {}), _fingerprints(settings))
+    data = image_set(settings.dataset, "judge")
+    network = _network(settings, data)
+    try:
+        network.load_state_dict(tensors)
+        accuracy = float(meta["accuracy"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise BadFile(
+            f"{path}: does not hold this classifier ({' '.join(str(error).split())}); delete it and make it again"
+        ) from error
+    network.eval().requires_grad_(False)
+    return Judge(
+        f"{settings.dataset} classifier, seed {settings.seed}",
+        network,
+        to_float,
+        settings.features,
+        _classes(data),
+        checkpoints.digest(path),
+        accuracy,
+    )
+
+
+def fit(settings: JudgeTraining) -> nn.Module:
+    """Train on the "judge" split; evaluation mode."""
+    s, data = settings, image_set(settings.dataset, "judge")
+    rng = generator(s.seed, "judge", s.dataset)
+    network = _network(s, data, rng).train()
+    n = min(s.images, len(data)) if s.images else len(data)
+    steps = s.epochs * -(-n // s.batch_size)
+    optimiser = torch.optim.Adam(network.parameters(), s.lr)
+    falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, steps)
+    bar = tqdm(total=steps, desc=f"judge {s.dataset}", unit="step", disable=None)
+    with bar:
+        for _ in range(s.epochs):
+            for rows in torch.randperm(n, generator=rng).split(s.batch_size):
+                x = to_float(data.images[rows])
+                if s.flip:
+                    mirrored = torch.rand(len(x), generator=rng) < 0.5
+                    x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+                loss = functional.cross_entropy(network(x)[1], data.labels[rows])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                falling.step()
+                bar.update()
+    return network.eval()
+
+
+@torch.no_grad()
+def accuracy_of(network: nn.Module, data: ImageSet) -> float:
+    """Share of images whose largest logit is their label."""
+    right = sum(
+        int((network(to_float(x))[1].argmax(1) == y).sum())
+        for x, y in zip(data.images.split(500), data.labels.split(500), strict=True)
+    )
+    return right / len(data)
+
+
+def inception(path: Path | None = None, *, sha256: str | None = None) -> Judge:
+    """The Inception network of the published scores, with the weights of 2015.
+
+    path:    the weights; None takes $DOTLIB_INCEPTION, or else `downloads.fetch`.
+    sha256:  that the file must have; None demands the published one.
+    2,048 features of the last pooling, and 1,008 logits without bias, as the inception score has
+    them. Images are scaled to 299 x 299, grey ones shown in three channels. Raises BadFile.
+    """
+    network, digest = inception_network.network(path, sha256)
+    return Judge("inception", network, inception_network.prepare, network.dim, network.classes, digest, batch=50)
+
+
+def _network(s: JudgeTraining, data: ImageSet, rng: torch.Generator | None = None) -> Classifier:
+    _, channels, size, _ = data.images.shape
+    with torch.random.fork_rng(devices=[]):  # torch's layers start with draws that nobody asked for
+        return Classifier(
+            channels=channels, size=size, width=s.width, features=s.features, classes=_classes(data), rng=rng
+        )
+
+
+def _classes(data: ImageSet) -> int:
+    return int(data.labels.max()) + 1
+
+
+def _fingerprints(s: JudgeTraining) -> dict[str, str]:
+    return {split: image_set(s.dataset, split).fingerprint for split in ("judge", "test")}
+
+
+SEEDS = (0, 1, 2)  # of the classifiers; pages show the first and the spread over all
+SPLITS = {  # kind of judge -> (reference, floor): what samples, and real images, are compared with
+    "classifier": ("test", "floor"),  # the classifiers are fit on the rest of "train"
+    "inception": ("train", "test"),
+}
+PLACES = ("DOTLIB_ARTIFACTS", "DOTLIB_DATA", "DOTLIB_CACHE", "DOTLIB_INCEPTION")
+KEPT_BY_OTHERS = 200  # rows that the second and third judge keep; pages use their IS and FID only
+
+
+@dataclass(frozen=True)
+class Jury:
+    """Judges with their references; the first judge speaks on pages.
+
+    floor:    judge -> scores of real images that are not in the reference: a perfect sampler's.
+    digests:  what the scores depend on besides the samples: weights and images.
+    origins:  split -> where its images come from.
+    """
+
+    judges: dict[str, Judge]
+    references: dict[str, Reference]
+    floor: dict[str, Scores]
+    digests: dict[str, str]
+    origins: dict[str, str]
+    kept: dict[str, int]
+    kid_subsets: int = 100
+
+    @property
+    def first(self) -> str:
+        """Name of the judge that speaks on pages."""
+        return next(iter(self.judges))
+
+    def collectors(self, total: int, splits: int) -> dict[str, Collector]:
+        """An empty collector of `total` images for each judge."""
+        return {
+            name: Collector(
+                dim=judge.dim,
+                classes=judge.classes,
+                total=total,
+                splits=splits,
+                kept=self.kept[name],
+                kid_subsets=self.kid_subsets,
+            )
+            for name, judge in self.judges.items()
+        }
+
+
+def solo(jury: Jury) -> Jury:
+    """The first judge alone, for pages that ask no second opinion at every step."""
+    parts = ("judges", "references", "floor", "kept")
+    others = set(jury.judges) - {jury.first}
+    return replace(
+        jury,
+        **{part: {jury.first: getattr(jury, part)[jury.first]} for part in parts},
+        digests={name: d for name, d in jury.digests.items() if name not in others},
+    )
+
+
+def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier", device: str = "cpu") -> Jury:
+    """The three classifiers of a data set, fit first if need be, or Inception, on a device.
+
+    The floor has as many images as a set of samples has, or all of its split if that has fewer.
+    Kept in memory, since the real images are judged too. Raises BadInput for another word, and what
+    `judges` and `images` raise.
+    """
+    check_option("judge", judge, SPLITS)
+    check_device(device)
+    places = tuple(os.environ.get(name, "") for name in PLACES)
+    c = Scoring(samples=c.samples, splits=c.splits, batch=c.batch, kept=c.kept, kid_subsets=c.kid_subsets)
+    return _summon(dataset, c, profile, judge, device, places)
+
+
+@functools.lru_cache(maxsize=4)
+def _summon(dataset: str, c: Scoring, profile: str, judge: str, device: str, places: tuple[str, ...]) -> Jury:
+    """places: what the environment names; other folders are other judges and images."""
+    if judge == "inception":
+        found = {"inception": inception()}
+    else:
+        found = {f"classifier {seed}": classifier(dataset, profile=profile, seed=seed) for seed in SEEDS}
+    for one in found.values():
+        one.network.to(device)
+    reference, floor = (images.image_set(dataset, split) for split in SPLITS[judge])
+    kept = {name: c.kept if i == 0 else min(c.kept, KEPT_BY_OTHERS) for i, name in enumerate(found)}
+    references = {name: _reference(one, reference, kept[name], c) for name, one in found.items()}
+    floors = {name: _floor(one, floor, references[name], kept[name], c) for name, one in found.items()}
+    digests = {name: one.sha256 for name, one in found.items()}
+    digests |= {split.split: split.fingerprint for split in (reference, floor)}
+    return Jury(
+        found,
+        references,
+        floors,
+        digests,
+        {split.split: split.origin for split in (reference, floor)},
+        kept,
+        c.kid_subsets,
+    )
+
+
+def _reference(judge: Judge, real: images.ImageSet, kept: int, c: Scoring) -> Reference:
+    result = Reference(dim=judge.dim, total=len(real), kept=kept, rng=generator(0, "reference", real.name, real.split))
+    for rows in real.images.split(c.batch):
+        result.add(judge(rows)[0])
+    return result
+
+
+def _floor(judge: Judge, real: images.ImageSet, reference: Reference, kept: int, c: Scoring) -> Scores:
+    n = min(c.samples, len(real))
+    drawn = real.take(n, generator(0, "floor rows", real.name, real.split)).images
+    collector = Collector(
+        dim=judge.dim, classes=judge.classes, total=n, splits=c.splits, kept=kept, kid_subsets=c.kid_subsets
+    )
+    for rows in drawn.split(c.batch):
+        collector.add(*judge(rows))
+    return collector.scores(real=reference, rng=generator(0, "floor", real.name, judge.name))

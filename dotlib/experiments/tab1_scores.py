@@ -1,0 +1,310 @@
+"""The record of a row of Table 1, and what its page shows besides: samples, limits of FID.
+
+Tables of the rows of Table 1, from their records: those of this build and the committed ones.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import numpy as np
+import torch
+
+from dotlib.data import downloads, images
+from dotlib.errors import BadInput, check_option
+from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation.images import Measured, Run
+from dotlib.evaluation.judges import scoring
+from dotlib.metrics import intervals
+from dotlib.metrics.frechet import FidInfinity, fid_infinity
+from dotlib.metrics.scores import QUANTITIES
+from dotlib.results import paper, records, tables
+from dotlib.results.records import run_name
+from dotlib.seeding import generator
+from dotlib.training.settings import ROWS, changed_from_published
+from dotlib.training.zoo import add_training_provenance
+
+CLAIMS = {"is_mean": "DOT raises the inception score", "fid": "DOT lowers FID"}
+PRINTED = {"is_mean": "is", "fid": "fid"}  # quantity -> its name among the published values
+PUBLISHED_SETS = {"stl10": "stl10"}  # other data sets stand beside the paper's CIFAR-10 numbers
+
+
+def open_record(name: str, profile: str, seed: int, judge: str = "classifier", device: str = "cpu") -> records.Record:
+    """Start the record of one row of Table 1; to be called before the work, which it times."""
+    dataset, architecture = name.split("-")[:2]
+    c = scoring(dataset, architecture, profile)
+    return records.start(
+        "tab1_scores",
+        profile=profile,
+        dataset=run_name(name, judge),
+        seed=seed,
+        parameters=asdict(c) | {"judge": judge, "row": name.partition("-")[2]},
+        device=device,
+    )
+
+
+def fill_record(record: records.Record, run: Run) -> None:
+    """Put one row into its record: constants, floor, every method, differences, verdicts."""
+    m, jury = run.measured, run.jury
+    add_training_provenance(record, run.trained)
+    record.made["weights"] = run.what.digests | jury.digests
+    record.made["images"] = jury.origins
+    record.parameters |= {
+        "training": run.trained.settings.key(),
+        "changed": {key: list(values) for key, values in changed_from_published(run.trained.settings).items()},
+    }
+    for name, estimate, unit in (
+        ("k_eff", m.k_eff, "logits per latent distance"),
+        ("K_eff", m.K_eff, "logits per data distance"),
+    ):
+        record.put(name, estimate.value, sd=estimate.std, n=len(estimate.maxima), unit=unit)
+    for name, judge in jury.judges.items():
+        if judge.accuracy is not None:
+            record.put(f"accuracy of {name}", judge.accuracy, unit="")
+    record.put("floor_n", jury.floor[jury.first].n, unit="images")
+    for quantity, (_, unit, _) in QUANTITIES.items():
+        record.put(f"floor_{quantity}", getattr(jury.floor[jury.first], quantity), unit=unit)
+        for method, step in m.rows:
+            _put_row(record, m, method, step, quantity, unit)
+    for judge in list(jury.judges)[1:]:
+        for quantity in CLAIMS:
+            _put_difference(record, m, "dot", run.c.updates, quantity, judge)
+    last = f"dot{run.c.updates}"
+    for quantity, claim in CLAIMS.items():
+        record.verdicts[claim] = paper.judge_sign(
+            printed_difference(run.what.label, quantity),
+            record.interval(f"{last}_minus_bare_{quantity}"),
+            profile=record.profile,
+        )
+
+
+def printed(name: str, column: str, quantity: str) -> paper.Published | None:
+    """The paper's number for a row: CIFAR-10's, or STL-10's for that set; None if none is printed.
+
+    name:    of the pair, "<dataset>-<row>"; column: "bare" or "dot".
+    """
+    dataset, architecture, kind = name.split("-", 2)
+    where = PUBLISHED_SETS.get(dataset, "cifar10")
+    try:
+        return paper.value(f"tab1.{where}.{architecture}.{kind}.{column}.{PRINTED[quantity]}")
+    except BadInput:
+        return None
+
+
+def printed_difference(name: str, quantity: str) -> float:
+    """DOT minus bare as printed; where a row is not printed, the claim's direction, 1 or -1."""
+    bare, dot = (printed(name, column, quantity) for column in ("bare", "dot"))
+    if bare is None or dot is None:
+        return 1.0 if quantity == "is_mean" else -1.0
+    return dot.value - bare.value
+
+
+def grid(run: Run, n: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
+    """n latents before and after the published updates: images, and D as captions.
+
+    Returns row -> (n, C, H, W) uint8, and row -> n texts, the second with the change of D.
+    """
+    method = image_pairs.Method("dot", (0, run.c.updates), run.c.lr)
+    z = image_pairs.latents(run.what, run.c, seed, 0)[:n]
+    shown, logits = {}, []
+    for row, (_, x) in zip(
+        ("bare", "DOT"), image_pairs.moved(run.what, method, z, run.measured.k_eff.value), strict=True
+    ):
+        shown[row] = images.to_uint8(x.cpu()).numpy()
+        with torch.no_grad():
+            logits.append(run.what.pair.logit(x).cpu())
+    change = logits[1] - logits[0]
+    return shown, {"bare": [f"{v:.2f}" for v in logits[0]], "DOT": [f"{v:+.2f}" for v in change]}
+
+
+def extrapolated(run: Run, seed: int) -> dict[str, FidInfinity]:
+    """FID of the first set at several numbers of samples, and its limit, before and after DOT."""
+    judge = run.jury.judges[run.jury.first]
+    method = image_pairs.Method("dot", (0, run.c.updates), run.c.lr)
+    features: dict[int, list[torch.Tensor]] = {0: [], run.c.updates: []}
+    for z in image_pairs.latents(run.what, run.c, seed, 0).split(run.c.batch):
+        for step, x in image_pairs.moved(run.what, method, z, run.measured.k_eff.value):
+            features[step].append(judge(images.to_uint8(x.cpu()))[0])
+    n, least = run.c.samples, judge.dim + 1
+    counts = [int(least + (n - least) * share) for share in (0.25, 0.4, 0.55, 0.7, 0.85, 1)]
+    return {
+        label: fid_infinity(
+            real=run.jury.references[run.jury.first].moments,
+            fake=torch.cat(rows),
+            counts=counts,
+            rng=generator(seed, "counts"),
+        )  # the same parts of both
+        for label, rows in zip(("bare", "DOT"), features.values(), strict=True)
+    }
+
+
+def _put_row(record: records.Record, m: Measured, method: str, step: int, quantity: str, unit: str) -> None:
+    values = np.asarray(m.of(method, step, quantity))
+    record.put(
+        f"{_row(method, step)}_{quantity}", float(values.mean()), unit=unit, n=len(values), sd=float(values.std(ddof=1))
+    )
+    if step:
+        _put_difference(record, m, method, step, quantity)
+
+
+def _put_difference(
+    record: records.Record, m: Measured, method: str, step: int, quantity: str, judge: str | None = None
+) -> None:
+    """Mean of the paired differences to bare over the sets, with its interval."""
+    mean, interval = intervals.interval(m.of(method, step, quantity, judge), m.of("dot", 0, quantity, judge))
+    name = f"{_row(method, step)}_minus_bare_{quantity}" + (f"_{judge}" if judge else "")
+    record.put(name, mean, interval=interval, unit=QUANTITIES[quantity][1], n=len(m.of(method, step, quantity, judge)))
+
+
+def _row(method: str, step: int) -> str:
+    return f"{method}{step}" if step else "bare"
+
+
+LOWER = ("fid", "kid")  # of these the lower one is better
+
+
+def kept_runs() -> dict[str, dict[str, records.Record]]:
+    """The committed rows of Table 1: label of a column -> row -> record."""
+    found: dict[str, dict[str, records.Record]] = {}
+    for path in sorted((records.KEPT / "tab1_scores").glob("*.json")):
+        record = records.read(path)
+        found.setdefault(label_of(record, "recorded"), {})[record.parameters["row"]] = record
+    return found
+
+
+def label_of(record: records.Record, kind: str) -> str:
+    """Head of a column: what its runs share, so that no column mixes data, judges or N."""
+    parts = [
+        kind,
+        dataset_of(record),
+        *filter(None, [copy_of(record)]),
+        record.profile,
+        f"N = {record.parameters['samples']:,}",
+    ]
+    if record.parameters["judge"] != "classifier":
+        parts.append(record.parameters["judge"])
+    return ", ".join([*parts, *([f"seed {record.seed}"] if record.seed else [])])
+
+
+def dataset_of(record: records.Record) -> str:
+    """The data set of a row's record."""
+    return record.dataset.partition("-")[0]
+
+
+def copy_of(record: records.Record) -> str:
+    """What is said of a record's images where they are no official content, else nothing."""
+    if dataset_of(record) == "digits":  # built into scikit-learn
+        return ""
+    origins = set(record.made.get("images", {}).values())
+    return "; ".join(sorted(origins - {downloads.OFFICIAL, downloads.OFFICIAL_MD5}))
+
+
+def kept_table(kept: Mapping[str, Mapping[str, records.Record]]) -> str:
+    """Markdown: provenance of each committed row."""
+    if not kept:
+        return "No run is recorded yet."
+    rows = [
+        [
+            f"{record.dataset}, {record.profile}",
+            str(record.seed),
+            origin_of(record),
+            record.made["device"],
+            record.made["commit"][:12],
+        ]
+        for found in kept.values()
+        for record in found.values()
+    ]
+    return tables.markdown(["run", "seed", "images", "device", "commit"], rows)
+
+
+def origin_of(record: records.Record) -> str:
+    """Where the images of a record came from."""
+    return "; ".join(sorted(set(record.made["images"].values())))
+
+
+def score_table(quantity: str, runs: Mapping[str, Mapping[str, records.Record]]) -> str:
+    """Markdown: one row a pair, "bare -> DOT" in the paper and in each run, with the difference.
+
+    runs:  label of a column -> row of Table 1 -> its record.
+    The paper's STL-10 numbers have a column where a run has that data set.
+    """
+    shown = {dataset_of(record) for found in runs.values() for record in found.values()}
+    papers = ["cifar10", *(["stl10"] if "stl10" in shown else [])]
+    rows = [
+        [
+            row,
+            *(_printed_cell(f"{one}-{row}", quantity) for one in papers),
+            *(_cell(found.get(row), quantity) for found in runs.values()),
+        ]
+        for row in ROWS
+    ]
+    rows.append(["real images", *("-" for _ in papers), *(_floor(found, quantity) for found in runs.values())])
+    heads = [{"cifar10": "paper, CIFAR-10", "stl10": "paper, STL-10"}[one] for one in papers]
+    return tables.markdown([f"{QUANTITIES[quantity][0]}, bare → DOT", *heads, *runs], rows)
+
+
+def verdict_table(runs: Mapping[str, Mapping[str, records.Record]]) -> str:
+    """Markdown: how many rows of each run bear each claim out."""
+    rows = []
+    for claim in CLAIMS.values():
+        counts = [Counter(record.verdicts[claim] for record in found.values()) for found in runs.values()]
+        rows.append(
+            [
+                claim,
+                *(
+                    "; ".join(f"{word} ({n} of {count.total()})" for word, n in count.items()) or "-"
+                    for count in counts
+                ),
+            ]
+        )
+    return tables.markdown(["claim, by rows", *runs], rows)
+
+
+def said(record: records.Record, quantity: str) -> str:
+    """What one score says of DOT: "better" or "worse" where the 95 % interval of its paired
+    difference to bare excludes 0, else "undecided".
+
+    quantity:  a key of QUANTITIES. Raises BadInput for another.
+    """
+    check_option("quantity", quantity, QUANTITIES)
+    low, high = record.interval(f"dot{record.parameters['updates']}_minus_bare_{quantity}")
+    if low <= 0 <= high:
+        return "undecided"
+    return "better" if (high < 0) == (quantity in LOWER) else "worse"
+
+
+def said_table(runs: Mapping[str, records.Record]) -> str:
+    """Markdown: what every score says of DOT, a row for each run; a dash where undecided."""
+    rows = [
+        [name, *(said(record, quantity).replace("undecided", "-") for quantity in QUANTITIES)]
+        for name, record in runs.items()
+    ]
+    return tables.markdown(["DOT is", *(shown for shown, _, _ in QUANTITIES.values())], rows)
+
+
+def _printed_cell(name: str, quantity: str) -> str:
+    shown = [printed(name, column, quantity) for column in ("bare", "dot")]
+    return " → ".join(f"{one.value:.2f}" for one in shown) if all(shown) else "-"
+
+
+def _cell(record: records.Record | None, quantity: str) -> str:
+    if record is None:
+        return "-"
+    last, digits = f"dot{record.parameters['updates']}", QUANTITIES[quantity][2]
+    low, high = record.interval(f"{last}_minus_bare_{quantity}")
+    return (
+        f"{record[f'bare_{quantity}']:.{digits}f} → {record[f'{last}_{quantity}']:.{digits}f} "
+        f"({record[f'{last}_minus_bare_{quantity}']:+.{digits}f} "
+        f"[{low:+.{digits}f}, {high:+.{digits}f}])"
+    )
+
+
+def _floor(found: Mapping[str, records.Record], quantity: str) -> str:
+    """The floor of a column's judge, with its N where that is not the samples'."""
+    digits = QUANTITIES[quantity][2]
+    floors = {
+        f"{r[f'floor_{quantity}']:.{digits}f}"
+        + ("" if r["floor_n"] == r.parameters["samples"] else f" (N = {r['floor_n']:,})")
+        for r in found.values()
+    }
+    return "; ".join(sorted(floors)) or "-"

@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: distances, scores and their intervals."""

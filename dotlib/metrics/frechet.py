@@ -1,0 +1,165 @@
+"""Fréchet distance of two feature samples from running moments ([DOT19] eq. 55).
+
+::
+
+    FID = |m_r - m_f|^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2))
+
+with means m and covariances S of real and fake features; squared feature units, lower is better.
+Its estimate from N fakes is biased by about a constant over N, so N belongs to every number, and
+`fid_infinity` extrapolates.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dotlib.errors import BadInput, check_count, check_points
+from dotlib.metrics import backends
+
+NEAR_SINGULAR = 1e-4  # least over largest eigenvalue; below, the roots of eigvals lose digits
+
+
+@dataclass
+class Moments:
+    """Running mean and scatter matrix of the rows of any number of batches, in float64.
+
+    dim:      width of the rows.
+    n:        rows so far.
+    mean:     (dim,).
+    scatter:  (dim, dim), sum over rows of the outer square of row - mean.
+    Memory does not grow with n, and cutting the rows into other batches changes the result by
+    rounding only (the update is exact algebra: Chan, Golub, LeVeque 1983).
+    """
+
+    dim: int
+    n: int = field(init=False, default=0)
+    mean: Tensor = field(init=False)
+    scatter: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        check_count("dim", self.dim)
+        self.mean = torch.zeros(self.dim, dtype=torch.float64)
+        self.scatter = torch.zeros(self.dim, self.dim, dtype=torch.float64)
+
+    @classmethod
+    def of(cls, features: Tensor) -> "Moments":
+        """Moments of one batch, (B, d)."""
+        check_points("features", features)
+        moments = cls(features.shape[1])
+        moments.add(features)
+        return moments
+
+    @classmethod
+    def known(cls, mean: Tensor, covariance: Tensor, n: int) -> "Moments":
+        """Moments that n rows with this mean (d,) and covariance (d, d) would have."""
+        check_count("n", n, 2)
+        check_points("mean", mean, rank=1)
+        check_points("covariance", covariance, width=len(mean))
+        moments = cls(len(mean))
+        moments.n, moments.mean = n, mean.detach().cpu().double()
+        moments.scatter = covariance.detach().cpu().double() * (n - 1)
+        if not torch.allclose(moments.scatter, moments.scatter.T, rtol=1e-10, atol=0):
+            raise BadInput("covariance: found a matrix that is not symmetric; pass (S + S.T) / 2")
+        return moments
+
+    def add(self, features: Tensor) -> None:
+        """Take in a batch, (B, dim), any floating type. Raises BadInput, and then takes nothing."""
+        check_points("features", features, width=self.dim)
+        rows = features.detach().cpu().double()
+        mean = rows.mean(0)
+        centred = rows - mean
+        self._combine(len(rows), mean, centred.T @ centred)
+
+    def merge(self, other: "Moments") -> None:
+        """Take in all rows that `other` has seen."""
+        if other.dim != self.dim:
+            raise BadInput(f"other: found width {other.dim} beside {self.dim}; merge features of one judge")
+        self._combine(other.n, other.mean, other.scatter)
+
+    def covariance(self) -> Tensor:
+        """(dim, dim), unbiased: divided by n - 1. Raises BadInput for fewer than 2 rows."""
+        if self.n < 2:
+            raise BadInput(f"features: found {self.n} rows; a covariance needs at least 2")
+        return self.scatter / (self.n - 1)
+
+    def _combine(self, n: int, mean: Tensor, scatter: Tensor) -> None:
+        if n == 0:
+            return
+        total, step = self.n + n, mean - self.mean
+        self.scatter = self.scatter + scatter + torch.outer(step, step) * (self.n * n / total)
+        self.mean = self.mean + step * (n / total)
+        self.n = total
+
+
+def fid(*, real: Moments, fake: Moments) -> float:
+    """Fréchet distance, through torch_fidelity; squared feature units.
+
+    Where a covariance is nearly singular (a judge with idle features), the eigenvalues of S_r S_f
+    lose half of their digits under the root. Then the trace is taken as the sum of singular values
+    of S_r^(1/2) S_f^(1/2), which keeps them. Equal moments may give a rounding error below zero.
+    Raises BadInput for different widths, or where N does not exceed the number of features.
+    """
+    for name, side in (("real", real), ("fake", fake)):
+        if side.n <= side.dim:
+            raise BadInput(
+                f"{name}: found {side.n} rows for {side.dim} features; FID needs more "
+                "rows than features: draw more, or take a judge with fewer"
+            )
+    if real.dim != fake.dim:
+        raise BadInput(f"fake: found width {fake.dim} beside {real.dim} of real; use one judge")
+    means = [side.mean.numpy() for side in (real, fake)]
+    covariances = [side.covariance().numpy() for side in (real, fake)]
+    spectra = [np.linalg.eigvalsh(covariance) for covariance in covariances]
+    if any(values[0] < NEAR_SINGULAR * values[-1] for values in spectra):
+        return _near_singular(means, covariances)
+    metric = backends.fidelity("fid")
+    sides = [{"mu": m, "sigma": c} for m, c in zip(means, covariances, strict=True)]
+    return metric.fid_statistics_to_metric(*sides, verbose=False)[metric.KEY_METRIC_FID]
+
+
+@dataclass(frozen=True)
+class FidInfinity:
+    """FID extrapolated to infinitely many fakes.
+
+    value:   the intercept of the line; slope in FID times samples.
+    counts:  N of each fitted point; fids its FID.
+    """
+
+    value: float
+    slope: float
+    counts: tuple[int, ...]
+    fids: tuple[float, ...]
+
+
+def fid_infinity(*, real: Moments, fake: Tensor, counts: Sequence[int], rng: torch.Generator) -> FidInfinity:
+    """Least squares of FID(N) = value + slope / N over `counts` (arXiv 1911.07023).
+
+    fake:    (N, d) features; each point takes `count` of them at random, without replacement.
+    counts:  two or more different numbers, each above d and at most N.
+    Removes the bias in the number of fakes only: that of the real side stays. Raises BadInput.
+    """
+    check_points("fake", fake, width=real.dim)
+    counts = tuple(counts)
+    for count in counts:
+        check_count("counts", count, real.dim + 1)
+        if count > len(fake):
+            raise BadInput(f"counts: {count} exceeds the {len(fake)} rows of fake; ask for fewer")
+    if len(set(counts)) < 2:
+        raise BadInput(f"counts: found {counts}; a line needs two different numbers")
+    fids = [fid(real=real, fake=Moments.of(fake[torch.randperm(len(fake), generator=rng)[:count]])) for count in counts]
+    slope, value = np.polyfit(1 / np.asarray(counts, dtype=float), fids, 1)
+    return FidInfinity(float(value), float(slope), counts, tuple(fids))
+
+
+def _near_singular(means: list[NDArray[np.float64]], covariances: list[NDArray[np.float64]]) -> float:
+    roots = []
+    for covariance in covariances:
+        values, vectors = np.linalg.eigh(covariance)
+        roots.append(vectors * np.sqrt(np.maximum(values, 0)))  # rounding only: S is a scatter
+    shared = np.linalg.svd(roots[0].T @ roots[1], compute_uv=False).sum()
+    apart = means[0] - means[1]
+    return float(apart @ apart + sum(np.trace(c) for c in covariances) - 2 * shared)

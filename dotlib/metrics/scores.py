@@ -1,0 +1,275 @@
+"""Image scores from a judge's features and logits: inception score, KID, and all of them at once.
+
+Features in, numbers out: which judge made them is not known here. Running statistics take any
+batches and hold memory that does not grow with their number; float64 throughout. Fréchet distances
+are in `frechet`, neighbourhoods in `manifold`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dotlib.errors import BadInput, check_count, check_points
+from dotlib.metrics import backends
+from dotlib.metrics.frechet import FidInfinity, Moments, fid, fid_infinity
+from dotlib.metrics.neighbours import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
+
+QUANTITIES = {  # field of Scores -> (name, unit, digits)
+    "is_mean": ("IS", "inception score", 2),
+    "fid": ("FID", "squared feature units", 2),
+    "kid": ("KID", "squared kernel distance", 4),
+    "precision": ("precision", "", 3),
+    "recall": ("recall", "", 3),
+    "density": ("density", "", 3),
+    "coverage": ("coverage", "", 3),
+}
+
+
+__all__ = [
+    "Collector",
+    "DensityCoverage",
+    "FidInfinity",
+    "InceptionScore",
+    "Kid",
+    "Moments",
+    "PrecisionRecall",
+    "Reference",
+    "Scores",
+    "density_coverage",
+    "fid",
+    "fid_infinity",
+    "kid",
+    "precision_recall",
+]
+
+KEPT = 10_000  # rows for KID and neighbourhoods, whose cost grows with the square
+
+
+class InceptionScore:
+    """exp of the mean KL divergence of p(y|x) from p(y) ([DOT19] eq. 54), running.
+
+    total:    rows that will come. Row j belongs to part i with i total // splits <= j, in order of
+              arrival, so that batches do not matter.
+    classes:  width of the logits.
+    splits:   parts whose scores are averaged, 10 as published.
+    """
+
+    def __init__(self, *, total: int, classes: int, splits: int = 10) -> None:
+        check_count("classes", classes, 2)
+        check_count("splits", splits)
+        check_count("total", total, splits)
+        self.total, self.seen = total, 0
+        self.bounds = [part * total // splits for part in range(splits + 1)]
+        self.p_sum = torch.zeros(splits, classes, dtype=torch.float64)
+        self.negentropy = torch.zeros(splits, dtype=torch.float64)  # sum over rows of sum p log p
+
+    def add(self, logits: Tensor) -> None:
+        """Take in (B, classes) logits. Raises BadInput, also for more rows than announced."""
+        check_points("logits", logits, width=self.p_sum.shape[1])
+        end = self.seen + len(logits)
+        if end > self.total:
+            raise BadInput(
+                f"logits: found row {end} of {self.total} announced; announce them all, since the parts depend on it"
+            )
+        log_p = logits.detach().cpu().double().log_softmax(1)
+        p = log_p.exp()
+        rows = (p * log_p).sum(1)
+        for part, (low, high) in enumerate(zip(self.bounds[:-1], self.bounds[1:], strict=True)):
+            here = slice(max(0, low - self.seen), max(0, high - self.seen))
+            self.p_sum[part] += p[here].sum(0)
+            self.negentropy[part] += rows[here].sum()
+        self.seen = end
+
+    def value(self) -> tuple[float, float]:
+        """(mean, sd over the parts), each in [1, classes] up to rounding.
+
+        The sd is the published "(05)": it describes the parts of one sample set and is no
+        confidence interval. Raises BadInput before all announced rows have come.
+        """
+        if self.seen != self.total:
+            raise BadInput(f"logits: found {self.seen} of {self.total} announced rows; add the rest")
+        sizes = torch.as_tensor(self.bounds, dtype=torch.float64).diff()
+        q = self.p_sum / sizes[:, None]  # p(y) of each part
+        parts = (self.negentropy / sizes - torch.xlogy(q, q).sum(1)).exp()
+        return float(parts.mean()), float(parts.std(correction=0))
+
+
+@dataclass(frozen=True)
+class Kid:
+    """Kernel distance over random subsets: mean (unbiased, may be below 0) and sd."""
+
+    mean: float
+    sd: float
+    subsets: int
+    subset_size: int
+
+
+def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100, subset_size: int | None = None) -> Kid:
+    """Squared maximum mean discrepancy, kernel (x.y / d + 1)^3 (arXiv 1801.01401).
+
+    real, fake:   (N, d) and (M, d) features.
+    subset_size:  rows of each side in a subset; None takes min(1000, half of the smaller side).
+    Through torch_fidelity, in float64; the mean over subsets estimates the squared distance without
+    bias. Raises BadInput for different widths or subsets that are larger than a side.
+    """
+    check_points("real", real)
+    check_points("fake", fake, width=real.shape[1])
+    smaller = min(len(real), len(fake))
+    if subset_size is None:
+        subset_size = min(1_000, smaller // 2)
+    check_count("subsets", subsets)
+    check_count("subset_size", subset_size, 2)
+    if subset_size > smaller:
+        raise BadInput(
+            f"subset_size: {subset_size} exceeds the {smaller} rows of the smaller side; lower it or draw more"
+        )
+    metric = backends.fidelity("kid")
+    found = metric.kid_features_to_metric(
+        real.detach().cpu().double(),
+        fake.detach().cpu().double(),
+        kid_subsets=subsets,
+        kid_subset_size=subset_size,
+        kid_kernel="poly",
+        kid_kernel_poly_degree=3,
+        kid_kernel_poly_gamma=None,
+        kid_kernel_poly_coef0=1,
+        verbose=False,
+        rng_seed=int(torch.randint(2**32, (1,), generator=rng)),
+    )
+    return Kid(found[metric.KEY_METRIC_KID_MEAN], found[metric.KEY_METRIC_KID_STD], subsets, subset_size)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Every score of one sample set under one judge.
+
+    is_mean, is_sd:      inception score of all fakes, over its parts.
+    fid:                 Fréchet distance of all fakes to all reals.
+    kid:                 kernel distance, of the kept rows; kid_subset is the size of its subsets.
+    precision, recall, density, coverage:  of the kept rows, k = 3 and k = 5.
+    n, n_real:           fakes and reals behind fid.
+    kept, real_kept:     of them, behind the others.
+    """
+
+    is_mean: float
+    is_sd: float
+    fid: float
+    kid: float
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+    n: int
+    n_real: int
+    kept: int
+    real_kept: int
+    kid_subset: int
+
+
+class Reference:
+    """The real side of every comparison, computed once: moments of all rows, and some of them.
+
+    dim:    width of the features.
+    total:  rows that will come.
+    kept:   of them, drawn at random: a file of real images may be sorted by origin or difficulty.
+    """
+
+    def __init__(self, *, dim: int, total: int, rng: torch.Generator, kept: int = KEPT) -> None:
+        check_count("total", total)
+        check_count("kept", kept)
+        self.moments, self.total = Moments(dim), total
+        self._chosen = torch.zeros(total, dtype=torch.bool)
+        self._chosen[torch.randperm(total, generator=rng)[:kept]] = True
+        self._parts: list[Tensor] = []
+
+    def add(self, features: Tensor) -> None:
+        """Take in (B, dim) features of real images. Raises BadInput, also for too many rows."""
+        end = self.moments.n + len(features)
+        if end > self.total:
+            raise BadInput(
+                f"features: found row {end} of {self.total} announced; announce them "
+                "all, since the kept ones are drawn from them"
+            )
+        here = self._chosen[self.moments.n : end]
+        self.moments.add(features)
+        self._parts.append(features.detach().cpu()[here])
+
+    def rows(self) -> Tensor:
+        """The kept features, (min(total, kept), dim). Raises BadInput before all rows have come."""
+        if self.moments.n != self.total:
+            raise BadInput(f"features: found {self.moments.n} of {self.total} announced rows; add the rest")
+        return torch.cat(self._parts)
+
+
+class Collector:
+    """All scores of one sample set, batch by batch.
+
+    dim, classes:  widths of the judge's features and logits.
+    total:         fakes that will come.
+    splits:        of the inception score.
+    kept:          rows for KID, precision, recall, density and coverage: the first ones.
+    kid_subsets:   averaged for KID.
+    """
+
+    def __init__(
+        self, *, dim: int, classes: int, total: int, splits: int = 10, kept: int = KEPT, kid_subsets: int = 100
+    ) -> None:
+        self.inception = InceptionScore(total=total, classes=classes, splits=splits)
+        self.moments, self._rows = Moments(dim), _First(kept)
+        self.kid_subsets = kid_subsets
+
+    def add(self, features: Tensor, logits: Tensor) -> None:
+        """Take in a judge's answer, (B, dim) and (B, classes). Raises BadInput."""
+        check_points("features", features, width=self.moments.dim)
+        if len(logits) != len(features):
+            raise BadInput(
+                f"logits: found {len(logits)} rows beside {len(features)} features; pass what the judge returned"
+            )
+        self.inception.add(logits)
+        self.moments.add(features)
+        self._rows.add(features)
+
+    def scores(self, *, real: Reference, rng: torch.Generator) -> Scores:
+        """Compare with the reference; rng draws the subsets of KID.
+
+        Raises BadInput before all rows have come, or where they do not exceed the features.
+        """
+        is_mean, is_sd = self.inception.value()
+        distance = fid(real=real.moments, fake=self.moments)
+        rows = {"real": real.rows(), "fake": self._rows.value()}
+        kernel = kid(rng=rng, subsets=self.kid_subsets, **rows)
+        near, dense = precision_recall(**rows), density_coverage(**rows)
+        return Scores(
+            is_mean,
+            is_sd,
+            distance,
+            kernel.mean,
+            near.precision,
+            near.recall,
+            dense.density,
+            dense.coverage,
+            self.moments.n,
+            real.moments.n,
+            len(rows["fake"]),
+            len(rows["real"]),
+            kernel.subset_size,
+        )
+
+
+class _First:
+    """The first `kept` rows of a stream of batches."""
+
+    def __init__(self, kept: int) -> None:
+        check_count("kept", kept)
+        self.kept, self._parts = kept, []
+
+    def add(self, rows: Tensor) -> None:
+        room = self.kept - sum(map(len, self._parts))
+        if room > 0:
+            self._parts.append(rows.detach()[:room].cpu().clone())
+
+    def value(self) -> Tensor:
+        if not self._parts:
+            raise BadInput("features: found no rows; add some first")
+        return torch.cat(self._parts)

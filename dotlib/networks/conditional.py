@@ -1,0 +1,272 @@
+"""The class-conditional pair for ImageNet at 128 x 128: ResNet G, projection D.
+
+[DOT19] section 4.2 moves samples of this public pair: the networks of spectral normalisation
+[SN18] with the projection discriminator [PROJ18], as their authors released them.
+"""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dotlib.errors import BadInput, check_count
+from dotlib.networks.dcgan import check_image
+from dotlib.networks.layers import BATCH_NORM_EPS, FIRST_ITERATIONS, spectral
+
+CLASSES = 1_000  # ImageNet
+LADDER = (16, 16, 8, 4, 2, 1)  # channels between the blocks of G, in units of its width
+RESIDUAL = math.sqrt(2)  # factor of the first weights in a residual branch
+
+
+class ConditionalBatchNorm(nn.Module):
+    """Batch norm whose gain and bias belong to a class: (B, c, h, w), (B,) -> (B, c, h, w).
+
+    ::
+
+        gain_y (x - mean) / sqrt(variance + eps) + bias_y
+
+    gain, bias:  tables (classes, c), ones and zeros at first.
+    norm:        the statistics, of all classes together.
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS, affine=False)
+        self.gain, self.bias = (
+            nn.Embedding.from_pretrained(table, freeze=False)
+            for table in (torch.ones(classes, channels), torch.zeros(classes, channels))
+        )
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """(B, c, h, w) and classes (B,) -> (B, c, h, w)."""
+        gain, bias = (table(y)[:, :, None, None] for table in (self.gain, self.bias))
+        return torch.addcmul(bias, gain, self.norm(x))
+
+
+class UpBlock(nn.Module):
+    """Residual block of G: (B, c, h, w), (B,) -> (B, c', 2 h, 2 w).
+
+    norm1, ReLU, unpooling, conv1, norm2, ReLU, conv2, beside unpooling and a 1 x 1 shortcut.
+    """
+
+    def __init__(self, inputs: int, outputs: int, classes: int, rng: torch.Generator | None) -> None:
+        super().__init__()
+        self.norm1 = ConditionalBatchNorm(inputs, classes)
+        self.conv1 = _conv(inputs, outputs, 3, rng)
+        self.norm2 = ConditionalBatchNorm(outputs, classes)
+        self.conv2 = _conv(outputs, outputs, 3, rng)
+        self.shortcut = _conv(inputs, outputs, 1, rng)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """(B, c, h, w) and classes (B,) -> (B, c', 2 h, 2 w)."""
+        h = self.conv1(F.interpolate(torch.relu(self.norm1(x, y)), scale_factor=2))
+        h = self.conv2(torch.relu(self.norm2(h, y)))
+        return h + self.shortcut(F.interpolate(x, scale_factor=2))
+
+
+class DownBlock(nn.Module):
+    """Residual block of D: (B, c, h, w) -> (B, c', h / 2, w / 2), or at the same size.
+
+    ReLU, conv1, ReLU, conv2, mean over 2 x 2, beside a 1 x 1 shortcut and the same mean.
+
+    first:  on pixels: no ReLU before conv1, which widens already; the shortcut's mean comes first.
+    halve:  without it no mean is taken, and the shortcut is the identity.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        first: bool = False,
+        halve: bool = True,
+        normalise: bool,
+        rng: torch.Generator | None,
+    ) -> None:
+        super().__init__()
+        hidden = outputs if first else inputs
+        self.first = first
+        self.conv1 = _conv(inputs, hidden, 3, rng, normalise)
+        self.conv2 = _conv(hidden, outputs, 3, rng, normalise)
+        self.shortcut = _conv(inputs, outputs, 1, rng, normalise) if halve else nn.Identity()
+        self.pool = nn.AvgPool2d(2) if halve else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, c, h, w) -> (B, c', h / 2, w / 2)."""
+        h = self.conv2(torch.relu(self.conv1(x if self.first else torch.relu(x))))
+        aside = self.shortcut(self.pool(x)) if self.first else self.pool(self.shortcut(x))
+        return self.pool(h) + aside
+
+
+class Generator(nn.Module):
+    """G(z | y): latents (B, latent), classes (B,) -> images (B, channels, 32 bottom, 32 bottom)
+    in [-1, 1].
+
+    bottom:   side of the first feature map, 4 as published.
+    width:    channels of the last block, 64 as published; the first map has 16 times as many.
+    classes:  rows of every table of gains and biases.
+    rng:      draws the first weights, layer by layer; None for torch's own start.
+
+    The prior is N(0, I). First weights are Glorot-uniform, times sqrt 2 in the residual branches;
+    every layer has a bias. Released names: l1 is `dense`, block2 to block6 are `blocks` 0 to 4
+    with b1, c1, b2, c2, c_sc as norm1, conv1, norm2, conv2, shortcut, b7 is `norm`, l7 is `last`;
+    gammas, betas, avg_mean, avg_var are gain, bias, norm.running_mean, norm.running_var. Raises
+    BadInput.
+    """
+
+    def __init__(
+        self,
+        *,
+        bottom: int = 4,
+        latent: int = 128,
+        channels: int = 3,
+        width: int = 64,
+        classes: int = CLASSES,
+        rng: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        _check_sizes({"bottom": bottom, "latent": latent, "channels": channels, "width": width, "classes": classes})
+        self.bottom, self.classes = bottom, classes
+        self.dense = _layer(nn.Linear(latent, LADDER[0] * width * bottom**2), rng)
+        self.blocks = nn.ModuleList(
+            UpBlock(wide * width, narrow * width, classes, rng) for wide, narrow in pairwise(LADDER)
+        )
+        self.norm = nn.BatchNorm2d(width, eps=BATCH_NORM_EPS)
+        self.last = _layer(nn.Conv2d(width, channels, 3, padding=1), rng)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        """(B, latent) and classes (B,) -> (B, channels, 32 bottom, 32 bottom)."""
+        _check_classes(y, len(z), self.classes)
+        h = self.dense(z).unflatten(1, (-1, self.bottom, self.bottom))  # (B, 16 width, b, b)
+        for block in self.blocks:
+            h = block(h, y)
+        return torch.tanh(self.last(torch.relu(self.norm(h))))
+
+
+class Discriminator(nn.Module):
+    """D(x | y): images (B, channels, 32 bottom, 32 bottom), classes (B,) -> logits (B, 1).
+
+    ::
+
+        D(x | y) = dense(phi(x)) + embedding_y . phi(x),   phi = sum of ReLU over all places
+
+    width:     channels of the first block, 64 as published; then 2, 4, 8, 16, 16 times as many.
+    spectral:  spectral norm in every layer and in the embedding.
+
+    The other options and the first weights are those of `Generator`. Released names: block1 to
+    block6 are `blocks` 0 to 5 with c1, c2, c_sc as conv1, conv2, shortcut, l7 is `dense`, l_y is
+    `embedding`. Raises BadInput, also for images of another shape.
+    """
+
+    def __init__(
+        self,
+        *,
+        bottom: int = 4,
+        channels: int = 3,
+        width: int = 64,
+        classes: int = CLASSES,
+        spectral: bool = True,
+        rng: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        _check_sizes({"bottom": bottom, "channels": channels, "width": width, "classes": classes})
+        self.classes, self.image_shape = classes, (channels, 32 * bottom, 32 * bottom)
+        options, top = {"normalise": spectral, "rng": rng}, LADDER[0] * width
+        blocks = [DownBlock(channels, width, first=True, **options)]
+        blocks += [DownBlock(narrow * width, wide * width, **options) for narrow, wide in pairwise(LADDER[:0:-1])]
+        self.blocks = nn.Sequential(*blocks, DownBlock(top, top, halve=False, **options))
+        self.dense = _layer(nn.Linear(top, 1), rng, normalise=spectral)
+        self.embedding = _layer(nn.Embedding(classes, top), rng, normalise=spectral)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """(B, channels, 32 bottom, 32 bottom) and classes (B,) -> (B, 1)."""
+        check_image(x, self.image_shape)
+        _check_classes(y, len(x), self.classes)
+        features = torch.relu(self.blocks(x)).sum((2, 3))  # (B, 16 width)
+        return self.dense(features) + (self.embedding(y) * features).sum(1, keepdim=True)
+
+
+class AtClass(nn.Module):
+    """A conditional network whose classes are bound: a network of one argument."""
+
+    def __init__(self, network: nn.Module, y: Tensor) -> None:
+        super().__init__()
+        self.network, self.training = network, network.training
+        self.register_buffer("y", y)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, ...) -> what the network makes of it at these classes."""
+        if self.y.ndim and len(self.y) != len(x):
+            raise BadInput(
+                f"y: {len(self.y)} classes are bound, found {len(x)} rows; bind one "
+                "class, or pass the rows that these belong to, all in one batch"
+            )
+        return self.network(x, self.y.expand(len(x)))
+
+
+def at_class(G: nn.Module, D: nn.Module, y: int | Tensor) -> tuple[AtClass, AtClass]:
+    """G(. | y) and D(. | y), [DOT19] section 4.2: networks for a `Pair`.
+
+    G, D:  of this module, or frozen copies; shared, not copied.
+    y:     one class for every row, or classes (B,), one for each row of batches of B; goes to G's
+           device.
+    Raises BadInput.
+    """
+    if G.classes != D.classes:
+        raise BadInput(f"D: has {D.classes} classes where G has {G.classes}; pass one pair")
+    seen = torch.as_tensor(y, device="cpu")
+    _check_classes(seen if seen.ndim else seen[None], max(1, seen.numel()), G.classes)
+    bound = torch.as_tensor(y, device=next(G.parameters()).device)
+    return AtClass(G, bound), AtClass(D, bound)
+
+
+def _check_classes(y: Tensor, rows: int, classes: int) -> None:
+    """Refuse what is not one class a row; the range only where looking does not stall a GPU."""
+    if y.dtype not in (torch.int32, torch.int64) or y.shape != (rows,):
+        raise BadInput(
+            f"y: expected {rows} integers, found shape {tuple(y.shape)} of {y.dtype}; pass one class for each row"
+        )
+    if y.device.type == "cpu" and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        raise BadInput(f"y: found classes {int(y.min())} to {int(y.max())}; they are numbered from 0 to {classes - 1}")
+
+
+def _check_sizes(sizes: dict[str, int]) -> None:
+    for name, count in sizes.items():
+        check_count(name, count)
+
+
+def _conv(inputs: int, outputs: int, side: int, rng: torch.Generator | None, normalise: bool = False) -> nn.Module:
+    """A convolution that keeps the size: 3 x 3 in a residual branch, 1 x 1 in a shortcut."""
+    return _layer(
+        nn.Conv2d(inputs, outputs, side, padding=side // 2),
+        rng,
+        gain=RESIDUAL if side > 1 else 1.0,
+        normalise=normalise,
+    )
+
+
+def _layer(module: nn.Module, rng: torch.Generator | None, *, gain: float = 1.0, normalise: bool = False) -> nn.Module:
+    """First weights U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)), biases 0; normalised or not.
+
+    rng:  draws the weight, then both singular vectors; None leaves torch's own, unseeded start.
+    """
+    if rng is not None:
+        with torch.no_grad():
+            places = math.prod(module.weight.shape[2:])
+            reach = gain * math.sqrt(6 / (sum(module.weight.shape[:2]) * places))
+            module.weight.uniform_(-reach, reach, generator=rng)
+            if getattr(module, "bias", None) is not None:
+                module.bias.zero_()
+    if not normalise:
+        return module
+    module = spectral(module)
+    if rng is not None:
+        norm = module.parametrizations.weight[0]
+        with torch.no_grad():
+            for vector in norm.buffers():
+                vector.copy_(F.normalize(vector.normal_(0, 1, generator=rng), dim=0))
+            for _ in range(FIRST_ITERATIONS):
+                norm(module.parametrizations.weight.original)  # in training mode, an iteration
+    return module

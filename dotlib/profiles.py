@@ -1,0 +1,3 @@
+"""profiles"""
+
+PROFILES = ("smoke", "laptop", "paper")

@@ -1,0 +1,1 @@
+"""What a number is: written once, with its origin, beside the print."""

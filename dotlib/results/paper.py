@@ -1,0 +1,114 @@
+"""The paper's numbers, and the words in which a page compares its own with them."""
+
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from dotlib.errors import BadFile, BadInput, nearest
+
+# Constants that the released demo_2d.ipynb prints; the paper's text has others.
+NOTEBOOK_K = {"25gaussians": 1.97769, "swissroll": 1.05324}
+
+
+FILE = Path(__file__).resolve().parents[2] / "book" / "paper_values.yml"
+WITHIN = 2.0  # published standard deviations; fixed before any run
+REPRODUCED, SAME_SIGN, NOT_REPRODUCED = "reproduced", "same sign", "not reproduced"
+NOT_RESOLVED = "not attempted (the print does not resolve it)"
+REFUSED = "not attempted (the method refused this discriminator)"
+SMOKE = "smoke: not comparable"
+TRIALS = 100  # behind every published mean and sd of an EMD, caption of Figure 3
+SPLITS = 10  # behind every published mean and sd of an inception score, released code
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published number. place: figure or table, row, column."""
+
+    id: str
+    value: float
+    sd: float | None
+    unit: str
+    place: str
+
+
+def value(name: str) -> Published:
+    """The published number with this id. Raises BadInput, naming the nearest id."""
+    entries = _entries()
+    if name not in entries:
+        raise BadInput(f"name: the paper's values have no {name!r}{nearest(name, entries)}; see {FILE.name}")
+    return entries[name]
+
+
+def judge(here: float, published: Published, *, profile: str) -> str:
+    """Verdict on a number: reproduced when within two published standard deviations."""
+    _check_finite("here", here)
+    if profile == "smoke":
+        return SMOKE
+    if published.sd is None:
+        raise BadInput(f"published: {published.id} has no standard deviation; judge a comparison")
+    return REPRODUCED if abs(here - published.value) <= WITHIN * published.sd else NOT_REPRODUCED
+
+
+def judge_sign(published_difference: float, interval: tuple[float, float], *, profile: str) -> str:
+    """Verdict on a comparison from the 95 % interval of our paired difference.
+
+    Reproduced: the interval excludes 0 on the published side. Same sign: its middle is on that
+    side, but it holds 0. Not reproduced: otherwise. Raises BadInput for a published difference of
+    0, which has no side.
+    """
+    _check_finite("interval", *interval)
+    if published_difference == 0:
+        raise BadInput(
+            "published_difference: found 0, which has no sign to compare; judge the two numbers with judge_comparison"
+        )
+    if profile == "smoke":
+        return SMOKE
+    low, high = sorted(math.copysign(1, published_difference) * end for end in interval)
+    if low > 0:
+        return REPRODUCED
+    return SAME_SIGN if low + high > 0 else NOT_REPRODUCED
+
+
+def judge_comparison(
+    first: Published, second: Published, interval: tuple[float, float], *, profile: str, trials: int = TRIALS
+) -> str:
+    """Verdict on "first is below second" from the 95 % interval of our first - second.
+
+    Where the printed means are closer than WITHIN standard errors of their difference (over so
+    many trials, taken as unpaired), the print resolves nothing to reproduce.
+    Raises BadInput where a standard deviation is not published.
+    """
+    if first.sd is None or second.sd is None:
+        raise BadInput(
+            f"published: {first.id}, {second.id}: no standard deviation is published; judge the sign with judge_sign"
+        )
+    error = math.hypot(first.sd, second.sd) / math.sqrt(trials)
+    gap = first.value - second.value
+    if abs(gap) <= WITHIN * error:
+        _check_finite("interval", *interval)
+        return SMOKE if profile == "smoke" else NOT_RESOLVED
+    return judge_sign(gap, interval, profile=profile)
+
+
+def refused(profile: str) -> str:
+    """Verdict where a method has no samples to compare."""
+    return SMOKE if profile == "smoke" else REFUSED
+
+
+def _check_finite(name: str, *numbers: float) -> None:
+    if not all(math.isfinite(number) for number in numbers):
+        raise BadInput(
+            f"{name}: expected finite numbers, found {numbers}; find the run that diverged before judging it"
+        )
+
+
+@functools.cache
+def _entries() -> dict[str, Published]:
+    try:
+        rows = yaml.safe_load(FILE.read_text(encoding="utf-8"))["values"]
+    except OSError as error:
+        raise BadFile(f"{FILE}: cannot be read ({error.strerror}); run from a checkout of the repository") from error
+    return {row["id"]: Published(row["id"], row["value"], row.get("sd"), row["unit"], row["place"]) for row in rows}

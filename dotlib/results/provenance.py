@@ -1,0 +1,56 @@
+"""Where a number comes from: commit, package versions, device."""
+
+import functools
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+
+PACKAGES = ("torch", "numpy", "scipy", "POT", "scikit-learn", "matplotlib")
+
+
+def here(device: str = "cpu") -> dict:
+    """Commit and dirty flag of the source, versions, and the device that computes."""
+    import torch  # here, so that settings and files can be read without it
+
+    commit, dirty = source_state()
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def source_state() -> tuple[str, bool]:
+    """(commit, whether tracked files differ from it); ("unknown", True) outside a git checkout."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return "unknown", True
+    return commit, bool(_git("status", "--porcelain", "--untracked-files=no"))
+
+
+@functools.cache
+def device_name(device: str = "cpu") -> str:
+    """The accelerator's name, or the processor's."""
+    import torch  # here, as above
+
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _git(*arguments: str) -> str | None:
+    folder = Path(__file__).resolve().parent
+    try:
+        run = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return run.stdout.strip() if run.returncode == 0 else None

@@ -1,0 +1,114 @@
+"""Discriminator optimal transport and the naive ascent as samplers: estimate K, draw, move."""
+
+from dataclasses import dataclass
+
+import torch
+
+from dotlib import lipschitz, transport
+from dotlib.descent import Optimizer
+from dotlib.pairs import Pair
+from dotlib.samplers import base as sampling
+from dotlib.samplers.base import Keep, Kept, Sampler
+
+
+@dataclass(frozen=True)
+class Bare(Sampler):
+    """G as it is: a sample costs one evaluation of G."""
+
+    def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
+        """Nothing."""
+        return lambda n, rng: Kept(sampling.latents(pair, n, rng))
+
+
+@dataclass(frozen=True)
+class LatentDOT(Sampler):
+    """Latent-space DOT, [DOT19] Algorithm 2; with cost="none" the naive ascent, eq. (56).
+
+    steps, optimizer, cost, variant:  as in `transport.latent_dot`.
+    k_eff:           None: estimated first, eq. (21), from `pairs` pairs and `repeats` repeats.
+    pairs, repeats:  as in `lipschitz.latent_constant`.
+
+    A sample costs steps + 2 evaluations of G, steps + 1 of D and `steps` backward passes: the
+    objective after the last step is part of a descent, and G then makes the sample.
+    """
+
+    steps: int = 20
+    optimizer: Optimizer = transport.LATENT_SGD
+    cost: str = "l2"
+    variant: str | transport.Variant = "paper"
+    k_eff: float | None = None
+    pairs: int = 100
+    repeats: int = 10
+
+    def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
+        """The estimate of k_eff."""
+        k_eff = self.k_eff
+        if k_eff is None:
+            k_eff = lipschitz.latent_constant(pair, n_pairs=self.pairs, repeats=self.repeats, rng=rng).value
+
+        def keep(n: int, rng: torch.Generator) -> Kept:
+            return Kept(
+                transport.latent_dot(
+                    pair,
+                    sampling.latents(pair, n, rng),
+                    k_eff,
+                    steps=self.steps,
+                    cost=self.cost,
+                    optimizer=self.optimizer,
+                    variant=self.variant,
+                    batch_size=min(n, sampling.BLOCK),
+                ).final
+            )
+
+        return keep
+
+
+@dataclass(frozen=True)
+class TargetDOT(Sampler):
+    """Target-space DOT, [DOT19] Algorithm 1; with cost="none" the naive ascent, eq. (56).
+
+    steps, optimizer, cost, variant, clip:  as in `transport.target_dot`.
+    K_eff:           None: estimated first, eq. (20), from `pairs` pairs and `repeats` repeats.
+    pairs, repeats:  as in `lipschitz.target_constant`.
+
+    A sample costs one evaluation of G, steps + 1 of D and `steps` backward passes. Its latents are
+    those of the sample before it was moved.
+    """
+
+    steps: int = 100
+    optimizer: Optimizer = transport.TARGET_ADAM
+    cost: str = "l2"
+    variant: str | transport.Variant = "paper"
+    clip: float | None = None
+    K_eff: float | None = None
+    pairs: int = 100
+    repeats: int = 10
+
+    def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
+        """The estimate of K_eff."""
+        K_eff = self.K_eff
+        if K_eff is None:
+            K_eff = lipschitz.target_constant(
+                pair.logit,
+                lambda n, rng: sampling.generate(pair, sampling.latents(pair, n, rng)),
+                n_pairs=self.pairs,
+                repeats=self.repeats,
+                rng=rng,
+            ).value
+
+        def keep(n: int, rng: torch.Generator) -> Kept:
+            z = sampling.latents(pair, n, rng)
+            path = transport.target_dot(
+                pair.logit,
+                sampling.generate(pair, z),
+                K_eff,
+                steps=self.steps,
+                cost=self.cost,
+                optimizer=self.optimizer,
+                variant=self.variant,
+                clip=self.clip,
+                batch_size=min(n, sampling.BLOCK),
+            )
+            return Kept(z, path.final)
+
+        return keep

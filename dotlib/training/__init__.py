@@ -1,0 +1,1 @@
+"""Settings, objectives, the loop, and trained pairs by name."""

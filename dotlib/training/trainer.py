@@ -1,0 +1,228 @@
+"""One training loop for every objective: resumable, logged, and bit-identical after a kill.
+
+Order as in the official code: the discriminator's updates first, each on fresh reals and fresh
+fakes, then one update of the generator on new latents ([DOT19] eqs. 3, 4).
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from dotlib.errors import BadFile, BadInput, check_count, check_option, refuse_difference
+from dotlib.pairs import Prior, rowwise
+from dotlib.results import files
+from dotlib.seeding import generator
+from dotlib.training import checkpoints
+from dotlib.training.objectives import OBJECTIVES, gradient_penalty
+from dotlib.training.settings import Training
+
+Draw = Callable[[int, torch.Generator], Tensor]
+Score = Callable[[nn.Module], dict[str, float]]
+
+
+@dataclass
+class Trainer:
+    """The state of one training, and its two updates.
+
+    settings:   what is trained and how.
+    G, D:       networks, on `device`; their present weights are the start.
+    prior:      p_Z.
+    draw_real:  (n, rng) -> (n, ...) training data; rng is the trainer's own generator.
+    """
+
+    settings: Training
+    G: nn.Module
+    D: nn.Module
+    prior: Prior
+    draw_real: Draw
+    device: str = "cpu"
+    update: int = 0  # finished updates of G
+    rng: torch.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        s = self.settings
+        check_option("objective", s.objective, OBJECTIVES)
+        for name in ("critic_updates", "warmup_critic_updates", "batch_size"):
+            check_count(name, getattr(s, name))
+        self.objective = OBJECTIVES[s.objective]
+        self.rng = generator(s.seed, "training", s.dataset, *s.row)
+        self.G.to(self.device).train()
+        self.D.to(self.device).train()
+        betas = (float(s.beta1), float(s.beta2))
+        self.optimisers = {
+            "G": torch.optim.Adam(self.G.parameters(), s.lr_G, betas),
+            "D": torch.optim.Adam(self.D.parameters(), s.lr_D, betas),
+        }
+
+    def step(self) -> dict[str, float]:
+        """All updates of D that belong to the next update of G, then that one.
+
+        Returns the last V_D, the penalty, and V_G. Raises BadInput when one is not finite.
+        """
+        for _ in range(self.settings.critic_updates_at(self.update)):
+            value, penalty = self._update_discriminator()
+        values = {"V_D": float(value), "penalty": float(penalty), "V_G": float(self._update_generator())}
+        self.update += 1
+        if not all(torch.isfinite(torch.tensor(list(values.values())))):
+            raise BadInput(
+                f"settings: training diverged at update {self.update} ({values}); lower lr_D or raise gp_weight"
+            )
+        return values
+
+    def _update_discriminator(self) -> tuple[Tensor, Tensor]:
+        """One ascent step of V_D - gp_weight penalty, eq. (3)."""
+        s = self.settings
+        real = self.draw_real(s.batch_size, self.rng).to(self.device)
+        with torch.no_grad():
+            fake = self.G(self._latents())
+        logits = self._logits(torch.cat([real, fake]))
+        value = self.objective.critic_value(logits[: len(real)], logits[len(real) :])
+        penalty = torch.zeros(())
+        if s.gp_weight:
+            penalty = gradient_penalty(self.D, real, fake, target=s.gp_target, rng=self.rng)
+        self.optimisers["D"].zero_grad()
+        (s.gp_weight * penalty.to(value) - value).backward()
+        self.optimisers["D"].step()
+        return value.detach(), penalty.detach()
+
+    def _update_generator(self) -> Tensor:
+        """One descent step of V_G, eq. (4). D's weights take no gradient."""
+        self.D.requires_grad_(False)
+        value = self.objective.generator_value(self._logits(self.G(self._latents())))
+        self.optimisers["G"].zero_grad()
+        value.backward()
+        self.optimisers["G"].step()
+        self.D.requires_grad_(True)
+        return value.detach()
+
+    def _latents(self) -> Tensor:
+        return self.prior.sample(self.settings.batch_size, self.rng).to(self.device)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        return rowwise(self.D(x), len(x))
+
+    def state(self) -> tuple[dict[str, Tensor], dict]:
+        """Everything that the next step depends on, as tensors and JSON."""
+        tensors = {f"G.{name}": t for name, t in self.G.state_dict().items()}
+        tensors |= {f"D.{name}": t for name, t in self.D.state_dict().items()}
+        for role, optimiser in self.optimisers.items():
+            for index, entry in optimiser.state_dict()["state"].items():
+                tensors |= {f"adam_{role}.{index}.{name}": t for name, t in entry.items()}
+        tensors |= {"rng.training": self.rng.get_state(), "rng.torch": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            tensors["rng.cuda"] = torch.cuda.get_rng_state()
+        return tensors, {"settings": asdict(self.settings), "update": self.update}
+
+    def restore(self, tensors: dict[str, Tensor], meta: dict) -> None:
+        """Continue from what `state` gave.
+
+        Raises SettingsDiffer for other settings, BadFile when it is not the state of such networks.
+        """
+        refuse_difference("training state", meta.get("settings", {}), asdict(self.settings))
+        try:
+            self._fill(tensors)
+            self.update = meta["update"]
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise BadFile(
+                "training state: it does not fit these networks "
+                f"({' '.join(str(error).split())}); delete it and train again"
+            ) from error
+
+    def _fill(self, tensors: dict[str, Tensor]) -> None:
+        self.G.load_state_dict(_under("G.", tensors))
+        self.D.load_state_dict(_under("D.", tensors))
+        for role, optimiser in self.optimisers.items():
+            entries: dict[int, dict] = {}
+            for name, t in _under(f"adam_{role}.", tensors).items():
+                index, _, key = name.partition(".")
+                entries.setdefault(int(index), {})[key] = t
+            optimiser.load_state_dict({"state": entries, "param_groups": optimiser.state_dict()["param_groups"]})
+        self.rng.set_state(tensors["rng.training"])
+        torch.set_rng_state(tensors["rng.torch"])
+        if "rng.cuda" in tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(tensors["rng.cuda"])
+
+
+def train(
+    trainer: Trainer,
+    folder: Path,
+    *,
+    score: Score | None = None,
+    score_every: int = 100,
+    log_every: int = 10,
+    checkpoint_seconds: float = 20.0,
+    milestones: int = 0,
+    along: Path | None = None,
+) -> None:
+    """Run `trainer` to its last update, continuing what `folder` holds.
+
+    folder:  gets `state.safetensors` (the newest state) and `log.jsonl` (one line a logged update).
+    score:   optional, G -> named numbers, logged every `score_every` updates and at the end. It
+             must not draw from the trainer's generator.
+    checkpoint_seconds:  least time between two saved states; 0 saves after every update.
+    milestones:  number of times, evenly spaced, that G and D are kept in the folder `along`.
+    Killed at any moment, the same call continues; on a CPU the end is bit-identical to an
+    uninterrupted run. Raises SettingsDiffer when the folder holds a run with other settings.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state_file, log_file = folder / "state.safetensors", folder / "log.jsonl"
+    if state_file.exists():
+        trainer.restore(*checkpoints.load(state_file))
+    _truncate_log(log_file, trainer.update)
+    total, saved = trainer.settings.generator_updates, time.monotonic()
+    kept = {total * (i + 1) // milestones for i in range(milestones)}
+    bar = tqdm(
+        total=total, initial=trainer.update, desc=f"train {trainer.settings.dataset}", unit="update", disable=None
+    )
+    with bar, log_file.open("a", encoding="utf-8") as log:
+        while trainer.update < total:
+            values = trainer.step()
+            bar.update()
+            at, last = trainer.update, trainer.update == total
+            if score is not None and (last or at % score_every == 0):
+                values |= score(trainer.G)
+            if last or at % log_every == 0:
+                log.write(json.dumps({"update": at, **values}) + "\n")
+                log.flush()
+            if at in kept:
+                _keep_milestone(trainer, along)
+            if last or time.monotonic() - saved >= checkpoint_seconds:
+                checkpoints.save(state_file, *trainer.state())
+                saved = time.monotonic()
+
+
+def read_log(folder: Path) -> list[dict[str, float]]:
+    """The rows of a training log, oldest first."""
+    lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def _keep_milestone(trainer: Trainer, along: Path) -> None:
+    tensors, meta = trainer.state()
+    weights = {name: t for name, t in tensors.items() if name[:2] in ("G.", "D.")}
+    checkpoints.save(along / f"{trainer.update:08d}.safetensors", weights, meta)
+
+
+def _truncate_log(log_file: Path, update: int) -> None:
+    """Drop what was logged after the saved state, and a line that a kill cut short."""
+    if not log_file.exists():
+        return
+    kept = []
+    for line in log_file.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["update"] > update:
+                break
+        except ValueError:
+            break
+        kept.append(line + "\n")
+    files.write_text(log_file, "".join(kept))
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,117 @@
+"""Records, tables and figures of a contest of samplers.
+
+Kinds: identities (numbers of a table are those of the points), failures.
+"""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dotlib.errors import BadInput
+from dotlib.evaluation import comparison_tables
+from dotlib.evaluation.comparison import Point
+from dotlib.plots import samplers as sampler_plots
+from dotlib.results import records
+from dotlib.samplers.base import Cost
+from dotlib.samplers.calibration import Reliability
+
+
+def point(method, dial, fid, is_mean=(5.0, 5.1, 5.2), acceptance=None):
+    n = len(fid)
+    return Point(
+        method,
+        dial,
+        {"fid": list(fid), "is_mean": list(is_mean)},
+        [Cost(3, 2, 1, 0.5)] * n,
+        [Cost(10, 20, 0, 0.1)] * n,
+        [acceptance] * n,
+    )
+
+
+BARE = point("bare", 1, (30.0, 31.0, 32.0))
+DOT = point("DOT", 20, (25.0, 26.5, 27.0), (5.5, 5.6, 5.9))
+MH = point("MH-GAN", 500, (29.0, 30.5, 30.0), (5.4, 5.5, 5.9), acceptance=0.002)
+POINTS = [BARE, DOT, MH]
+
+
+def record():
+    return records.start("frontier", profile="laptop", dataset="digits-x", seed=0, parameters={})
+
+
+def test_a_record_holds_scores_differences_and_costs():
+    kept = record()
+    comparison_tables.put_points(kept, POINTS)
+    assert kept["bare_fid"] == 31.0 and kept.sd("bare_fid") == 1.0
+    difference = np.array([-5.0, -4.5, -5.0])
+    assert kept["dot20_minus_bare_fid"] == pytest.approx(difference.mean())
+    half = stats.t.ppf(0.975, 2) * difference.std(ddof=1) / np.sqrt(3)
+    assert kept.interval("dot20_minus_bare_fid") == pytest.approx((difference.mean() - half, difference.mean() + half))
+    assert kept["mh-gan500_evaluations"] == 3 + 2 + 2 and kept["dot20_seconds"] == 0.5
+    assert kept["mh-gan500_acceptance"] == pytest.approx(0.002)
+    assert "dot20_acceptance" not in kept.values and "bare_minus_bare_fid" not in kept.values
+
+
+def test_tables_show_the_points():
+    table = comparison_tables.frontier_table(POINTS, ["fid"])
+    rows = {
+        cells[0]: cells[1:]
+        for cells in ([cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines())
+    }
+    assert rows["bare"] == ["7.0", "500.00", "-", "31.00"]
+    assert rows["DOT, 20"][3].startswith("26.17 (-4.83 [-5.55, -4.12])")
+    assert rows["MH-GAN, 500"][2] == "0.002"
+    costs = comparison_tables.cost_table(POINTS)
+    assert "| DOT, 20 | 3.0 | 2.0 | 1.0 | 500.00 | 30 | 0.10 |" in costs
+
+
+def dial(setting, rows, fid):
+    """DOT at one setting whose samples cost so many evaluations."""
+    return Point("DOT", setting, {"fid": [fid, fid]}, [Cost(rows, 0, 0, 0.1)] * 2, [Cost()] * 2, [None] * 2)
+
+
+def test_a_budget_shows_the_largest_setting_that_it_pays_for():
+    family = [dial(5, 20, 9.0), dial(10, 40, 8.0), dial(20, 80, 7.0)]
+    assert comparison_tables.within(family, 40).dial == 10
+    assert comparison_tables.within(family, 39.9).dial == 5
+    assert comparison_tables.within(family, 19) is None
+    lines = comparison_tables.budget_table([BARE, *family], "fid", (19, 40, 1_000)).splitlines()
+    assert lines[0] == "| FID (setting) | at most 19 | at most 40 | at most 1,000 |"
+    assert lines[2] == "| bare | 31.00 (1) | 31.00 (1) | 31.00 (1) |"
+    assert lines[3] == "| DOT | - | 8.00 (10) | 7.00 (20) |"
+
+
+def test_differences_are_paired_and_signed():
+    table = comparison_tables.difference_table([MH], DOT, ["fid"])
+    mean = np.mean([4.0, 4.0, 3.0])
+    assert f"| MH-GAN, 500 | 7.0 | +{mean:.2f} [" in table
+
+
+def test_contests_share_axes_and_distances_are_logarithmic():
+    points = [Point("bare", 1, {"emd_euclidean": [0.1, 0.2]}, [Cost(1)] * 2, [Cost()] * 2, [None] * 2)]
+    figure = sampler_plots.frontiers(
+        {"D": points, "oracle": points}, ("evaluations", "emd_euclidean"), floor={"emd_euclidean": 0.05}
+    )
+    left, right = figure.axes
+    assert [axis.get_title() for axis in figure.axes] == ["D", "oracle"]
+    assert left.get_ylim() == right.get_ylim()
+    assert left.get_xscale() == left.get_yscale() == "log"
+
+
+def test_figures_have_a_line_for_each_method_and_its_intervals():
+    new = point("best of", 4, (28.0, 29.0, 30.0))
+    figure = sampler_plots.frontier([*POINTS, new], [("evaluations", "fid"), ("is_mean", "fid")], floor={"fid": 3.0})
+    first, second = figure.axes
+    assert first.get_xscale() == "log" and second.get_xscale() == "linear"
+    assert [c.get_label() for c in first.containers] == ["bare", "DOT", "MH-GAN", "best of"]
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"bare", "DOT", "MH-GAN", "best of", "real"}
+    assert sampler_plots.looks([*POINTS, new])["best of"] not in sampler_plots.LOOKS.values()
+    bins = Reliability(*(np.array([0.25, 0.75]) for _ in range(3)), np.array([5, 5]))
+    panels = sampler_plots.reliability({f"D {i}": {"as trained": bins} for i in range(4)})
+    assert [a.get_title() for a in panels.axes if a.get_visible()] == [f"D {i}" for i in range(4)]
+    shown = [a.xaxis.get_major_ticks()[0].label1.get_visible() for a in panels.axes[:4]]
+    assert shown == [False, True, True, True]  # the last of every column
+
+
+def test_without_bare_there_is_nothing_to_compare_with():
+    with pytest.raises(BadInput, match='^points: no "bare" among them'):
+        comparison_tables.put_points(record(), [DOT, MH])

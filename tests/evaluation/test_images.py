@@ -1,0 +1,547 @@
+"""Moving and judging the samples of an image pair: paired, cached, resumable.
+
+Kinds of test: identities (step 0 is bare, the methods share it), invariances (batch size), second
+method (scores of a set computed whole), failures (kills, damage).
+"""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dotlib import campaign, cli, transport
+from dotlib.data import downloads, images
+from dotlib.errors import BadFile, BadInput, SettingsDiffer
+from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation import judges
+from dotlib.experiments import tab1_scores
+from dotlib.metrics import scores
+from dotlib.results import files, paper, records
+from dotlib.seeding import generator
+from dotlib.training import checkpoints, image_gan, zoo
+from dotlib.training import settings as training_settings
+from dotlib.training.settings import image_training
+
+NAME = "digits-dcgan-sngan-hi"
+METHODS = (image_pairs.Method("dot", (0, 2, 4), 0.01), image_pairs.Method("naive", (2, 4), 0.01, cost="none"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture(autouse=True)
+def in_folder(folder, monkeypatch):
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(folder))
+
+
+@pytest.fixture
+def run(folder):
+    return image_pairs.table1(NAME, profile="smoke")
+
+
+# --- streams -------------------------------------------------------------------------------------
+
+
+def test_no_two_pairs_share_weights_or_batches(run):
+    """Rows of one table are replications only if nothing but the data set is common to them."""
+    names = [
+        *(f"digits-dcgan-{kind}" for kind in training_settings.KINDS),
+        "digits-resnet-sagan-ns",
+        "digits-resnet-sagan-hi",
+    ]
+    trainers = [
+        image_gan.trainer(training_settings.settings_of(name, "smoke", seed)) for name in names for seed in (0, 1)
+    ]
+    first = [
+        (
+            *(next(w for w in network.parameters() if w.ndim > 1).flatten()[:8].tolist() for network in (t.G, t.D)),
+            t.draw_real(16, t.rng).flatten().tolist(),
+            t._latents().flatten()[:8].tolist(),
+        )
+        for t in trainers
+    ]
+    for part in zip(*first, strict=True):
+        assert len({str(values) for values in part}) == len(trainers)
+
+
+@pytest.mark.parametrize("order", ["sorted", "shuffled"])
+def test_a_sorted_test_file_has_the_reference_and_floor_of_a_shuffled_one(order):
+    """Real images of one law, in files sorted by brightness or not: KID is 0 up to its noise."""
+    rng = generator(0, "a sorted file")
+    c = replace(judges.scoring("digits", "dcgan", "smoke"), kept=150, samples=250)
+
+    def split(name, part):
+        bright = torch.rand(1_000, generator=rng)
+        bright = bright.sort().values if order == "sorted" else bright
+        pixels = torch.rand(1_000, 1, 8, 8, generator=rng) * bright[:, None, None, None]
+        rows = images.to_uint8(2 * pixels - 1), torch.zeros(1_000, dtype=torch.int64), "drawn here"
+        return images._build(name, part, rows)
+
+    class Looks:
+        dim, classes, name, network = 4, 2, "looks", torch.nn.Identity()
+
+        def __call__(self, x):
+            x = x.flatten(1).double() / 255
+            return torch.stack([q.mean(1) for q in x.chunk(4, 1)], 1), x[:, :2]
+
+    reference, floor = split("digits", "test"), split("digits", "floor")
+    real = judges._reference(Looks(), reference, c.kept, c)
+    found = judges._floor(Looks(), floor, real, c.kept, c)
+    everything = Looks()(reference.images)[0]
+    error = everything.std(0) / c.kept**0.5
+    assert ((real.rows().mean(0) - everything.mean(0)).abs() < 4 * error).all()
+    assert abs(found.kid) < 0.01 and found.recall > 0.7 and found.coverage > 0.7
+
+
+# --- pairs of images in the zoo ------------------------------------------------------------------
+
+
+def test_an_image_pair_is_ready_for_transport(run):
+    pair = run.trained.pair
+    x = pair.generate(pair.prior.sample(3, generator(0, "z")))
+    assert x.shape == (3, 1, 8, 8) and x.abs().max() <= 1
+    for network in (pair.generator, pair.discriminator):
+        assert not network.training
+        assert not any(p.requires_grad for p in network.parameters())
+        assert not any("parametrizations" in name for name, _ in network.named_modules())
+
+
+def test_milestones_lead_to_the_pair_itself(run):
+    kept = dict(zoo.milestones(run.trained))
+    total = run.trained.settings.generator_updates
+    assert len(kept) == image_gan.MILESTONES and list(kept) == sorted(kept)
+    assert max(kept) == total
+    z = run.trained.pair.prior.sample(4, generator(0, "z"))
+    assert torch.equal(kept[total].latent_logit(z), run.trained.pair.latent_logit(z))
+    first = min(kept)
+    assert not torch.equal(kept[first].generate(z), kept[total].generate(z))
+
+
+def test_a_part_of_the_images_can_be_trained_on():
+    whole = image_gan.training_set(image_training("digits", "dcgan-wgan-gp", "smoke"))
+    some = image_gan.training_set(replace(image_training("digits", "dcgan-wgan-gp", "smoke"), data_size=100))
+    assert len(whole) == 1_197 and len(some) == 100
+    rows = {row.numpy().tobytes() for row in whole.images}
+    assert all(row.numpy().tobytes() in rows for row in some.images)
+
+
+def test_a_file_of_other_settings_is_refused(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+    other = replace(run.trained.settings, seed=1)
+    path = training_settings.pair_path(NAME, other, "smoke")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(run.trained.path.read_bytes())
+    with pytest.raises(SettingsDiffer, match="seed: stored 0, wanted 1"):
+        zoo.candidate(NAME, other, "smoke")
+
+
+# --- measuring -----------------------------------------------------------------------------------
+
+
+def test_every_method_starts_from_the_same_bare_samples(run):
+    z = image_pairs.latents(run.what, run.c, 0, 0)
+    bare = dict(image_pairs.moved(run.what, METHODS[0], z, 1.0))[0]
+    assert torch.equal(bare, run.what.pair.generate(z))
+    assert not torch.equal(z, image_pairs.latents(run.what, run.c, 0, 1))
+    assert not torch.equal(z, image_pairs.latents(run.what, run.c, 1, 0))
+    other = replace(run.what, label="another pair")  # with the same prior
+    assert torch.equal(z, image_pairs.latents(other, run.c, 0, 0))
+
+
+def test_a_set_is_scored_as_the_whole_at_once(run):
+    """Batches are an economy of memory: the same numbers as from all images of the set together."""
+    method, c = METHODS[0], replace(run.c, batch=7)
+    found = image_pairs._score_set(run.what, method, 0.5, run.jury, c, 0, 0)
+    z = image_pairs.latents(run.what, c, 0, 0)
+    end = transport.latent_dot(run.what.pair, z, 0.5, steps=4, optimizer=transport.SGD(0.01))
+    x = run.what.pair.generate(end.final)
+    collector = run.jury.collectors(c.samples, c.splits)[run.jury.first]
+    collector.add(*run.jury.judges[run.jury.first](images.to_uint8(x)))
+    whole = collector.scores(real=run.jury.references[run.jury.first], rng=generator(0, "x"))
+    here = found["4"]["scores"][run.jury.first]
+    # a pixel may round to its neighbour where float32 sums differ by the batch
+    assert here["fid"] == pytest.approx(whole.fid, rel=1e-3)
+    assert here["is_mean"] == pytest.approx(whole.is_mean, rel=1e-4)
+    assert found["4"]["logit"] == pytest.approx(float(run.what.pair.logit(x).mean()), abs=1e-5)
+
+
+def test_dot_raises_what_it_climbs_and_step_0_is_shared(run):
+    m = run.measured
+    assert set(m.rows) == {("dot", 0), ("dot", 2), ("dot", 4), ("k1", 2), ("k1", 4), ("naive", 2), ("naive", 4)}
+    for bare, moved in zip(m.logits["dot", 0], m.logits["dot", 4], strict=True):
+        assert moved > bare
+    assert len(m.of("dot", 4, "fid")) == run.c.sets
+    assert m.of("dot", 4, "fid", run.jury.first) == m.of("dot", 4, "fid")
+    assert m.of("dot", 4, "fid", "classifier 2") != m.of("dot", 4, "fid")
+
+
+def test_target_space_stays_in_the_range_of_images(run):
+    z = image_pairs.latents(run.what, run.c, 0, 0)[:5]
+    method = image_pairs.Method("target", (0, 3), 5.0, space="target")
+    found = dict(image_pairs.moved(run.what, method, z, 0.01))
+    assert found[3].abs().max() <= 1 and not torch.equal(found[0], found[3])
+    images.to_uint8(found[3])
+
+
+def test_sets_are_measured_once_and_a_killed_run_goes_on(run, monkeypatch):
+    what = replace(run.what, label="counted")
+    real, calls = image_pairs._score_set, []
+
+    def counted(*arguments):
+        calls.append(arguments[-1])
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(image_pairs, "_score_set", counted)
+    with pytest.raises(KeyboardInterrupt):
+        image_pairs.measure(what, METHODS[:1], run.jury, run.c, 0)
+    first = image_pairs.measure(what, METHODS[:1], run.jury, run.c, 0)
+    again = image_pairs.measure(what, METHODS[:1], run.jury, run.c, 0)
+    assert calls == [0, 1, 1]  # set 0 was kept, set 1 was interrupted, then done
+    assert first.rows == again.rows
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lr": 0.02},
+        {"cost": "none"},
+        {"variant": "exact"},
+        {"k": 0.5},
+        {"steps": (0, 2, 5)},
+        {"adam": True},
+        {"space": "target"},
+        {"name": "other"},
+    ],
+)
+def test_every_setting_of_a_method_has_files_of_its_own(run, change):
+    paths = {
+        image_pairs._path(run.what, method, 1.0, run.jury, run.c, 0, 0)
+        for method in (METHODS[0], replace(METHODS[0], **change))
+    }
+    assert len(paths) == 2
+
+
+def test_other_weights_judges_constants_and_seeds_too(run):
+    def path(what=run.what, judged=run.jury, c=run.c, K=1.0, seed=0):
+        return image_pairs._path(what, METHODS[0], K, judged, c, seed, 0)
+
+    others = {
+        path(what=replace(run.what, digests={"a": "b"})),
+        path(K=2.0),
+        path(seed=1),
+        path(judged=replace(run.jury, digests={"classifier 0": "x"})),
+        path(c=replace(run.c, samples=99)),
+        path(c=replace(run.c, splits=1)),
+    }
+    assert len(others | {path()}) == 7
+    assert path(c=replace(run.c, sets=9)) == path()  # more sets continue the same files
+
+
+def test_a_damaged_set_is_named(run):
+    path = image_pairs._path(run.what, METHODS[1], 1.0, run.jury, run.c, 5, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"values": ')
+    with pytest.raises(BadFile, match="set0.json: cannot be read .*delete it"):
+        files.made_once(path, lambda: {})
+
+
+def test_a_pair_of_points_is_refused():
+    with pytest.raises(BadInput, match="name: '25gaussians-wgan-gp' is a 2-D pair"):
+        image_pairs.table1("25gaussians-wgan-gp", profile="smoke")
+
+
+# --- judges and floors ---------------------------------------------------------------------------
+
+
+def test_the_floor_is_below_the_samples(run):
+    """Real images that are not in the reference beat an untrained generator under every judge."""
+    for name, floor in run.jury.floor.items():
+        assert floor.fid < min(run.measured.of("dot", 0, "fid", name))
+        assert (floor.n, floor.n_real) == (run.c.samples, 600)
+    assert set(run.jury.digests) == {*run.jury.judges, "test", "floor"}
+    assert judges.SPLITS["classifier"] == ("test", "floor")
+
+
+def test_an_unknown_judge_is_refused(run):
+    with pytest.raises(BadInput, match="judge: unknown 'inceptoin'.*nearest: inception"):
+        judges.summon("digits", run.c, profile="smoke", judge="inceptoin")
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+    for call in (
+        lambda: judges.summon("digits", run.c, profile="smoke", device="cuda:99"),
+        lambda: tab1_scores.open_record(NAME, "smoke", 0, device="cuda:99"),
+    ):
+        with pytest.raises(BadInput, match="^device: cannot use 'cuda:99' .*; use cpu"):
+            call()
+    assert cli.main(["score", NAME, "--profile", "smoke", "--device", "cuda:99"]) == 2
+    assert "device: cannot use" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+# --- records and tables --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def record(run):
+    found = tab1_scores.open_record(NAME, "smoke", 0)
+    tab1_scores.fill_record(found, run)
+    return found
+
+
+def test_a_record_holds_what_was_measured(run, record, tmp_path):
+    again = records.read(records.write(record, tmp_path))
+    fid = run.measured.of("dot", 4, "fid")
+    assert again["dot4_fid"] == pytest.approx(np.mean(fid))
+    assert again["dot4_minus_bare_fid"] == pytest.approx(np.mean(fid) - np.mean(run.measured.of("dot", 0, "fid")))
+    assert again["k_eff"] == run.measured.k_eff.value
+    assert again["floor_fid"] == run.jury.floor[run.jury.first].fid
+    assert set(again.verdicts.values()) == {paper.SMOKE}
+    assert again.made["weights"].keys() >= {run.trained.path.name, "classifier 0", "test"}
+    assert again.made["images"] == {"test": "built into scikit-learn", "floor": "built into scikit-learn"}
+    json.dumps(again.parameters)
+
+
+def test_tables_show_the_paper_and_every_run(record):
+    columns = {"this build": {"dcgan-sngan-hi": record}, "recorded": {}}
+    table = tab1_scores.score_table("fid", columns)
+    rows = [line for line in table.splitlines() if "dcgan-sngan-hi" in line]
+    assert len(rows) == 1 and "20.47 → 17.12" in rows[0] and rows[0].rstrip().endswith("- |")
+    assert f"{record['bare_fid']:.2f} → {record['dot4_fid']:.2f}" in rows[0]
+    assert len(table.splitlines()) == 2 + len(training_settings.ROWS) + 1
+    verdicts = tab1_scores.verdict_table(columns)
+    assert f"{paper.SMOKE} (1 of 1)" in verdicts
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity", "expected"),
+    [
+        ("mnist-dcgan-sngan-ns", "fid", 15.78 - 20.74),
+        ("mnist-dcgan-sngan-ns", "is_mean", 0.52),
+        ("stl10-dcgan-sngan-ns", "fid", 34.84 - 41.18),
+        ("stl10-resnet-sagan-hi", "fid", -1.0),
+        ("stl10-resnet-sagan-hi", "is_mean", 1.0),
+    ],
+)
+def test_printed_differences(name, quantity, expected):
+    """Typed from Table 1; the row that is not printed keeps the claim's direction."""
+    assert tab1_scores.printed_difference(name, quantity) == pytest.approx(expected)
+
+
+def test_the_grid_shows_the_same_latents(run):
+    shown, captions = tab1_scores.grid(run, 4, 0)
+    assert list(shown) == list(captions) == ["bare", "DOT"]
+    assert all(rows.shape == (4, 1, 8, 8) and rows.dtype == np.uint8 for rows in shown.values())
+    assert all(text.startswith("+") for text in captions["DOT"])  # D rises
+
+
+# --- the campaign --------------------------------------------------------------------------------
+
+
+def test_the_manifest_names_runs_that_exist():
+    found = campaign.entries()
+    assert len({entry.target for entry in found}) == len(found) >= 10
+    for wanted in ("mnist-dcgan-wgan-gp", "cifar10-resnet-sagan-hi"):
+        assert any(entry.pair == wanted for entry in found)
+    (swap,) = [entry for entry in found if entry.page]
+    assert swap.target == records.KEPT / "tab2_swap" / "paper-cifar10-s0.json"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "runs: 3",
+        "runs: [{pair: mnist-dcgan-wgan-gp}]",
+        "runs: [{pair: mnits-dcgan-wgan-gp, profile: laptop}]",
+        "runs: [{pair: mnist-dcgan-wgan-gp, profile: laptop, x: 1}]",
+        "runs: [{page: tab2_swap, profile: laptop}]",
+        "runs: [{page: tab3, dataset: mnist, profile: laptop}]",
+    ],
+)
+def test_a_bad_manifest_is_named(text, tmp_path):
+    path = tmp_path / "campaign.yml"
+    path.write_text(text)
+    with pytest.raises(BadFile, match="campaign.yml: not a list of runs"):
+        campaign.entries(path)
+
+
+def test_the_campaign_does_the_first_missing_entry(tmp_path, monkeypatch, capsys):
+    manifest = tmp_path / "campaign.yml"
+    manifest.write_text(f"runs:\n  - {{pair: {NAME}, profile: smoke}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(records, "KEPT", tmp_path / "results")
+    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
+    with pytest.raises(BadInput, match="smoke numbers are never kept"):
+        campaign.run_next(manifest=manifest)
+    monkeypatch.setattr(campaign.records, "keep", _copied)
+    kept = campaign.run_next(manifest=manifest)
+    assert kept == campaign.entries(manifest)[0].target and kept.exists()
+    assert kept.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert campaign.run_next(manifest=manifest) is None
+    monkeypatch.setattr(campaign, "MANIFEST", manifest)
+    monkeypatch.setattr(campaign.entries, "__defaults__", (manifest,))
+    assert cli.main(["campaign", "--list"]) == 0
+    assert f"recorded  smoke-{NAME}-s0" in capsys.readouterr().out
+
+
+def test_a_page_is_run_and_its_record_kept(tmp_path, monkeypatch):
+    manifest = tmp_path / "campaign.yml"
+    manifest.write_text("runs: [{page: tab2_swap, dataset: digits, profile: laptop, seed: 3}]")
+    monkeypatch.setattr(records, "KEPT", tmp_path / "results")
+    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
+    monkeypatch.setattr(campaign.records, "keep", lambda path, folder: path)
+    ran = []
+    monkeypatch.setattr(campaign, "run_notebook", lambda *arguments: ran.append(arguments))
+    assert campaign.run_next(manifest=manifest, device="cpu") == (records.BUILT / "tab2_swap" / "laptop-digits-s3.json")
+    assert ran[0][0].name == "tab2_swap.md" and ran[0][2] == {
+        "profile": "laptop",
+        "dataset": "digits",
+        "judge": "classifier",
+        "device": "cpu",
+        "seed": 3,
+    }
+
+
+def test_paper_entries_wait_for_an_accelerator_and_failures_for_nobody(tmp_path, monkeypatch):
+    manifest = tmp_path / "campaign.yml"
+    manifest.write_text(
+        "runs:\n  - {pair: cifar10-dcgan-wgan-gp, profile: paper}\n"
+        "  - {pair: mnist-dcgan-wgan-gp, profile: laptop}\n"
+        "  - {pair: mnist-dcgan-sngan-hi, profile: laptop}\n"
+    )
+    monkeypatch.setattr(records, "KEPT", tmp_path / "results")
+    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
+    asked = []
+
+    def row(entry, device):
+        asked.append((entry.pair, device))
+        if "wgan" in entry.pair:
+            raise BadFile("no images")
+        return "done"
+
+    monkeypatch.setattr(campaign, "_row", row)
+    assert campaign.run_next(manifest=manifest) == "done"
+    assert asked == [("mnist-dcgan-wgan-gp", "cpu"), ("mnist-dcgan-sngan-hi", "cpu")]
+    asked.clear()
+    assert campaign.run_next(manifest=manifest, device="cuda") == "done"
+    assert asked[0] == ("cifar10-dcgan-wgan-gp", "cuda")
+    manifest.write_text("runs:\n  - {pair: mnist-dcgan-wgan-gp, profile: laptop}\n")
+    with pytest.raises(BadFile, match="no images"):
+        campaign.run_next(manifest=manifest)
+    manifest.write_text("runs:\n  - {pair: cifar10-dcgan-wgan-gp, profile: paper}\n")
+    assert campaign.run_next(manifest=manifest) is None
+
+
+def test_judges_have_their_own_records():
+    one = campaign.Entry("paper", pair="cifar10-dcgan-wgan-gp", judge="inception")
+    assert one.target.name == "paper-cifar10-dcgan-wgan-gp-inception-s0.json"
+    found = tab1_scores.open_record("mnist-dcgan-sngan-ns", "laptop", 0, "inception")
+    assert found.dataset == "mnist-dcgan-sngan-ns-inception"
+    assert found.parameters["row"] == "dcgan-sngan-ns"
+
+
+def test_a_pair_from_changed_source_cannot_be_kept(run, record):
+    assert record.made["pairs"][NAME]["sha256"] == run.trained.sha256
+    other = replace(run.trained, made=run.trained.made | {"dirty": True})
+    record.made["dirty"] = False
+    zoo.add_training_provenance(record, other)
+    assert record.made["dirty"] is True
+
+
+def test_the_floor_says_its_number_where_it_is_another(record):
+    columns = {"this build": {"dcgan-sngan-hi": record}}
+    assert "(N =" not in tab1_scores.score_table("fid", columns)
+    record.parameters["samples"] = 50_000
+    assert f"{record['floor_fid']:.2f} (N = 100)" in tab1_scores.score_table("fid", columns)
+    assert "N = 50,000" in tab1_scores.label_of(record, "recorded")
+
+
+def _copied(path, folder):
+    target = folder / path.parent.name / path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(path.read_bytes())
+    return target
+
+
+def test_changed_source_keeps_nothing(tmp_path, monkeypatch):
+    manifest = tmp_path / "campaign.yml"
+    manifest.write_text(f"runs:\n  - {{pair: {NAME}, profile: smoke, seed: 7}}\n")
+    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", True))
+    with pytest.raises(BadInput, match="source: tracked files are changed"):
+        campaign.run_next(manifest=manifest)
+
+
+def test_the_command_line_scores_and_judges(capsys):
+    assert cli.main(["judge", "digits", "--profile", "smoke"]) == 0
+    assert cli.main(["score", NAME, "--profile", "smoke"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("accuracy") == 3 and f"{NAME}: 7 rows of 2 sets" in out
+    assert cli.main(["score", "digits-dcgan-sngan", "--profile", "smoke"]) == 2
+    assert "nearest: digits-dcgan-sngan-ns" in capsys.readouterr().err
+
+
+def test_milestones_survive_without_their_state(run):
+    """They are whole files of their own, each with its digest."""
+    for path in sorted(run.trained.path.with_suffix(".along").glob("*.safetensors")):
+        assert len(checkpoints.digest(path)) == 64
+
+
+@pytest.mark.parametrize(
+    ("quantity", "interval", "word"),
+    [
+        ("fid", (-2.0, -1.0), "better"),
+        ("fid", (1.0, 2.0), "worse"),
+        ("fid", (-1.0, 1.0), "undecided"),
+        ("kid", (1.0, 2.0), "worse"),
+        ("precision", (-0.2, -0.1), "worse"),
+        ("is_mean", (0.1, 0.2), "better"),
+        ("recall", (0.0, 0.1), "undecided"),
+    ],
+)
+def test_what_a_score_says_is_the_side_of_its_interval(quantity, interval, word):
+    record = records.start(
+        "tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0, parameters={"updates": 20}
+    )
+    for name in scores.QUANTITIES:
+        here = interval if name == quantity else (-1.0, 1.0)
+        record.put(f"dot20_minus_bare_{name}", sum(here) / 2, interval=here, unit="", n=5)
+    assert tab1_scores.said(record, quantity) == word
+    (row,) = [line for line in tab1_scores.said_table({"one": record}).splitlines() if line.startswith("| one |")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")[1:]]
+    assert cells == [word if name == quantity and word != "undecided" else "-" for name in scores.QUANTITIES]
+
+
+def test_an_unknown_score_is_named():
+    record = records.start(
+        "tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0, parameters={"updates": 20}
+    )
+    with pytest.raises(BadInput, match="quantity: .*'FID'"):
+        tab1_scores.said(record, "FID")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "origin", "shown"),
+    [
+        ("cifar10", "CIFAR-10 (JPEG copy)", "recorded, cifar10, CIFAR-10 (JPEG copy), laptop, N = 9"),
+        ("mnist", downloads.OFFICIAL, "recorded, mnist, laptop, N = 9"),
+        ("cifar10", downloads.UNKNOWN, f"recorded, cifar10, {downloads.UNKNOWN}, laptop, N = 9"),
+        ("digits", "scikit-learn", "recorded, digits, laptop, N = 9"),
+    ],
+)
+def test_a_column_says_which_copy_its_images_are(dataset, origin, shown):
+    record = records.start(
+        "tab1_scores",
+        profile="laptop",
+        dataset=f"{dataset}-dcgan-sngan-hi",
+        seed=0,
+        parameters={"samples": 9, "judge": "classifier"},
+    )
+    record.made["images"] = {"floor": origin, "test": origin}
+    assert tab1_scores.label_of(record, "recorded") == shown

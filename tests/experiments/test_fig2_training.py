@@ -1,0 +1,251 @@
+"""Figure 2: closed forms of the verdict, identities of the two constants, milestones, failures."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dotlib import lipschitz
+from dotlib.errors import BadInput
+from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation.judges import Jury, Scoring, solo
+from dotlib.experiments import fig2_training
+from dotlib.experiments.fig2_training import Along, Milestone
+from dotlib.metrics.scores import Reference
+from dotlib.pairs import Pair
+from dotlib.priors import Uniform
+from dotlib.results import paper, records
+from dotlib.training import zoo
+from dotlib.training.settings import image_training
+
+SMALL = Along(
+    Scoring(sets=2, samples=40, splits=2, batch=16, kept=20, pairs=5, repeats=1),
+    n_pairs=8,
+    repeats=6,
+    pool=50,
+    gradients=10,
+)
+
+
+def identity_pair(slope: float = 1.0) -> Pair:
+    """G: four latents as an image of 2 x 2; D: linear."""
+    dense = nn.Linear(4, 4, bias=False)
+    dense.weight.data = torch.eye(4)
+    D = nn.Linear(4, 1, bias=False)
+    D.weight.data = slope * torch.tensor([[1.0, -2.0, 0.5, 0.0]])
+    return Pair(
+        nn.Sequential(dense, nn.Unflatten(1, (1, 2, 2))).eval(), nn.Sequential(nn.Flatten(), D).eval(), Uniform(4)
+    )
+
+
+def subject(slope: float = 1.0) -> image_pairs.Subject:
+    return image_pairs.Subject("x", identity_pair(slope), {"x": "0"})
+
+
+class StubJudge:
+    """A judge whose features are the pixels; it counts what it sees."""
+
+    dim, classes, sha256 = 4, 3, "0"
+
+    def __init__(self):
+        self.seen = 0
+
+    def __call__(self, images):
+        self.seen += len(images)
+        features = images.flatten(1).float() / 255
+        return features, features[:, :3]
+
+
+def stub_jury(*names: str) -> Jury:
+    found = {name: StubJudge() for name in names}
+    reference = Reference(dim=4, total=50, kept=20, rng=torch.Generator().manual_seed(1))
+    reference.add(torch.rand(50, 4, generator=torch.Generator().manual_seed(0)))
+    return Jury(
+        found, dict.fromkeys(names, reference), dict.fromkeys(names), {"stub": "0"}, {}, dict.fromkeys(names, 20)
+    )
+
+
+def trained(path: Path = Path("x.safetensors")) -> zoo.TrainedPair:
+    return zoo.TrainedPair(
+        "digits-x", identity_pair(), image_training("digits", "dcgan-sngan-hi", "smoke"), path, "0", [], {}
+    )
+
+
+def history(updates, means, spread=0.1, repeats=9) -> list[Milestone]:
+    """Milestones whose maxima are means times the same log-normal draws, for both constants."""
+    noise = np.exp(spread * np.random.default_rng(0).standard_normal(repeats))
+    return [
+        Milestone(update, *[lipschitz.LipschitzEstimate(torch.from_numpy(mean * noise), 5)] * 2, [1.0, 2.0], [3.0, 4.0])
+        for update, mean in zip(updates, means, strict=True)
+    ]
+
+
+# The verdict: closed forms
+
+
+def test_growth_is_the_ratio_of_end_to_middle():
+    """The repeats share their draws, so the ratio is 3 in each, and the interval has no width."""
+    found = history([10, 20, 30, 40], [9.0, 0.5, 7.0, 1.5])
+    ratio, (low, high) = fig2_training.growth(found, "K_eff")
+    assert ratio == pytest.approx(3, rel=1e-12)
+    assert low == pytest.approx(3, rel=1e-9) and high == pytest.approx(3, rel=1e-9)
+
+
+def test_growth_of_unpaired_draws_is_a_t_interval_of_logs():
+    first, second = np.array([1.0, 2.0, 4.0]), np.array([8.0, 4.0, 2.0])
+    found = [
+        Milestone(update, *[lipschitz.LipschitzEstimate(torch.from_numpy(maxima), 5)] * 2, [], [])
+        for update, maxima in ((1, first), (2, second))
+    ]
+    ratio, (low, high) = fig2_training.growth(found, "k_eff")
+    # log2 of the ratios: 3, 1, -1; mean 1, sd 2, t(0.975, 2) = 4.302653
+    half = 4.302653 * 2 / math.sqrt(3)
+    assert ratio == pytest.approx(2)
+    assert math.log2(low) == pytest.approx(1 - half, rel=1e-6)
+    assert math.log2(high) == pytest.approx(1 + half, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("updates", "middle"),
+    [
+        ([10, 20, 30, 40], 20),
+        ([13, 26, 40], 26),
+        ([1, 2], 1),
+        ([125 * i for i in range(1, 13)], 750),
+        ([5], 5),
+        ([10, 30, 40], 10),
+    ],
+)
+def test_the_middle_is_nearest_to_half_of_the_updates(updates, middle):
+    assert fig2_training.middle(history(updates, [1.0] * len(updates))).update == middle
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((0.5, 1.9), paper.REPRODUCED),
+        ((0.1, 0.2), paper.REPRODUCED),
+        ((1.5, 2.5), paper.SAME_SIGN),  # log-middle below 2
+        ((1.9, 2.5), paper.NOT_REPRODUCED),
+        ((2.1, 2.5), paper.NOT_REPRODUCED),
+    ],
+)
+def test_the_verdict_is_about_a_doubling(interval, verdict):
+    assert fig2_training.not_drastic(interval, profile="laptop") == verdict
+    assert fig2_training.not_drastic(interval, profile="smoke") == paper.SMOKE
+
+
+def test_growth_ignores_the_unit():
+    small, large = (fig2_training.growth(history([1, 2], [scale, 1.4 * scale]), "K_eff") for scale in (1e-6, 1e3))
+    assert small[0] == pytest.approx(large[0], rel=1e-12)
+
+
+def test_a_flat_discriminator_and_an_unknown_constant_are_refused():
+    with pytest.raises(BadInput, match="history: K_eff is 0 at update 1, D is constant"):
+        fig2_training.growth(history([1, 2], [0.0, 1.0]), "K_eff")
+    with pytest.raises(BadInput, match="name: unknown 'keff'; known: K_eff, k_eff"):
+        fig2_training.growth(history([1, 2], [1.0, 1.0]), "keff")
+
+
+# The constants: identities
+
+
+def test_both_constants_agree_where_G_keeps_distances():
+    """G only reshapes, and both constants take the same pairs of the same pool."""
+    K_eff, k_eff = fig2_training.pool_constants(subject(), SMALL, 0)
+    torch.testing.assert_close(K_eff.maxima, k_eff.maxima, rtol=1e-12, atol=0)
+    assert K_eff.n_pairs == SMALL.n_pairs and len(K_eff.maxima) == SMALL.repeats
+
+
+def test_milestones_share_their_pairs():
+    """A D of three times the slope has three times every maximum: the repeats are paired."""
+    one, three = (fig2_training.pool_constants(subject(slope), SMALL, 0)[0] for slope in (1, 3))
+    torch.testing.assert_close(three.maxima, 3 * one.maxima, rtol=1e-6, atol=0)
+    other, _ = fig2_training.pool_constants(subject(), SMALL, 1)
+    assert not torch.equal(other.maxima, one.maxima)
+
+
+def test_batches_change_no_image():
+    what = subject()
+    z = fig2_training.pool(what, SMALL, 0)
+    whole = fig2_training.generated(what, z, replace(SMALL, scoring=replace(SMALL.scoring, batch=1_000)))
+    torch.testing.assert_close(fig2_training.generated(what, z, SMALL), whole)
+    assert len(whole) == SMALL.pool and not whole.requires_grad
+
+
+def test_bounds_of_a_linear_discriminator_are_its_slope():
+    """One layer: gradient, matrix norm and map norm are all ||w|| = sqrt(1 + 4 + 1/4)."""
+    gradient, top = fig2_training.bounds(subject(), SMALL, 0)
+    expected = pytest.approx(math.sqrt(5.25), rel=1e-6)
+    assert (gradient, top.matrices, top.maps, top.layers) == (expected, expected, expected, 1)
+
+
+# Milestones
+
+
+def test_along_a_training(monkeypatch, tmp_path):
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+    monkeypatch.setattr(zoo, "milestones", lambda _: ((update, identity_pair(float(update))) for update in range(1, 8)))
+    judged = stub_jury("first")
+    found = fig2_training.along_training(trained(), judged, replace(SMALL, every=3), 0)
+    assert [at.update for at in found] == [1, 4, 7]  # one of three, the last included
+    assert all(len(at.fid) == len(at.is_mean) == 2 for at in found)
+    assert len({tuple(at.fid) for at in found}) == 1  # the same G and latents at each milestone
+    torch.testing.assert_close(found[2].K_eff.maxima, 7 * found[0].K_eff.maxima)
+    seen = judged.judges["first"].seen
+    assert seen == 3 * 2 * 40
+    again = fig2_training.along_training(trained(), judged, replace(SMALL, every=3), 0)
+    assert judged.judges["first"].seen == seen  # scores are read from their files
+    assert [at.fid for at in again] == [at.fid for at in found]
+    assert torch.equal(again[0].k_eff.maxima, found[0].k_eff.maxima)
+    elsewhere = replace(trained(), sha256="1")
+    fig2_training.along_training(elsewhere, judged, replace(SMALL, every=3), 0)
+    assert judged.judges["first"].seen == 2 * seen  # another training is judged anew
+
+
+def test_a_pair_without_milestones_is_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"trained: no milestones beside .*; delete the pair"):
+        fig2_training.along_training(trained(tmp_path / "x"), stub_jury("a"), SMALL, 0)
+
+
+def test_the_first_judge_alone():
+    judged = stub_jury("a", "b")
+    alone = solo(judged)
+    assert list(alone.judges) == list(alone.collectors(4, 2)) == ["a"] and alone.first == "a"
+    assert list(judged.judges) == ["a", "b"]
+    assert alone.digests == judged.digests
+
+
+# Settings and records
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10", "stl10"])
+def test_laptop_and_paper_have_the_published_pairs(dataset):
+    for profile in ("laptop", "paper"):
+        c = fig2_training.along_settings(dataset, profile)
+        assert (c.n_pairs, c.repeats) == (500, 500)
+        assert c.every == {"laptop": 2, "paper": 1}[profile]
+        assert c.pool >= 20 * c.n_pairs and c.scoring.sets >= 5
+    smoke = fig2_training.along_settings(dataset, "smoke")
+    assert smoke.pool <= 500 and smoke.scoring.sets == 2
+    with pytest.raises(BadInput, match="profile"):
+        fig2_training.along_settings(dataset, "smok")
+
+
+def test_the_record_has_every_curve_and_two_verdicts_a_row():
+    record = records.start("fig2_training", profile="laptop", dataset="digits", seed=0, parameters={})
+    fig2_training.fill_training(
+        record, {"steady": history([1, 2, 4], [1.0, 2.0, 2.5]), "steep": history([1, 2, 4], [1.0, 2.0, 9.0])}
+    )
+    assert record["steady, updates"] == [1, 2, 4]
+    assert record["steep, growth of k_eff"] == pytest.approx(4.5)
+    assert record["steady, fid"] == [3.5] * 3
+    assert record.verdicts == {
+        f"{row}: {name} does not increase drastically": verdict
+        for row, verdict in (("steady", paper.REPRODUCED), ("steep", paper.NOT_REPRODUCED))
+        for name in ("K_eff", "k_eff")
+    }

@@ -1,0 +1,226 @@
+"""Figures 9 to 11: claims as signs, closed forms of curves and latents' ways, invariances."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dotlib.errors import BadInput
+from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation.judges import Scoring
+from dotlib.experiments import fig9_histories
+from dotlib.experiments.fig9_histories import Updates
+from dotlib.lipschitz import LipschitzEstimate
+from dotlib.metrics.scores import Scores
+from dotlib.pairs import Pair
+from dotlib.priors import Normal, Uniform
+from dotlib.results import paper, records
+from dotlib.training.settings import ROWS, SHAPES
+
+SMALL = Updates(
+    Scoring(sets=3, samples=40, batch=16), lrs=(0.5, 0.05, 0.01), steps=(0, 1, 2, 4, 8), early=1, late=4, followed=30
+)
+SLOW = replace(SMALL, lrs=(0.01, 0.005, 0.001))  # for the printed projection
+W = torch.tensor([[3.0, 0.0, 0.0, 4.0]])  # slope of D o G: 5
+
+
+def linear_pair(prior=Uniform) -> Pair:
+    """G: four latents as an image of 2 x 2; D: linear with slope W."""
+    G, D = nn.Linear(4, 4, bias=False), nn.Linear(4, 1, bias=False)
+    G.weight.data, D.weight.data = torch.eye(4), W.clone()
+    return Pair(nn.Sequential(G, nn.Unflatten(1, (1, 2, 2))).eval(), nn.Sequential(nn.Flatten(), D).eval(), prior(4))
+
+
+def subject(prior=Uniform) -> image_pairs.Subject:
+    return image_pairs.Subject("x", linear_pair(prior), {"x": "0"})
+
+
+def measured(value) -> image_pairs.Measured:
+    """Scores of three sets: value(kind, lr, step, quantity) plus what is common to a set."""
+    rows = {}
+    blank = dict.fromkeys(Scores.__dataclass_fields__, 0)
+    for method in fig9_histories.methods(SMALL):
+        kind, _, lr = method.name.partition("-")
+        for step in method.steps:
+            rows[method.name, step] = {
+                "judge": [
+                    Scores(
+                        **blank
+                        | {
+                            quantity: value(kind, float(lr), step, quantity) + common
+                            for quantity in fig9_histories.SCORES
+                        }
+                    )
+                    for common in (0.0, 5.0, 7.0)
+                ]
+            }
+    constant = LipschitzEstimate(torch.tensor([0.2, 0.4], dtype=torch.float64), 5)
+    return image_pairs.Measured(constant, constant, rows, {})
+
+
+def as_published(kind, lr, step, quantity):
+    """A story in which all that B.2 says is true."""
+    progress = lr * step / 0.5  # 1 after the first step at the large rate
+    if quantity == "is_mean":
+        return 7 + (progress if progress <= 1 else 1.5 - 0.5 * progress)
+    if quantity == "fid":
+        over = max(progress - 1, 0) * 30 + (0.1 * step if kind == "naive" else 0)
+        return 20 - 4 * min(progress, 1) + over
+    return 0.5
+
+
+def reversed_story(kind, lr, step, quantity):
+    return -as_published(kind, lr, step, quantity)
+
+
+# Claims
+
+
+def verdicts(value, profile="laptop"):
+    record = records.start("fig9_histories", profile=profile, dataset="digits", seed=0, parameters={})
+    fig9_histories.fill_updates(record, measured(value), SMALL)
+    return record
+
+
+def test_every_claim_holds_in_the_published_story_and_none_in_its_reverse():
+    assert set(verdicts(as_published).verdicts.values()) == {paper.REPRODUCED}
+    assert set(verdicts(reversed_story).verdicts.values()) == {paper.NOT_REPRODUCED}
+    assert set(verdicts(as_published, "smoke").verdicts.values()) == {paper.SMOKE}
+
+
+def test_differences_are_paired_over_sets():
+    """What is common to a set, 0, 5 or 7, leaves neither a mean nor a width."""
+    record = verdicts(as_published)
+    text = "lr 0.5: DOT improves FID within 1 updates"
+    assert record[text] == pytest.approx(-4)
+    assert record.interval(text) == pytest.approx((-4, -4))
+
+
+def test_signs_are_those_of_the_printed_numbers():
+    signs = {claim.text: math.copysign(1, claim.printed) for claim in fig9_histories.claims(SMALL)}
+    assert len(signs) == len(fig9_histories.claims(SMALL)) == 9
+    assert [sign for text, sign in signs.items() if "improves IS" in text or "worsens FID" in text] == [1, 1]
+    assert [sign for text, sign in signs.items() if "improves FID" in text or "worsens IS" in text] == [-1, -1]
+
+
+def test_the_published_side_in_words():
+    shown = [fig9_histories.sign(claim) for claim in fig9_histories.claims(SMALL)]
+    assert shown[:4] == ["+1.48", "-1.09", "-4.76", "+41.03"]  # 8.88 - 7.40, and so on
+    assert set(shown[4:]) == {"above 0"}
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("dataset", list(SHAPES))
+def test_claims_ask_only_for_what_is_measured(dataset, profile):
+    c = fig9_histories.updates_settings(dataset, "dcgan-sngan-hi", profile)
+    kept = {(method.name, step) for method in fig9_histories.methods(c) for step in method.steps}
+    assert len({method.name for method in fig9_histories.methods(c)}) == 6
+    for claim in fig9_histories.claims(c):
+        assert {claim.first, claim.second} <= kept and claim.first != claim.second
+
+
+# Settings
+
+
+def test_laptop_and_paper_have_the_published_updates():
+    for row in ROWS:
+        for profile in ("laptop", "paper"):
+            c = fig9_histories.updates_settings("cifar10", row, profile)
+            assert c.lrs == (0.05, 0.005, 0.001) and c.steps[::10] == (0, 100)
+            assert (c.early, c.late) == (10, 90) and {10, 90} <= set(c.steps)
+            assert c.scoring.sets >= 5 and c.scoring.samples > 2_048
+
+
+def test_unknown_words_are_refused():
+    with pytest.raises(BadInput, match="profile"):
+        fig9_histories.updates_settings("digits", "dcgan-sngan-hi", "smok")
+    with pytest.raises(BadInput, match="architecture"):
+        fig9_histories.updates_settings("digits", "sngan-hi", "smoke")
+
+
+def test_dot_and_naive_differ_in_the_cost_alone():
+    both = fig9_histories.methods(SMALL)
+    for dot, naive in zip(both[::2], both[1::2], strict=True):
+        assert replace(naive, name=dot.name, cost=dot.cost) == dot
+        assert (dot.cost, naive.cost) == ("l2", "none")
+
+
+# Curves
+
+
+def test_a_curve_has_means_and_paired_half_widths():
+    def drifting(kind, lr, step, quantity):
+        return 10.0 * step
+
+    m = measured(drifting)
+    first = fig9_histories.methods(SMALL)[0].name
+    entry = m.rows[first, 8]["judge"]
+    m.rows[first, 8]["judge"] = [
+        replace(one, fid=one.fid + extra) for one, extra in zip(entry, (-1.0, 0.0, 1.0), strict=True)
+    ]
+    steps, mean, half = fig9_histories.curve(m, first, "fid")
+    assert steps == list(SMALL.steps)
+    np.testing.assert_allclose(mean, [10 * step + 4 for step in steps], rtol=1e-12)
+    expected = 4.302653 / math.sqrt(3)  # t(0.975, 2) times sd 1 over sqrt(3)
+    np.testing.assert_allclose(half, [0, 0, 0, 0, expected], rtol=1e-6, atol=1e-9)
+
+
+# The ways of latents
+
+
+def test_the_naive_ascent_goes_straight_until_the_cube_stops_it():
+    """A step is lr W / k. With k = 5 the first coordinate gains 0.6 lr a step, the last 0.8 lr."""
+    what = subject()
+    ways = fig9_histories.ways(what, 5.0, SMALL, 0)
+    z = image_pairs.latents(what, SMALL.scoring, 0, 0)[: SMALL.followed]
+    for lr in SMALL.lrs:
+        distance, border = ways[f"naive-{lr:g}"]
+        for at, step in enumerate(SMALL.steps):
+            end = z.clone()
+            end[:, 0] = (z[:, 0] + 0.6 * lr * step).clamp(max=1)
+            end[:, 3] = (z[:, 3] + 0.8 * lr * step).clamp(max=1)
+            assert distance[at] == pytest.approx(float((end - z).norm(dim=1).mean()), abs=1e-5)
+            assert border[at] == pytest.approx(float((end == 1).float().mean()), abs=1e-6)
+    assert ways["naive-0.5"][1][-1] == 0.5  # 0.6 * 0.5 * 8 = 2.4: two of four coordinates arrive
+
+
+def test_latents_stay_where_the_slope_is_below_the_constant():
+    """DOT with k twice the slope: no latent gets farther than the norm's delta, plus a step."""
+    ways = fig9_histories.ways(subject(), 10.0, SMALL, 0)
+    for lr in SMALL.lrs:
+        assert ways[f"dot-{lr:g}"][0].max() < 1e-3 + 2 * lr
+        assert ways[f"dot-{lr:g}"][0][-1] < ways[f"naive-{lr:g}"][0][-1]
+
+
+def test_ways_are_those_of_the_samples_that_are_judged():
+    """G is the identity, so the images that `image_scores.moved` gives are the latents."""
+    what = subject()
+    z = image_pairs.latents(what, SMALL.scoring, 0, 0)[: SMALL.followed]
+    ways = fig9_histories.ways(what, 1.0, SMALL, 0)
+    for method in fig9_histories.methods(SMALL):
+        x = torch.stack([x for _, x in image_pairs.moved(what, method, z, 1.0)]).flatten(2)
+        expected = (x - z).norm(dim=2).mean(1)
+        np.testing.assert_allclose(ways[method.name][0], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_ways_start_at_the_latents():
+    for prior in (Uniform, Normal):
+        for distance, edge in fig9_histories.ways(subject(prior), 5.0, SLOW, 0).values():
+            assert distance[0] == 0 and len(distance) == len(edge) == len(SMALL.steps)
+            assert edge[0] == 0 if prior is Uniform else 0.7 < edge[0] < 1.2
+
+
+def test_the_relative_radius_of_the_normal_prior():
+    """||z|| / sqrt(4) of the latents themselves, before any step."""
+    what = subject(Normal)
+    z = image_pairs.latents(what, SMALL.scoring, 0, 0)[: SMALL.followed]
+    _, edge = fig9_histories.ways(what, 5.0, SLOW, 0)["dot-0.01"]
+    assert edge[0] == pytest.approx(float(z.norm(dim=1).mean() / 2), rel=1e-6)
+
+
+def test_seeds_give_other_latents():
+    first, again, other = (fig9_histories.ways(subject(), 1.0, SMALL, seed)["dot-0.5"][0] for seed in (0, 0, 1))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)

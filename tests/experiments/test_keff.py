@@ -1,0 +1,242 @@
+"""k = 1 against k_eff: the algebra of one step, slopes that are known, verdicts, tables."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from dotlib import priors, transport
+from dotlib.errors import BadInput
+from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation.images import Measured
+from dotlib.evaluation.judges import Scoring
+from dotlib.experiments import keff, tab2_swap
+from dotlib.lipschitz import LipschitzEstimate
+from dotlib.pairs import Pair
+from dotlib.results import paper, records
+from dotlib.seeding import generator
+from dotlib.training import zoo
+from dotlib.training.settings import KINDS, image_training
+
+C = Scoring(sets=2, samples=30, updates=20, lr=0.01, pairs=20, repeats=2, splits=2)
+ROW = "dcgan-sngan-hi"
+
+
+class Wave(nn.Module):
+    """A pair in one: G is the identity, D(z) = slope sum(z) + swing sum(sin(3 z)), (B, 1)."""
+
+    def __init__(self, slope: float, swing: float = 0.0) -> None:
+        super().__init__()
+        self.slope, self.swing = nn.Parameter(torch.tensor(slope)), swing
+
+    def forward(self, z):
+        return (self.slope * z + self.swing * (3 * z).sin()).sum(1, keepdim=True)
+
+
+class Same(nn.Module):
+    """Latents as they are; the parameter only says where they live."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.here = nn.Parameter(torch.zeros(()))
+
+    def forward(self, z):
+        return z + self.here
+
+
+def run_of(
+    slope: float, *, k: float = 1.0, swing: float = 0.0, dim: int = 1, dataset: str = "digits", rows=None
+) -> image_pairs.Run:
+    """A row of Table 1 whose D(G(.)) is known; its scores are given, not measured."""
+    pair = Pair(Same().eval(), Wave(slope, swing).eval(), priors.Uniform(dim))
+    what = image_pairs.Subject(f"{dataset}-{ROW}", pair, {"file": "digest"})
+    trained = zoo.TrainedPair(what.label, pair, image_training(dataset, ROW, "smoke"), Path("file"), "digest", [], {})
+    estimate = LipschitzEstimate(torch.tensor([k, k], dtype=torch.float64), C.pairs)
+    return image_pairs.Run(what, trained, Jury(), C, Measured(estimate, estimate, rows or {}, {}))
+
+
+class Jury:
+    """As much of a jury as a record asks for."""
+
+    digests, origins = {"judge": "digest"}, {"test": "nowhere"}
+
+
+@pytest.fixture
+def third(monkeypatch):
+    """with_arms of a run, with the method that it would measure in the place of scores."""
+    monkeypatch.setattr(keff, "solo", lambda jury: jury)
+    monkeypatch.setattr(
+        image_pairs, "measure", lambda what, methods, *_: Measured(None, None, {"method": methods[0]}, {})
+    )
+    return lambda run: keff.with_arms(run, 0).rows["method"]
+
+
+def after(run, method, z, steps=1):
+    """Latents after some updates of a method."""
+    K = run.measured.k_eff.value if method.k is None else method.k
+    return transport.latent_dot(
+        run.what.pair, z, K, steps=steps, cost=method.cost, optimizer=transport.SGD(method.lr)
+    ).final
+
+
+# --- one step -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [0.2, 0.7, 3.0])
+def test_the_arms_are_what_the_page_says_of_one_step(third, k):
+    run = run_of(0.5, k=k, swing=0.1, dim=5)
+    z = 0.5 * run.what.pair.prior.sample(8, generator(0, "z")).double()  # no clip within a step
+    run.what.pair.discriminator.double(), run.what.pair.generator.double()
+    dot, k1, naive = image_pairs.table1_methods(C)
+    moved = {
+        name: after(run, method, z) - z
+        for name, method in (("dot", dot), ("k1", k1), ("naive", naive), ("k1step", third(run)))
+    }
+    leaf = z.clone().requires_grad_(True)
+    (g,) = torch.autograd.grad(run.what.pair.latent_logit(leaf).sum(), leaf)
+    u = torch.full_like(z, 5**-0.5)  # gradient of the shifted norm at the anchor
+    expected = {"k1": (1, 1), "k1step": (1 / k, 1 / k), "dot": (1, 1 / k), "naive": (0, 1 / k)}
+    for name, (along_u, along_g) in expected.items():
+        assert torch.allclose(moved[name], C.lr * (along_g * g - along_u * u), atol=1e-12), name
+
+
+def test_with_a_constant_of_1_the_three_priced_arms_are_one(third):
+    run = run_of(1.0, k=1.0, swing=0.1, dim=3)
+    z = run.what.pair.prior.sample(6, generator(0, "z"))
+    dot, k1, _ = image_pairs.table1_methods(C)
+    ends = [after(run, method, z, steps=7) for method in (dot, k1, third(run))]
+    assert torch.equal(ends[0], ends[1]) and torch.equal(ends[0], ends[2])
+
+
+def test_the_third_arm_has_the_objective_of_k_1_and_the_steps_of_table_1(third):
+    method = third(run_of(1.0, k=0.25))
+    assert (method.k, method.lr, method.cost, method.variant) == (1.0, 0.04, "l2", "paper")
+    assert method.steps == (10, 20)
+
+
+def test_arms_are_added_to_those_of_table_1():
+    rows = {("dot", 0): 1, ("k1", 10): 2}
+    run = run_of(1.0, rows=rows)
+    fresh = {("k1step", 10): 3}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keff, "solo", lambda jury: jury)
+        patch.setattr(image_pairs, "measure", lambda *_: Measured(None, None, fresh, {}))
+        found = keff.with_arms(run, 0)
+    assert found.rows == rows | fresh and run.measured.rows == rows
+    assert found.k_eff is run.measured.k_eff
+
+
+# --- differences and verdicts ---------------------------------------------------------------------
+
+
+class Given(Measured):
+    """Measured with scores that are written down: (arm, step) -> values of every set."""
+
+    def of(self, method, step, quantity, judge=None):
+        sign = {"fid": 1.0, "is_mean": -1.0}[quantity]
+        return [sign * value for value in self.rows[method, step]]
+
+
+def given(k: float, *, dot: float, k1: float = 0.0, k1step: float = 0.5, naive: float = -2.0):
+    """Two sets that differ by 1, which pairing must take out."""
+    values = {"dot": dot, "k1": k1, "k1step": k1step, "naive": naive}
+    rows = {
+        (arm, step): [value, value + 1.0 + 0.01 * i]
+        for step in (10, 20)
+        for i, (arm, value) in enumerate(values.items())
+    }
+    estimate = LipschitzEstimate(torch.tensor([k, k], dtype=torch.float64), 10)
+    return Given(estimate, estimate, rows, {})
+
+
+def test_step_and_price_add_up():
+    m = given(0.5, dot=-1.0)
+    whole, step, price = (
+        keff.difference(m, *pair, 20, "fid")[0] for pair in (("dot", "k1"), keff.EFFECTS["step"], keff.EFFECTS["price"])
+    )
+    assert whole == pytest.approx(step + price)
+
+
+@pytest.mark.parametrize(("k", "reversed_"), [(0.5, False), (2.0, True)])
+def test_the_lower_constant_comes_first(k, reversed_):
+    m = given(k, dot=-1.0)
+    low, high = keff.difference(m, "dot", "k1", 10, "fid")[1]
+    assert keff.lower_minus_higher(m, 10, "fid") == pytest.approx((-high, -low) if reversed_ else (low, high))
+
+
+def test_the_print_has_one_row_against_the_claim():
+    assert keff.contrary() == ["wgan-gp, fid, 20 updates"]
+    assert keff.printed_k("wgan-gp", 20, "fid") == (24.06, 24.14)
+    assert keff.printed_k("sagan-hi", 0, "is_mean") == (7.46, 7.52)
+    assert [keff.printed_constant(kind) for kind in KINDS] == [0.86, 0.39, 0.34, 0.28, 0.21]
+
+
+@pytest.mark.parametrize(
+    ("profile", "k", "dot", "word", "other"),
+    [
+        ("laptop", 0.5, -1.0, paper.REPRODUCED, paper.NOT_REPRODUCED),
+        ("laptop", 2.0, -1.0, paper.NOT_REPRODUCED, paper.REPRODUCED),
+        ("smoke", 0.5, -1.0, paper.SMOKE, paper.SMOKE),
+    ],
+)
+def test_every_printed_row_has_a_verdict(profile, k, dot, word, other):
+    record = records.start("keff", profile=profile, dataset="digits", seed=0, parameters={})
+    run = run_of(1.0)
+    rows = [*(f"dcgan-{kind}" for kind in KINDS), "resnet-sagan-ns"]
+    slope = keff.probe(run.what, keff.sizes("smoke"), 0)
+    keff.fill_k(record, {row: given(k, dot=dot) for row in rows}, dict.fromkeys(rows, slope), dict.fromkeys(rows, run))
+    assert len(record.verdicts) == 4 * len(KINDS)
+    assert record.verdicts.pop("wgan-gp, fid, 20 updates") == other
+    # 7.17(07) against 7.21(01) over ten splits: two standard errors are 0.045
+    unresolved = paper.SMOKE if profile == "smoke" else paper.NOT_RESOLVED
+    assert record.verdicts.pop("wgan-gp, is, 10 updates") == unresolved
+    assert set(record.verdicts.values()) == {word}
+    assert record["resnet-sagan-ns, dot - k1, fid, 20"] == pytest.approx(dot, abs=0.02)
+    assert record.made["weights"] == {"file": "digest", "judge": "digest"}
+
+
+# --- slopes ---------------------------------------------------------------------------------------
+
+
+def test_slopes_of_a_line_are_its_own():
+    found = keff.probe(run_of(0.7).what, keff.sizes("smoke"), 0)
+    assert found.norms == pytest.approx(torch.full((100,), 0.7).double())
+    assert found.curve.mean == pytest.approx(torch.full((3,), 0.7).double(), rel=1e-3)
+
+
+def test_pairs_stay_below_the_supremum_and_gradients_come_near_it():
+    run, size = run_of(0.2, swing=0.5), keff.sizes("laptop")
+    found = keff.probe(run.what, replace(size, pair_counts=(10, 100)), 0)
+    supremum = 0.2 + 3 * 0.5
+    assert (found.curve.mean.diff() > 0).all() and found.curve.mean.max() < supremum + 1e-6
+    assert 0.999 * supremum < found.norms.max() <= supremum + 1e-6
+
+
+def test_far_pairs_in_many_dimensions_miss_the_local_slope():
+    found = keff.probe(run_of(0.0, swing=0.5, dim=64).what, keff.sizes("smoke"), 0)
+    assert found.norms.median() > 3 * found.curve.mean.max()
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def test_the_stl10_table_fills_only_what_a_run_on_that_set_has():
+    scores = type("Scores", (), {"is_mean": 8.5, "fid": 50.25})
+    rows = {("dot", step): {"judge": [scores, scores]} for step in (0, 20)}
+    run = run_of(1.0, dataset="stl10", rows=rows)
+    text = keff.stl10_table({"dcgan-sagan-hi": run})
+    assert "| dcgan-sagan-hi, 20 updates | 10.29 | 40.51 | 8.50 | 50.25 |" in text
+    assert "| dcgan-sagan-hi, 10 updates | 10.11 | 41.09 | - | - |" in text
+    assert "| resnet-sagan-ns, 0 updates | 9.33 | 41.91 | - | - |" in text
+    other = keff.stl10_table({"dcgan-sagan-hi": run_of(1.0, rows=rows)})
+    assert "8.50 |" not in other and other.count("\n") == text.count("\n") == 7
+
+
+def test_unknown_words_are_refused():
+    with pytest.raises(BadInput, match="profile: unknown 'tiny'"):
+        keff.sizes("tiny")
+    with pytest.raises(BadInput, match="b2.cifar10.dcgan.sagan-hi.k1.u5"):
+        keff.printed_k("sagan-hi", 5, "fid")
+    assert set(tab2_swap.PRINTED) == set(tab2_swap.SIGN)

@@ -1,0 +1,235 @@
+"""Runtimes: the clock, what it is read around, and what is made of its seconds.
+
+Kinds of test: closed forms (a clock that evaluations wind), identities (the transport itself runs,
+the stated number of times), failures.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from dotlib import priors
+from dotlib.errors import BadInput
+from dotlib.experiments import runtimes
+from dotlib.experiments.runtimes import Plan, Subject, Timing
+from dotlib.networks.mlp import MLP
+from dotlib.pairs import Pair
+from dotlib.results import paper, records
+from dotlib.samplers.base import Metered
+from dotlib.seeding import generator
+
+
+def rng():
+    return generator(0, "runtimes")
+
+
+def tiny(name="cifar10", cls=Pair):
+    """A setting's descent on networks of a few weights."""
+    networks = [MLP(2, 4, out, hidden=1, rng=generator(0, str(out))).eval().requires_grad_(False) for out in (2, 1)]
+    return Subject(name, cls(*networks, priors.Uniform(2)))
+
+
+@dataclass
+class Wound:
+    """A clock that only the work winds: `forward` and `backward` seconds a row.
+
+    Wall time runs at a pace, the next one of the list after each pair of reads; effort at pace 1.
+    """
+
+    forward: float = 1.0
+    backward: float = 0.25
+    wall: float = 100.0
+    effort: float = 7.0
+    pace: list = field(default_factory=lambda: [1.0])
+    reads: int = 0
+
+    def __call__(self):
+        self.reads += 1
+        self.pace = self.pace[1:] + self.pace[:1] if self.reads % 2 == 0 else self.pace
+        return self.wall, self.effort
+
+    def wind(self, seconds: float) -> None:
+        self.wall += self.pace[0] * seconds
+        self.effort += seconds
+
+
+def wound(clock, name="cifar10"):
+    """A subject whose discriminator winds the clock, forward and backward."""
+    pair = tiny(name).pair
+
+    def D(x: Tensor) -> Tensor:
+        logits = pair.discriminator(x)
+        clock.wind(clock.forward * len(x))
+        if logits.requires_grad:
+            logits.register_hook(lambda g: clock.wind(clock.backward * len(x)))
+        return logits
+
+    return Subject(name, replace(pair, discriminator=D))
+
+
+# --- the clock ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["swissroll", "cifar10", "imagenet"])
+@pytest.mark.parametrize("updates", [1, 4, 30])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_thirty_updates_last_thirty_one_forwards_and_thirty_backwards(name, updates, batch):
+    """Whatever number of updates ran: 31 x 1 + 30 x 0.25 seconds a row."""
+    clock = Wound()
+    timing = runtimes.measure(wound(clock, name), batch, rng=rng(), updates=updates, runs=3, clock=clock)
+    assert timing.seconds == pytest.approx([38.5 * batch] * 3, rel=1e-12)
+    assert timing.start == batch and timing.median == 38.5 * batch
+    assert timing.backprop == pytest.approx([1.25 * batch] * 3)
+    assert timing.sample_update == pytest.approx(1.25) and timing.ratio == pytest.approx(1)
+    assert timing.batch == batch and timing.updates == updates
+
+
+def test_mean_and_sd_are_those_of_the_runs():
+    """Runs at paces 1, 2 and 4: 30 updates last 38.5, 77 and 154 seconds, and always 38.5 of work.
+
+    A run has three jobs in turn; the uncounted calls before it do not read the clock.
+    """
+    clock = Wound(pace=[1.0] * 3 + [2.0] * 3 + [4.0] * 3)
+    timing = runtimes.measure(wound(clock), 1, rng=rng(), runs=3, clock=clock)
+    assert timing.seconds == pytest.approx([38.5, 77, 154])
+    assert timing.median == pytest.approx(77)
+    mean = 38.5 * 7 / 3
+    assert timing.seconds.mean() == pytest.approx(mean)
+    assert timing.seconds.std(ddof=1) == pytest.approx(math.sqrt(sum((s - mean) ** 2 for s in (38.5, 77, 154)) / 2))
+    assert timing.text == f"{mean:.1f}\u00a0±\u00a0{timing.seconds.std(ddof=1):.1f}"
+    assert timing.effort == pytest.approx([38.5] * 3) and timing.ratio == pytest.approx(1)
+    assert clock.reads == 3 * 2 * 3  # begin and end of three jobs in three runs
+
+
+def test_the_first_call_is_not_counted_and_jobs_take_turns():
+    slow, clock, order = [50.0], Wound(), []
+
+    def job(name, seconds):
+        order.append(name)
+        clock.wind(slow.pop() if slow else seconds)
+
+    seconds = runtimes.timed([lambda: job("a", 2.0), lambda: job("b", 3.0)], runs=4, clock=clock)
+    assert seconds.tolist() == [[[2.0, 2.0]] * 4, [[3.0, 3.0]] * 4]
+    assert order == ["a", "b"] * 5
+
+
+def test_a_disturbed_start_cannot_make_an_update_negative():
+    """One of three evaluations of the start is 1,000 times slower; the other two decide."""
+    clock = Wound(pace=[1.0, 1.0, 1.0, 1.0, 1000.0, 1.0, 1.0, 1.0, 1.0])
+    timing = runtimes.measure(wound(clock), 1, rng=rng(), updates=2, runs=3, clock=clock)
+    assert timing.start == 1 and timing.seconds == pytest.approx([38.5] * 3)
+
+
+def test_the_real_clock_runs():
+    timing = runtimes.measure(tiny(), 2, rng=rng(), updates=2, runs=2)
+    assert (timing.seconds > 0).all() and timing.ratio > 0
+    read = runtimes.clock_of("cpu")
+    (wall, effort), (later, more) = read(), read()
+    assert wall < later and effort <= more
+
+
+# --- what is timed -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "through_G"), [("swissroll", 0), ("cifar10", 1), ("imagenet", 1)])
+def test_the_transport_runs_the_stated_number_of_updates(name, through_G):
+    """Counted by a metered pair: (1 warm + runs) of u updates, of none, and of one backprop."""
+    what, updates, runs, batch = tiny(name, Metered), 7, 2, 3
+    runtimes.measure(what, batch, rng=rng(), updates=updates, runs=runs)
+    rows = (1 + runs) * batch
+    cost = what.pair.read()
+    assert cost.backward == rows * (updates + 1)
+    assert cost.discriminator == rows * ((updates + 1) + 1 + 1)
+    # target space generates its starting points once
+    assert cost.generator == (cost.discriminator if through_G else batch)
+
+
+# --- lines, batches, ratios ----------------------------------------------------------------------
+
+
+def test_a_line_is_found_and_its_worst_point_measured():
+    """31 forwards and 30 backwards a row, so 38.5 s a sample; a clock's constant is 0."""
+    clock = Wound()
+    found = runtimes.line(wound(clock), Plan((1,), 30, 2, (1, 2, 5)), rng=rng(), runs=2, clock=clock)
+    assert found.counts.tolist() == [2, 4, 10]
+    assert found.slope == pytest.approx(38.5) and found.worst < 1e-12
+    assert found.intercept == pytest.approx(0, abs=1e-9)
+    bent = runtimes.Line(np.array([1, 2]), np.array([1.0, 4.0]), slope=2.0, intercept=0.0)
+    assert bent.worst == pytest.approx(1.0)  # 2 where 1 was measured
+
+
+def at(batch, seconds):
+    """A timing with these seconds and as much effort; one update costs one backprop."""
+    seconds = np.array(seconds)
+    ones = 0 * seconds + 1
+    return Timing("cifar10", batch, 30, seconds, 0.0, seconds, ones, ones)
+
+
+def test_the_batch_that_takes_as_long():
+    """Seconds 2 b: logarithms are on a line, so every number inside is exact."""
+    some = [at(b, [2.0 * b] * 3) for b in (1, 10, 100)]
+    assert [runtimes.batch_reaching(some, s) for s in (2, 14, 60, 200)] == ["1.0", "7.0", "30.0", "100.0"]
+    assert runtimes.batch_reaching(some, 1.9) == "longer at 1 already"
+    assert runtimes.batch_reaching(some, 201) == "above 100"
+
+
+def test_ratios_use_the_batches_of_both():
+    timings = {"a": [at(1, [3.0, 5.0, 4.0]), at(7, [1.0] * 3)], "b": [at(1, [2.0] * 3), at(9, [8.0] * 3)]}
+    assert runtimes.ratios(timings, "a", "b") == {1: 2.0}
+
+
+# --- verdicts and records ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"),
+    [
+        (1.0, paper.REPRODUCED),
+        (1.25, paper.REPRODUCED),
+        (0.8, paper.REPRODUCED),
+        (1.26, paper.NOT_REPRODUCED),
+        (0.79, paper.NOT_REPRODUCED),
+    ],
+)
+def test_the_verdict_on_the_backprop(ratio, verdict):
+    assert runtimes.judge(ratio, profile="laptop") == verdict
+    assert runtimes.judge(ratio, profile="smoke") == paper.SMOKE
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop"])
+def test_the_record_never_judges_seconds(profile):
+    record = records.start("runtimes", profile=profile, dataset="all", seed=0, parameters={})
+    timings = {"cifar10": [at(1, [2.0, 4.0])], "stl10": [at(1, [3.0, 3.0])]}
+    lines = {"cifar10": runtimes.Line(np.array([1, 2]), np.array([1.0, 2.0]), 1.0, 0.0)}
+    runtimes.fill(record, timings, lines, {name: runtimes.Work(5, 4) for name in timings})
+    assert record["cifar10, batch 1, 30 updates"] == 3
+    assert record["stl10 / cifar10, batch 1"] == 1
+    assert record.sd("cifar10, batch 1, 30 updates") == pytest.approx(math.sqrt(2))
+    seconds = {v for claim, v in record.verdicts.items() if claim.endswith("seconds")}
+    assert seconds == {paper.SMOKE if profile == "smoke" else runtimes.NO_BATCH}
+    assert len(record.verdicts) == 4
+    text = runtimes.headline(record, timings)
+    assert "1.040\u00a0±\u00a00.010" in text and "longer at 1 already" in text
+
+
+def test_bad_arguments_are_refused_by_name():
+    what = tiny()
+    for options, message in (
+        ({"updates": 0}, "updates: .*found 0"),
+        ({"runs": 1}, "runs: .* >= 2"),
+        ({"runs": 2.5}, "runs: .*found 2.5"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            runtimes.measure(what, 1, rng=rng(), **options)
+    with pytest.raises(BadInput, match="runs: .*found 0"):
+        runtimes.timed([lambda: None], runs=0, clock=Wound())
+    with pytest.raises(BadInput, match=r"plan: found the series \(3, 3\); .*two different N"):
+        runtimes.line(what, Plan((1,), 1, 1, (3, 3)), rng=rng(), runs=2)
+    for bad in (0.0, math.nan):
+        with pytest.raises(BadInput, match="ratio: "):
+            runtimes.judge(bad, profile="laptop")
+        with pytest.raises(BadInput, match="seconds: "):
+            runtimes.batch_reaching([at(1, [1.0] * 2)], bad)

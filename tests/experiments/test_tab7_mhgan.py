@@ -1,0 +1,114 @@
+"""Table 7: its print, its verdicts, its tables.
+
+Kinds: claims of the paper from print alone, verdicts on made-up scores whose sign is known,
+identities (what a table shows is in the record).
+"""
+
+import pytest
+
+from dotlib.evaluation import comparison_tables
+from dotlib.evaluation.comparison import Point
+from dotlib.experiments import tab7_mhgan
+from dotlib.results import paper, records
+from dotlib.samplers.base import Cost
+
+
+def point(method, dial, fid, is_mean):
+    return Point(
+        method,
+        dial,
+        {"fid": list(fid), "is_mean": list(is_mean)},
+        [Cost(3, 2, 1, 0.5)] * 3,
+        [Cost(10, 20, 0, 0.1)] * 3,
+        [None] * 3,
+    )
+
+
+POINTS = [
+    point("bare", 1, (30.0, 31.0, 32.0), (5.0, 5.1, 5.2)),
+    point("DOT", 20, (25.0, 26.5, 27.0), (5.5, 5.6, 5.9)),
+    point("MH-GAN", 500, (29.0, 30.5, 30.0), (5.4, 5.5, 5.9)),
+]
+
+
+def judged(pair, profile="laptop", points=POINTS):
+    record = records.start("tab7_mhgan", profile=profile, dataset="digits-x", seed=0, parameters={})
+    comparison_tables.put_points(record, points)
+    record.put("floor_fid", 3.5, unit="squared feature units")
+    tab7_mhgan.judge(record, points, pair)
+    return record
+
+
+def test_a_row_is_judged_by_sign():
+    assert judged("cifar10-dcgan-sngan-hi").verdicts == {
+        "MH-GAN raises IS": paper.REPRODUCED,
+        "MH-GAN lowers FID": paper.SAME_SIGN,  # by 1, 0.5 and 2; the interval holds 0
+        "DOT looks better than MH-GAN, IS": paper.SAME_SIGN,
+        "DOT looks better than MH-GAN, FID": paper.REPRODUCED,
+    }
+
+
+def test_the_printed_sign_is_that_of_the_row():
+    """In print MH-GAN worsens FID of WGAN-GP on CIFAR-10; here it lowers it."""
+    verdicts = judged("digits-dcgan-wgan-gp").verdicts
+    assert verdicts["MH-GAN raises FID"] == paper.NOT_REPRODUCED
+    assert "MH-GAN lowers FID" not in verdicts
+    assert judged("stl10-dcgan-wgan-gp").verdicts["MH-GAN lowers FID"] == paper.SAME_SIGN
+
+
+def test_smoke_compares_nothing_and_a_row_that_is_not_printed_gets_no_verdict():
+    smoke = judged("digits-dcgan-wgan-gp", "smoke").verdicts
+    assert set(smoke.values()) == {paper.SMOKE} and len(smoke) == 4
+    assert judged("digits-resnet-sagan-hi").verdicts == {}
+
+
+def test_in_print_dot_is_better_in_fid_always_and_in_is_not_for_sngan_hinge():
+    """[DOT19] B.2 says "in all cases"; its own tables say so of FID alone."""
+    table, counts = tab7_mhgan.claims_in_print()
+    assert counts["rows"] == counts["better fid"] == 10 and counts["better is_mean"] == 8
+    behind = [line.split("|")[1].strip() for line in table.splitlines() if "**no**" in line]
+    assert behind == ["cifar10, sngan-hi", "stl10, sngan-hi"]
+
+
+def test_in_print_mhgan_worsens_some_generators():
+    _, counts = tab7_mhgan.claims_in_print()
+    assert counts["worse is_mean"] == 2  # SNGAN(ns) on both sets
+    assert counts["worse fid"] == 4  # besides, WGAN-GP on CIFAR-10 and SAGAN(hi) on STL-10
+
+
+def test_the_same_generators_scored_twice():
+    twice = tab7_mhgan.scored_twice()
+    assert twice["is_mean"] == pytest.approx(8.68 - 8.63 + 0.01)  # 7.75 and 7.69, CIFAR-10
+    assert twice["fid"] == pytest.approx(25.37 - 24.97)
+
+
+def test_a_refusal_is_shown_and_compares_nothing():
+    refused = [*POINTS[:2], Point("MH-GAN", 500, {}, [], [], [], "real_logits: separable")]
+    for profile, word in (("laptop", paper.REFUSED), ("smoke", paper.SMOKE)):
+        record = judged("digits-dcgan-wgan-gp", profile, refused)
+        assert set(record.verdicts.values()) == {word} and len(record.verdicts) == 4
+        assert record.parameters["refused"] == {"mh-gan500": "real_logits: separable"}
+    line = tab7_mhgan.score_table("fid", {"digits-dcgan-wgan-gp": record}).splitlines()[2]
+    assert line.split("|")[6].strip() == "refused"
+
+
+def test_tables_show_what_the_records_hold():
+    rows = {"digits-dcgan-wgan-gp": judged("digits-dcgan-wgan-gp")}
+    line, real = tab7_mhgan.score_table("fid", rows).splitlines()[2:]
+    assert [cell.strip() for cell in line.strip("|").split("|")] == [
+        "dcgan-wgan-gp",
+        "27.93",
+        "36.14",
+        "24.14",
+        "31.00",
+        "29.83 (-1.17 [-3.06, +0.73])",
+        "26.17 (-4.83 [-5.55, -4.12])",
+    ]
+    assert "| real images | - | - | - | 3.50 | - | - |" in real
+    cells = tab7_mhgan.verdict_table(rows).splitlines()[2].split("|")
+    assert [cell.strip() for cell in cells[2:6]] == [
+        "raises: reproduced",
+        "same sign",
+        "raises: not reproduced",
+        "reproduced",
+    ]

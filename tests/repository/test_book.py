@@ -1,0 +1,153 @@
+"""The check of the built book, and the book where there is one. Kinds: identities, failures."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HTML = ROOT / "_build" / "html"
+sys.path.insert(0, str(ROOT / "workflow"))
+import book_pages  # noqa: E402
+import build_book  # noqa: E402
+import check_book  # noqa: E402
+
+TOC = "format: jb-book\nroot: executed/intro\nparts:\n- chapters:\n  - file: book/a\n"
+GOOD = '<html><a href="https://arxiv.org">paper</a><img src="f.png"><p class="x">text</p></html>'
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A built book of two pages; the first is a notebook with one figure."""
+    html = tmp_path / "html"
+    (html / "executed").mkdir(parents=True)
+    (html / "book").mkdir()
+    (tmp_path / "executed").mkdir()
+    (tmp_path / "_toc.yml").write_text(TOC, encoding="utf-8")
+    for page in ("executed/intro", "book/a"):
+        (html / f"{page}.html").write_text(GOOD, encoding="utf-8")
+        (html / page).with_name("f.png").write_bytes(b"picture")
+    (html / "style.css").write_text("a { background: url(f.png) } /* url(//x.org) */", encoding="utf-8")
+    output = nbformat.v4.new_output("display_data", data={"image/png": "AA=="})
+    cell = nbformat.v4.new_code_cell("plot()", outputs=[output])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "executed/intro.ipynb")
+    return tmp_path
+
+
+def test_a_good_book_has_no_faults(book, monkeypatch, capsys):
+    monkeypatch.chdir(book)
+    assert check_book.check(book / "html", book) == []
+    assert check_book.main("html") == 0
+    assert "every page and figure is there" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ('<img src="gone.png">', "figure gone.png is missing or empty"),
+        ('<script src="https://cdn.org/x.js"></script>', "<script> asks for https://cdn.org/x.js"),
+        ('<link rel="stylesheet" href="//cdn.org/x.css">', "<link> asks for //cdn.org/x.css"),
+        ('<link rel="preconnect" href="https://cdn.org">', "<link> asks for https://cdn.org"),
+        ('<img srcset="f.png 1x, https://x.org/b.png 2x">', "<img> asks for https://x.org/b.png"),
+        ('<iframe src="https://x.org"></iframe>', "<iframe> asks for https://x.org"),
+        ('<style>@import "https://x.org/f.css";</style>', "a style asks for https://x.org/f.css"),
+        ("<p style=\"background: url('//x.org/a.png')\">", "a style asks for //x.org/a.png"),
+        ('<div class="system-message warning">', "a message of the builder"),
+    ],
+)
+def test_each_fault_of_a_page_is_named(book, page, message):
+    (book / "html/book/a.html").write_text(page, encoding="utf-8")
+    assert f"book/a: {message}" in check_book.check(book / "html", book)
+
+
+def test_missing_pages_figures_and_styles_are_named(book):
+    (book / "html/book/a.html").unlink()
+    (book / "html/executed/intro.html").write_text("<p>no figure</p>", encoding="utf-8")
+    (book / "html/style.css").write_text("@import url(https://x.org/f.css)", encoding="utf-8")
+    (book / "html/search.html").write_text('<script src="http://x.org/a.js">', encoding="utf-8")
+    assert check_book.check(book / "html", book) == [
+        "executed/intro: shows 0 figures, its notebook made 1",
+        "book/a: the page is missing",
+        "search.html: <script> asks for http://x.org/a.js",
+        "style.css: asks for https://x.org/f.css",
+    ]
+
+
+def test_an_empty_figure_is_a_fault(book):
+    (book / "html/book/f.png").write_bytes(b"")
+    assert check_book.check(book / "html", book) == ["book/a: figure f.png is missing or empty"]
+
+
+def test_docstrings_become_markup_that_always_parses():
+    lines = [
+        "Descent on |x|, [DOT19] eq. (22); `VARIANTS` names it.",
+        "",
+        "::",
+        "",
+        "    T(y) in argmin  ||x - y||_2",
+        "",
+        "y, z:  (B, 2) anchors_,",
+        "       never written.",
+        "K:     > 0",
+    ]
+    book_pages.plain_text(None, "function", "f", None, None, lines)
+    text = "\n".join(lines)
+    assert "\\|x\\|" in text and "``VARIANTS``" in text
+    assert "`(22) <theory.html#equation-eq-22>`__" in text
+    assert ".. code-block:: text\n\n   T(y) in argmin  ||x - y||_2\n" in text
+    assert "- ``y, z``: (B, 2) anchors\\_, never written." in text
+    assert "\n::" not in text
+
+
+def test_reference_names_every_module():
+    text = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "dotlib").rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    named = {line.removeprefix(".. automodule:: ") for line in text.splitlines() if line.startswith(".. automodule:: ")}
+    assert named == modules
+
+
+def test_executed_pages_follow_the_run(tmp_path):
+    runs, pages = tmp_path / "runs", tmp_path / "pages"
+    runs.mkdir()
+    pages.mkdir()
+    (pages / "old.ipynb").write_text("old", encoding="utf-8")
+    (runs / "new.ipynb").write_text("new", encoding="utf-8")
+    (runs / ".half.1.part.ipynb").write_text("half", encoding="utf-8")
+    build_book._copy_pages(runs, pages)
+    assert [path.name for path in pages.iterdir()] == ["new.ipynb"]
+
+
+@pytest.mark.skipif(not HTML.exists(), reason="no book was built here (make book)")
+def test_the_book_that_is_built_passes():
+    assert check_book.check(HTML, ROOT) == []
+
+
+@pytest.mark.skipif(not HTML.exists(), reason="no book was built here (make book)")
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs the program chromium")
+def test_a_browser_shows_mathematics_without_another_machine():
+    """Every name is resolved to nowhere, so only files of the book can be read."""
+    run = subprocess.run(
+        [
+            "chromium",
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--virtual-time-budget=9000",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--dump-dom",
+            (HTML / "book" / "theory.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.stdout.count("<mjx-container") > 20
+    assert "Math input error" not in run.stdout and "data-mjx-error" not in run.stdout

@@ -1,0 +1,137 @@
+"""The prose: its code runs, its labels exist, its equation numbers are the paper's.
+
+Kinds of test: identities, failures.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOK = ROOT / "book"
+PROSE = sorted(BOOK.glob("*.md"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
+CITED = (1, 2, 5, 6, 7, 8, 11, 12, 14, 16, 18, 19, 20, 21, 22, 23, 25, 26, 33, 51, 52, 54, 55, 56)
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def equations() -> set[str]:
+    return {label for page in PROSE for label in re.findall(r"^\$\$ \((eq-S?\d+)\)$", text(page), re.MULTILINE)}
+
+
+def labels() -> set[str]:
+    """Targets `(name)=` and `:name: name` of all pages."""
+    found = set()
+    for path in (*PROSE, *NOTEBOOKS):
+        found |= set(re.findall(r"^\(([\w-]+)\)=$", text(path), re.MULTILINE))
+        found |= set(re.findall(r"^\s*:?name: ([\w-]+)$", text(path), re.MULTILINE))
+    return found
+
+
+def output_of(page: str, folder: Path) -> str:
+    """What all Python blocks of a page print, one after the other, in one fresh interpreter."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", text(BOOK / page), re.DOTALL | re.MULTILINE)
+    assert len(blocks) >= 4
+    script = folder / "page.py"
+    script.write_text("\n".join(blocks), encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-W", "error", str(script)],
+        capture_output=True,
+        env=os.environ | {"DOTLIB_ARTIFACTS": str(folder / "artifacts")},
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_the_code_for_your_own_gan_runs(tmp_path):
+    printed = output_of("use-your-own-gan.md", tmp_path)
+    assert re.fullmatch(r"D [+-][\d.]+, distance [\d.]+, objective [+-][\d.]+\n", printed)
+
+
+def test_the_code_of_a_new_sampler_runs(tmp_path):
+    lines = output_of("add-a-sampler.md", tmp_path).splitlines()
+    assert lines[0].startswith("torch.Size([100, 2]) 0.25 Cost(generator=4.0, discriminator=4.0")
+    assert "'best of'" in lines[1] and "'MH-GAN'" in lines[1]
+    measured = [line.partition(" [")[0] for line in lines[2:]]
+    assert measured == ["bare 1 1.0", "best of 2 4.0", "best of 4 8.0", "best of 8 16.0"]
+
+
+def test_ten_lines_are_ten():
+    block = text(BOOK / "use-your-own-gan.md").split("## Ten lines")[1].split("```python\n")[2]
+    code = [line for line in block.split("```")[0].splitlines() if line.strip()]
+    assert len(code) <= 10
+
+
+def test_every_equation_that_a_docstring_cites_is_on_the_theory_page():
+    found = equations()
+    assert {f"eq-{number}" for number in CITED} <= found
+    cited = set()
+    for path in (ROOT / "dotlib").rglob("*.py"):
+        cited |= {f"eq-{n}" for n in re.findall(r"eqs?\. \(?(\d+)\)?", text(path))}
+    proofs_only = {"eq-49"}  # a step of the paper's proof, named in words in a remark
+    assert cited - proofs_only <= found
+
+
+@pytest.mark.parametrize("path", (*PROSE, *NOTEBOOKS), ids=lambda path: path.stem)
+def test_references_have_a_target(path):
+    page = text(path)
+    known = labels()
+    assert set(re.findall(r"\{eq\}`([^`]+)`", page)) <= equations() | known
+    for target in re.findall(r"\]\(#([\w-]+)\)", page):
+        assert target in known, f"{path.name}: no label {target}"
+    documents = yaml.safe_load(text(ROOT / "_toc.yml"))
+    pages = {documents["root"]} | {chapter["file"] for part in documents["parts"] for chapter in part["chapters"]}
+    for target in re.findall(r"\{doc\}`(?:[^`<]*<)?/([\w/-]+)>?`", page):
+        assert target in pages, f"{path.name}: no page {target}"
+
+
+def test_labels_are_unique():
+    found = [
+        label for path in (*PROSE, *NOTEBOOKS) for label in re.findall(r"^\(([\w-]+)\)=$", text(path), re.MULTILINE)
+    ]
+    assert sorted(found) == sorted(set(found))
+
+
+def test_every_citation_is_in_the_bibliography():
+    keys = set(re.findall(r"^@\w+\{([^,]+),$", text(BOOK / "references.bib"), re.MULTILINE))
+    for path in (*PROSE, *NOTEBOOKS):
+        for cited in re.findall(r"\{cite\}`([^`]+)`", text(path)):
+            assert set(cited.split(",")) <= keys, f"{path.name}: {cited}"
+
+
+def test_the_books_equation_numbers_are_the_papers():
+    """Without this extension Sphinx would count: eq-23 would be shown as another number."""
+    sphinx = yaml.safe_load(text(ROOT / "_config.yml"))["sphinx"]
+    assert sphinx["local_extensions"]["paper_equations"] == "workflow"
+    assert sphinx["config"]["math_numfig"] is False
+
+
+def test_the_segment_of_the_erratum_minimises():
+    """The example of the theory page: q = delta_0, p = delta_1, D*(x) = x; all x >= 0 minimise."""
+    x = torch.linspace(-1, 3, 401, dtype=torch.float64)
+    objective = x.abs() - x
+    assert objective.min() == 0
+    assert torch.equal(objective == 0, x >= 0)
+
+
+def test_gaps_of_theorem_2():
+    """The table of gaps, -u - f(u), on the theory page, against the objectives of the package."""
+    from dotlib.training.objectives import OBJECTIVES
+
+    u = torch.linspace(-20, 20, 4001, dtype=torch.float64)
+    gap = {name: -u - OBJECTIVES[name].f(u) for name in ("ns", "hinge", "wgan")}
+    torch.testing.assert_close(gap["ns"], torch.log1p(torch.exp(-u)), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(gap["hinge"], torch.maximum(-u, torch.ones_like(u)))
+    assert (gap["ns"] > 0).all() and (gap["hinge"] >= 1 - 1e-12).all() and (gap["wgan"] == 0).all()

@@ -1,0 +1,105 @@
+"""The words with which a page compares its numbers to the paper's.
+
+Kinds of test: truth tables, failures. The numbers themselves: test_paper_values.
+"""
+
+import math
+
+import pytest
+
+from dotlib.errors import BadFile, BadInput
+from dotlib.results import paper
+from dotlib.results.paper import NOT_REPRODUCED, NOT_RESOLVED, REPRODUCED, SAME_SIGN, SMOKE, Published
+
+TEN = Published("x", 10.0, 0.5, "", "Table 0")
+
+
+@pytest.mark.parametrize(
+    ("here", "verdict"),
+    [
+        (10.0, REPRODUCED),
+        (11.0, REPRODUCED),
+        (9.0, REPRODUCED),  # two deviations, inclusive
+        (11.001, NOT_REPRODUCED),
+        (8.999, NOT_REPRODUCED),
+        (-10.0, NOT_REPRODUCED),
+        (0.0, NOT_REPRODUCED),
+    ],
+)
+def test_a_number(here, verdict):
+    assert paper.judge(here, TEN, profile="laptop") == verdict
+    assert paper.judge(here, TEN, profile="paper") == verdict
+    assert paper.judge(here, TEN, profile="smoke") == SMOKE
+
+
+@pytest.mark.parametrize(
+    ("difference", "interval", "verdict"),
+    [
+        (-0.1, (-0.3, -0.1), REPRODUCED),
+        (-0.1, (-0.3, 0.1), SAME_SIGN),
+        (-0.1, (-0.1, 0.3), NOT_REPRODUCED),
+        (-0.1, (0.1, 0.3), NOT_REPRODUCED),
+        (0.1, (0.1, 0.3), REPRODUCED),
+        (0.1, (-0.1, 0.3), SAME_SIGN),
+        (0.1, (-0.3, 0.1), NOT_REPRODUCED),
+        (0.1, (-0.3, -0.1), NOT_REPRODUCED),
+        (0.1, (-0.2, 0.2), NOT_REPRODUCED),  # the middle is on neither side
+        (0.1, (0.0, 0.2), SAME_SIGN),  # it holds 0
+        (0.1, (0.3, 0.1), REPRODUCED),  # the order of the ends does not matter
+    ],
+)
+def test_a_comparison(difference, interval, verdict):
+    assert paper.judge_sign(difference, interval, profile="laptop") == verdict
+    assert paper.judge_sign(difference, interval, profile="smoke") == SMOKE
+    mirrored = paper.judge_sign(-difference, tuple(-end for end in interval), profile="paper")
+    assert mirrored == verdict
+
+
+def test_a_difference_that_the_print_does_not_resolve_has_no_verdict():
+    def number(value, sd):
+        return Published("x", value, sd, "", "Figure 0")
+
+    below = (-0.2, -0.1)  # ours, clearly negative
+    far, near = number(1.0, 0.3), number(1.08, 0.4)  # standard error of the difference 0.05
+    assert paper.judge_comparison(far, near, below, profile="paper") == NOT_RESOLVED
+    assert paper.judge_comparison(far, number(1.12, 0.4), below, profile="paper") == REPRODUCED
+    assert paper.judge_comparison(number(1.12, 0.4), far, below, profile="paper") == NOT_REPRODUCED
+    assert paper.judge_comparison(far, near, below, profile="smoke") == SMOKE
+    with pytest.raises(BadInput, match="no standard deviation is published"):
+        paper.judge_comparison(far, number(1.0, None), below, profile="paper")
+    with pytest.raises(BadInput, match="found 0, which has no sign"):
+        paper.judge_sign(0.0, below, profile="paper")
+
+
+def test_the_words_are_four_and_different():
+    assert len({REPRODUCED, SAME_SIGN, NOT_REPRODUCED, SMOKE}) == 4
+
+
+@pytest.mark.parametrize("profile", ["smoke", "laptop"])
+def test_numbers_that_are_not_finite_get_no_verdict(profile):
+    for bad in (math.nan, math.inf):
+        with pytest.raises(BadInput, match="^here: expected finite numbers, found"):
+            paper.judge(bad, TEN, profile=profile)
+        with pytest.raises(BadInput, match="^interval: expected finite numbers"):
+            paper.judge_sign(1.0, (0.1, bad), profile=profile)
+
+
+def test_a_number_without_deviation_cannot_be_judged():
+    with pytest.raises(BadInput, match="published: x has no standard deviation; judge a compar"):
+        paper.judge(10.0, Published("x", 10.0, None, "", "Table 0"), profile="laptop")
+
+
+def test_values_are_found_by_their_id():
+    found = paper.value("fig3.25gaussians.dot.emd")
+    assert (found.value, found.sd, found.unit) == (0.052, 0.010, "squared data units")
+    assert found.place.startswith("Figure 3")
+    with pytest.raises(BadInput, match=r"no 'fig3.25gaussian.dot.emd'; nearest: fig3.25gaussians"):
+        paper.value("fig3.25gaussian.dot.emd")
+
+
+def test_without_the_file_the_message_says_where_to_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(paper, "FILE", tmp_path / "paper_values.yml")
+    paper._entries.cache_clear()
+    with pytest.raises(BadFile, match="cannot be read .*run from a checkout"):
+        paper.value("fig3.swissroll.g.emd")
+    paper._entries.cache_clear()

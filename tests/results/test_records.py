@@ -1,0 +1,238 @@
+"""Records and provenance: what is written can be read, found, kept, or is refused.
+
+Kinds of test: identities (round trip), failures.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dotlib.errors import BadFile, BadInput, SettingsDiffer
+from dotlib.results import provenance, records
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    """BUILT is a path relative to where the build runs; KEPT becomes a folder of the test."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(records, "KEPT", tmp_path / "results")
+
+
+def started(profile: str = "laptop", **parameters) -> records.Record:
+    return records.start(
+        "fig9",
+        profile=profile,
+        dataset="toy",
+        seed=3,
+        parameters=parameters or {"steps": 5, "betas": (0.0, 0.9)},
+        weights={"G": "ab" * 32},
+    )
+
+
+def filled(**options) -> records.Record:
+    record = started(**options)
+    record.put("emd", 0.0523, unit="squared data units", sd=0.004, n=30, interval=(0.05, 0.055))
+    record.put("curve", [3.0, 2.0, 1.5], unit="squared data units")
+    record.verdicts["G"] = "reproduced"
+    return record
+
+
+def clean(record: records.Record) -> records.Record:
+    record.made["dirty"] = False
+    return record
+
+
+# --- round trip --------------------------------------------------------------------------------
+
+
+def test_written_record_is_read_back_equal():
+    record = filled()
+    path = records.write(record)
+    assert path == Path("_build/records/fig9/laptop-toy-s3.json")
+    again = records.read(path)
+    assert again == record
+    assert again["emd"] == 0.0523 and again["curve"] == [3.0, 2.0, 1.5]
+    assert again.sd("emd") == 0.004 and again.interval("emd") == (0.05, 0.055)
+    assert again.values["emd"]["n"] == 30 and again.values["emd"]["unit"] == "squared data units"
+    assert again.parameters == {"steps": 5, "betas": [0.0, 0.9]}
+    assert records.write(again) == path  # a second time, over the first
+
+
+def test_a_record_says_what_made_it():
+    made = filled().made
+    assert made["weights"] == {"G": "ab" * 32} and made["threads"] >= 1
+    assert made["versions"]["torch"] == torch.__version__.split("+")[0] or (
+        made["versions"]["torch"] == torch.__version__
+    )
+    assert set(provenance.PACKAGES) < made["versions"].keys()
+    assert isinstance(made["dirty"], bool) and made["commit"] and made["device"]
+    record = filled()
+    records.write(record)
+    assert 0 <= record.made["seconds"] < 60
+
+
+def test_the_file_is_stable_text():
+    """Sorted keys, one end of line: a record that is made again gives a small diff."""
+    text = records.write(filled()).read_text(encoding="utf-8")
+    assert text.endswith("}\n") and not text.endswith("\n\n")
+    assert list(json.loads(text)) == sorted(json.loads(text))
+
+
+# --- finding and keeping -----------------------------------------------------------------------
+
+
+def test_find_prefers_this_build_to_the_kept_record():
+    key = {"profile": "laptop", "dataset": "toy", "seed": 3}
+    assert records.find("fig9", **key) is None
+    kept = clean(filled())
+    records.write(kept, records.KEPT)
+    assert records.find("fig9", **key)["emd"] == 0.0523
+    newer = started()
+    newer.put("emd", 0.9, unit="")
+    records.write(newer)
+    assert records.find("fig9", **key)["emd"] == 0.9
+    assert records.find("fig9", **key, folder=records.KEPT)["emd"] == 0.0523
+    assert records.find("fig9", profile="paper", dataset="toy", seed=3) is None
+    assert records.find("fig9", profile="laptop", dataset="toy") is None  # seed 0
+
+
+def test_keep_copies_and_replaces_only_the_same_settings():
+    path = records.write(clean(filled()))
+    target = records.keep(path, records.KEPT)
+    assert target == records.KEPT / "fig9" / "laptop-toy-s3.json"
+    assert target.read_bytes() == path.read_bytes()
+    assert records.keep(path, records.KEPT) == target  # the same again
+    other = clean(filled(steps=6))
+    records.write(other)
+    with pytest.raises(SettingsDiffer, match="steps: stored 5, wanted 6"):
+        records.keep(path, records.KEPT)
+    assert records.read(target).parameters["steps"] == 5
+
+
+def test_keep_refuses_smoke_and_changed_source():
+    with pytest.raises(BadInput, match="is a smoke run; smoke numbers are never kept"):
+        records.keep(records.write(clean(filled(profile="smoke"))), records.KEPT)
+    record = filled()
+    record.made["dirty"] = True
+    with pytest.raises(BadInput, match="was made from changed source; commit"):
+        records.keep(records.write(record), records.KEPT)
+    del record.made["dirty"]
+    with pytest.raises(BadInput, match="changed source"):
+        records.keep(records.write(record), records.KEPT)
+    assert not records.KEPT.exists()
+
+
+# --- failures ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), [1.0, float("-inf")], np.float32(1), torch.tensor(1.0), {1.0}, 1j]
+)
+def test_what_is_not_a_finite_number_is_refused(value):
+    record = started()
+    with pytest.raises(BadInput, match="^value: x is not finite or not a number") as caught:
+        record.put("x", value, unit="")
+    assert "\n" not in str(caught.value) and record.values == {}
+
+
+def test_other_parts_must_be_finite_too():
+    for part in ({"sd": float("nan")}, {"interval": (0.0, float("inf"))}):
+        with pytest.raises(BadInput, match="not finite"):
+            started().put("x", 1.0, unit="", **part)
+
+
+def test_names_are_taken_once_and_missing_ones_get_a_hint():
+    record = filled()
+    with pytest.raises(BadInput, match="'emd' is in this record already"):
+        record.put("emd", 1.0, unit="")
+    with pytest.raises(BadInput, match="no 'edm' in the record fig9/laptop-toy-s3; nearest: emd"):
+        record["edm"]
+    for part, ask in (("sd", record.sd), ("interval", record.interval)):
+        with pytest.raises(BadInput, match=f"'curve' in the record .* has no {part}"):
+            ask("curve")
+        with pytest.raises(BadInput, match="no 'emdd'.*nearest: emd"):
+            ask("emdd")
+
+
+def test_keys_are_checked():
+    with pytest.raises(BadInput, match="profile: unknown 'lap'"):
+        started(profile="lap")
+    with pytest.raises(BadInput, match="seed: expected an integer >= 0, found -1"):
+        records.start("x", profile="smoke", dataset="d", seed=-1, parameters={})
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"stem": "x"}', '{"unknown": 1}', "\x00", "7"])
+def test_broken_files_are_refused(tmp_path, content):
+    path = tmp_path / "record.json"
+    path.write_text(content)
+    with pytest.raises(BadFile, match="record.json: not a record .*its notebook again") as caught:
+        records.read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_unreadable_and_binary_files_are_refused(tmp_path):
+    with pytest.raises(BadFile, match=r"absent: no such record \(No such file.*run its notebook"):
+        records.read(tmp_path / "absent")
+    with pytest.raises(BadFile, match="Is a directory"):
+        records.read(tmp_path)
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadFile, match="not a record"):
+        records.read(tmp_path / "binary")
+
+
+# --- provenance --------------------------------------------------------------------------------
+
+
+def test_source_state_follows_git(tmp_path, monkeypatch):
+    """In a repository of our own: clean, then with a changed tracked file, then without git."""
+
+    def git(*arguments):
+        subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
+
+    (tmp_path / "dotlib").mkdir()
+    (tmp_path / "dotlib" / "provenance.py").write_text("x = 1\n")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "dotlib" / "provenance.py"))
+    commit, dirty = provenance.source_state()
+    assert len(commit) == 40 and not dirty
+    (tmp_path / "new_file").write_text("")
+    assert provenance.source_state() == (commit, False)  # untracked files change no number
+    (tmp_path / "dotlib" / "provenance.py").write_text("x = 2\n")
+    assert provenance.source_state() == (commit, True)
+    monkeypatch.setenv("PATH", "")
+    assert provenance.source_state() == ("unknown", True)
+
+
+def test_source_state_outside_a_checkout(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    assert provenance.source_state() == ("unknown", True)
+
+
+def test_the_processor_has_a_name(monkeypatch):
+    provenance.device_name.cache_clear()
+    assert provenance.device_name("cpu").strip()
+    monkeypatch.setattr(provenance.Path, "read_text", lambda *_, **__: "flags : x\n")
+    provenance.device_name.cache_clear()
+    assert provenance.device_name("cpu") == provenance.platform.machine()
+
+    def unreadable(*_, **__):
+        raise OSError
+
+    monkeypatch.setattr(provenance.Path, "read_text", unreadable)
+    provenance.device_name.cache_clear()
+    assert provenance.device_name("cpu")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device}")
+    assert provenance.device_name("cuda:0") == "GPU cuda:0"
+    provenance.device_name.cache_clear()

@@ -1,0 +1,88 @@
+"""Settings of the image experiments against the published ones.
+
+Kinds of test: golden numbers ([DOT19] B.2, Tables 5 and 6, typed here from the paper), identities,
+failures.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from dotlib.errors import BadInput
+from dotlib.evaluation.judges import scoring
+from dotlib.profiles import PROFILES
+from dotlib.training import settings as training_settings
+from dotlib.training.settings import image_training
+
+
+def test_the_paper_profile_is_the_published_one():
+    s = image_training("cifar10", "dcgan-sngan-ns", "paper")
+    assert (s.generator_updates, s.critic_updates, s.batch_size, s.gp_weight) == (150_000, 5, 64, 0)
+    assert (s.lr_G, s.lr_D, s.beta1, s.beta2) == (2e-4, 2e-4, 0.0, 0.9)
+    assert (s.width_G, s.width_D, s.bottom, s.channels, s.latent) == (512, 512, 4, 3, 128)
+    assert (s.objective, s.spectral_G, s.spectral_D, s.attention) == ("ns", False, True, False)
+    assert s.critic_updates_at(0) == 5 and s.split == "train" and s.data_size == 0
+
+
+def test_what_the_rows_change():
+    wgan = image_training("cifar10", "dcgan-wgan-gp", "paper")
+    assert (wgan.objective, wgan.gp_weight, wgan.spectral_D) == ("wgan", 10.0, False)
+    sagan = image_training("cifar10", "dcgan-sagan-hi", "paper")
+    assert (sagan.objective, sagan.spectral_G, sagan.spectral_D, sagan.attention) == ("hinge", True, True, True)
+    assert (sagan.critic_updates, sagan.lr_G, sagan.lr_D) == (1, 1e-4, 4e-4)
+    assert image_training("stl10", "dcgan-sagan-hi", "paper").bottom == 6
+    for dataset, n, updates in (("cifar10", 2, 150_000), ("stl10", 1, 240_000)):
+        resnet = image_training(dataset, "resnet-sagan-ns", "paper")
+        assert (resnet.latent, resnet.width_G, resnet.width_D) == (128 * n, 128 * n, 128)
+        assert resnet.generator_updates == updates
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_row_of_every_set_has_settings_of_its_own(profile):
+    names = [name for dataset in training_settings.SHAPES for name in training_settings.pair_names(dataset)]
+    settings = {name: training_settings.settings_of(name, profile, 3) for name in names}
+    assert len({s.key() for s in settings.values()}) == len(names) == 28
+    for name, s in settings.items():
+        dataset, architecture, _ = name.split("-", 2)
+        assert (s.dataset, s.architecture, s.seed) == (dataset, architecture, 3)
+
+
+def test_changes_are_listed_and_the_published_training_has_none():
+    assert training_settings.changed_from_published(image_training("stl10", "resnet-sagan-hi", "paper")) == {}
+    laptop = image_training("digits", "dcgan-sngan-hi", "laptop")
+    changed = training_settings.changed_from_published(laptop)
+    assert set(changed) == {"width_G", "width_D", "generator_updates"}
+    assert changed["width_G"] == (512, laptop.width_G)
+    assert "lr_G" in training_settings.changed_from_published(replace(laptop, lr_G=1e-3))
+    assert "split" in training_settings.changed_from_published(replace(laptop, split="paper"))
+
+
+def test_scoring_follows_the_paper():
+    c = scoring("cifar10", "dcgan", "paper")
+    assert (c.samples, c.updates, c.lr, c.pairs, c.splits) == (50_000, 20, 0.01, 100, 10)
+    assert scoring("cifar10", "resnet", "paper").updates == 10
+    assert scoring("digits", "dcgan", "laptop").sets >= 5
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: image_training("mnits", "dcgan-wgan-gp", "laptop"), "dataset: .*nearest: mnist"),
+        (lambda: image_training("mnist", "dcgan-wgan", "laptop"), "objective: .*nearest: wgan-gp"),
+        (lambda: image_training("mnist", "dgan-wgan-gp", "laptop"), "architecture: .*nearest: dcgan"),
+        (lambda: image_training("mnist", "dcgan-wgan-gp", "papr"), "profile: .*nearest: paper"),
+        (lambda: image_training("mnist", "dcgan-wgan-gp", "paper", -1), "seed: expected an integer"),
+        (lambda: scoring("mnist", "resnett", "paper"), "architecture: .*nearest: resnet"),
+        (lambda: training_settings.settings_of("mnist-dcgan-sngan", "paper"), "name: .*nearest: mnist-dcgan-sn"),
+    ],
+)
+def test_slips_are_named(call, message):
+    with pytest.raises(BadInput, match=message):
+        call()
+
+
+@pytest.mark.parametrize("profile", ["laptop", "paper"])
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10", "stl10"])
+def test_sets_are_large_enough_for_inception(dataset, profile):
+    """FID is refused unless samples exceed its 2,048 features."""
+    assert scoring(dataset, "dcgan", profile).samples > 2_048
