@@ -8,7 +8,7 @@ LAB_READY := $(VENV)/lab-ready
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1# two workers with two threads each wait for one another
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab bench clean
+.PHONY: help book test lab pins bench clean
 
 help:  ## print this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -18,14 +18,17 @@ help:  ## print this list
 book: $(READY)  ## train, run the notebooks, build _build/html
 	$(BIN)/python workflow/make_book.py --profile $(PROFILE)
 
-test: $(READY)  ## check style, then run all tests with coverage of dotlib
-	$(BIN)/python -m ruff check .
-	$(BIN)/python -m ruff format --check .
+test: $(READY)  ## run the hooks (style, types, spelling), then all tests with coverage of dotlib
+	@if [ -e .git ]; then $(BIN)/pre-commit run --all-files --show-diff-on-failure; \
+	  else echo "no git checkout, so the hooks are left out: they check the files that git tracks"; fi
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal --cov=dotlib --cov-report=term --cov-fail-under=95
 
 lab: $(LAB_READY)  ## open JupyterLab; text notebooks open as notebooks
 	DOTLIB_ROOT="$(CURDIR)" IPYTHONDIR="$(CURDIR)/$(VENV)/ipython" \
 	  $(BIN)/python -m jupyterlab --LabApp.default_url=/lab/tree/notebooks $(LAB_OPTIONS)
+
+pins: $(READY)  ## write constraints.txt anew from pyproject.toml; to move versions: make pins NEWEST="numpy torch"
+	$(BIN)/python workflow/pin.py $(NEWEST)
 
 bench: $(READY)  ## run the benchmarks
 	set -e; for file in benchmarks/*.py; do echo "$$file"; $(ONE_THREAD) $(BIN)/python $$file; done

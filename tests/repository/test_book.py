@@ -2,18 +2,16 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import book_pages
+import build_book
+import check_book
 import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
-sys.path.insert(0, str(ROOT / "workflow"))
-import book_pages  # noqa: E402
-import build_book  # noqa: E402
-import check_book  # noqa: E402
 
 TOC = "format: jb-book\nroot: executed/intro\nparts:\n- chapters:\n  - file: book/a\n"
 GOOD = '<html><a href="https://arxiv.org">paper</a><img src="f.png"><p class="x">text</p></html>'
