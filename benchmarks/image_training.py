@@ -20,7 +20,7 @@ from contextlib import nullcontext
 import torch
 
 from dotlib import heap
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.seeding import generator
 from dotlib.training import image_gan
 from dotlib.training import settings as training_settings
@@ -59,7 +59,7 @@ def bfloat16(trainer: Trainer) -> None:
 def compiled(trainer: Trainer) -> None:
     """Both networks compiled, their graphs captured. On a CPU that takes minutes and gains none."""
     if trainer.device == "cpu":
-        raise BadInput("only on an accelerator")
+        raise InputError("only on an accelerator")
     for network in (trainer.G, trainer.D):
         network.forward = torch.compile(network.forward, mode="reduce-overhead")
 
@@ -116,14 +116,14 @@ def main() -> None:
         heap.keep_freed()
     settings = training_settings.settings_of(options.pair, options.profile, 0)
     if not isinstance(settings, ImageTraining):
-        raise BadInput(f"--pair: {options.pair!r} is no image pair; name cifar10-dcgan-sngan-hi")
+        raise InputError(f"--pair: {options.pair!r} is no image pair; name cifar10-dcgan-sngan-hi")
     trainers, rates = {}, {}
     for name, changes in SETTINGS.items():
         try:
             trainers[name] = make(settings, changes, options.device)
             timed(trainers[name], 2)  # compiles, chooses kernels
             rates[name] = []
-        except (RuntimeError, BadInput) as error:  # what torch lacks here is a line too
+        except (RuntimeError, InputError) as error:  # what torch lacks here is a line too
             print(f"{name:18} not here: {str(error).splitlines()[0][:80]}")
     for _ in range(options.rounds):
         for name in rates:

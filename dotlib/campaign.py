@@ -8,10 +8,10 @@ import filelock
 import yaml
 from PIL import Image
 
-from dotlib.errors import BadFile, BadInput, check_option
+from dotlib.errors import FileError, InputError, check_option
 from dotlib.evaluation import images as image_pairs
 from dotlib.experiments import tab1_scores
-from dotlib.notebooks import NotebookFailed, run_notebook
+from dotlib.notebooks import NotebookError, run_notebook
 from dotlib.plots import images as image_plots
 from dotlib.profiles import PROFILES
 from dotlib.results import files, provenance, records
@@ -42,7 +42,7 @@ class Entry:
 
     def __post_init__(self) -> None:
         if bool(self.pair) == bool(self.page) or bool(self.page) != bool(self.dataset):
-            raise BadInput(f"entry: found {self}; name a pair, or a page and its dataset")
+            raise InputError(f"entry: found {self}; name a pair, or a page and its dataset")
         if self.pair:
             training_settings.settings_of(self.pair, self.profile, self.seed)
         else:
@@ -58,12 +58,12 @@ class Entry:
 
 
 def entries(manifest: Path = MANIFEST) -> list[Entry]:
-    """The manifest's runs, in order. Raises BadFile, naming it, for anything else in it."""
+    """The manifest's runs, in order. Raises FileError, naming it, for anything else in it."""
     try:
         rows = yaml.safe_load(Path(manifest).read_text(encoding="utf-8"))["runs"]
         return [Entry(**row) for row in rows]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, BadInput) as error:
-        raise BadFile(
+    except (OSError, yaml.YAMLError, KeyError, TypeError, InputError) as error:
+        raise FileError(
             f"{manifest}: not a list of runs ({' '.join(str(error).split())}); see its first lines"
         ) from error
 
@@ -76,7 +76,7 @@ def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
     and its error raised if no other can be done.
 
     Writes the record, and for a row a picture of samples before and after, to `results`. Returns
-    the record's path, or None when there is nothing to do here. Raises BadInput from changed
+    the record's path, or None when there is nothing to do here. Raises InputError from changed
     source, whose numbers are never kept.
     """
     failure = None
@@ -84,7 +84,7 @@ def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
         if entry.target.exists() or (entry.profile == "paper" and device == "cpu"):
             continue
         if provenance.source_state()[1]:
-            raise BadInput("source: tracked files are changed; commit them, then run the campaign")
+            raise InputError("source: tracked files are changed; commit them, then run the campaign")
         lock = files.artifacts() / "campaign" / entry.target.parent.name / (f"{entry.target.stem}.lock")
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -92,7 +92,7 @@ def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
                 return _page(entry, device) if entry.page else _row(entry, device)
         except filelock.Timeout:
             continue
-        except (BadInput, BadFile, NotebookFailed) as error:
+        except (InputError, FileError, NotebookError) as error:
             failure = failure or error
     if failure is not None:
         raise failure

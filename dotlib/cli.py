@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from dotlib import heap
-from dotlib.errors import BadFile, BadInput, NothingAccepted, SettingsDiffer
+from dotlib.errors import FileError, InputError, NothingAcceptedError, SettingsDifferError
 
 
 def train(options: argparse.Namespace) -> None:
@@ -184,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has left, as `head` does; nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (BadInput, BadFile, NothingAccepted, SettingsDiffer) as error:
+    except (InputError, FileError, NothingAcceptedError, SettingsDifferError) as error:
         print(f"dotlib: {error}", file=sys.stderr)
         return 2
     return 0

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dotlib.errors import BadInput, check_count, check_not_negative
+from dotlib.errors import InputError, check_count, check_not_negative
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Adam:
         for beta in self.betas:
             check_not_negative("betas", beta, "the paper's are (0.0, 0.9)")
         if len(self.betas) != 2 or max(self.betas) >= 1:
-            raise BadInput(f"betas: expected two numbers in [0, 1), found {self.betas!r}; the paper's are (0.0, 0.9)")
+            raise InputError(f"betas: expected two numbers in [0, 1), found {self.betas!r}; the paper's are (0.0, 0.9)")
 
     def on(self, z: Tensor) -> torch.optim.Optimizer:
         """The update rule bound to the tensor it will move, in place."""
@@ -81,19 +81,19 @@ class Trajectory:
         return self.points[-1]
 
     def at(self, step: int) -> Tensor:
-        """Points after a kept step, (B, ...). Raises BadInput, listing the kept ones."""
+        """Points after a kept step, (B, ...). Raises InputError, listing the kept ones."""
         if step not in self.steps:
-            raise BadInput(f"step: {step!r} was not kept; kept: {self.steps}; name it in snapshots")
+            raise InputError(f"step: {step!r} was not kept; kept: {self.steps}; name it in snapshots")
         return self.points[self.steps.index(step)]
 
 
 def kept_steps(snapshots: Iterable[int] | None, steps: int) -> tuple[int, ...]:
-    """The steps to keep, ascending: those named and the last. Raises BadInput beyond the last."""
+    """The steps to keep, ascending: those named and the last. Raises InputError beyond the last."""
     wanted = set(snapshots or ()) | {steps}
     for step in wanted:
         check_count("snapshots", step, least=0)
         if step > steps:
-            raise BadInput(f"snapshots: found {step}; the descent has {steps} steps, raise steps")
+            raise InputError(f"snapshots: found {step}; the descent has {steps} steps, raise steps")
     return tuple(sorted(wanted))
 
 
@@ -101,7 +101,7 @@ def check_cost(cost: Tensor, rows: int) -> Tensor:
     """Refuse a transport cost that is not one number a row, such as a mean over the batch."""
     if not isinstance(cost, Tensor) or cost.shape != (rows,):
         found = tuple(cost.shape) if isinstance(cost, Tensor) else type(cost).__name__
-        raise BadInput(f"cost: gave {found} for {rows} rows; return one number a row, ({rows},)")
+        raise InputError(f"cost: gave {found} for {rows} rows; return one number a row, ({rows},)")
     return cost
 
 
@@ -109,7 +109,7 @@ def check_objective(value: Tensor, step: int) -> None:
     """Refuse an objective, (B,), that is not finite."""
     if not torch.isfinite(value).all():
         bad = int((~torch.isfinite(value)).sum())
-        raise BadInput(
+        raise InputError(
             f"objective: NaN or infinity at step {step} in {bad} of {len(value)} rows; check the logits of D, lower lr"
         )
 
@@ -125,7 +125,7 @@ def check_connected(logit: Tensor, x: Tensor) -> None:
             return
         seen.add(node)
         todo += [following for following, _ in node.next_functions]
-    raise BadInput(
+    raise InputError(
         "discriminator: autograd does not connect its logits to the points; remove "
         ".detach(), .numpy() or torch.no_grad() from D and G"
     )
@@ -133,14 +133,14 @@ def check_connected(logit: Tensor, x: Tensor) -> None:
 
 @contextmanager
 def explain_mismatch(name: str, x: Tensor) -> Iterator[None]:
-    """Turn torch's complaint about shapes, dtypes or devices into a BadInput that names x."""
+    """Turn torch's complaint about shapes, dtypes or devices into a InputError that names x."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as fault:
         first_line = str(fault).strip().splitlines()[0]
-        raise BadInput(
+        raise InputError(
             f"{name}: the networks refused shape {tuple(x.shape)}, {x.dtype}, "
             f"{x.device} ({first_line}); match width, dtype and device"
         ) from fault

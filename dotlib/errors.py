@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class BadInput(ValueError):
+class InputError(ValueError):
     """A wrong argument. The message is one line: name, value found, remedy."""
 
 
-class Unusable(BadInput):
+class UnusableError(InputError):
     """A discriminator that a method cannot work with: its logits are separable, or diverge."""
 
 
-class BadFile(RuntimeError):
+class FileError(RuntimeError):
     """A file that is unreadable, cut short, damaged, or not what it should be."""
 
 
-class NothingAccepted(RuntimeError):
+class NothingAcceptedError(RuntimeError):
     """A rejection sampler spent its proposals before it had the samples that were asked for."""
 
 
-class SettingsDiffer(RuntimeError):
+class SettingsDifferError(RuntimeError):
     """Something exists under the same key, but was made with other settings."""
 
 
@@ -39,69 +39,71 @@ def check_points(name: str, x: Tensor, *, width: int | None = None, rank: int | 
     x:      expected shape (B, ...), B >= 1.
     width:  expected size of the last axis, or None for any.
     rank:   expected number of axes, or None for two or more.
-    Raises BadInput.
+    Raises InputError.
     """
     import torch  # here, so that the workflow can read names and settings without it
 
     if not isinstance(x, torch.Tensor):
-        raise BadInput(f"{name}: expected a torch tensor, found {type(x).__name__}; convert it with torch.as_tensor")
+        raise InputError(f"{name}: expected a torch tensor, found {type(x).__name__}; convert it with torch.as_tensor")
     if not x.is_floating_point():
-        raise BadInput(f"{name}: expected floating point, found {x.dtype}; call .float() first")
+        raise InputError(f"{name}: expected floating point, found {x.dtype}; call .float() first")
     if x.ndim != rank if rank is not None else x.ndim < 2:
         wanted = f"{rank} axes" if rank is not None else "two or more axes"
-        raise BadInput(f"{name}: expected {wanted}, found shape {tuple(x.shape)}; put one point in each row")
+        raise InputError(f"{name}: expected {wanted}, found shape {tuple(x.shape)}; put one point in each row")
     if x.shape[0] == 0:
-        raise BadInput(f"{name}: found an empty batch, shape {tuple(x.shape)}; pass at least 1 row")
+        raise InputError(f"{name}: found an empty batch, shape {tuple(x.shape)}; pass at least 1 row")
     if width is not None and x.shape[-1] != width:
-        raise BadInput(
+        raise InputError(
             f"{name}: expected width {width}, found shape {tuple(x.shape)}; check which space these points live in"
         )
     if not torch.isfinite(x).all():
         bad = int((~torch.isfinite(x)).reshape(x.shape[0], -1).any(1).sum())
-        raise BadInput(
+        raise InputError(
             f"{name}: found NaN or infinity in {bad} of {x.shape[0]} rows; remove them "
             "or look for the step that diverged"
         )
 
 
 def check_positive(name: str, value: float, remedy: str) -> None:
-    """Refuse anything but a finite number above zero. Raises BadInput."""
+    """Refuse anything but a finite number above zero. Raises InputError."""
     if not _is_number(value) or not math.isfinite(value) or value <= 0:
-        raise BadInput(f"{name}: expected a finite number > 0, found {value!r}; {remedy}")
+        raise InputError(f"{name}: expected a finite number > 0, found {value!r}; {remedy}")
 
 
 def check_not_negative(name: str, value: float, remedy: str) -> None:
-    """Refuse anything but a finite number at or above zero. Raises BadInput."""
+    """Refuse anything but a finite number at or above zero. Raises InputError."""
     if not _is_number(value) or not math.isfinite(value) or value < 0:
-        raise BadInput(f"{name}: expected a finite number >= 0, found {value!r}; {remedy}")
+        raise InputError(f"{name}: expected a finite number >= 0, found {value!r}; {remedy}")
 
 
 def check_count(name: str, value: int, least: int = 1) -> None:
-    """Refuse anything but an integer of at least `least`. Raises BadInput."""
+    """Refuse anything but an integer of at least `least`. Raises InputError."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise BadInput(f"{name}: expected an integer >= {least}, found {value!r}; pass a whole number from {least} up")
+        raise InputError(
+            f"{name}: expected an integer >= {least}, found {value!r}; pass a whole number from {least} up"
+        )
 
 
 def check_option(name: str, value: str, options: Iterable[str]) -> None:
-    """Refuse a word that is not among the options. Raises BadInput, listing them."""
+    """Refuse a word that is not among the options. Raises InputError, listing them."""
     known = sorted(options)
     if value not in known:
-        raise BadInput(f"{name}: unknown {value!r}; known: {', '.join(known)}{nearest(value, known)}")
+        raise InputError(f"{name}: unknown {value!r}; known: {', '.join(known)}{nearest(value, known)}")
 
 
 def check_device(device: str) -> None:
-    """Refuse a device on which torch cannot compute. Raises BadInput."""
+    """Refuse a device on which torch cannot compute. Raises InputError."""
     import torch  # here, as above
 
     try:
         torch.empty(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise BadInput(f"device: cannot use {device!r} ({reason}); use cpu, or cuda where there is one") from error
+        raise InputError(f"device: cannot use {device!r} ({reason}); use cpu, or cuda where there is one") from error
 
 
 def refuse_difference(what: str, stored: dict, wanted: dict) -> None:
-    """Raise SettingsDiffer, listing each field that differs, unless both are equal."""
+    """Raise SettingsDifferError, listing each field that differs, unless both are equal."""
     names = sorted(stored.keys() | wanted.keys())
     differing = [
         f"{name}: stored {stored.get(name)!r}, wanted {wanted.get(name)!r}"
@@ -109,7 +111,7 @@ def refuse_difference(what: str, stored: dict, wanted: dict) -> None:
         if stored.get(name) != wanted.get(name)
     ]
     if differing:
-        raise SettingsDiffer(
+        raise SettingsDifferError(
             f"{what}: made with other settings ({'; '.join(differing)}); move it away, or ask for the stored settings"
         )
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from dotlib.descent import check_connected, explain_mismatch
-from dotlib.errors import BadInput, check_count, check_points
+from dotlib.errors import InputError, check_count, check_points
 from dotlib.pairs import Pair, refuse_training_mode, rowwise
 
 Logit = Callable[[Tensor], Tensor]  # (B, ...) -> (B,) or (B, 1)
@@ -77,7 +77,7 @@ def target_constant(
     repeats:  independent maxima; the paper has 10.
     rng:      where the randomness comes from, for example ``seeding.generator(0, "K_eff")``.
 
-    Returns a LipschitzEstimate in logits per unit of data distance. Raises BadInput, also when
+    Returns a LipschitzEstimate in logits per unit of data distance. Raises InputError, also when
     every pair coincides, because the generator gives one point only.
     """
     check_count("n_pairs", n_pairs)
@@ -91,7 +91,7 @@ def latent_constant(pair: Pair, *, n_pairs: int = 100, repeats: int = 10, rng: t
     """k_eff of [DOT19] eq. (21): `target_constant` of D(G(.)) with latents of the prior.
 
     Returns a LipschitzEstimate in logits per unit of latent distance. Latents are drawn on the CPU
-    and moved to where the generator is. Raises BadInput.
+    and moved to where the generator is. Raises InputError.
     """
     for role in ("generator", "discriminator"):
         refuse_training_mode(role, getattr(pair, role, None))
@@ -116,7 +116,7 @@ def pooled_constant(
 
     A repeat draws its pairs of different points at random, also those of other repeats. Points
     come back, so with a small pool the spread over repeats misses part of the spread over points;
-    with P >= 20 n_pairs few pairs of two repeats share a point. Raises BadInput.
+    with P >= 20 n_pairs few pairs of two repeats share a point. Raises InputError.
     """
     refuse_training_mode("discriminator", f)
     check_points("points", points, rank=None)
@@ -157,7 +157,7 @@ def curve(
     The N slopes are sorted, and the largest of n of them, drawn without replacement, is the i-th
     smallest with probability C(i - 1, n - 1) / C(N, n). The mean under this law has no bias. The
     standard deviation is low by a share of about 1 / repeats for the largest n. Points are made
-    CHUNK at a time; only slopes are kept, 8 bytes a pair. Raises BadInput.
+    CHUNK at a time; only slopes are kept, 8 bytes a pair. Raises InputError.
     """
     numbers = tuple(sorted(set(n_pairs)))
     for n in numbers or (0,):
@@ -178,14 +178,14 @@ def slopes(f: Logit, x: Tensor, y: Tensor) -> Tensor:
     x, y:  (B, ...) points, one pair in each row.
 
     Returns (B,) in logits per unit of distance. Two equal points (0/0) give 0: they say nothing
-    about the constant, and no maximum notices them. Raises BadInput for NaN, other shapes, or
+    about the constant, and no maximum notices them. Raises InputError for NaN, other shapes, or
     values that are not finite.
     """
     refuse_training_mode("discriminator", f)
     check_points("x", x, rank=None)
     check_points("y", y, rank=None)
     if x.shape != y.shape:
-        raise BadInput(f"y: found shape {tuple(y.shape)} beside x {tuple(x.shape)}; pass one partner for each point")
+        raise InputError(f"y: found shape {tuple(y.shape)} beside x {tuple(x.shape)}; pass one partner for each point")
     with torch.no_grad():
         rise = (_values(f, x) - _values(f, y)).abs()  # (B,)
         run = torch.linalg.vector_norm((x.double() - y.double()).flatten(1), dim=1)  # (B,)
@@ -198,7 +198,7 @@ def gradient_norms(f: Logit, x: Tensor) -> Tensor:
     f:  (B, ...) -> (B,) or (B, 1), rows independent.
     x:  (B, ...) points; read, never written.
 
-    Returns (B,) float64 in logits per unit of distance. Raises BadInput.
+    Returns (B,) float64 in logits per unit of distance. Raises InputError.
     """
     refuse_training_mode("discriminator", f)
     check_points("x", x, rank=None)
@@ -222,17 +222,17 @@ def _pair_slopes(D: Logit, sample: Sample, total: int, rng: torch.Generator) -> 
             points = sample(2 * rows, rng)
         check_points("sample", points, rank=None)
         if len(points) != 2 * rows:
-            raise BadInput(f"sample: gave {len(points)} points for n = {2 * rows}; return n")
+            raise InputError(f"sample: gave {len(points)} points for n = {2 * rows}; return n")
         x, y = points.chunk(2)
         if torch.equal(x, y):
-            raise BadInput(f"sample: all {rows} pairs coincide; the generator gives one point only")
+            raise InputError(f"sample: all {rows} pairs coincide; the generator gives one point only")
         yield slopes(D, x, y).cpu()
 
 
 def _check_rng(rng: object) -> None:
     """Refuse anything but a generator: None would draw from torch's global one."""
     if not isinstance(rng, torch.Generator):
-        raise BadInput(f"rng: found {type(rng).__name__}; pass seeding.generator(seed, name)")
+        raise InputError(f"rng: found {type(rng).__name__}; pass seeding.generator(seed, name)")
 
 
 def _blocks(x: Tensor) -> tuple[Tensor, ...]:
@@ -245,7 +245,7 @@ def _values(f: Logit, x: Tensor) -> Tensor:
         values = torch.cat([rowwise(f(rows), len(rows)) for rows in _blocks(x)])
     if not torch.isfinite(values).all():
         bad = int((~torch.isfinite(values)).sum())
-        raise BadInput(
+        raise InputError(
             f"discriminator: NaN or infinity for {bad} of {len(x)} points; it diverged, "
             "or returns probabilities of 0 and 1 as logits"
         )

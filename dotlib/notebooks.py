@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
 
-from dotlib.errors import BadFile, BadInput, nearest
+from dotlib.errors import FileError, InputError, nearest
 from dotlib.results import files
 
 GUARD = "parameter-guard"  # tag of the cell that the reader inserts
@@ -26,7 +26,7 @@ INJECTED = "injected-parameters"  # tag that papermill gives to the cell with th
 STALE_AFTER = 24 * 3600.0  # seconds; a temporary file older than this belongs to no living run
 
 
-class NotebookFailed(BadFile):
+class NotebookError(FileError):
     """A notebook stopped. The message names the notebook, the cell, its beginning, the cause."""
 
 
@@ -35,16 +35,16 @@ class TextNotebooks:
 
     @classmethod
     def read(cls, path: str) -> str:
-        """The notebook at `path` as JSON. Raises BadFile for a text notebook that is not whole."""
+        """The notebook at `path` as JSON. Raises FileError for a text notebook that is not whole."""
         if not path.endswith(".md"):
             return _local().read(path)
         return nbformat.writes(guarded(read(path)))
 
     @classmethod
     def write(cls, buf: str, path: str) -> None:
-        """Write the executed notebook. Raises BadInput where that would replace a text notebook."""
+        """Write the executed notebook. Raises InputError where that would replace a text notebook."""
         if path.endswith(".md"):
-            raise BadInput(f"output: {path} is a text notebook; name a file ending in .ipynb")
+            raise InputError(f"output: {path} is a text notebook; name a file ending in .ipynb")
         _local().write(buf, path)
 
     @classmethod
@@ -67,29 +67,29 @@ def _local():
 def read(path: str | Path) -> NotebookNode:
     """The text notebook at `path`, without outputs.
 
-    Raises BadFile where the file cannot be read, was cut, or has no leading parameters cell.
+    Raises FileError where the file cannot be read, was cut, or has no leading parameters cell.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
         notebook = jupytext.reads(text, fmt="md:myst")
     except Exception as error:  # of the disk, the encoding, or the parser and its YAML
         reason = str(error).splitlines()[0]
-        raise BadFile(f"{path}: cannot be read as a text notebook ({reason}); restore it from git") from error
+        raise FileError(f"{path}: cannot be read as a text notebook ({reason}); restore it from git") from error
     if "kernelspec" not in notebook.metadata:
-        raise BadFile(
+        raise FileError(
             f"{path}: no kernelspec between the '---' lines at the top; copy those lines from another notebook"
         )
     _refuse_open_fence(path, text)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if not code or "parameters" not in code[0].metadata.get("tags", []):
-        raise BadFile(
+        raise FileError(
             f"{path}: the first code cell is not the parameters cell; give it "
             "':tags: [parameters]' and put it before all other code"
         )
     try:
         ast.parse(code[0].source)
     except SyntaxError as error:
-        raise BadFile(
+        raise FileError(
             f"{path}: the parameters cell is not Python ({error.msg}, line "
             f"{error.lineno}); write one 'name = value' on each line"
         ) from error
@@ -102,7 +102,7 @@ def _refuse_open_fence(path: str | Path, text: str) -> None:
         if token.type == "fence" and token.level == 0:
             start, end = token.map
             if not lines[end - 1].strip().startswith(token.markup) or end - start < 2:
-                raise BadFile(
+                raise FileError(
                     f"{path}: the block opened in line {start + 1} is never closed, the "
                     "file may be cut; restore it from git"
                 )
@@ -143,7 +143,7 @@ def guarded(notebook: NotebookNode) -> NotebookNode:
 
 
 def refuse_unknown(namespace: dict, known: tuple[str, ...]) -> None:
-    """Raise BadInput for a public name that is neither IPython's own nor among `known`."""
+    """Raise InputError for a public name that is neither IPython's own nor among `known`."""
     from IPython import get_ipython
 
     shell = get_ipython()
@@ -152,19 +152,19 @@ def refuse_unknown(namespace: dict, known: tuple[str, ...]) -> None:
 
 
 def refuse_names(names: set[str], known: tuple[str, ...] | list[str]) -> None:
-    """Raise BadInput for the first of `names` that is not among `known`."""
+    """Raise InputError for the first of `names` that is not among `known`."""
     for name in sorted(names - set(known)):
-        raise BadInput(f"unknown parameter {name!r}; known: {', '.join(sorted(known))}{nearest(name, known)}")
+        raise InputError(f"unknown parameter {name!r}; known: {', '.join(sorted(known))}{nearest(name, known)}")
 
 
 def parse_values(pairs: list[str]) -> dict:
     """{"seed": 3} from ["seed=3"], values read as Python literals, else as text.
-    Raises BadInput where '=' is missing."""
+    Raises InputError where '=' is missing."""
     values = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
-            raise BadInput(f"parameter: {pair!r} has no '='; write NAME=VALUE")
+            raise InputError(f"parameter: {pair!r} has no '='; write NAME=VALUE")
         try:
             values[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
@@ -187,7 +187,7 @@ def run_notebook(
     values:        parameter values, by name.
     start_timeout: seconds that the kernel may take to start.
     cell_timeout:  seconds that one cell may take; None: no limit.
-    Raises BadInput (unknown parameter), BadFile (source), NotebookFailed.
+    Raises InputError (unknown parameter), FileError (source), NotebookError.
     """
     import papermill
 
@@ -213,7 +213,7 @@ def run_notebook(
         files.write_text(destination, nbformat.writes(finished) + "\n")
         return finished
     except Exception as error:  # of a cell, or of the kernel that runs them
-        raise NotebookFailed(_failure(source, temporary, error)) from None
+        raise NotebookError(_failure(source, temporary, error)) from None
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 
 
 class Prior(Protocol):
@@ -31,7 +31,7 @@ class Pair:
     discriminator:  data (B, ...) -> logits (B,) or (B, 1): the value before any sigmoid.
     prior:          p_Z, for example ``priors.Uniform(2)``.
     Modules must be in evaluation mode: batch statistics would couple the rows of a batch, and the
-    batch size would change the answer. Raises BadInput otherwise.
+    batch size would change the answer. Raises InputError otherwise.
     """
 
     generator: Callable[[Tensor], Tensor]
@@ -56,20 +56,20 @@ class Pair:
 
 
 def rowwise(logits: Tensor, rows: int) -> Tensor:
-    """Bring a discriminator's output, (B,) or (B, 1), to (B,). Raises BadInput for other shapes."""
+    """Bring a discriminator's output, (B,) or (B, 1), to (B,). Raises InputError for other shapes."""
     if not isinstance(logits, Tensor):
-        raise BadInput(f"discriminator: returned a {type(logits).__name__}; return only the logits")
+        raise InputError(f"discriminator: returned a {type(logits).__name__}; return only the logits")
     if logits.shape == (rows, 1):
         return logits[:, 0]
     if logits.shape == (rows,):
         return logits
-    raise BadInput(
+    raise InputError(
         f"discriminator: returned shape {tuple(logits.shape)} for {rows} rows; "
         f"return one logit a row, ({rows},) or ({rows}, 1)"
     )
 
 
 def refuse_training_mode(role: str, network: object) -> None:
-    """Raise BadInput when a module, or a part of it, is in training mode."""
+    """Raise InputError when a module, or a part of it, is in training mode."""
     if isinstance(network, nn.Module) and any(part.training for part in network.modules()):
-        raise BadInput(f"{role}: {type(network).__name__} is in training mode; call .eval() first")
+        raise InputError(f"{role}: {type(network).__name__} is in training mode; call .eval() first")

@@ -29,7 +29,7 @@ from dotlib.descent import (
     explain_mismatch,
     kept_steps,
 )
-from dotlib.errors import BadInput, check_count, check_option, check_points, check_positive
+from dotlib.errors import InputError, check_count, check_option, check_points, check_positive
 from dotlib.pairs import Pair, refuse_training_mode, rowwise
 
 Norm = Callable[..., Tensor]
@@ -70,7 +70,7 @@ class Variant:
     first step under the uniform prior. The divisors are "none" (nothing is taken off), "sqrt_dim"
     (sqrt(d)), "constant" (11.31) and "norm" (z . z: the gradient becomes tangent to the sphere
     through z). The norm of v is "shifted", that of v + delta (1, ..., 1), or "smooth",
-    sqrt(v . v + delta^2). Raises BadInput for an unknown word, listing the known ones.
+    sqrt(v . v + delta^2). Raises InputError for an unknown word, listing the known ones.
     """
 
     anchor: str
@@ -123,7 +123,7 @@ def target_dot(
     batch_size:  rows moved together, None for all; changes memory, not results (up to rounding).
 
     Target space has no prior to project onto, and the released program, too, copies its anchor
-    here; it clips at 2 (book/differences). Returns a Trajectory. Raises BadInput naming the
+    here; it clips at 2 (book/differences). Returns a Trajectory. Raises InputError naming the
     argument.
     """
     refuse_training_mode("discriminator", D)
@@ -170,7 +170,7 @@ def latent_dot(
     The other options are those of `target_dot`, in latent units; the default optimiser is that of
     B.2. Under the normal prior the gradient g becomes g - (g . z) z / divisor, under the uniform
     prior z is clipped to the cube after each step. Returns a Trajectory of latents, of which
-    ``pair.generate`` makes samples. Raises BadInput naming the argument.
+    ``pair.generate`` makes samples. Raises InputError naming the argument.
     """
     for role in ("generator", "discriminator"):
         refuse_training_mode(role, getattr(pair, role, None))
@@ -246,9 +246,9 @@ def _solve(
     batch_size = len(start) if batch_size is None else batch_size
     check_count("batch_size", batch_size)
     if not callable(getattr(optimizer, "on", None)):
-        raise BadInput(f"optimizer: found {optimizer!r}; pass SGD(lr) or Adam(lr, betas)")
+        raise InputError(f"optimizer: found {optimizer!r}; pass SGD(lr) or Adam(lr, betas)")
     if start.dtype not in (torch.float32, torch.float64):
-        raise BadInput(
+        raise InputError(
             f"{name}: found {start.dtype}, in which small steps vanish; convert points and networks with .float()"
         )
     kept = kept_steps(snapshots, steps)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from dotlib import cli, notebooks
-from dotlib.errors import BadFile, BadInput, SettingsDiffer
+from dotlib.errors import FileError, InputError, SettingsDifferError
 from dotlib.evaluation import points as toy_pairs
 from dotlib.experiments import gp_weight
 from dotlib.results import records
@@ -80,7 +80,7 @@ def test_keep_keeps_every_record(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "error", [BadInput("name: x; do y"), BadFile("p: cut; do z"), SettingsDiffer("p: other; move it")]
+    "error", [InputError("name: x; do y"), FileError("p: cut; do z"), SettingsDifferError("p: other; move it")]
 )
 def test_known_errors_are_one_line_and_status_2(monkeypatch, capsys, error):
     def fail(*_, **__):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dotlib import errors
-from dotlib.errors import BadFile, BadInput, SettingsDiffer
+from dotlib.errors import FileError, InputError, SettingsDifferError
 
 GOOD = [
     torch.zeros(1, 2),
@@ -54,7 +54,7 @@ def test_rank_and_width():
     ],
 )
 def test_bad_points_are_refused(x, options, message):
-    with pytest.raises(BadInput, match=message) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         errors.check_points("x", x, **options)
     assert "\n" not in str(caught.value) and str(caught.value).startswith("x: ")
 
@@ -62,7 +62,7 @@ def test_bad_points_are_refused(x, options, message):
 @pytest.mark.parametrize("value", [-1, -0.5, math.nan, math.inf, -math.inf, "1", None, True, torch.tensor(1.0), 1j])
 def test_numbers_that_are_neither_positive_nor_zero(value):
     for check in (errors.check_positive, errors.check_not_negative):
-        with pytest.raises(BadInput, match=r"^lr: expected a finite number >=? ?0?.*; lower it$"):
+        with pytest.raises(InputError, match=r"^lr: expected a finite number >=? ?0?.*; lower it$"):
             check("lr", value, "lower it")
 
 
@@ -73,20 +73,20 @@ def test_zero_is_the_difference():
     errors.check_positive("K_eff", np.float64(1e-300), "")
     errors.check_positive("K_eff", 3, "")
     for zero in (0, 0.0, -0.0):
-        with pytest.raises(BadInput, match="K_eff: expected a finite number > 0, found -?0"):
+        with pytest.raises(InputError, match="K_eff: expected a finite number > 0, found -?0"):
             errors.check_positive("K_eff", zero, "estimate it")
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, "1", None, True, math.inf])
 def test_counts(value):
-    with pytest.raises(BadInput, match="^steps: expected an integer >= 1, found .*number from 1"):
+    with pytest.raises(InputError, match="^steps: expected an integer >= 1, found .*number from 1"):
         errors.check_count("steps", value)
 
 
 def test_least_counts():
     errors.check_count("steps", 1)
     errors.check_count("steps", 0, 0)
-    with pytest.raises(BadInput, match="integer >= 5, found 4"):
+    with pytest.raises(InputError, match="integer >= 5, found 4"):
         errors.check_count("steps", 4, 5)
 
 
@@ -101,7 +101,7 @@ def test_least_counts():
     ],
 )
 def test_options(value, end):
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         errors.check_option("variant", value, {"paper", "exact"})
     text = str(caught.value)
     assert text.startswith(f"variant: unknown {value!r}; known: exact, paper")
@@ -115,5 +115,5 @@ def test_nearest():
 
 
 def test_the_errors_can_be_caught_as_the_usual_ones():
-    assert issubclass(BadInput, ValueError)
-    assert issubclass(BadFile, RuntimeError) and issubclass(SettingsDiffer, RuntimeError)
+    assert issubclass(InputError, ValueError)
+    assert issubclass(FileError, RuntimeError) and issubclass(SettingsDifferError, RuntimeError)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.lipschitz import CHUNK, curve, gradient_norms, latent_constant, slopes, target_constant
 from dotlib.pairs import Pair
 from dotlib.priors import Normal, Uniform
@@ -283,7 +283,7 @@ def batch_norm() -> nn.Module:
 )
 def test_wrong_arguments_are_named(change, message):
     good = {"D": curved, "sample": plane, "rng": rng()}
-    with pytest.raises(BadInput, match=message) as error:
+    with pytest.raises(InputError, match=message) as error:
         target_constant(**good | change)
     assert "\n" not in str(error.value)
 
@@ -304,7 +304,7 @@ def test_wrong_arguments_are_named(change, message):
     ],
 )
 def test_wrong_points_are_named(call, message):
-    with pytest.raises(BadInput, match=message) as error:
+    with pytest.raises(InputError, match=message) as error:
         call(plane(5, rng()))
     assert "\n" not in str(error.value)
 
@@ -312,7 +312,7 @@ def test_wrong_points_are_named(call, message):
 def test_training_mode_is_seen_after_the_pair_was_made():
     pair = Pair(nn.Linear(2, 2).eval(), nn.Linear(2, 1).eval(), Uniform(2))
     pair.discriminator.train()
-    with pytest.raises(BadInput, match=r"^discriminator: .*training mode"):
+    with pytest.raises(InputError, match=r"^discriminator: .*training mode"):
         latent_constant(pair, rng=rng())
 
 

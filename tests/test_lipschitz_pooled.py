@@ -14,7 +14,7 @@ from scipy import stats
 from torch import nn
 
 from dotlib import lipschitz
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.lipschitz import pooled_constant, slopes, target_constant
 
 ROUNDING = 1e-12  # float64: 1e-16 an operation, few operations, values of order 1
@@ -244,5 +244,5 @@ def test_refusals(change, message):
         "rng": rng(),
     } | change
     f, points = arguments.pop("f"), arguments.pop("points")
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         pooled_constant(f, points, **arguments)

@@ -12,7 +12,7 @@ import pytest
 from papermill.iorw import load_notebook_node, papermill_io
 
 from dotlib import notebooks
-from dotlib.errors import BadFile, BadInput
+from dotlib.errors import FileError, InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified file:UserWarning")  # papermill's
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,7 +78,7 @@ def test_plain_papermill_runs_a_text_notebook(page):
 def test_plain_papermill_refuses_an_unknown_name(page):
     run = run_papermill("notebooks/page.md", "out.ipynb", "-p", "profle", "smoke")
     assert run.returncode != 0
-    assert ("BadInput: unknown parameter 'profle'; known: dataset, profile, seed; nearest: profile") in run.stderr
+    assert ("InputError: unknown parameter 'profle'; known: dataset, profile, seed; nearest: profile") in run.stderr
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_an_ipynb_passes_untouched(page):
 
 
 def test_output_may_not_replace_a_text_notebook(page):
-    with pytest.raises(BadInput, match=r"output: \./page\.md is a text notebook"):
+    with pytest.raises(InputError, match=r"output: \./page\.md is a text notebook"):
         notebooks.TextNotebooks.write("{}", "./page.md")
 
 
@@ -135,13 +135,13 @@ def test_output_may_not_replace_a_text_notebook(page):
     ],
 )
 def test_a_damaged_text_notebook_is_refused(page, change, message):
-    with pytest.raises(BadFile, match=message) as caught:
+    with pytest.raises(FileError, match=message) as caught:
         notebooks.read(page(change(TEXT)))
     assert "notebooks/page.md" in str(caught.value)
 
 
 def test_a_missing_text_notebook_is_refused(page):
-    with pytest.raises(BadFile, match=r"notebooks/none\.md: cannot be read"):
+    with pytest.raises(FileError, match=r"notebooks/none\.md: cannot be read"):
         notebooks.read("notebooks/none.md")
 
 
@@ -169,7 +169,7 @@ def test_a_broken_notebook_names_its_cell_and_leaves_no_page(page, line, limit, 
     page(TEXT.replace("print(profile, dataset, seed)", line + "\n# second\n# third\n# fourth"))
     Path("executed").mkdir()
     Path("executed/a.ipynb").write_text("an older page", encoding="utf-8")
-    with pytest.raises(notebooks.NotebookFailed) as caught:
+    with pytest.raises(notebooks.NotebookError) as caught:
         notebooks.run_notebook("notebooks/page.md", "executed/a.ipynb", cell_timeout=limit)
     assert str(caught.value) == (
         f"notebooks/page.md: code cell 2 of 2 failed\n    {line}\n    # second\n    # third\n{message}"
@@ -193,7 +193,7 @@ def test_a_kernel_stopped_in_its_last_reply_says_nothing(page, capfd):
 
 
 def test_an_unknown_value_fails_before_a_kernel_starts(page):
-    with pytest.raises(BadInput, match="unknown parameter 'sed'; known: .*; nearest: seed"):
+    with pytest.raises(InputError, match="unknown parameter 'sed'; known: .*; nearest: seed"):
         notebooks.run_notebook("notebooks/page.md", "a.ipynb", {"sed": 1})
     assert not Path("a.ipynb").exists()
 
@@ -204,13 +204,13 @@ def test_stale_temporary_files_go_and_young_ones_stay(page):
         path.write_text("{}", encoding="utf-8")
     long_ago = time.time() - 2 * notebooks.STALE_AFTER
     os.utime(old, (long_ago, long_ago))
-    with pytest.raises(notebooks.NotebookFailed):
+    with pytest.raises(notebooks.NotebookError):
         notebooks.run_notebook(page(TEXT.replace("name: python3", "name: none")), "a.ipynb")
     assert (old.exists(), young.exists()) == (False, True)
 
 
 def test_a_kernel_that_cannot_start_is_reported(page):
-    with pytest.raises(notebooks.NotebookFailed, match=r"^notebooks/page\.md: .*no_such_kernel"):
+    with pytest.raises(notebooks.NotebookError, match=r"^notebooks/page\.md: .*no_such_kernel"):
         notebooks.run_notebook(page(TEXT.replace("name: python3", "name: no_such_kernel")), "a.ipynb")
 
 
@@ -222,7 +222,7 @@ def test_values_are_read_as_literals():
         "lr": 0.001,
         "y": "[1",
     }
-    with pytest.raises(BadInput, match="'seed' has no '='"):
+    with pytest.raises(InputError, match="'seed' has no '='"):
         notebooks.parse_values(["seed"])
 
 
@@ -232,6 +232,6 @@ def test_parameters_cell_may_import_and_unpack():
     assert set(notebooks.parameters(node)) == {"os", "half", "a", "b", "c"}
     namespace = {"a": 1, "_hidden": 2, "os": os}
     assert notebooks.refuse_unknown(namespace, ("a", "os")) is None
-    with pytest.raises(BadInput, match="unknown parameter 'd'; known: a$"):
+    with pytest.raises(InputError, match="unknown parameter 'd'; known: a$"):
         notebooks.refuse_unknown({"d": 1}, ("a",))
     assert json.loads(nbformat.writes(notebooks.guarded(node)))["nbformat_minor"] == 5

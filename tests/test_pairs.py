@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.networks.mlp import toy_discriminator, toy_generator
 from dotlib.pairs import Pair, refuse_training_mode, rowwise
 from dotlib.priors import Normal, Uniform
@@ -64,7 +64,7 @@ def test_rowwise_takes_one_row():
 )
 def test_other_outputs_are_refused(out, message):
     pair = Pair(lambda z: z, lambda x: out, Uniform(2))
-    with pytest.raises(BadInput, match=message) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         pair.logit(torch.zeros(3, 2))
     assert "\n" not in str(caught.value)
 
@@ -73,8 +73,8 @@ def test_training_mode_is_refused_also_deep_inside():
     deep = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2))).eval()
     Pair(deep, nn.Linear(2, 1).eval(), Uniform(2))
     deep[1][0].train()
-    with pytest.raises(BadInput, match=r"generator: Sequential is in training mode; call .eval"):
+    with pytest.raises(InputError, match=r"generator: Sequential is in training mode; call .eval"):
         Pair(deep, nn.Linear(2, 1).eval(), Uniform(2))
-    with pytest.raises(BadInput, match="discriminator: Linear is in training mode"):
+    with pytest.raises(InputError, match="discriminator: Linear is in training mode"):
         Pair(deep.eval(), nn.Linear(2, 1), Uniform(2))
     refuse_training_mode("generator", lambda z: z)

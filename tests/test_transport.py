@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.pairs import Pair
 from dotlib.priors import Normal, Uniform
 from dotlib.transport import SGD, VARIANTS, Adam, Variant, latent_dot, target_dot
@@ -655,7 +655,7 @@ def training_mode() -> nn.Module:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
 def test_wrong_arguments_of_target_space_are_named(change, message):
-    with pytest.raises(BadInput, match=message) as error:
+    with pytest.raises(InputError, match=message) as error:
         target_dot(**bad(**change))
     assert "\n" not in str(error.value)
 
@@ -677,7 +677,7 @@ def test_wrong_arguments_of_target_space_are_named(change, message):
 )
 def test_wrong_arguments_of_latent_space_are_named(change, message):
     good = {"pair": Pair(network(2, 2, 1), network(2, 1, 2), Uniform(2)), "z_y": points(4, 2), "k_eff": 1.0, "steps": 3}
-    with pytest.raises(BadInput, match=message) as error:
+    with pytest.raises(InputError, match=message) as error:
         latent_dot(**good | change)
     assert "\n" not in str(error.value)
 
@@ -685,7 +685,7 @@ def test_wrong_arguments_of_latent_space_are_named(change, message):
 def test_training_mode_is_seen_after_the_pair_was_made():
     pair = Pair(network(2, 2, 1), network(2, 1, 2), Uniform(2))
     pair.generator.train()
-    with pytest.raises(BadInput, match=r"^generator: .*training mode"):
+    with pytest.raises(InputError, match=r"^generator: .*training mode"):
         latent_dot(pair, points(4, 2), 1.0)
 
 
@@ -712,7 +712,7 @@ def test_an_option_with_a_typo_is_a_type_error():
     ],
 )
 def test_wrong_settings_are_named(make, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         make()
 
 

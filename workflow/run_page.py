@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from dotlib.errors import BadFile, BadInput
+from dotlib.errors import FileError, InputError
 from dotlib.notebooks import parse_values, run_notebook
 
 
@@ -18,7 +18,7 @@ def main(source, output, failure, *pairs):
     limit = os.environ.get("DOTLIB_CELL_TIMEOUT")  # seconds
     try:
         run_notebook(source, output, parse_values(list(pairs)), cell_timeout=int(limit) if limit else None)
-    except (BadFile, BadInput) as error:
+    except (FileError, InputError) as error:
         message = str(error) if str(error).startswith(source) else f"{source}: {error}"
         failure.parent.mkdir(parents=True, exist_ok=True)
         failure.write_text(message + "\n", encoding="utf-8")

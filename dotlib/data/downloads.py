@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 import requests
 
-from dotlib.errors import BadFile, check_option
+from dotlib.errors import FileError, check_option
 from dotlib.results import files
 
 
@@ -118,11 +118,11 @@ class Part:
     _md5: "hashlib._Hash" = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
 
     def read(self, n: int = -1) -> bytes:
-        """The next n bytes, or all that is left. Raises BadFile."""
+        """The next n bytes, or all that is left. Raises FileError."""
         try:
             content = self.file.read(n)
         except _DAMAGE as error:
-            raise BadFile(f"{self.what}: cannot be read ({_one_line(error)}); download it again") from error
+            raise FileError(f"{self.what}: cannot be read ({_one_line(error)}); download it again") from error
         if self.folder is not None:
             self._md5.update(content)
         return content
@@ -150,7 +150,7 @@ def fetch(what: str) -> Path:
 
     what:  a key of SOURCES. Looked for in $DOTLIB_DATA, then in the cache; then downloaded, unless
            DOTLIB_DATA is set. Two processes may ask at once: the second waits for the first.
-    Raises BadInput for an unknown name; BadFile, one line with addresses, digest and what to do by
+    Raises InputError for an unknown name; FileError, one line with addresses, digest and what to do by
     hand, when the file cannot be had, or the one in $DOTLIB_DATA is not the published one.
     """
     check_option("what", what, SOURCES)
@@ -158,19 +158,19 @@ def fetch(what: str) -> Path:
     if given is not None and (given / what).exists():
         found = fault(given / what, source)
         if found:
-            raise BadFile(f"{given / what}: {found}; {by_hand(what)}")
+            raise FileError(f"{given / what}: {found}; {by_hand(what)}")
         return given / what
     if path.exists() and not fault(path, source):
         return path
     if given is not None:
-        raise BadFile(f"{given}: holds no {what}; {by_hand(what)}, or unset DOTLIB_DATA to have it downloaded")
+        raise FileError(f"{given}: holds no {what}; {by_hand(what)}, or unset DOTLIB_DATA to have it downloaded")
     try:
         with files.only_maker(path):
             if fault(path, source):
                 path.unlink(missing_ok=True)
                 _download(what, source, path.parent)
     except OSError as error:
-        raise BadFile(
+        raise FileError(
             f"{path.parent}: the cache cannot be used ({_one_line(error)}); set "
             f"DOTLIB_CACHE to another folder, or {by_hand(what)}"
         ) from error
@@ -207,7 +207,7 @@ def parts(names: Sequence[str], archive: str) -> Iterator[Part]:
 
     names:    "folder/file" as in the archive. They come in any order.
     archive:  key of SOURCES; used where $DOTLIB_DATA has no such folder.
-    Raises BadFile for a missing or unreadable file.
+    Raises FileError for a missing or unreadable file.
     """
     given = data_folder()
     if given is None or not (given / names[0]).parent.is_dir():
@@ -218,7 +218,7 @@ def parts(names: Sequence[str], archive: str) -> Iterator[Part]:
         try:
             file = path.open("rb")
         except OSError as error:
-            raise BadFile(
+            raise FileError(
                 f"{path}: cannot be read ({error.strerror}); take it from {archive}: {by_hand(archive)}"
             ) from error
         with file:
@@ -250,10 +250,10 @@ def _members(path: Path, names: Sequence[str]) -> Iterator[Part]:
                 if not wanted:
                     return
     except _DAMAGE as error:
-        raise BadFile(
+        raise FileError(
             f"{path}: not a whole tar.gz archive ({_one_line(error)}); delete it and download it again"
         ) from error
-    raise BadFile(f"{path}: holds no {', '.join(sorted(wanted))}; delete it and download it again")
+    raise FileError(f"{path}: holds no {', '.join(sorted(wanted))}; delete it and download it again")
 
 
 def _download(what: str, source: Source, folder: Path) -> None:
@@ -268,7 +268,7 @@ def _download(what: str, source: Source, folder: Path) -> None:
             return
         except (requests.RequestException, ValueError) as error:
             faults.append(f"{url}: {_reason(error)}")
-    raise BadFile(f"{what}: no download succeeded ({'; '.join(faults)}); {by_hand(what)}")
+    raise FileError(f"{what}: no download succeeded ({'; '.join(faults)}); {by_hand(what)}")
 
 
 def _checked(source: Source) -> Callable[[str, str, object], None]:

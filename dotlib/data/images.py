@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dotlib import seeding
 from dotlib.data import downloads, readers
-from dotlib.errors import BadFile, BadInput, check_count, check_option
+from dotlib.errors import FileError, InputError, check_count, check_option
 
 NAMES = ("digits", "mnist", "cifar10", "stl10", "folder")
 SPLITS = ("train", "test", "paper", "judge", "floor")
@@ -55,38 +55,38 @@ class ImageSet:
     def take(self, n: int, rng: torch.Generator) -> "ImageSet":
         """n different images with their labels, in random order, still uint8.
 
-        Raises BadInput when the set has fewer.
+        Raises InputError when the set has fewer.
         """
         check_count("n", n)
         if n > len(self):
-            raise BadInput(f"n: {n} exceeds the {len(self)} images of {self.name} {self.split}; take fewer")
+            raise InputError(f"n: {n} exceeds the {len(self)} images of {self.name} {self.split}; take fewer")
         rows = torch.randperm(len(self), generator=rng)[:n]
         labels = None if self.labels is None else self.labels[rows]
         return _build(self.name, self.split, (self.images[rows], labels, self.origin), least=1)
 
 
 def to_float(images: Tensor) -> Tensor:
-    """uint8, any shape -> float32: 0 to -1 and 255 to 1, exactly. Raises BadInput."""
+    """uint8, any shape -> float32: 0 to -1 and 255 to 1, exactly. Raises InputError."""
     if not isinstance(images, Tensor) or images.dtype != torch.uint8:
         found = images.dtype if isinstance(images, Tensor) else type(images).__name__
-        raise BadInput(f"images: expected a uint8 tensor, found {found}; floats are made once")
+        raise InputError(f"images: expected a uint8 tensor, found {found}; floats are made once")
     return images.to(torch.float32).div_(127.5).sub_(1)
 
 
 def to_uint8(images: Tensor) -> Tensor:
     """Floats in [-1, 1], any shape -> uint8: (x + 1) 127.5, rounded half to even.
 
-    `to_float` undone exactly. Raises BadInput for NaN and for values outside [-1, 1]: to cut them
+    `to_float` undone exactly. Raises InputError for NaN and for values outside [-1, 1]: to cut them
     off silently would hide the wrong range.
     """
     if not isinstance(images, Tensor) or not images.is_floating_point() or images.numel() == 0:
         found = (
             f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
         )
-        raise BadInput(f"images: expected a tensor of floats in [-1, 1], found {found}; give the generator's output")
+        raise InputError(f"images: expected a tensor of floats in [-1, 1], found {found}; give the generator's output")
     largest = float(images.detach().abs().amax())
     if not largest <= 1 + OVERSHOOT:
-        raise BadInput(
+        raise InputError(
             f"images: expected values in [-1, 1], found |x| up to {largest:.6g}; end "
             "the generator with tanh, or rescale 2 x - 1 from [0, 1]"
         )
@@ -106,7 +106,7 @@ def image_set(name: str, split: str = "train") -> ImageSet:
             permutation. stl10: "train" and "paper" are the 100,000 unlabelled images, "test" the
             8,000 labelled test images, "judge" the 5,000 labelled training images, "floor" 8,000
             of the unlabelled.
-    Raises BadInput for unknown words, BadFile for what is missing, damaged or of the wrong count.
+    Raises InputError for unknown words, FileError for what is missing, damaged or of the wrong count.
     """
     check_option("name", name, NAMES)
     check_option("split", split, SPLITS)
@@ -118,7 +118,7 @@ def folder(path: Path, size: int) -> ImageSet:
     """All PNG and JPEG files of a folder, by name: centre square, resized, 3 channels.
 
     size:  side of the result, in pixels; Pillow's bicubic filter.
-    Raises BadFile, naming the file, for one that is no image.
+    Raises FileError, naming the file, for one that is no image.
     """
     pixels, origin = readers.pictures(Path(path), size)
     return _build("folder", "paper", (torch.from_numpy(pixels), None, origin))
@@ -153,7 +153,7 @@ def _pool(name: str, part: str, places: tuple[str, ...]) -> Rows:
         images, labels, origin = readers.READERS[name](part)
         return (torch.from_numpy(images), None if labels is None else torch.from_numpy(labels), origin)
     if not places[0]:
-        raise BadFile(f"{FOLDER}: not set; set it to a folder of PNG or JPEG images")
+        raise FileError(f"{FOLDER}: not set; set it to a folder of PNG or JPEG images")
     found = folder(Path(places[0]), FOLDER_SIZE)
     order = _permutation(name, len(found), "test")
     n = max(1, len(found) // 6)
@@ -187,7 +187,7 @@ def _joined(first: Rows, second: Rows) -> Rows:
 def _build(name: str, split: str, rows: Rows, *, least: int = 2) -> ImageSet:
     images, labels, origin = rows
     if len(images) < least:
-        raise BadFile(f"{name}: split {split!r} has {len(images)} images; at least {least} are needed: add some")
+        raise FileError(f"{name}: split {split!r} has {len(images)} images; at least {least} are needed: add some")
     digest = hashlib.sha256(repr(tuple(images.shape)).encode())
     digest.update(images.contiguous().numpy())
     digest.update(b"no labels" if labels is None else labels.numpy().astype("<i8"))

@@ -1,4 +1,4 @@
-"""Bytes of the official image files -> arrays, or BadFile: IDX, CIFAR-10 binary, STL-10 binary.
+"""Bytes of the official image files -> arrays, or FileError: IDX, CIFAR-10 binary, STL-10 binary.
 
 Each reader takes the whole content and the name under which errors speak of it. Declared sizes are
 compared with the length that is there before anything is allocated, so no header can ask for
@@ -22,7 +22,7 @@ import numpy as np
 
 from dotlib.data import downloads
 from dotlib.data.downloads import SOURCES
-from dotlib.errors import BadFile, check_count
+from dotlib.errors import FileError, check_count
 
 CIFAR_RECORD = 1 + 3 * 32 * 32  # a label and the planes R, G, B
 STL_SIDE = 96
@@ -34,15 +34,15 @@ _AGAIN = "download it again"
 
 
 def gunzip(content: bytes, what: str) -> bytes:
-    """What a gz file holds, at most 1 GiB. Raises BadFile when it is damaged or cut short."""
+    """What a gz file holds, at most 1 GiB. Raises FileError when it is damaged or cut short."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
             unpacked = file.read(MOST_UNPACKED + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise BadFile(f"{what}: not a whole gz file ({_one_line(error)}); {_AGAIN}") from error
+        raise FileError(f"{what}: not a whole gz file ({_one_line(error)}); {_AGAIN}") from error
     if not content or len(unpacked) > MOST_UNPACKED:
         found = "more than 1 GiB" if content else "no bytes"
-        raise BadFile(f"{what}: expected a gz file of at most 1 GiB, found {found}; {_AGAIN}")
+        raise FileError(f"{what}: expected a gz file of at most 1 GiB, found {found}; {_AGAIN}")
     return unpacked
 
 
@@ -50,25 +50,25 @@ def parse_idx(content: bytes, what: str) -> np.ndarray:
     """An IDX file of bytes with 1 axis (labels) or 3 (images): uint8 (N,) or (N, rows, columns).
 
     Layout: two zero bytes, the type 0x08, the number of axes, each size as 4 bytes, high byte
-    first, then the items, the last axis fastest. Raises BadFile.
+    first, then the items, the last axis fastest. Raises FileError.
     """
     if len(content) < 4 or content[:2] != b"\0\0":
-        raise BadFile(
+        raise FileError(
             f"{what}: not an IDX file (it begins with {content[:4].hex() or 'nothing'}); "
             f"{_AGAIN}, and unpack a .gz only once"
         )
     kind, axes = content[2], content[3]
     if kind != IDX_UINT8 or axes not in (1, 3):
-        raise BadFile(
+        raise FileError(
             f"{what}: IDX type 0x{kind:02x} with {axes} axes, expected 0x08 with 1 or 3; give MNIST's own file"
         )
     start = 4 + 4 * axes
     if len(content) < start:
-        raise BadFile(f"{what}: cut short within its header, {len(content)} bytes; {_AGAIN}")
+        raise FileError(f"{what}: cut short within its header, {len(content)} bytes; {_AGAIN}")
     shape = struct.unpack(f">{axes}I", content[4:start])
     items, found = math.prod(shape), len(content) - start  # whole numbers: no overflow
     if items != found or items == 0:
-        raise BadFile(
+        raise FileError(
             f"{what}: its header declares {' x '.join(map(str, shape))} = {items} items, "
             f"found {found}; it is empty, cut short or too long: {_AGAIN}"
         )
@@ -78,14 +78,14 @@ def parse_idx(content: bytes, what: str) -> np.ndarray:
 def parse_cifar10(content: bytes, what: str) -> tuple[np.ndarray, np.ndarray]:
     """CIFAR-10's binary version: images uint8 (N, 3, 32, 32) and labels uint8 (N,), 0 to 9.
 
-    Layout: records of 3,073 bytes, a label and three planes in rows. Raises BadFile.
+    Layout: records of 3,073 bytes, a label and three planes in rows. Raises FileError.
     """
     _check_whole(content, CIFAR_RECORD, what)
     records = np.frombuffer(content, np.uint8).reshape(-1, CIFAR_RECORD)
     labels = records[:, 0].copy()
     if labels.max() >= CLASSES:
         row = int((labels >= CLASSES).argmax())
-        raise BadFile(
+        raise FileError(
             f"{what}: record {row} has label {labels[row]}, expected 0 to 9; this is not "
             f"CIFAR-10's binary version, or it is damaged: {_AGAIN}"
         )
@@ -96,7 +96,7 @@ def parse_stl10(content: bytes, what: str) -> np.ndarray:
     """Images of an STL-10 binary file, or of a whole number of its records: (N, 3, 96, 96) uint8.
 
     Layout: 27,648 bytes an image, planes R, G, B, each column by column from the left; the result
-    has rows before columns. A view of `content`, read-only. Raises BadFile.
+    has rows before columns. A view of `content`, read-only. Raises FileError.
     """
     _check_whole(content, STL_IMAGE, what)
     columns = np.frombuffer(content, np.uint8).reshape(-1, 3, STL_SIDE, STL_SIDE)
@@ -104,13 +104,13 @@ def parse_stl10(content: bytes, what: str) -> np.ndarray:
 
 
 def parse_stl10_labels(content: bytes, what: str) -> np.ndarray:
-    """Labels of an STL-10 file: (N,) uint8, 0 to 9. The file counts from 1. Raises BadFile."""
+    """Labels of an STL-10 file: (N,) uint8, 0 to 9. The file counts from 1. Raises FileError."""
     _check_whole(content, 1, what)
     labels = np.frombuffer(content, np.uint8)
     wrong = (labels < 1) | (labels > CLASSES)
     if wrong.any():
         row = int(wrong.argmax())
-        raise BadFile(
+        raise FileError(
             f"{what}: label {labels[row]} at position {row}, expected 1 to 10; give STL-10's own file, or {_AGAIN}"
         )
     return labels - np.uint8(1)
@@ -118,7 +118,7 @@ def parse_stl10_labels(content: bytes, what: str) -> np.ndarray:
 
 def _check_whole(content: bytes, record: int, what: str) -> None:
     if not content or len(content) % record:
-        raise BadFile(
+        raise FileError(
             f"{what}: {len(content)} bytes, expected a multiple of {record}; it is "
             f"empty, cut short or of another kind: {_AGAIN}"
         )
@@ -142,15 +142,15 @@ def mnist(part: str) -> Read:
     """MNIST padded by 2 on each side: images (N, 1, 32, 32) uint8, labels (N,) int64, origin.
 
     part:  "train" or "test". From $DOTLIB_DATA/mnist or $DOTLIB_DATA, packed or not; else
-           `downloads.fetch`. Raises BadFile.
+           `downloads.fetch`. Raises FileError.
     """
     stem = {"train": "train", "test": "t10k"}[part]
     images, images_origin, what = _idx(f"{stem}-images-idx3-ubyte")
     labels, labels_origin, labels_what = _idx(f"{stem}-labels-idx1-ubyte")
     if images.shape[1:] != (28, 28):
-        raise BadFile(f"{what}: expected images of 28 x 28, found shape {images.shape}; give MNIST's own file")
+        raise FileError(f"{what}: expected images of 28 x 28, found shape {images.shape}; give MNIST's own file")
     if labels.ndim != 1 or labels.max() > 9:
-        raise BadFile(
+        raise FileError(
             f"{labels_what}: expected labels 0 to 9, found shape {labels.shape} and "
             f"largest value {labels.max()}; give MNIST's own file"
         )
@@ -163,7 +163,7 @@ def mnist(part: str) -> Read:
 def cifar10(part: str) -> Read:
     """CIFAR-10: images (N, 3, 32, 32) uint8, labels (N,) int64, origin. part: "train" or "test".
 
-    Raises BadFile.
+    Raises FileError.
     """
     files = [f"data_batch_{k}" for k in range(1, 6)] if part == "train" else ["test_batch"]
     names = [f"cifar-10-batches-bin/{file}.bin" for file in files]
@@ -180,7 +180,7 @@ def stl10(part: str) -> Read:
     """STL-10 at half its side: images (N, 3, 48, 48) uint8, labels (N,) int64 or None, origin.
 
     part:  "unlabeled", "train" or "test". Memory stays near the size of the result.
-    Raises BadFile.
+    Raises FileError.
     """
     names = [f"stl10_binary/{part}_X.bin"]
     if part != "unlabeled":
@@ -203,13 +203,13 @@ def stl10(part: str) -> Read:
 def pictures(path: Path, size: int) -> tuple[np.ndarray, str]:
     """All PNG and JPEG files of a folder, by name: (N, 3, size, size) uint8, and their origin.
 
-    The centre square, resized with Pillow's bicubic filter. Raises BadFile, naming the file.
+    The centre square, resized with Pillow's bicubic filter. Raises FileError, naming the file.
     """
     check_count("size", size)
     try:
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
     except OSError as error:
-        raise BadFile(f"{path}: cannot be read ({error.strerror}); give a folder of PNG or JPEG images") from error
+        raise FileError(f"{path}: cannot be read ({error.strerror}); give a folder of PNG or JPEG images") from error
     images = np.empty((len(files), 3, size, size), np.uint8)
     for row, file in enumerate(files):
         images[row] = _decoded(file, size).transpose(2, 0, 1)
@@ -228,7 +228,7 @@ def _idx(name: str) -> tuple[np.ndarray, str, str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadFile(f"{path}: cannot be read ({error.strerror}); {downloads.by_hand(name + '.gz')}") from error
+        raise FileError(f"{path}: cannot be read ({error.strerror}); {downloads.by_hand(name + '.gz')}") from error
     if path.suffix == ".gz":
         content = gunzip(content, str(path))
     official = hashlib.sha256(content).hexdigest() == SOURCES[name + ".gz"].sha256
@@ -264,14 +264,14 @@ def _decoded(file: Path, size: int) -> np.ndarray:
             square = image.crop((left, top, left + side, top + side))
             return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise BadFile(
+        raise FileError(
             f"{file}: no readable image ({' '.join(str(error).split())}); repair it or take it out of the folder"
         ) from error
 
 
 def _check_number(found: int, expected: int, what: str, unit: str = "images or labels") -> None:
     if found != expected:
-        raise BadFile(
+        raise FileError(
             f"{what}: expected {expected:,} {unit}, found {found:,}; it is cut short, or "
             "another file: give the official one"
         )

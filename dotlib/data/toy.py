@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dotlib.errors import BadInput, check_count, check_option
+from dotlib.errors import InputError, check_count, check_option
 
 GAUSSIANS_SCALE = 2.828  # "to make the data variance 1", B.1
 SWISSROLL_SCALE = 7.5  # B.1
@@ -35,22 +35,22 @@ class ToyData:
         sampling:  "random": any n points ([DOT19] B.1, "randomly chosen 1,000 training samples").
                    "balanced": n / 25 points of every mode, as the official notebook draws its
                    targets. Only for data with modes.
-        Raises BadInput when there are too few points, or when n does not divide among the modes.
+        Raises InputError when there are too few points, or when n does not divide among the modes.
         """
         check_count("n", n)
         check_option("sampling", sampling, ("random", "balanced"))
         if n > len(self.points):
-            raise BadInput(f"n: {n} exceeds the {len(self.points)} training points; draw fewer")
+            raise InputError(f"n: {n} exceeds the {len(self.points)} training points; draw fewer")
         if sampling == "random":
             return self.points[torch.randperm(len(self.points), generator=rng)[:n]]
         if self.modes is None:
-            raise BadInput('sampling: "balanced" needs modes, and this set has none; use "random"')
+            raise InputError('sampling: "balanced" needs modes, and this set has none; use "random"')
         count = int(self.modes.max()) + 1
         if n % count:
-            raise BadInput(f"n: {n} is not a multiple of the {count} modes; use {max(count, n // count * count)}")
+            raise InputError(f"n: {n} is not a multiple of the {count} modes; use {max(count, n // count * count)}")
         smallest = int(torch.bincount(self.modes, minlength=count).min())
         if n // count > smallest:
-            raise BadInput(f"n: {n} takes {n // count} points of each mode, and one has {smallest}; draw fewer")
+            raise InputError(f"n: {n} takes {n // count} points of each mode, and one has {smallest}; draw fewer")
         order = torch.randperm(len(self.points), generator=rng)
         order = order[torch.argsort(self.modes[order], stable=True)]  # shuffled within each mode
         starts = torch.searchsorted(self.modes[order], torch.arange(count))
@@ -65,7 +65,7 @@ def toy(name: str, rng: np.random.Generator, *, size: int = 100_000, noise: str 
     size:   number of points; a multiple of 25 for the Gaussians. 100,000 as published.
     noise:  reading of the Gaussians' noise: "code" has standard deviation 0.05 before scaling,
             "paper" 0.1 (book/differences). The swissroll has one reading.
-    Raises BadInput for an unknown name or noise, or a size that the modes cannot share.
+    Raises InputError for an unknown name or noise, or a size that the modes cannot share.
     """
     check_option("name", name, TOY)
     check_option("noise", noise, GAUSSIANS_STD)
@@ -87,7 +87,7 @@ def mode_centres() -> Tensor:
 
 def _gaussians(rng: np.random.Generator, size: int, std: float) -> ToyData:
     if size % 25:
-        raise BadInput(f"size: {size} is not a multiple of 25; use {max(25, size // 25 * 25)}")
+        raise InputError(f"size: {size} is not a multiple of 25; use {max(25, size // 25 * 25)}")
     modes = np.repeat(np.arange(25), size // 25)
     noise = rng.standard_normal((size, 2)) * std / GAUSSIANS_SCALE
     points = (mode_centres().numpy()[modes] + noise).astype(np.float32)

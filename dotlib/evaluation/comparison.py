@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from dotlib import transport
 from dotlib.data import images
-from dotlib.errors import NothingAccepted, Unusable, check_count, check_option
+from dotlib.errors import NothingAcceptedError, UnusableError, check_count, check_option
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import points as toy_pairs
-from dotlib.evaluation.judges import Jury, Scoring, scoring, solo, summon
+from dotlib.evaluation.judges import Panel, Scoring, scoring, solo, summon
 from dotlib.evaluation.points import Figure3, figure3_settings
 from dotlib.metrics import optimal_transport
 from dotlib.pairs import Pair
@@ -31,7 +31,7 @@ from dotlib.results import files
 from dotlib.samplers import base as sampling
 from dotlib.samplers import calibration, density_ratio
 from dotlib.samplers.base import Cost, Sampler, device_of
-from dotlib.samplers.methods import METHODS, Terms, family
+from dotlib.samplers.methods import METHODS, SamplerSettings, family
 from dotlib.seeding import generator
 from dotlib.training import settings as training_settings
 from dotlib.training import zoo
@@ -41,7 +41,7 @@ Score = Callable[[Tensor, int], dict[str, float]]  # (samples, number of the set
 
 
 @dataclass(frozen=True)
-class Contest:
+class Comparison:
     """On what the methods are compared.
 
     label:    opens the names of the cached files.
@@ -54,7 +54,7 @@ class Contest:
 
     label: str
     pair: Pair
-    terms: Terms
+    terms: SamplerSettings
     score: Score
     decides: list
     n: int
@@ -86,11 +86,11 @@ class Point:
         return sum(rows) / len(rows)
 
 
-def measure(contest: Contest, seed: int, methods: Iterable[str] | None = None, *, last: bool = False) -> list[Point]:
+def measure(contest: Comparison, seed: int, methods: Iterable[str] | None = None, *, last: bool = False) -> list[Point]:
     """The points of the methods named, or of all in `samplers.METHODS`, in their order.
 
     last:  only the last setting of each dial, the published one where there is one.
-    A method that ends in NothingAccepted or Unusable gives a point that says so. Raises BadInput
+    A method that ends in NothingAcceptedError or UnusableError gives a point that says so. Raises InputError
     for an unknown method, and whatever else `Sampler.draw` does.
     """
     check_count("n", contest.n)
@@ -102,7 +102,7 @@ def measure(contest: Contest, seed: int, methods: Iterable[str] | None = None, *
             bar = tqdm(range(contest.sets), f"{contest.label} {method} {dial:g}", disable=None)
             try:
                 sets = [_made(contest, seed, method, dial, sampler, number) for number in bar]
-            except (NothingAccepted, Unusable) as error:
+            except (NothingAcceptedError, UnusableError) as error:
                 points.append(Point(method, dial, {}, [], [], [], str(error)))
             else:
                 points.append(_point(method, dial, sets))
@@ -131,7 +131,7 @@ def described(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _made(contest: Contest, seed: int, method: str, dial: float, sampler: Sampler, number: int) -> dict:
+def _made(contest: Comparison, seed: int, method: str, dial: float, sampler: Sampler, number: int) -> dict:
     pair = contest.pair
     label = f"{contest.label}-{method.replace(' ', '-').lower()}-{dial:g}"
     path = files.path_of(
@@ -152,7 +152,7 @@ def _made(contest: Contest, seed: int, method: str, dial: float, sampler: Sample
     return files.made_once(path, lambda: _draw(contest, seed, sampler, number))
 
 
-def _draw(contest: Contest, seed: int, sampler: Sampler, number: int) -> dict:
+def _draw(contest: Comparison, seed: int, sampler: Sampler, number: int) -> dict:
     prior = contest.pair.prior
     rng = generator(seed, "frontier", type(prior).__name__, str(prior.dim), str(number))
     drawn = sampler.draw(contest.pair, contest.n, rng)
@@ -208,7 +208,7 @@ class Match:
     floor:    scores of real data in the samples' place, name -> mean: a perfect sampler's.
     """
 
-    contest: Contest
+    contest: Comparison
     trained: zoo.TrainedPair
     floor: dict[str, float]
 
@@ -221,22 +221,22 @@ def match(
     name:   "<dataset>-<row of Table 1>", or a 2-D pair, "25gaussians-wgan-gp".
     exact:  of a 2-D pair: the oracle in D's place.
     judge, device:  of an image pair.
-    Raises BadInput, and what `zoo.pair` and `jury.summon` raise.
+    Raises InputError, and what `zoo.pair` and `panel.summon` raise.
     """
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
     s = training_settings.settings_of(name, profile, seed)
     if isinstance(s, ImageTraining):
         c = scoring(s.dataset, s.architecture, profile)
-        jury = summon(s.dataset, c, profile=profile, judge=judge, device=device)
+        panel = summon(s.dataset, c, profile=profile, judge=judge, device=device)
         contest = on_images(
             image_pairs.subject(trained, device),
-            jury,
+            panel,
             c,
             images.image_set(s.dataset, s.split),
             profile=profile,
             seed=seed,
         )
-        return Match(contest, trained, asdict(jury.floor[jury.first]))
+        return Match(contest, trained, asdict(panel.floor[panel.first]))
     c = replace(figure3_settings(profile), points=TOYS[profile].points)
     what = toy_pairs.subject(s.dataset, weights="trained", profile=profile, seed=seed)
     contest = on_points(what, c, profile=profile, seed=seed, exact=exact)
@@ -247,13 +247,13 @@ def match(
     return Match(contest, trained, {key: float(np.mean([one[key] for one in floors])) for key in floors[0]})
 
 
-def terms(real: Tensor, profile: str, **options: object) -> Terms:
-    """What every method is granted in a profile. Raises BadInput for an unknown word."""
+def terms(real: Tensor, profile: str, **options: object) -> SamplerSettings:
+    """What every method is granted in a profile. Raises InputError for an unknown word."""
     check_option("profile", profile, PROFILES)
-    return Terms(real, **(LENGTHS[profile] | options))
+    return SamplerSettings(real, **(LENGTHS[profile] | options))
 
 
-def on_points(what: toy_pairs.Subject, c: Figure3, *, profile: str, seed: int, exact: bool = False) -> Contest:
+def on_points(what: toy_pairs.Subject, c: Figure3, *, profile: str, seed: int, exact: bool = False) -> Comparison:
     """A 2-D pair, scored by the earth mover's distance to training points, in two costs.
 
     exact:  the oracle in D's place: log p_data, known in closed form, less log p_G. It needs no
@@ -293,47 +293,47 @@ def on_points(what: toy_pairs.Subject, c: Figure3, *, profile: str, seed: int, e
         files.code_of_functions(toy_pairs.target, on_points),
     ]
     label = f"{what.name}-{'oracle' if exact else 'd'}"
-    return Contest(label, pair, granted, score, decides, c.points, TOYS[profile].sets)
+    return Comparison(label, pair, granted, score, decides, c.points, TOYS[profile].sets)
 
 
 def on_images(
-    what: image_pairs.Subject, jury: Jury, c: Scoring, real: images.ImageSet, *, profile: str, seed: int
-) -> Contest:
+    what: image_pairs.Subject, panel: Panel, c: Scoring, real: images.ImageSet, *, profile: str, seed: int
+) -> Comparison:
     """An image pair, scored by the first judge.
 
     real:  training images, of which CALIBRATION at random calibrate D and start chains.
     """
-    jury = solo(jury)
-    judge = jury.judges[jury.first]
+    panel = solo(panel)
+    judge = panel.judges[panel.first]
     some = real.take(min(CALIBRATION, len(real)), generator(seed, "calibration", what.label))
     shares = (c.updates // 4, c.updates // 2, c.updates)
     granted = terms(images.to_float(some.images), profile, updates=LENGTHS[profile].get("updates", shares))
 
     def score(x: Tensor, number: int) -> dict[str, float]:
-        collector = jury.collectors(c.samples, c.splits)[jury.first]
+        collector = panel.collectors(c.samples, c.splits)[panel.first]
         for rows in images.to_uint8(x.cpu()).split(c.batch):
             collector.add(*judge(rows))
-        return asdict(collector.scores(real=jury.references[jury.first], rng=generator(seed, "subsets", str(number))))
+        return asdict(collector.scores(real=panel.references[panel.first], rng=generator(seed, "subsets", str(number))))
 
     settings = asdict(replace(c, sets=1))
     decides = [
         what.digests,
-        jury.digests,
-        jury.kept,
+        panel.digests,
+        panel.kept,
         settings,
         real.fingerprint,
         files.code_of("metrics.scores", "data.images"),
         files.code_of_functions(on_images, type(judge)),
     ]
-    return Contest(what.label, what.pair, granted, score, decides, c.samples, c.sets)
+    return Comparison(what.label, what.pair, granted, score, decides, c.samples, c.sets)
 
 
-def ratio_quality(contest: Contest, n: int, seed: int) -> tuple[float, float]:
+def ratio_quality(contest: Comparison, n: int, seed: int) -> tuple[float, float]:
     """E_G[r], 1 for a density ratio, and the effective share E_G[r]^2 / E_G[r^2], at most 1.
 
     r is what the contest's methods see: exp of D's logit, calibrated as its terms say. The share is
     that of samples of G which carry the law r p_G when they are weighted to it.
-    n:  samples of G, on which nothing was fit. Raises Unusable where the terms do.
+    n:  samples of G, on which nothing was fit. Raises UnusableError where the terms do.
     """
     t, rng = contest.terms, generator(seed, "quality of the ratio", contest.label)
     _, _, fakes = sampling.proposals(contest.pair, t.fakes + n, rng)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation.comparison import Match, Point, described
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import QUANTITIES as IMAGE_QUANTITIES
@@ -167,7 +167,7 @@ def label_of(point: Point) -> str:
 def _bare(points: Sequence[Point]) -> Point:
     found = [point for point in points if point.method == "bare"]
     if not found:
-        raise BadInput('points: no "bare" among them; measure it, since differences are to it')
+        raise InputError('points: no "bare" among them; measure it, since differences are to it')
     return found[0]
 
 

@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from dotlib import lipschitz, seeding, transport
 from dotlib.data import images
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation import judges
-from dotlib.evaluation.judges import Jury, Scoring, scoring, summon
+from dotlib.evaluation.judges import Panel, Scoring, scoring, summon
 from dotlib.metrics.scores import Scores
 from dotlib.pairs import Pair
 from dotlib.results import files
@@ -99,7 +99,7 @@ class Run:
 
     what: Subject
     trained: zoo.TrainedPair
-    jury: Jury
+    panel: Panel
     c: Scoring
     measured: Measured
 
@@ -108,11 +108,11 @@ def table1(name: str, *, profile: str, seed: int = 0, judge: str = "classifier",
     """The row of an image pair: trained, moved and judged, each only if no run has left it.
 
     name:  "<dataset>-<row of Table 1>".
-    Raises BadInput, and what `zoo.pair` and `jury.summon` raise.
+    Raises InputError, and what `zoo.pair` and `panel.summon` raise.
     """
     s = training_settings.settings_of(name, profile, seed)
     if not isinstance(s, ImageTraining):
-        raise BadInput(f"name: {name!r} is a 2-D pair; name an image pair, digits-dcgan-sngan-ns")
+        raise InputError(f"name: {name!r} is a 2-D pair; name an image pair, digits-dcgan-sngan-ns")
     if profile == "paper":
         seeding.strict()
     c = scoring(s.dataset, s.architecture, profile)
@@ -177,7 +177,7 @@ def _maxima(pair: Pair, c: Scoring, seed: int) -> list[list[float]]:
     return [latent.maxima.tolist(), target.maxima.tolist()]
 
 
-def measure(what: Subject, methods: Sequence[Method], jury: Jury, c: Scoring, seed: int) -> Measured:
+def measure(what: Subject, methods: Sequence[Method], panel: Panel, c: Scoring, seed: int) -> Measured:
     """Scores of every method after each of its steps, for each set of latents and each judge."""
     k_eff, K_eff = constants(what, c, seed)
     rows: dict[tuple[str, int], dict[str, list[Scores]]] = {}
@@ -185,9 +185,9 @@ def measure(what: Subject, methods: Sequence[Method], jury: Jury, c: Scoring, se
     for method in methods:
         K = (k_eff if method.space == "latent" else K_eff).value if method.k is None else method.k
         for number in tqdm(range(c.sets), f"{what.label} {method.name}", disable=None):
-            path = _path(what, method, K, jury, c, seed, number)
+            path = _path(what, method, K, panel, c, seed, number)
             sets = files.made_once(
-                path, lambda method=method, K=K, number=number: _score_set(what, method, K, jury, c, seed, number)
+                path, lambda method=method, K=K, number=number: _score_set(what, method, K, panel, c, seed, number)
             )
             for step, entry in sets.items():
                 key = method.name, int(step)
@@ -231,9 +231,9 @@ def device_of(pair: Pair) -> torch.device:
     return next(pair.generator.parameters()).device
 
 
-def _score_set(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, seed: int, number: int) -> dict:
+def _score_set(what: Subject, method: Method, K: float, panel: Panel, c: Scoring, seed: int, number: int) -> dict:
     """Step -> scores of every judge and the mean logit, for one set; memory is that of a batch."""
-    collectors = {step: jury.collectors(c.samples, c.splits) for step in method.steps}
+    collectors = {step: panel.collectors(c.samples, c.splits) for step in method.steps}
     total = dict.fromkeys(method.steps, 0.0)
     for z in latents(what, c, seed, number).split(c.batch):
         for step, x in moved(what, method, z, K):
@@ -241,13 +241,13 @@ def _score_set(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, 
                 total[step] += float(what.pair.logit(x).double().sum())
             pixels = images.to_uint8(x.cpu())
             for judge, collector in collectors[step].items():
-                collector.add(*jury.judges[judge](pixels))
+                collector.add(*panel.judges[judge](pixels))
     return {
         str(step): {
             "logit": total[step] / c.samples,
             "scores": {
                 judge: asdict(
-                    collector.scores(real=jury.references[judge], rng=generator(seed, "subsets", str(number)))
+                    collector.scores(real=panel.references[judge], rng=generator(seed, "subsets", str(number)))
                 )
                 for judge, collector in found.items()
             },
@@ -256,7 +256,7 @@ def _score_set(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, 
     }
 
 
-def _path(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, seed: int, number: int) -> Path:
+def _path(what: Subject, method: Method, K: float, panel: Panel, c: Scoring, seed: int, number: int) -> Path:
     """File of one set: its name hashes everything that decides the numbers, the code included."""
     settings = {k: v for k, v in asdict(c).items() if k != "sets"}
     return files.path_of(
@@ -266,8 +266,8 @@ def _path(what: Subject, method: Method, K: float, jury: Jury, c: Scoring, seed:
             what.digests,
             asdict(method),
             K,
-            jury.digests,
-            jury.kept,
+            panel.digests,
+            panel.kept,
             settings,
             seed,
             device_of(what.pair).type,

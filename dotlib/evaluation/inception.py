@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from dotlib.data import downloads
 from dotlib.data.downloads import SOURCES, Source
-from dotlib.errors import BadFile
+from dotlib.errors import FileError
 from dotlib.metrics import backends
 
 FILE = "pt_inception-2015-12-05-6726825d.pth"
@@ -53,7 +53,7 @@ def prepare(images: Tensor) -> Tensor:
 def network(path: Path | None = None, sha256: str | None = None) -> tuple[Inception, str]:
     """The filled network and its file's digest; arguments as in `judges.inception`.
 
-    Raises BadFile, one line, for a file that is missing, cut short, a web page, not the published
+    Raises FileError, one line, for a file that is missing, cut short, a web page, not the published
     one, or not such weights.
     """
     source = SOURCES[FILE] if sha256 is None else Source((), sha256)
@@ -62,13 +62,13 @@ def network(path: Path | None = None, sha256: str | None = None) -> tuple[Incept
     path = Path(path)
     found = downloads.fault(path, source)
     if found:
-        raise BadFile(f"{path}: {found}; {_remedy()}")
+        raise FileError(f"{path}: {found}; {_remedy()}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what it doubts; what it refuses, it raises
             weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch raise whatever it stumbles over
-        raise BadFile(f"{path}: cannot be read as weights ({_short(error)}); {_remedy()}") from error
+        raise FileError(f"{path}: cannot be read as weights ({_short(error)}); {_remedy()}") from error
     return Inception(_filled(path, weights)), source.sha256
 
 
@@ -78,7 +78,7 @@ def _filled(path: Path, weights: object) -> nn.Module:
         with _instead_of_a_download(module, weights), torch.random.fork_rng(devices=[]):
             return module.fid_inception_v3()
     except (AttributeError, RuntimeError, TypeError) as error:
-        raise BadFile(f"{path}: does not hold the Inception network ({_short(error)}); {_remedy()}") from error
+        raise FileError(f"{path}: does not hold the Inception network ({_short(error)}); {_remedy()}") from error
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from dotlib.data import images
 from dotlib.data.images import ImageSet, image_set, to_float
-from dotlib.errors import BadFile, BadInput, check_count, check_device, check_option, refuse_difference
+from dotlib.errors import FileError, InputError, check_count, check_device, check_option, refuse_difference
 from dotlib.evaluation import inception as inception_network
 from dotlib.metrics.scores import Collector, Reference, Scores
 from dotlib.networks.classifier import Classifier
@@ -53,7 +53,7 @@ _SAMPLES = {"digits": 600, "mnist": 2_500, "cifar10": 2_500, "stl10": 2_500}  # 
 
 
 def scoring(dataset: str, architecture: str, profile: str) -> Scoring:
-    """Settings of scores. Raises BadInput for an unknown word."""
+    """Settings of scores. Raises InputError for an unknown word."""
     check_option("dataset", dataset, SHAPES)
     check_option("architecture", architecture, ("dcgan", "resnet"))
     check_option("profile", profile, PROFILES)
@@ -93,13 +93,13 @@ class Judge:
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) uint8 -> features (B, dim) and logits (B, classes), float32 on the CPU.
 
-        Raises BadInput for anything but a batch of uint8 images.
+        Raises InputError for anything but a batch of uint8 images.
         """
         found = (
             f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
         )
         if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4 or images.shape[0] == 0:
-            raise BadInput(f"images: expected (B, C, H, W) uint8, found {found}; use images.to_uint8")
+            raise InputError(f"images: expected (B, C, H, W) uint8, found {found}; use images.to_uint8")
         device = next(self.network.parameters()).device
         answers = [self.network(self.prepare(rows.to(device))) for rows in images.split(self.batch)]
         features, logits = (torch.cat([part.float().cpu() for part in parts]) for parts in zip(*answers, strict=True))
@@ -142,7 +142,7 @@ JUDGE_SMOKE = {"epochs": 1, "images": 512}
 
 
 def judge_training(dataset: str, profile: str, seed: int = 0) -> JudgeTraining:
-    """Settings of a classifier; "laptop" and "paper" are alike. Raises BadInput."""
+    """Settings of a classifier; "laptop" and "paper" are alike. Raises InputError."""
     check_option("dataset", dataset, JUDGE_TRAINING)
     check_option("profile", profile, PROFILES)
     check_count("seed", seed, 0)
@@ -153,7 +153,7 @@ def classifier(dataset: str, *, profile: str, seed: int = 0) -> Judge:
     """The classifier of a data set: loaded, or fit first; a second process waits for the first.
 
     dataset:  "digits", "mnist", "cifar10" or "stl10".
-    Raises BadInput for unknown words, BadFile for a damaged file, SettingsDiffer for one that was
+    Raises InputError for unknown words, FileError for a damaged file, SettingsDifferError for one that was
     made with other settings or images.
     """
     settings = judge_training(dataset, profile, seed)
@@ -188,7 +188,7 @@ def make(settings: JudgeTraining, path: Path) -> None:
 
 
 def load(settings: JudgeTraining, path: Path) -> Judge:
-    """Read a classifier's file. Raises BadFile or SettingsDiffer."""
+    """Read a classifier's file. Raises FileError or SettingsDifferError."""
     tensors, meta = checkpoints.load(path)
     refuse_difference(str(path), meta.get("settings", {}), asdict(settings))
     refuse_difference(str(path), meta.get("images", {}), _fingerprints(settings))
@@ -198,7 +198,7 @@ def load(settings: JudgeTraining, path: Path) -> Judge:
         network.load_state_dict(tensors)
         accuracy = float(meta["accuracy"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise BadFile(
+        raise FileError(
             f"{path}: does not hold this classifier ({' '.join(str(error).split())}); delete it and make it again"
         ) from error
     network.eval().requires_grad_(False)
@@ -255,7 +255,7 @@ def inception(path: Path | None = None, *, sha256: str | None = None) -> Judge:
     path:    the weights; None takes $DOTLIB_INCEPTION, or else `downloads.fetch`.
     sha256:  that the file must have; None demands the published one.
     2,048 features of the last pooling, and 1,008 logits without bias, as the inception score has
-    them. Images are scaled to 299 x 299, grey ones shown in three channels. Raises BadFile.
+    them. Images are scaled to 299 x 299, grey ones shown in three channels. Raises FileError.
     """
     network, digest = inception_network.network(path, sha256)
     return Judge("inception", network, inception_network.prepare, network.dim, network.classes, digest, batch=50)
@@ -287,7 +287,7 @@ KEPT_BY_OTHERS = 200  # rows that the second and third judge keep; pages use the
 
 
 @dataclass(frozen=True)
-class Jury:
+class Panel:
     """Judges with their references; the first judge speaks on pages.
 
     floor:    judge -> scores of real images that are not in the reference: a perfect sampler's.
@@ -323,22 +323,22 @@ class Jury:
         }
 
 
-def solo(jury: Jury) -> Jury:
+def solo(panel: Panel) -> Panel:
     """The first judge alone, for pages that ask no second opinion at every step."""
     parts = ("judges", "references", "floor", "kept")
-    others = set(jury.judges) - {jury.first}
+    others = set(panel.judges) - {panel.first}
     return replace(
-        jury,
-        **{part: {jury.first: getattr(jury, part)[jury.first]} for part in parts},
-        digests={name: d for name, d in jury.digests.items() if name not in others},
+        panel,
+        **{part: {panel.first: getattr(panel, part)[panel.first]} for part in parts},
+        digests={name: d for name, d in panel.digests.items() if name not in others},
     )
 
 
-def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier", device: str = "cpu") -> Jury:
+def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier", device: str = "cpu") -> Panel:
     """The three classifiers of a data set, fit first if need be, or Inception, on a device.
 
     The floor has as many images as a set of samples has, or all of its split if that has fewer.
-    Kept in memory, since the real images are judged too. Raises BadInput for another word, and what
+    Kept in memory, since the real images are judged too. Raises InputError for another word, and what
     `judges` and `images` raise.
     """
     check_option("judge", judge, SPLITS)
@@ -349,7 +349,7 @@ def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier",
 
 
 @functools.lru_cache(maxsize=4)
-def _summon(dataset: str, c: Scoring, profile: str, judge: str, device: str, places: tuple[str, ...]) -> Jury:
+def _summon(dataset: str, c: Scoring, profile: str, judge: str, device: str, places: tuple[str, ...]) -> Panel:
     """places: what the environment names; other folders are other judges and images."""
     if judge == "inception":
         found = {"inception": inception()}
@@ -363,7 +363,7 @@ def _summon(dataset: str, c: Scoring, profile: str, judge: str, device: str, pla
     floors = {name: _floor(one, floor, references[name], kept[name], c) for name, one in found.items()}
     digests = {name: one.sha256 for name, one in found.items()}
     digests |= {split.split: split.fingerprint for split in (reference, floor)}
-    return Jury(
+    return Panel(
         found,
         references,
         floors,

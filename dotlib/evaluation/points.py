@@ -52,7 +52,7 @@ FIGURE3 = {
 
 
 def figure3_settings(profile: str) -> Figure3:
-    """Settings of Figure 3. Raises BadInput for an unknown profile."""
+    """Settings of Figure 3. Raises InputError for an unknown profile."""
     check_option("profile", profile, PROFILES)
     return FIGURE3[profile]
 
@@ -97,7 +97,7 @@ def subject(dataset: str, *, weights: str, profile: str, seed: int) -> Subject:
     """Our trained pair, or the authors' weights, with the training set it is compared with.
 
     weights:  "trained" or "authors".
-    Raises BadInput for another word, BadFile when the authors'
+    Raises InputError for another word, FileError when the authors'
               files are not at hand.
     """
     check_option("weights", weights, ("trained", "authors"))

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from dotlib.data import images
-from dotlib.errors import BadInput, check_count, check_option, check_points
+from dotlib.errors import InputError, check_count, check_option, check_points
 from dotlib.evaluation import comparison
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.comparison import Contest, Match, Point, described
+from dotlib.evaluation.comparison import Comparison, Match, Point, described
 from dotlib.evaluation.judges import scoring, summon
 from dotlib.metrics import intervals, scores
 from dotlib.pairs import Pair
@@ -48,10 +48,10 @@ class Refused:
 
 
 def attempt(make: Callable[[], object]) -> object:
-    """What `make` returns, or Refused where it raises BadInput; other errors pass through."""
+    """What `make` returns, or Refused where it raises InputError; other errors pass through."""
     try:
         return make()
-    except BadInput as error:
+    except InputError as error:
         return Refused(str(error))
 
 
@@ -125,7 +125,7 @@ def read_logits(pair: Pair, seen: Tensor, held_out: Tensor, fakes: int, n: int, 
     held_out:  (S, ...) data that it was not trained on.
     fakes:     samples of G to fit on.
     n:         rows of each kind to judge on, fewer where R or S is less: classes of one size.
-    Raises BadInput.
+    Raises InputError.
     """
     check_points("seen", seen, rank=None)
     check_points("held_out", held_out, rank=None)
@@ -242,7 +242,7 @@ class Draws:
 
 
 def sizes(profile: str) -> Sizes:
-    """Sizes of a profile. Raises BadInput for an unknown one."""
+    """Sizes of a profile. Raises InputError for an unknown one."""
     check_option("profile", profile, SIZES)
     return SIZES[profile]
 
@@ -252,19 +252,19 @@ def match(name: str, *, profile: str, seed: int = 0, judge: str = "classifier", 
 
     Its scores have "above" besides: how often the logit of an image held out lies above that of a
     sample, 1/2 where both have one law.
-    Raises BadInput for a pair that has seen every image, and what `zoo.pair` and `summon` raise.
+    Raises InputError for a pair that has seen every image, and what `zoo.pair` and `summon` raise.
     """
     s = sizes(profile)
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
     t = trained.settings
     if getattr(t, "split", None) != "train":
-        raise BadInput(
+        raise InputError(
             f"name: {name} leaves no image that its D has not seen; name an image pair trained on the split 'train'"
         )
     c = replace(scoring(t.dataset, t.architecture, profile), samples=s.samples, sets=s.sets)
-    jury = summon(t.dataset, c, profile=profile, judge=judge, device=device)
+    panel = summon(t.dataset, c, profile=profile, judge=judge, device=device)
     whole = comparison.on_images(
-        image_pairs.subject(trained, device), jury, c, images.image_set(t.dataset, t.split), profile=profile, seed=seed
+        image_pairs.subject(trained, device), panel, c, images.image_set(t.dataset, t.split), profile=profile, seed=seed
     )
     terms = replace(whole.terms, burn_in=s.burn_in, percentiles=(s.percentile,), budgets=(s.budget,), chains=(s.chain,))
     held_out = _held_out(t.dataset, s.judged, seed)
@@ -279,7 +279,7 @@ def match(name: str, *, profile: str, seed: int = 0, judge: str = "classifier", 
         files.code_of("samplers.calibration", "samplers.base"),
         files.code_of_functions(_held_out, match),
     ]
-    return Match(replace(whole, terms=terms, score=score, decides=decides), trained, asdict(jury.floor[jury.first]))
+    return Match(replace(whole, terms=terms, score=score, decides=decides), trained, asdict(panel.floor[panel.first]))
 
 
 def examine_pair(found: Match, judged: int, seed: int) -> Examined:
@@ -295,10 +295,10 @@ def examine_pair(found: Match, judged: int, seed: int) -> Examined:
     return examine(logits, generator(seed, "chance", label))
 
 
-def draw(contest: Contest, seed: int, methods: Sequence[str] = METHODS) -> Draws:
+def draw(contest: Comparison, seed: int, methods: Sequence[str] = METHODS) -> Draws:
     """Draw by each method with each map, at the one setting that the contest's terms have.
 
-    A method that cannot work with a map gives a point that says so. Raises BadInput for an unknown
+    A method that cannot work with a map gives a point that says so. Raises InputError for an unknown
     method.
     """
     for method in methods:

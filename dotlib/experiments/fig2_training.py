@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from dotlib import lipschitz
-from dotlib.errors import BadInput, check_option
+from dotlib.errors import InputError, check_option
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Method, Subject, device_of
-from dotlib.evaluation.judges import Jury, Scoring, scoring
+from dotlib.evaluation.judges import Panel, Scoring, scoring
 from dotlib.metrics import intervals
 from dotlib.networks import layer_norms
 from dotlib.results import paper, records
@@ -54,7 +54,7 @@ class Milestone:
 
 
 def along_settings(dataset: str, profile: str) -> Along:
-    """Settings of Figure 2. Raises BadInput for an unknown word."""
+    """Settings of Figure 2. Raises InputError for an unknown word."""
     c = replace(scoring(dataset, "dcgan", profile), kept=100, pairs=10, repeats=1)
     if profile == "smoke":
         return Along(c, n_pairs=20, repeats=10, pool=200, every=4, gradients=50)
@@ -62,15 +62,17 @@ def along_settings(dataset: str, profile: str) -> Along:
     return Along(c, every=2 if profile == "laptop" else 1)
 
 
-def along_training(trained: zoo.TrainedPair, judged: Jury, c: Along, seed: int, device: str = "cpu") -> list[Milestone]:
+def along_training(
+    trained: zoo.TrainedPair, judged: Panel, c: Along, seed: int, device: str = "cpu"
+) -> list[Milestone]:
     """Constants and scores of a pair at its milestones, oldest first.
 
     Scores are kept under the digest of the finished pair and the update: a training leaves one
-    milestone at an update. Raises BadInput where there are none.
+    milestone at an update. Raises InputError where there are none.
     """
     found = list(zoo.milestones(trained))[::-1][:: c.every][::-1]
     if not found:
-        raise BadInput(f"trained: no milestones beside {trained.path}; delete the pair and train it again")
+        raise InputError(f"trained: no milestones beside {trained.path}; delete the pair and train it again")
     history, bare = [], Method("bare", (0,), c.scoring.lr, k=1.0)
     for update, pair in found:
         at = replace(trained, name=f"{trained.name}-u{update}", pair=pair)
@@ -111,7 +113,7 @@ def growth(history: Sequence[Milestone], name: str) -> tuple[float, tuple[float,
     """A constant at the end of a training over that in its middle, with a 95 % interval.
 
     name:  "K_eff" or "k_eff".
-    The geometric mean over the repeats, which are paired. Raises BadInput where D is constant on
+    The geometric mean over the repeats, which are paired. Raises InputError where D is constant on
     samples.
     """
     check_option("name", name, CONSTANTS)
@@ -119,7 +121,7 @@ def growth(history: Sequence[Milestone], name: str) -> tuple[float, tuple[float,
     for at in (history[-1], middle(history)):
         maxima = getattr(at, name).maxima.numpy()
         if not (maxima > 0).all():
-            raise BadInput(
+            raise InputError(
                 f"history: {name} is 0 at update {at.update}, D is constant on samples; "
                 "look for where the training collapsed"
             )
@@ -136,13 +138,13 @@ def middle(history: Sequence[Milestone]) -> Milestone:
 def not_drastic(interval: tuple[float, float], *, profile: str) -> str:
     """Verdict on "does not increase drastically" from the interval of `growth`: below DRASTIC."""
     low, high = (math.log(end / DRASTIC) for end in interval)
-    return paper.judge_sign(-1.0, (low, high), profile=profile)
+    return paper.verdict_on_sign(-1.0, (low, high), profile=profile)
 
 
 def bounds(what: Subject, c: Along, seed: int) -> tuple[float, layer_norms.Products]:
     """The largest gradient norm of D at samples, and the products that bound it from above.
 
-    Raises BadInput for a D with attention, whose slope is not bounded.
+    Raises InputError for a D with attention, whose slope is not bounded.
     """
     x = generated(what, pool(what, c, seed)[: c.gradients], c)
     return (

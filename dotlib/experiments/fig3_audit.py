@@ -34,7 +34,7 @@ AUDIT = {
 
 
 def audit_settings(profile: str) -> Audit:
-    """Settings of the audit. Raises BadInput for an unknown profile."""
+    """Settings of the audit. Raises InputError for an unknown profile."""
     check_option("profile", profile, PROFILES)
     return AUDIT[profile]
 

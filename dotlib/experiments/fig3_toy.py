@@ -40,13 +40,13 @@ def fill_record(
         )
     shown = {method: paper.value(f"fig3.{what.dataset}.{method}.emd") for method in toy_pairs.METHODS}
     for method, number in shown.items():
-        run.verdicts[f"EMD of {toy_pairs.NAMES[method]}"] = paper.judge(
+        run.verdicts[f"EMD of {toy_pairs.NAMES[method]}"] = paper.verdict(
             run[f"emd_{method}"], number, profile=run.profile
         )
     for better, worse, claim in toy_pairs.CLAIMS:
         mean, interval = intervals.interval(emd[better], emd[worse])
         run.put(f"{better}_minus_{worse}", mean, interval=interval, n=len(emd[better]), unit=toy_pairs.SQUARED)
-        run.verdicts[claim] = paper.judge_comparison(shown[better], shown[worse], interval, profile=run.profile)
+        run.verdicts[claim] = paper.verdict_on_order(shown[better], shown[worse], interval, profile=run.profile)
 
 
 def picture(profile: str, seed: int = 0) -> Figure:

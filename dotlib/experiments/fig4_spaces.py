@@ -10,10 +10,10 @@ from torch import Tensor
 
 from dotlib.data import images
 from dotlib.descent import Trajectory
-from dotlib.errors import BadInput, check_count, check_option, check_points
+from dotlib.errors import InputError, check_count, check_option, check_points
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Method, Run, Subject
-from dotlib.evaluation.judges import Jury, Scoring, solo
+from dotlib.evaluation.judges import Panel, Scoring, solo
 from dotlib.metrics import intervals
 from dotlib.profiles import PROFILES
 from dotlib.results import paper, records
@@ -50,7 +50,7 @@ VIEWS = {
 
 
 def view_settings(profile: str) -> Views:
-    """Settings of both pages. Raises BadInput for an unknown profile."""
+    """Settings of both pages. Raises InputError for an unknown profile."""
     check_option("profile", profile, PROFILES)
     return VIEWS[profile]
 
@@ -60,7 +60,7 @@ def high_share(change: Tensor) -> Tensor:
 
     High: along rows or along columns, more than half of the highest frequency, that is more than
     1/4 cycle a pixel. A constant has 0, a checkerboard 1, an image of zeros 0, white noise
-    `white_share` on average. Channels are added. Raises BadInput for other shapes.
+    `white_share` on average. Channels are added. Raises InputError for other shapes.
     """
     check_points("change", change, rank=4)
     energy = torch.fft.fft2(change.detach().double()).abs().square().sum(1)  # (B, H, W)
@@ -78,12 +78,12 @@ def nearest(x: Tensor, bank: Tensor, *, block: int = 5_000) -> tuple[Tensor, Ten
 
     x:      (B, C, H, W) floats in [-1, 1].
     bank:   (N, C, H, W) uint8, of which `block` are held as floats at a time.
-    Returns distances (B,) float64, 0 for copies, and rows of the bank (B,) int64. Raises BadInput.
+    Returns distances (B,) float64, 0 for copies, and rows of the bank (B,) int64. Raises InputError.
     """
     check_points("x", x, rank=4)
     check_count("block", block)
     if bank.dtype != torch.uint8 or bank.shape[1:] != x.shape[1:] or len(bank) == 0:
-        raise BadInput(
+        raise InputError(
             f"bank: found {bank.dtype} of shape {tuple(bank.shape)} for x of shape "
             f"{tuple(x.shape)}; give uint8 images of one shape with x"
         )
@@ -184,11 +184,11 @@ def variant_methods(c: Scoring, v: Views) -> tuple[Method, ...]:
     )
 
 
-def variant_jury(run: Run, v: Views) -> tuple[Jury, Scoring]:
+def variant_jury(run: Run, v: Views) -> tuple[Panel, Scoring]:
     """The first judge alone, and smaller sets with an IS in parts of 100 (projection page)."""
-    jury = solo(run.jury)
-    samples = min(run.c.samples, max(v.samples, 2 * jury.judges[jury.first].dim))
-    return (jury, replace(run.c, samples=samples, splits=min(run.c.splits, max(1, samples // 100))))
+    panel = solo(run.panel)
+    samples = min(run.c.samples, max(v.samples, 2 * panel.judges[panel.first].dim))
+    return (panel, replace(run.c, samples=samples, splits=min(run.c.splits, max(1, samples // 100))))
 
 
 class _Recorder:

@@ -46,7 +46,7 @@ class Claim:
 
 
 def updates_settings(dataset: str, row: str, profile: str) -> Updates:
-    """Settings of Figures 9 to 11 for a row of Table 1. Raises BadInput for an unknown word."""
+    """Settings of Figures 9 to 11 for a row of Table 1. Raises InputError for an unknown word."""
     c = scoring(dataset, row.partition("-")[0], profile)
     if profile == "smoke":
         return Updates(c, steps=(0, 1, 2, 3), early=1, late=2, followed=20)
@@ -173,4 +173,4 @@ def fill_updates(record: records.Record, m: Measured, c: Updates) -> None:
     for claim in claims(c):
         mean, interval = intervals.interval(m.of(*claim.first, claim.quantity), m.of(*claim.second, claim.quantity))
         record.put(claim.text, mean, interval=interval, n=c.scoring.sets, unit=SCORES[claim.quantity])
-        record.verdicts[claim.text] = paper.judge_sign(claim.printed, interval, profile=record.profile)
+        record.verdicts[claim.text] = paper.verdict_on_sign(claim.printed, interval, profile=record.profile)

@@ -45,7 +45,7 @@ SIZES = {
 
 
 def sizes(profile: str) -> Sizes:
-    """Sizes of a profile. Raises BadInput for an unknown one."""
+    """Sizes of a profile. Raises InputError for an unknown one."""
     check_option("profile", profile, SIZES)
     return SIZES[profile]
 
@@ -57,7 +57,7 @@ def with_arms(run: Run, seed: int) -> Measured:
     """
     m, steps = run.measured, (run.c.updates // 2, run.c.updates)
     method = Method("k1step", steps, run.c.lr / m.k_eff.value, k=1.0)
-    more = image_pairs.measure(run.what, (method,), solo(run.jury), run.c, seed)
+    more = image_pairs.measure(run.what, (method,), solo(run.panel), run.c, seed)
     return replace(m, rows=m.rows | more.rows, logits=m.logits | more.logits)
 
 
@@ -87,9 +87,9 @@ def verdict(kind: str, update: int, quantity: str, interval: tuple[float, float]
     """
     if quantity == "is_mean":
         k1, keff = (paper.value(f"b2.cifar10.dcgan.{kind}.{arm}.u{update}.is") for arm in ("k1", "keff"))
-        return paper.judge_comparison(keff, k1, interval, profile=profile, trials=paper.SPLITS)
+        return paper.verdict_on_order(keff, k1, interval, profile=profile, trials=paper.SPLITS)
     gap, bare = (keff - k1 for k1, keff in (printed_k(kind, u, quantity) for u in (update, 0)))
-    found = paper.judge_sign(gap, interval, profile=profile)
+    found = paper.verdict_on_sign(gap, interval, profile=profile)
     return found if abs(gap) > abs(bare) or profile == "smoke" else paper.NOT_RESOLVED
 
 

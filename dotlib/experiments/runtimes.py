@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dotlib import transport
 from dotlib.descent import Trajectory
-from dotlib.errors import BadInput, check_count, check_option, check_positive
+from dotlib.errors import InputError, check_count, check_option, check_positive
 from dotlib.networks import conditional, dcgan, mlp
 from dotlib.networks.freezing import frozen
 from dotlib.pairs import Pair, Prior
@@ -95,13 +95,13 @@ SIZES = {
 
 
 def sizes(profile: str) -> Sizes:
-    """Sizes of a profile. Raises BadInput for an unknown one."""
+    """Sizes of a profile. Raises InputError for an unknown one."""
     check_option("profile", profile, SIZES)
     return SIZES[profile]
 
 
 def printed(name: str) -> paper.Published:
-    """Seconds of 30 updates on a P100, B.3. Raises BadInput."""
+    """Seconds of 30 updates on a P100, B.3. Raises InputError."""
     check_option("name", name, SETTINGS)
     return paper.value(f"b3.{name}.seconds")
 
@@ -120,11 +120,11 @@ def networks(
     narrow:    divides the published widths: 1, 2, 4 or 8.
     spectral:  spectral norm in D, image settings.
     rng:       None for torch's own start.
-    Raises BadInput.
+    Raises InputError.
     """
     check_option("name", name, SETTINGS)
     if narrow not in (1, 2, 4, 8):
-        raise BadInput(f"narrow: found {narrow!r}; the widths can be divided by 1, 2, 4 or 8")
+        raise InputError(f"narrow: found {narrow!r}; the widths can be divided by 1, 2, 4 or 8")
     if name == "swissroll":  # Table 4
         return (
             mlp.toy_generator(rng, width=256 // narrow),
@@ -156,7 +156,7 @@ class Subject:
         return self.name == "swissroll"
 
     def start(self, rows: int, rng: torch.Generator) -> Tensor:
-        """Points to move, (rows, ...), on the device. Raises BadInput."""
+        """Points to move, (rows, ...), on the device. Raises InputError."""
         check_count("rows", rows)
         z = self.pair.prior.sample(rows, rng).to(self.device)
         with torch.no_grad():
@@ -208,7 +208,7 @@ class Work:
 
 
 def work(name: str, *, narrow: int = 1) -> Work:
-    """Counted on shapes, convolutions as plain sums; nothing is computed. Raises BadInput."""
+    """Counted on shapes, convolutions as plain sums; nothing is computed. Raises InputError."""
     with torch.device("meta"):
         G, D, prior = networks(name, narrow=narrow, spectral=False)
         what = Subject(name, Pair(frozen(G), frozen(D), prior), "meta")
@@ -251,7 +251,7 @@ def clock_of(device: str) -> Clock:
 def timed(jobs: Sequence[Callable[[], object]], *, runs: int, clock: Clock) -> np.ndarray:
     """Wall time and effort of the jobs, (jobs, runs, 2), after one call each that is not counted.
 
-    In each run the jobs take turns, so that all of them meet the same machine. Raises BadInput.
+    In each run the jobs take turns, so that all of them meet the same machine. Raises InputError.
     """
     check_count("runs", runs)
     for job in jobs:
@@ -322,7 +322,7 @@ def measure(
 
     A descent of u updates takes a + u b seconds, where a is the one evaluation before the first
     update. Where u is not 30, a run gives a + 30 b; a is then the fastest of `runs` evaluations
-    by themselves, so that no disturbance of it makes b negative. Raises BadInput.
+    by themselves, so that no disturbance of it makes b negative. Raises InputError.
     """
     check_count("updates", updates)
     check_count("runs", runs, least=2)
@@ -359,9 +359,9 @@ class Line:
 
 
 def line(what: Subject, plan: Plan, *, rng: torch.Generator, runs: int, clock: Clock | None = None) -> Line:
-    """Time the updates of `plan` on growing N. Raises BadInput for fewer than two N."""
+    """Time the updates of `plan` on growing N. Raises InputError for fewer than two N."""
     if len(set(plan.series)) < 2:
-        raise BadInput(f"plan: found the series {plan.series}; a line needs two different N")
+        raise InputError(f"plan: found the series {plan.series}; a line needs two different N")
     counts, seconds = np.array([plan.chunk * many for many in plan.series]), []
     for n in counts.tolist():
         points = what.start(n, rng)

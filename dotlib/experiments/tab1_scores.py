@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from dotlib.data import downloads, images
-from dotlib.errors import BadInput, check_option
+from dotlib.errors import InputError, check_option
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Measured, Run
 from dotlib.evaluation.judges import scoring
@@ -45,10 +45,10 @@ def open_record(name: str, profile: str, seed: int, judge: str = "classifier", d
 
 def fill_record(record: records.Record, run: Run) -> None:
     """Put one row into its record: constants, floor, every method, differences, verdicts."""
-    m, jury = run.measured, run.jury
+    m, panel = run.measured, run.panel
     add_training_provenance(record, run.trained)
-    record.made["weights"] = run.what.digests | jury.digests
-    record.made["images"] = jury.origins
+    record.made["weights"] = run.what.digests | panel.digests
+    record.made["images"] = panel.origins
     record.parameters |= {
         "training": run.trained.settings.key(),
         "changed": {key: list(values) for key, values in changed_from_published(run.trained.settings).items()},
@@ -58,20 +58,20 @@ def fill_record(record: records.Record, run: Run) -> None:
         ("K_eff", m.K_eff, "logits per data distance"),
     ):
         record.put(name, estimate.value, sd=estimate.std, n=len(estimate.maxima), unit=unit)
-    for name, judge in jury.judges.items():
+    for name, judge in panel.judges.items():
         if judge.accuracy is not None:
             record.put(f"accuracy of {name}", judge.accuracy, unit="")
-    record.put("floor_n", jury.floor[jury.first].n, unit="images")
+    record.put("floor_n", panel.floor[panel.first].n, unit="images")
     for quantity, (_, unit, _) in QUANTITIES.items():
-        record.put(f"floor_{quantity}", getattr(jury.floor[jury.first], quantity), unit=unit)
+        record.put(f"floor_{quantity}", getattr(panel.floor[panel.first], quantity), unit=unit)
         for method, step in m.rows:
             _put_row(record, m, method, step, quantity, unit)
-    for judge in list(jury.judges)[1:]:
+    for judge in list(panel.judges)[1:]:
         for quantity in CLAIMS:
             _put_difference(record, m, "dot", run.c.updates, quantity, judge)
     last = f"dot{run.c.updates}"
     for quantity, claim in CLAIMS.items():
-        record.verdicts[claim] = paper.judge_sign(
+        record.verdicts[claim] = paper.verdict_on_sign(
             printed_difference(run.what.label, quantity),
             record.interval(f"{last}_minus_bare_{quantity}"),
             profile=record.profile,
@@ -87,7 +87,7 @@ def printed(name: str, column: str, quantity: str) -> paper.Published | None:
     where = PUBLISHED_SETS.get(dataset, "cifar10")
     try:
         return paper.value(f"tab1.{where}.{architecture}.{kind}.{column}.{PRINTED[quantity]}")
-    except BadInput:
+    except InputError:
         return None
 
 
@@ -119,7 +119,7 @@ def grid(run: Run, n: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, 
 
 def extrapolated(run: Run, seed: int) -> dict[str, FidInfinity]:
     """FID of the first set at several numbers of samples, and its limit, before and after DOT."""
-    judge = run.jury.judges[run.jury.first]
+    judge = run.panel.judges[run.panel.first]
     method = image_pairs.Method("dot", (0, run.c.updates), run.c.lr)
     features: dict[int, list[torch.Tensor]] = {0: [], run.c.updates: []}
     for z in image_pairs.latents(run.what, run.c, seed, 0).split(run.c.batch):
@@ -129,7 +129,7 @@ def extrapolated(run: Run, seed: int) -> dict[str, FidInfinity]:
     counts = [int(least + (n - least) * share) for share in (0.25, 0.4, 0.55, 0.7, 0.85, 1)]
     return {
         label: fid_infinity(
-            real=run.jury.references[run.jury.first].moments,
+            real=run.panel.references[run.panel.first].moments,
             fake=torch.cat(rows),
             counts=counts,
             rng=generator(seed, "counts"),
@@ -264,7 +264,7 @@ def said(record: records.Record, quantity: str) -> str:
     """What one score says of DOT: "better" or "worse" where the 95 % interval of its paired
     difference to bare excludes 0, else "undecided".
 
-    quantity:  a key of QUANTITIES. Raises BadInput for another.
+    quantity:  a key of QUANTITIES. Raises InputError for another.
     """
     check_option("quantity", quantity, QUANTITIES)
     low, high = record.interval(f"dot{record.parameters['updates']}_minus_bare_{quantity}")

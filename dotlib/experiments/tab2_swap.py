@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from dotlib import lipschitz
-from dotlib.errors import BadInput, check_option
+from dotlib.errors import InputError, check_option
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Method, Run, Subject
 from dotlib.evaluation.judges import solo
@@ -34,7 +34,7 @@ SIZES = {"smoke": Sizes(100), "laptop": Sizes(200), "paper": Sizes(10_000)}
 
 
 def sizes(profile: str) -> Sizes:
-    """Sizes of a profile. Raises BadInput for an unknown one."""
+    """Sizes of a profile. Raises InputError for an unknown one."""
     check_option("profile", profile, SIZES)
     return SIZES[profile]
 
@@ -60,11 +60,11 @@ def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: torch.device |
     """G and prior of one pair with D of another, on a device.
 
     Its label is "<row of G>+<row of D>", and each file's digest carries the role that it plays.
-    Raises BadInput for pairs of two data sets.
+    Raises InputError for pairs of two data sets.
     """
     first, second = (one.name.partition("-") for one in (of_G, of_D))
     if first[0] != second[0]:
-        raise BadInput(f"of_D: {of_D.name} was trained on other images than {of_G.name}; choose a pair of {first[0]}")
+        raise InputError(f"of_D: {of_D.name} was trained on other images than {of_G.name}; choose a pair of {first[0]}")
     pair = Pair(of_G.pair.generator.to(device), of_D.pair.discriminator.to(device), of_G.pair.prior)
     return Subject(
         f"{first[2]}+{second[2]}", pair, {f"G of {of_G.path.name}": of_G.sha256, f"D of {of_D.path.name}": of_D.sha256}
@@ -80,23 +80,23 @@ def row(run: Run, others: Mapping[str, zoo.TrainedPair], seed: int, samples: int
 
     The settings are those of G's architecture, and the sets start from the latents of Table 1.
     """
-    jury = solo(run.jury)
-    least = 2 * jury.judges[jury.first].dim  # FID wants more samples than features
+    panel = solo(run.panel)
+    least = 2 * panel.judges[panel.first].dim  # FID wants more samples than features
     c = replace(run.c, samples=min(max(samples or run.c.samples, least), run.c.samples))
     steps = (0, c.updates)
     own = run.measured
     if c != run.c:
-        own = image_pairs.measure(run.what, (Method("dot", steps, c.lr),), jury, c, seed)
+        own = image_pairs.measure(run.what, (Method("dot", steps, c.lr),), panel, c, seed)
     cells = {}
     for name, trained in others.items():
         found = own
         if trained.name != run.trained.name:
             what = swapped(run.trained, trained, image_pairs.device_of(run.what.pair))
-            found = image_pairs.measure(what, (Method("dot", steps[1:], c.lr),), jury, c, seed)
+            found = image_pairs.measure(what, (Method("dot", steps[1:], c.lr),), panel, c, seed)
         cells[name] = Cell(
             found.k_eff,
             *(
-                {q: np.asarray(m.of("dot", step, q, jury.first)) for q in UNITS}
+                {q: np.asarray(m.of("dot", step, q, panel.first)) for q in UNITS}
                 for m, step in ((own, 0), (found, c.updates))
             ),
         )
@@ -194,7 +194,7 @@ def fill_swap(record: records.Record, cells: Mapping[str, Mapping[str, Cell]], r
                 )
     for kind in KINDS:
         for quantity, claim in (("is_mean", "raises IS"), ("fid", "lowers FID")):
-            record.verdicts[f"D of {kind} {claim}"] = paper.judge_sign(
+            record.verdicts[f"D of {kind} {claim}"] = paper.verdict_on_sign(
                 printed_change(kind, quantity),
                 cells[PAPER_G][f"dcgan-{kind}"].change(quantity)[1],
                 profile=record.profile,
@@ -205,8 +205,8 @@ def describe(record: records.Record, runs: Iterable[Run]) -> None:
     """Put weights, images and scoring settings of all rows into a record."""
     weights, images, how = {}, {}, {}
     for run in runs:
-        weights |= run.what.digests | run.jury.digests
-        images |= run.jury.origins
+        weights |= run.what.digests | run.panel.digests
+        images |= run.panel.origins
         how[run.trained.settings.architecture] = asdict(run.c)
     record.made |= {"weights": weights, "images": images}
     record.parameters["scoring"] = how

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation import comparison_tables
 from dotlib.evaluation.comparison import Point
 from dotlib.evaluation.comparison_tables import HIGHER, QUANTITIES, key_of
@@ -29,7 +29,7 @@ def printed(pair: str, column: str, quantity: str) -> paper.Published | None:
     where = dataset if dataset == "stl10" else "cifar10"
     try:
         return paper.value(f"tab7.{where}.{kind}.{column}.{SCORES[quantity]}") if architecture == "dcgan" else None
-    except BadInput:
+    except InputError:
         return None
 
 
@@ -57,7 +57,7 @@ def judge(record: Record, points: Sequence[Point], pair: str) -> None:
             record.verdicts[f"{claim} {QUANTITIES[quantity][0]}"] = (
                 paper.refused(record.profile)
                 if refused
-                else paper.judge_sign(sign, change_of(record, method, quantity, base)[1], profile=record.profile)
+                else paper.verdict_on_sign(sign, change_of(record, method, quantity, base)[1], profile=record.profile)
             )
 
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import torch
 
-from dotlib.errors import BadInput, check_option
+from dotlib.errors import InputError, check_option
 
 METRICS = ("fid", "isc", "kid", "prc")
 FID_PARTS = ("fid_score", "inception")
@@ -26,7 +26,7 @@ _declared: list[torch.library.Library] = []  # torch forgets a schema when its l
 
 @functools.cache
 def torchvision() -> ModuleType:
-    """The torchvision package. Raises BadInput when it is absent or fails for another reason."""
+    """The torchvision package. Raises InputError when it is absent or fails for another reason."""
     try:
         return _quietly("torchvision")
     except RuntimeError as error:
@@ -39,14 +39,14 @@ def torchvision() -> ModuleType:
 
 
 def fidelity(metric: str) -> ModuleType:
-    """torch_fidelity's module of one metric: "fid", "isc", "kid" or "prc". Raises BadInput."""
+    """torch_fidelity's module of one metric: "fid", "isc", "kid" or "prc". Raises InputError."""
     check_option("metric", metric, METRICS)
     torchvision()
     return _quietly(f"torch_fidelity.metric_{metric}")
 
 
 def pytorch_fid(part: str) -> ModuleType:
-    """A module of pytorch_fid: "fid_score" or "inception". Raises BadInput."""
+    """A module of pytorch_fid: "fid_score" or "inception". Raises InputError."""
     check_option("part", part, FID_PARTS)
     torchvision()
     return _quietly(f"pytorch_fid.{part}")
@@ -70,6 +70,6 @@ def _quietly(name: str) -> ModuleType:
             raise _unusable(name, error) from error
 
 
-def _unusable(name: str, error: Exception) -> BadInput:
+def _unusable(name: str, error: Exception) -> InputError:
     package = name.partition(".")[0].replace("_", "-")
-    return BadInput(f"{package}: cannot be imported ({' '.join(str(error).split())}); pip install {package}")
+    return InputError(f"{package}: cannot be imported ({' '.join(str(error).split())}); pip install {package}")

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dotlib.errors import BadInput, check_count, check_points
+from dotlib.errors import InputError, check_count, check_points
 from dotlib.metrics import backends
 
 NEAR_SINGULAR = 1e-4  # least over largest eigenvalue; below, the roots of eigvals lose digits
@@ -63,11 +63,11 @@ class Moments:
         moments.n, moments.mean = n, mean.detach().cpu().double()
         moments.scatter = covariance.detach().cpu().double() * (n - 1)
         if not torch.allclose(moments.scatter, moments.scatter.T, rtol=1e-10, atol=0):
-            raise BadInput("covariance: found a matrix that is not symmetric; pass (S + S.T) / 2")
+            raise InputError("covariance: found a matrix that is not symmetric; pass (S + S.T) / 2")
         return moments
 
     def add(self, features: Tensor) -> None:
-        """Take in a batch, (B, dim), any floating type. Raises BadInput, and then takes nothing."""
+        """Take in a batch, (B, dim), any floating type. Raises InputError, and then takes nothing."""
         check_points("features", features, width=self.dim)
         rows = features.detach().cpu().double()
         mean = rows.mean(0)
@@ -77,13 +77,13 @@ class Moments:
     def merge(self, other: "Moments") -> None:
         """Take in all rows that `other` has seen."""
         if other.dim != self.dim:
-            raise BadInput(f"other: found width {other.dim} beside {self.dim}; merge features of one judge")
+            raise InputError(f"other: found width {other.dim} beside {self.dim}; merge features of one judge")
         self._combine(other.n, other.mean, other.scatter)
 
     def covariance(self) -> Tensor:
-        """(dim, dim), unbiased: divided by n - 1. Raises BadInput for fewer than 2 rows."""
+        """(dim, dim), unbiased: divided by n - 1. Raises InputError for fewer than 2 rows."""
         if self.n < 2:
-            raise BadInput(f"features: found {self.n} rows; a covariance needs at least 2")
+            raise InputError(f"features: found {self.n} rows; a covariance needs at least 2")
         return self.scatter / (self.n - 1)
 
     def _combine(self, n: int, mean: Tensor, scatter: Tensor) -> None:
@@ -101,16 +101,16 @@ def fid(*, real: Moments, fake: Moments) -> float:
     Where a covariance is nearly singular (a judge with idle features), the eigenvalues of S_r S_f
     lose half of their digits under the root. Then the trace is taken as the sum of singular values
     of S_r^(1/2) S_f^(1/2), which keeps them. Equal moments may give a rounding error below zero.
-    Raises BadInput for different widths, or where N does not exceed the number of features.
+    Raises InputError for different widths, or where N does not exceed the number of features.
     """
     for name, side in (("real", real), ("fake", fake)):
         if side.n <= side.dim:
-            raise BadInput(
+            raise InputError(
                 f"{name}: found {side.n} rows for {side.dim} features; FID needs more "
                 "rows than features: draw more, or take a judge with fewer"
             )
     if real.dim != fake.dim:
-        raise BadInput(f"fake: found width {fake.dim} beside {real.dim} of real; use one judge")
+        raise InputError(f"fake: found width {fake.dim} beside {real.dim} of real; use one judge")
     means = [side.mean.numpy() for side in (real, fake)]
     covariances = [side.covariance().numpy() for side in (real, fake)]
     spectra = [np.linalg.eigvalsh(covariance) for covariance in covariances]
@@ -140,16 +140,16 @@ def fid_infinity(*, real: Moments, fake: Tensor, counts: Sequence[int], rng: tor
 
     fake:    (N, d) features; each point takes `count` of them at random, without replacement.
     counts:  two or more different numbers, each above d and at most N.
-    Removes the bias in the number of fakes only: that of the real side stays. Raises BadInput.
+    Removes the bias in the number of fakes only: that of the real side stays. Raises InputError.
     """
     check_points("fake", fake, width=real.dim)
     counts = tuple(counts)
     for count in counts:
         check_count("counts", count, real.dim + 1)
         if count > len(fake):
-            raise BadInput(f"counts: {count} exceeds the {len(fake)} rows of fake; ask for fewer")
+            raise InputError(f"counts: {count} exceeds the {len(fake)} rows of fake; ask for fewer")
     if len(set(counts)) < 2:
-        raise BadInput(f"counts: found {counts}; a line needs two different numbers")
+        raise InputError(f"counts: found {counts}; a line needs two different numbers")
     fids = [fid(real=real, fake=Moments.of(fake[torch.randperm(len(fake), generator=rng)[:count]])) for count in counts]
     slope, value = np.polyfit(1 / np.asarray(counts, dtype=float), fids, 1)
     return FidInfinity(float(value), float(slope), counts, tuple(fids))

@@ -12,7 +12,7 @@ def interval(a: np.ndarray, b: np.ndarray) -> tuple[float, tuple[float, float]]:
     """Mean of a - b over trials and its 95 % t-interval.
 
     a, b:  (trials,), trials >= 2, entry i of both from one trial.
-    Raises BadInput.
+    Raises InputError.
     """
     difference = np.asarray(a) - np.asarray(b)
     check_count("trials", len(difference), least=2)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dotlib.errors import BadInput, check_count, check_points
+from dotlib.errors import InputError, check_count, check_points
 from dotlib.metrics import backends
 
 BLOCK = 1_000  # rows whose distances to all others are held at once: 80 MB beside 10,000
@@ -42,7 +42,7 @@ def precision_recall(*, real: Tensor, fake: Tensor, k: int = 3) -> PrecisionReca
     """Through torch_fidelity, in float64; balls are closed.
 
     real, fake:  (N, d) and (M, d) features. A fair comparison of generators has one N and one M.
-    Raises BadInput for different widths or k not below both N and M.
+    Raises InputError for different widths or k not below both N and M.
     """
     real, fake = _checked(real, fake, k, both=True)
     metric = backends.fidelity("prc")
@@ -55,7 +55,7 @@ def precision_recall(*, real: Tensor, fake: Tensor, k: int = 3) -> PrecisionReca
 def density_coverage(*, real: Tensor, fake: Tensor, k: int = 5) -> DensityCoverage:
     """arXiv 2002.09797, in float64; balls are open, so that density of a copy of real is 1.
 
-    real, fake:  (N, d) and (M, d) features. Raises BadInput for different widths or k >= N.
+    real, fake:  (N, d) and (M, d) features. Raises InputError for different widths or k >= N.
     """
     real, fake = _checked(real, fake, k, both=False)
     inside = covered = 0
@@ -74,7 +74,7 @@ def _checked(real: Tensor, fake: Tensor, k: int, *, both: bool) -> tuple[Tensor,
     check_count("k", k)
     for name, side in (("real", real), ("fake", fake))[: 2 if both else 1]:
         if k >= len(side):
-            raise BadInput(
+            raise InputError(
                 f"k: {k} neighbours are more than {name} has beside each of its {len(side)} rows; lower k or draw more"
             )
     real, fake = (side.detach().cpu().double() for side in (real, fake))

@@ -41,7 +41,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from dotlib.errors import BadInput, check_option, check_points
+from dotlib.errors import InputError, check_option, check_points
 
 COSTS = ("sqeuclidean", "euclidean")
 MAX_ITERATIONS = 10_000_000  # of POT's network simplex; 1,000 against 1,000 points needs some 10^5
@@ -62,7 +62,7 @@ def emd(x: Tensor | ArrayLike, y: Tensor | ArrayLike, *, cost: str = "sqeuclidea
     x, y:  (N, d) and (M, d) points, tensors or arrays; N and M may differ.
     cost:  "sqeuclidean", as published (squared data units), or "euclidean", W1 (data units).
 
-    Returns the exact minimum in float64. Raises BadInput naming the argument.
+    Returns the exact minimum in float64. Raises InputError naming the argument.
     """
     return _solve(x, y, cost).value
 
@@ -101,11 +101,11 @@ def monge_gap(y: Tensor | ArrayLike, moved: Tensor | ArrayLike) -> float:
     y, moved:  (N, d) points before and after, row i with row i; data units.
 
     Returns data units. Zero says that no other assignment of the same endpoints is shorter. Raises
-    BadInput.
+    InputError.
     """
     source, target = _points("y", y), _points("moved", moved)
     if source.shape != target.shape:
-        raise BadInput(f"moved: found shape {target.shape} beside y {source.shape}; pass the image of each row of y")
+        raise InputError(f"moved: found shape {target.shape} beside y {source.shape}; pass the image of each row of y")
     walked = float(np.linalg.norm(target - source, axis=1).mean())
     return walked - emd(source, target, cost="euclidean")
 
@@ -114,7 +114,7 @@ def _solve(x: Tensor | ArrayLike, y: Tensor | ArrayLike, cost: str) -> _Solution
     check_option("cost", cost, COSTS)
     source, target = _points("x", x), _points("y", y)
     if source.shape[1] != target.shape[1]:
-        raise BadInput(f"y: found width {target.shape[1]} beside {source.shape[1]} of x; compare points of one space")
+        raise InputError(f"y: found width {target.shape[1]} beside {source.shape[1]} of x; compare points of one space")
     import ot  # here: a second that image pairs need not wait for
 
     costs = cdist(source, target, cost)  # (N, M), each entry on its own: no cancellation
@@ -122,7 +122,7 @@ def _solve(x: Tensor | ArrayLike, y: Tensor | ArrayLike, cost: str) -> _Solution
         warnings.simplefilter("ignore")  # POT's warnings come back in the log and raise below
         best, log = ot.emd([], [], costs, numItermax=MAX_ITERATIONS, log=True)
     if log["warning"] is not None:
-        raise BadInput(
+        raise InputError(
             f"x, y: POT found no optimum for {costs.shape} costs up to "
             f"{costs.max():.3g} ({log['warning']}); use fewer points or rescale them"
         )
@@ -144,7 +144,7 @@ def _certify(solution: _Solution, costs: NDArray[np.float64]) -> None:
     }
     wrong = [name for name, share in excess.items() if not share <= 1]
     if wrong:
-        raise BadInput(
+        raise InputError(
             f"x, y: the solution for {costs.shape} costs up to {costs.max():.3g} is not "
             f"optimal ({', '.join(wrong)}); rescale the points"
         )
@@ -156,7 +156,7 @@ def _points(name: str, x: Tensor | ArrayLike) -> NDArray[np.float64]:
         try:
             x = torch.as_tensor(np.asarray(x))
         except (TypeError, ValueError) as fault:
-            raise BadInput(
+            raise InputError(
                 f"{name}: found {type(x).__name__} that is no array of numbers ({fault}); pass (N, d) floats"
             ) from fault
     check_points(name, x)
@@ -282,7 +282,7 @@ def solve(x: Tensor, y: Tensor, *, a: Tensor | None = None, b: Tensor | None = N
 
     x, y:  (N, d), (M, d) points of p and of q = p_G, floating point, data units.
     a, b:  (N,), (M,) positive weights with sum 1; uniform where None.
-    Returns an Optimum in float64. Raises BadInput naming the argument, and RuntimeError when the
+    Returns an Optimum in float64. Raises InputError naming the argument, and RuntimeError when the
     solver stops before the optimum.
     """
     check_points("x", x)
@@ -313,15 +313,15 @@ def lipschitz_norm(values: Tensor, points: Tensor) -> float:
     """The largest slope over all pairs of points, eq. (8) on a finite set.
 
     values:  (B,), at points (B, d); pairs of equal points are left out.
-    Returns value units per data unit. Raises BadInput without two different points.
+    Returns value units per data unit. Raises InputError without two different points.
     """
     check_points("points", points)
     if values.shape != points.shape[:1]:
-        raise BadInput(f"values: found shape {tuple(values.shape)} for {len(points)} points; pass one value a point")
+        raise InputError(f"values: found shape {tuple(values.shape)} for {len(points)} points; pass one value a point")
     rise = (values[:, None] - values[None, :]).abs()
     run = distances(points, points)
     if not (run > 0).any():
-        raise BadInput(f"points: the {len(points)} points coincide; a slope needs two")
+        raise InputError(f"points: the {len(points)} points coincide; a slope needs two")
     return float((rise[run > 0] / run[run > 0]).max())
 
 
@@ -329,10 +329,10 @@ def _weights(name: str, weights: Tensor | None, size: int) -> Tensor:
     if weights is None:
         return torch.full((size,), 1 / size, dtype=torch.float64)
     if weights.shape != (size,):
-        raise BadInput(f"{name}: found shape {tuple(weights.shape)} for {size} points; pass one weight a point")
+        raise InputError(f"{name}: found shape {tuple(weights.shape)} for {size} points; pass one weight a point")
     weights = weights.detach().double()
     if not (weights > 0).all() or abs(float(weights.sum()) - 1) > 1e-9:
-        raise BadInput(
+        raise InputError(
             f"{name}: expected positive weights with sum 1, found minimum "
             f"{float(weights.min()):g}, sum {float(weights.sum()):g}; drop empty points "
             "and divide by the sum"

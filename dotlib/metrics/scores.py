@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dotlib.errors import BadInput, check_count, check_points
+from dotlib.errors import InputError, check_count, check_points
 from dotlib.metrics import backends
 from dotlib.metrics.frechet import FidInfinity, Moments, fid, fid_infinity
 from dotlib.metrics.neighbours import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
@@ -65,11 +65,11 @@ class InceptionScore:
         self.negentropy = torch.zeros(splits, dtype=torch.float64)  # sum over rows of sum p log p
 
     def add(self, logits: Tensor) -> None:
-        """Take in (B, classes) logits. Raises BadInput, also for more rows than announced."""
+        """Take in (B, classes) logits. Raises InputError, also for more rows than announced."""
         check_points("logits", logits, width=self.p_sum.shape[1])
         end = self.seen + len(logits)
         if end > self.total:
-            raise BadInput(
+            raise InputError(
                 f"logits: found row {end} of {self.total} announced; announce them all, since the parts depend on it"
             )
         log_p = logits.detach().cpu().double().log_softmax(1)
@@ -85,10 +85,10 @@ class InceptionScore:
         """(mean, sd over the parts), each in [1, classes] up to rounding.
 
         The sd is the published "(05)": it describes the parts of one sample set and is no
-        confidence interval. Raises BadInput before all announced rows have come.
+        confidence interval. Raises InputError before all announced rows have come.
         """
         if self.seen != self.total:
-            raise BadInput(f"logits: found {self.seen} of {self.total} announced rows; add the rest")
+            raise InputError(f"logits: found {self.seen} of {self.total} announced rows; add the rest")
         sizes = torch.as_tensor(self.bounds, dtype=torch.float64).diff()
         q = self.p_sum / sizes[:, None]  # p(y) of each part
         parts = (self.negentropy / sizes - torch.xlogy(q, q).sum(1)).exp()
@@ -111,7 +111,7 @@ def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
     real, fake:   (N, d) and (M, d) features.
     subset_size:  rows of each side in a subset; None takes min(1000, half of the smaller side).
     Through torch_fidelity, in float64; the mean over subsets estimates the squared distance without
-    bias. Raises BadInput for different widths or subsets that are larger than a side.
+    bias. Raises InputError for different widths or subsets that are larger than a side.
     """
     check_points("real", real)
     check_points("fake", fake, width=real.shape[1])
@@ -121,7 +121,7 @@ def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
     check_count("subsets", subsets)
     check_count("subset_size", subset_size, 2)
     if subset_size > smaller:
-        raise BadInput(
+        raise InputError(
             f"subset_size: {subset_size} exceeds the {smaller} rows of the smaller side; lower it or draw more"
         )
     metric = backends.fidelity("kid")
@@ -184,10 +184,10 @@ class Reference:
         self._parts: list[Tensor] = []
 
     def add(self, features: Tensor) -> None:
-        """Take in (B, dim) features of real images. Raises BadInput, also for too many rows."""
+        """Take in (B, dim) features of real images. Raises InputError, also for too many rows."""
         end = self.moments.n + len(features)
         if end > self.total:
-            raise BadInput(
+            raise InputError(
                 f"features: found row {end} of {self.total} announced; announce them "
                 "all, since the kept ones are drawn from them"
             )
@@ -196,9 +196,9 @@ class Reference:
         self._parts.append(features.detach().cpu()[here])
 
     def rows(self) -> Tensor:
-        """The kept features, (min(total, kept), dim). Raises BadInput before all rows have come."""
+        """The kept features, (min(total, kept), dim). Raises InputError before all rows have come."""
         if self.moments.n != self.total:
-            raise BadInput(f"features: found {self.moments.n} of {self.total} announced rows; add the rest")
+            raise InputError(f"features: found {self.moments.n} of {self.total} announced rows; add the rest")
         return torch.cat(self._parts)
 
 
@@ -220,10 +220,10 @@ class Collector:
         self.kid_subsets = kid_subsets
 
     def add(self, features: Tensor, logits: Tensor) -> None:
-        """Take in a judge's answer, (B, dim) and (B, classes). Raises BadInput."""
+        """Take in a judge's answer, (B, dim) and (B, classes). Raises InputError."""
         check_points("features", features, width=self.moments.dim)
         if len(logits) != len(features):
-            raise BadInput(
+            raise InputError(
                 f"logits: found {len(logits)} rows beside {len(features)} features; pass what the judge returned"
             )
         self.inception.add(logits)
@@ -233,7 +233,7 @@ class Collector:
     def scores(self, *, real: Reference, rng: torch.Generator) -> Scores:
         """Compare with the reference; rng draws the subsets of KID.
 
-        Raises BadInput before all rows have come, or where they do not exceed the features.
+        Raises InputError before all rows have come, or where they do not exceed the features.
         """
         is_mean, is_sd = self.inception.value()
         distance = fid(real=real.moments, fake=self.moments)
@@ -271,5 +271,5 @@ class _First:
 
     def value(self) -> Tensor:
         if not self._parts:
-            raise BadInput("features: found no rows; add some first")
+            raise InputError("features: found no rows; add some first")
         return torch.cat(self._parts)

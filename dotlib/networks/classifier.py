@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dotlib.errors import BadInput, check_count
+from dotlib.errors import InputError, check_count
 from dotlib.networks.dcgan import check_image
 from dotlib.networks.layers import layer
 
@@ -19,7 +19,7 @@ class Classifier(nn.Module):
     rng:       draws the first weights, N(0, 2 / fan_in); None for torch's own start.
 
     Three convolutions with max pooling and two dense layers; no batch norm, so that rows are
-    independent in training too. Ours: the paper has Inception only. Raises BadInput, also for
+    independent in training too. Ours: the paper has Inception only. Raises InputError, also for
     images of another shape.
     """
 
@@ -39,7 +39,7 @@ class Classifier(nn.Module):
         check_count("classes", classes, 2)
         check_count("size", size, SMALLEST)
         if size % 4:
-            raise BadInput(f"size: found {size}; pad the images to a multiple of 4")
+            raise InputError(f"size: found {size}; pad the images to a multiple of 4")
         self.image_shape = (channels, size, size)
         self.embed = nn.Sequential(
             _he(nn.Conv2d(channels, width, 3, padding=1), rng),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dotlib.errors import BadInput, check_count
+from dotlib.errors import InputError, check_count
 from dotlib.networks.dcgan import check_image
 from dotlib.networks.layers import BATCH_NORM_EPS, FIRST_ITERATIONS, spectral
 
@@ -113,7 +113,7 @@ class Generator(nn.Module):
     every layer has a bias. Released names: l1 is `dense`, block2 to block6 are `blocks` 0 to 4
     with b1, c1, b2, c2, c_sc as norm1, conv1, norm2, conv2, shortcut, b7 is `norm`, l7 is `last`;
     gammas, betas, avg_mean, avg_var are gain, bias, norm.running_mean, norm.running_var. Raises
-    BadInput.
+    InputError.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class Discriminator(nn.Module):
 
     The other options and the first weights are those of `Generator`. Released names: block1 to
     block6 are `blocks` 0 to 5 with c1, c2, c_sc as conv1, conv2, shortcut, l7 is `dense`, l_y is
-    `embedding`. Raises BadInput, also for images of another shape.
+    `embedding`. Raises InputError, also for images of another shape.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class AtClass(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, ...) -> what the network makes of it at these classes."""
         if self.y.ndim and len(self.y) != len(x):
-            raise BadInput(
+            raise InputError(
                 f"y: {len(self.y)} classes are bound, found {len(x)} rows; bind one "
                 "class, or pass the rows that these belong to, all in one batch"
             )
@@ -212,10 +212,10 @@ def at_class(G: nn.Module, D: nn.Module, y: int | Tensor) -> tuple[AtClass, AtCl
     G, D:  of this module, or frozen copies; shared, not copied.
     y:     one class for every row, or classes (B,), one for each row of batches of B; goes to G's
            device.
-    Raises BadInput.
+    Raises InputError.
     """
     if G.classes != D.classes:
-        raise BadInput(f"D: has {D.classes} classes where G has {G.classes}; pass one pair")
+        raise InputError(f"D: has {D.classes} classes where G has {G.classes}; pass one pair")
     seen = torch.as_tensor(y, device="cpu")
     _check_classes(seen if seen.ndim else seen[None], max(1, seen.numel()), G.classes)
     bound = torch.as_tensor(y, device=next(G.parameters()).device)
@@ -225,11 +225,13 @@ def at_class(G: nn.Module, D: nn.Module, y: int | Tensor) -> tuple[AtClass, AtCl
 def _check_classes(y: Tensor, rows: int, classes: int) -> None:
     """Refuse what is not one class a row; the range only where looking does not stall a GPU."""
     if y.dtype not in (torch.int32, torch.int64) or y.shape != (rows,):
-        raise BadInput(
+        raise InputError(
             f"y: expected {rows} integers, found shape {tuple(y.shape)} of {y.dtype}; pass one class for each row"
         )
     if y.device.type == "cpu" and not 0 <= int(y.min()) <= int(y.max()) < classes:
-        raise BadInput(f"y: found classes {int(y.min())} to {int(y.max())}; they are numbered from 0 to {classes - 1}")
+        raise InputError(
+            f"y: found classes {int(y.min())} to {int(y.max())}; they are numbered from 0 to {classes - 1}"
+        )
 
 
 def _check_sizes(sizes: dict[str, int]) -> None:

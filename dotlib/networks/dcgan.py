@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from dotlib.errors import BadInput, check_count
+from dotlib.errors import InputError, check_count
 from dotlib.networks.layers import BATCH_NORM_EPS, LEAKY_SLOPE, SelfAttention, layer
 from dotlib.networks.mlp import LeakyReLU
 
@@ -19,7 +19,7 @@ class Generator(nn.Sequential):
     rng:        draws the first weights, N(0, 0.02^2), layer by layer; None for torch's own start.
 
     As in the released code, a ReLU follows the first batch norm, which runs over all
-    width bottom^2 features, and every layer has a bias. Raises BadInput.
+    width bottom^2 features, and every layer has a bias. Raises InputError.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Discriminator(nn.Sequential):
     spectral:   spectral norm in every layer (SNGAN, SAGAN).
     attention:  `SelfAttention` on the first width / 4 channels (SAGAN).
 
-    The other options are those of `Generator`. Every layer has a bias. Raises BadInput, also for
+    The other options are those of `Generator`. Every layer has a bias. Raises InputError, also for
     images of another shape.
     """
 
@@ -97,9 +97,9 @@ class Discriminator(nn.Sequential):
 
 
 def check_image(x: Tensor, shape: tuple[int, int, int]) -> None:
-    """Refuse images that are not (B, *shape). Raises BadInput."""
+    """Refuse images that are not (B, *shape). Raises InputError."""
     if x.ndim != 4 or x.shape[1:] != shape:
-        raise BadInput(
+        raise InputError(
             f"x: expected images (B, {', '.join(map(str, shape))}), found shape "
             f"{tuple(x.shape)}; resize them, or build the network with their bottom "
             "and channels"
@@ -107,10 +107,10 @@ def check_image(x: Tensor, shape: tuple[int, int, int]) -> None:
 
 
 def check_width(width: int) -> None:
-    """Refuse a width that is no multiple of 8. Raises BadInput."""
+    """Refuse a width that is no multiple of 8. Raises InputError."""
     check_count("width", width, 8)
     if width % 8:
-        raise BadInput(
+        raise InputError(
             f"width: found {width}; the other widths are halves, quarters and eighths "
             f"of it, pass a multiple of 8 such as {width - width % 8}"
         )

@@ -5,7 +5,7 @@ import copy
 from torch import nn
 from torch.nn.utils import parametrize
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.networks.layers import thermalise
 from dotlib.networks.mlp import LeakyReLU
 
@@ -24,12 +24,12 @@ def frozen(network: nn.Module, *, iterations: int = 100) -> nn.Module:
     activation that follows a dense or (transposed) convolution layer overwrites its input. Values
     and gradients agree to the last bit with ``network.eval()`` after ``thermalise(network,
     iterations)``. Batch norms stay: folding them into the layers before them saves no measurable
-    time here, and rounds otherwise. Speed: benchmarks/latent_transport.py. Raises BadInput.
+    time here, and rounds otherwise. Speed: benchmarks/latent_transport.py. Raises InputError.
     """
     if not isinstance(network, nn.Module):
-        raise BadInput(f"network: found {type(network).__name__}; pass an nn.Module")
+        raise InputError(f"network: found {type(network).__name__}; pass an nn.Module")
     if any(isinstance(part, BATCH_NORMS) and part.running_mean is None for part in network.modules()):
-        raise BadInput(
+        raise InputError(
             "network: its batch norm keeps no running statistics, so the rows of a "
             "batch are coupled; frozen needs track_running_stats=True"
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dotlib.errors import BadInput, check_count
+from dotlib.errors import InputError, check_count
 from dotlib.networks.mlp import LeakyReLU
 
 ITERATIONS = 300
@@ -39,13 +39,13 @@ def products(network: nn.Sequential, x: Tensor, *, rng: torch.Generator, iterati
     """Both products for a chain of convolutions, dense layers and activations of slope at most 1.
 
     x:  (B, ...) an input, for the shapes.
-    Raises BadInput for any other layer; attention, for one, has no bounded slope.
+    Raises InputError for any other layer; attention, for one, has no bounded slope.
     """
     check_count("iterations", iterations)
     strange = [part for part in network.children() if not _has_norm(part)]
     if strange or not isinstance(network, nn.Sequential):
         what = type(strange[0] if strange else network).__name__
-        raise BadInput(
+        raise InputError(
             f"network: {what} has no known norm; take a chain of linear layers and "
             "activations, such as an SNGAN's discriminator"
         )

@@ -97,7 +97,7 @@ def thermalise(network: nn.Module, iterations: int = 100) -> None:
     1 % on weights whose singular values lie close together.
 
     iterations:  power iterations after that start, which end at the fixed point of the update.
-    Raises BadInput.
+    Raises InputError.
     """
     check_count("iterations", iterations, 0)
     for norm, weight in _spectral_norms(network):

@@ -36,7 +36,7 @@ class Generator(nn.Sequential):
     rng:        draws the first weights, layer by layer; None for torch's own start.
 
     The paper leaves the first weights open; as in the released code, convolutions start as
-    N(0, 0.02^2), the dense layer as N(0, 1 / latent). Every layer has a bias. Raises BadInput.
+    N(0, 0.02^2), the dense layer as N(0, 1 / latent). Every layer has a bias. Raises InputError.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Discriminator(nn.Sequential):
 
     Two blocks halve the side, two keep it, then attention, ReLU and a dense layer over the
     4 bottom^2 width features; width is 128 in the paper. The other options and the first weights
-    are those of `Generator`. Raises BadInput, also for images of another shape.
+    are those of `Generator`. Raises InputError, also for images of another shape.
     """
 
     def __init__(

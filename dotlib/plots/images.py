@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dotlib.errors import BadFile, BadInput
+from dotlib.errors import FileError, InputError
 from dotlib.plots.points import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, style
 
 LUMA = np.array([0.299, 0.587, 0.114])  # perceived brightness of red, green, blue (BT.601)
@@ -64,17 +64,17 @@ def pictures(files: Mapping[str, Path]) -> Figure:
     """Picture files below each other, equally wide, each under its name.
 
     files:  name -> PNG file of any size.
-    Raises BadInput for no files, and BadFile for one that cannot be read.
+    Raises InputError for no files, and FileError for one that cannot be read.
     """
     if not files:
-        raise BadInput("files: there are none; name at least one picture")
+        raise InputError("files: there are none; name at least one picture")
     sizes = {}
     for name, path in files.items():
         try:
             with Image.open(path) as image:
                 sizes[name] = np.asarray(image.convert("RGB"))
         except (OSError, SyntaxError) as error:  # Pillow's words for a damaged PNG
-            raise BadFile(f"{path}: no readable picture ({error}); restore it") from error
+            raise FileError(f"{path}: no readable picture ({error}); restore it") from error
     heights = [image.shape[0] / image.shape[1] for image in sizes.values()]
     with style():
         figure, axes = plt.subplots(

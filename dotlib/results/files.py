@@ -23,7 +23,7 @@ from types import FunctionType
 
 import filelock
 
-from dotlib.errors import BadFile
+from dotlib.errors import FileError
 from dotlib.results import provenance
 
 
@@ -91,7 +91,7 @@ def path_of(kind: str, label: str, decides: list, name: str) -> Path:
 def made_once(path: Path, make: Callable[[], object]) -> object:
     """What `make` gave when the file was written, JSON-able; it is called if there is no file.
 
-    A second process waits for the first. Raises BadFile for a file that cannot be read.
+    A second process waits for the first. Raises FileError for a file that cannot be read.
     """
     if not path.exists():
         with only_maker(path):
@@ -101,7 +101,7 @@ def made_once(path: Path, make: Callable[[], object]) -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8"))["values"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadFile(f"{path}: cannot be read ({error}); delete it and run again") from error
+        raise FileError(f"{path}: cannot be read ({error}); delete it and run again") from error
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from dotlib.errors import BadFile, BadInput, nearest
+from dotlib.errors import FileError, InputError, nearest
 
 # Constants that the released demo_2d.ipynb prints; the paper's text has others.
 NOTEBOOK_K = {"25gaussians": 1.97769, "swissroll": 1.05324}
@@ -35,34 +35,34 @@ class Published:
 
 
 def value(name: str) -> Published:
-    """The published number with this id. Raises BadInput, naming the nearest id."""
+    """The published number with this id. Raises InputError, naming the nearest id."""
     entries = _entries()
     if name not in entries:
-        raise BadInput(f"name: the paper's values have no {name!r}{nearest(name, entries)}; see {FILE.name}")
+        raise InputError(f"name: the paper's values have no {name!r}{nearest(name, entries)}; see {FILE.name}")
     return entries[name]
 
 
-def judge(here: float, published: Published, *, profile: str) -> str:
+def verdict(here: float, published: Published, *, profile: str) -> str:
     """Verdict on a number: reproduced when within two published standard deviations."""
     _check_finite("here", here)
     if profile == "smoke":
         return SMOKE
     if published.sd is None:
-        raise BadInput(f"published: {published.id} has no standard deviation; judge a comparison")
+        raise InputError(f"published: {published.id} has no standard deviation; judge a comparison")
     return REPRODUCED if abs(here - published.value) <= WITHIN * published.sd else NOT_REPRODUCED
 
 
-def judge_sign(published_difference: float, interval: tuple[float, float], *, profile: str) -> str:
+def verdict_on_sign(published_difference: float, interval: tuple[float, float], *, profile: str) -> str:
     """Verdict on a comparison from the 95 % interval of our paired difference.
 
     Reproduced: the interval excludes 0 on the published side. Same sign: its middle is on that
-    side, but it holds 0. Not reproduced: otherwise. Raises BadInput for a published difference of
+    side, but it holds 0. Not reproduced: otherwise. Raises InputError for a published difference of
     0, which has no side.
     """
     _check_finite("interval", *interval)
     if published_difference == 0:
-        raise BadInput(
-            "published_difference: found 0, which has no sign to compare; judge the two numbers with judge_comparison"
+        raise InputError(
+            "published_difference: found 0, which has no sign to compare; judge the two numbers with verdict_on_order"
         )
     if profile == "smoke":
         return SMOKE
@@ -72,25 +72,23 @@ def judge_sign(published_difference: float, interval: tuple[float, float], *, pr
     return SAME_SIGN if low + high > 0 else NOT_REPRODUCED
 
 
-def judge_comparison(
+def verdict_on_order(
     first: Published, second: Published, interval: tuple[float, float], *, profile: str, trials: int = TRIALS
 ) -> str:
     """Verdict on "first is below second" from the 95 % interval of our first - second.
 
     Where the printed means are closer than WITHIN standard errors of their difference (over so
     many trials, taken as unpaired), the print resolves nothing to reproduce.
-    Raises BadInput where a standard deviation is not published.
+    Raises InputError where a standard deviation is not published.
     """
     if first.sd is None or second.sd is None:
-        raise BadInput(
-            f"published: {first.id}, {second.id}: no standard deviation is published; judge the sign with judge_sign"
-        )
+        raise InputError(f"published: {first.id}, {second.id}: no standard deviation is published; ask verdict_on_sign")
     error = math.hypot(first.sd, second.sd) / math.sqrt(trials)
     gap = first.value - second.value
     if abs(gap) <= WITHIN * error:
         _check_finite("interval", *interval)
         return SMOKE if profile == "smoke" else NOT_RESOLVED
-    return judge_sign(gap, interval, profile=profile)
+    return verdict_on_sign(gap, interval, profile=profile)
 
 
 def refused(profile: str) -> str:
@@ -100,7 +98,7 @@ def refused(profile: str) -> str:
 
 def _check_finite(name: str, *numbers: float) -> None:
     if not all(math.isfinite(number) for number in numbers):
-        raise BadInput(
+        raise InputError(
             f"{name}: expected finite numbers, found {numbers}; find the run that diverged before judging it"
         )
 
@@ -110,5 +108,5 @@ def _entries() -> dict[str, Published]:
     try:
         rows = yaml.safe_load(FILE.read_text(encoding="utf-8"))["values"]
     except OSError as error:
-        raise BadFile(f"{FILE}: cannot be read ({error.strerror}); run from a checkout of the repository") from error
+        raise FileError(f"{FILE}: cannot be read ({error.strerror}); run from a checkout of the repository") from error
     return {row["id"]: Published(row["id"], row["value"], row.get("sd"), row["unit"], row["place"]) for row in rows}

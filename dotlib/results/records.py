@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from dotlib import seeding
-from dotlib.errors import BadFile, BadInput, check_count, check_device, check_option, nearest, refuse_difference
+from dotlib.errors import FileError, InputError, check_count, check_device, check_option, nearest, refuse_difference
 from dotlib.profiles import PROFILES
 from dotlib.results import files, provenance
 
@@ -60,36 +60,38 @@ class Record:
         unit:      of the value; "" for a pure number.
         sd:        standard deviation over the n trials.
         interval:  95 % interval of the value.
-        Raises BadInput when it is not finite or the name is taken.
+        Raises InputError when it is not finite or the name is taken.
         """
         if name in self.values:
-            raise BadInput(f"name: {name!r} is in this record already; choose another")
+            raise InputError(f"name: {name!r} is in this record already; choose another")
         entry = {"value": value, "unit": unit, "sd": sd, "n": n, "interval": list(interval) if interval else None}
         try:
             text = json.dumps({k: v for k, v in entry.items() if v is not None}, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise BadInput(
+            raise InputError(
                 f"value: {name} is not finite or not a number ({value!r}); find the run that diverged"
             ) from error
         self.values[name] = json.loads(text)
 
     def __getitem__(self, name: str) -> float | list:
-        """The value called `name`. Raises BadInput, naming the nearest, when there is none."""
+        """The value called `name`. Raises InputError, naming the nearest, when there is none."""
         return self._entry(name, "value")
 
     def sd(self, name: str) -> float:
-        """The standard deviation kept with `name`. Raises BadInput when there is none."""
+        """The standard deviation kept with `name`. Raises InputError when there is none."""
         return self._entry(name, "sd")
 
     def interval(self, name: str) -> tuple[float, float]:
-        """The 95 % interval kept with `name`. Raises BadInput when there is none."""
+        """The 95 % interval kept with `name`. Raises InputError when there is none."""
         return tuple(self._entry(name, "interval"))
 
     def _entry(self, name: str, part: str) -> float | list:
         if name not in self.values:
-            raise BadInput(f"name: no {name!r} in the record {self.stem}/{self.key}{nearest(name, self.values)}")
+            raise InputError(f"name: no {name!r} in the record {self.stem}/{self.key}{nearest(name, self.values)}")
         if part not in self.values[name]:
-            raise BadInput(f"name: {name!r} in the record {self.stem}/{self.key} has no {part}; put one with the value")
+            raise InputError(
+                f"name: {name!r} in the record {self.stem}/{self.key} has no {part}; put one with the value"
+            )
         return self.values[name][part]
 
     @property
@@ -112,7 +114,7 @@ def start(
 
     weights:  name -> SHA-256 of each file of weights that the run uses.
     device:   where the run computes.
-    In the profile "paper" this first makes torch deterministic (`seeding.strict`). Raises BadInput.
+    In the profile "paper" this first makes torch deterministic (`seeding.strict`). Raises InputError.
     """
     check_option("profile", profile, PROFILES)
     check_count("seed", seed, 0)
@@ -136,15 +138,15 @@ def write(record: Record, folder: Path = BUILT) -> Path:
 
 
 def read(path: Path) -> Record:
-    """Read a record. Raises BadFile, naming the file, when it is missing or not a record."""
+    """Read a record. Raises FileError, naming the file, when it is missing or not a record."""
     try:
         return Record(**json.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
-        raise BadFile(
+        raise FileError(
             f"{path}: no such record ({error.strerror}); run its notebook first, see book/run-in-batch"
         ) from error
     except (ValueError, TypeError) as error:
-        raise BadFile(f"{path}: not a record ({error}); delete it and run its notebook again") from error
+        raise FileError(f"{path}: not a record ({error}); delete it and run its notebook again") from error
 
 
 def find(stem: str, *, profile: str, dataset: str, seed: int = 0, folder: Path | None = None) -> Record | None:
@@ -160,13 +162,13 @@ def keep(path: Path, folder: Path = KEPT) -> Path:
     """Copy a record of this build among the committed ones.
 
     A record that is there already may be replaced only by one with the same parameters. Raises
-    SettingsDiffer otherwise, and BadInput for a record of the smoke profile or of changed source.
+    SettingsDifferError otherwise, and InputError for a record of the smoke profile or of changed source.
     """
     record = read(path)
     if record.profile == "smoke":
-        raise BadInput(f"path: {path} is a smoke run; smoke numbers are never kept")
+        raise InputError(f"path: {path} is a smoke run; smoke numbers are never kept")
     if record.made.get("dirty", True):
-        raise BadInput(f"path: {path} was made from changed source; commit, then run it again")
+        raise InputError(f"path: {path} was made from changed source; commit, then run it again")
     target = Path(folder) / record.stem / f"{record.key}.json"
     if target.exists():
         refuse_difference(str(target), read(target).parameters, record.parameters)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 import torch
 from torch import Tensor
 
-from dotlib.errors import BadInput, check_count
+from dotlib.errors import InputError, check_count
 from dotlib.pairs import Pair
 
 BLOCK = 256  # rows in one evaluation of G and D
@@ -93,7 +93,7 @@ class Sampler(ABC):
         n:     number of samples, >= 1.
         rng:   CPU generator. Two samplers that get equal generators start from equal latents.
 
-        Raises BadInput naming the argument, NothingAccepted when a rejection runs out of proposals.
+        Raises InputError naming the argument, NothingAcceptedError when a rejection runs out of proposals.
         """
         check_count("n", n)
         metered = Metered.of(pair)
@@ -102,7 +102,7 @@ class Sampler(ABC):
         setup = metered.read()
         kept = keep(n, rng)
         if len(kept.latents) != n:
-            raise BadInput(
+            raise InputError(
                 f"n: {type(self).__name__} kept {len(kept.latents)} of {n} samples; "
                 "return n latents from what `prepare` gives"
             )
@@ -174,10 +174,10 @@ def generate(pair: Pair, z: Tensor) -> Tensor:
 
 @torch.no_grad()
 def logits(pair: Pair, x: Tensor) -> Tensor:
-    """D(x) a block at a time, (n, ...) -> (n,) float64 on the CPU. Raises BadInput for NaN."""
+    """D(x) a block at a time, (n, ...) -> (n,) float64 on the CPU. Raises InputError for NaN."""
     found = torch.cat([pair.logit(rows).double().cpu() for rows in x.split(BLOCK)])
     if not torch.isfinite(found).all():
-        raise BadInput(
+        raise InputError(
             f"discriminator: NaN or infinity among {len(found)} logits; it diverged, or "
             "returns probabilities of 0 and 1 as logits"
         )

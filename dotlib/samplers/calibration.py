@@ -17,7 +17,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from dotlib.errors import BadInput, Unusable, check_count, check_option, check_points
+from dotlib.errors import InputError, UnusableError, check_count, check_option, check_points
 from dotlib.pairs import Pair
 from dotlib.samplers.base import Keep, Sampler, device_of, logits, proposals, with_logits
 
@@ -42,7 +42,7 @@ class Identity:
 
     @classmethod
     def fit(cls, real_logits: Tensor, fake_logits: Tensor) -> "Identity":
-        """Nothing to estimate. Raises BadInput for logits that no calibration takes."""
+        """Nothing to estimate. Raises InputError for logits that no calibration takes."""
         _labelled(real_logits, fake_logits)
         return cls()
 
@@ -67,7 +67,7 @@ class Logistic:
     def fit(cls, real_logits: Tensor, fake_logits: Tensor) -> "Logistic":
         """Maximum likelihood on (n,) logits of data and (m,) of samples of G, half the weight each.
 
-        Raises BadInput without a finite maximum: logits all equal, or classes that a threshold
+        Raises InputError without a finite maximum: logits all equal, or classes that a threshold
         separates, whose likelihood grows with the slope for ever.
         """
         values, real, weight = _labelled(real_logits, fake_logits)
@@ -101,7 +101,7 @@ class Isotonic:
     def fit(cls, real_logits: Tensor, fake_logits: Tensor) -> "Isotonic":
         """Least squares on (n,) logits of data and (m,) of samples of G, half the weight each.
 
-        A D that ranks samples above data gives a constant. Raises BadInput for unusable logits.
+        A D that ranks samples above data gives a constant. Raises InputError for unusable logits.
         """
         values, real, weight = _labelled(real_logits, fake_logits)
         edge = weight.max()  # 1/(2n)
@@ -109,9 +109,9 @@ class Isotonic:
         return cls(tuple(model.X_thresholds_.tolist()), tuple(model.y_thresholds_.tolist()))
 
     def __call__(self, logits: Tensor) -> Tensor:
-        """Log odds, (B,). Raises BadInput for logits that require a gradient: steps have none."""
+        """Log odds, (B,). Raises InputError for logits that require a gradient: steps have none."""
         if logits.requires_grad:
-            raise BadInput(
+            raise InputError(
                 "logits: isotonic calibration has no useful gradient, found logits that "
                 "require one; use logistic, or evaluate under torch.no_grad()"
             )
@@ -125,7 +125,7 @@ CALIBRATIONS = {"none": Identity, "logistic": Logistic, "isotonic": Isotonic}
 def fit(how: str, real_logits: Tensor, fake_logits: Tensor) -> Calibrator:
     """The calibrator of that name, fitted to logits, (n,) of data and (m,) of samples of G.
 
-    Raises BadInput for an unknown word and for logits that are not finite, naming the argument.
+    Raises InputError for an unknown word and for logits that are not finite, naming the argument.
     """
     check_option("how", how, CALIBRATIONS)
     return CALIBRATIONS[how].fit(real_logits, fake_logits)
@@ -140,7 +140,7 @@ class Calibrated(Sampler):
     how:    a key of CALIBRATIONS; "none" evaluates nothing.
     fakes:  fresh samples of G to fit on besides; [DOT19] B.2 takes 1,000.
 
-    Costs fakes evaluations of G and n + fakes of D, once. Raises BadInput naming the argument.
+    Costs fakes evaluations of G and n + fakes of D, once. Raises InputError naming the argument.
     """
 
     inner: Sampler
@@ -150,7 +150,7 @@ class Calibrated(Sampler):
 
     def __post_init__(self) -> None:
         if not isinstance(self.inner, Sampler):
-            raise BadInput(f"inner: found a {type(self.inner).__name__}; pass a Sampler")
+            raise InputError(f"inner: found a {type(self.inner).__name__}; pass a Sampler")
         check_points("real", self.real, rank=None)
         check_option("how", self.how, CALIBRATIONS)
         check_count("fakes", self.fakes)
@@ -161,7 +161,7 @@ class Calibrated(Sampler):
             return self.inner.prepare(pair, rng)
         _, x, fake_logits = proposals(pair, self.fakes, rng)
         if (self.real.shape[1:], self.real.dtype) != (x.shape[1:], x.dtype):
-            raise BadInput(
+            raise InputError(
                 f"real: rows of shape {tuple(self.real.shape[1:])}, {self.real.dtype}; "
                 f"bring them to those of G, {tuple(x.shape[1:])}, {x.dtype}"
             )
@@ -188,7 +188,7 @@ class Reliability:
 def reliability(real_logits: Tensor, fake_logits: Tensor, bins: int = 10) -> Reliability:
     """Reliability diagram of (n,) logits of data and (m,) of samples, equal bins over [0, 1].
 
-    Raises BadInput for unusable logits or a number of bins below 1.
+    Raises InputError for unusable logits or a number of bins below 1.
     """
     check_count("bins", bins)
     values, real, weight = _labelled(real_logits, fake_logits)
@@ -211,7 +211,7 @@ def z_statistic(real_logits: Tensor, fake_logits: Tensor) -> float:
         Z = sum(y_i - p_i) / sqrt(sum p_i (1 - p_i))     y_i = 1 for data, else 0
 
     That is for labels drawn at random. Class sizes that are fixed, n/m being the prior odds in p_i,
-    leave less variance: almost none for a D near constant, whose Z is near 0. Raises BadInput for
+    leave less variance: almost none for a D near constant, whose Z is near 0. Raises InputError for
     unusable logits, and where every p_i rounds to 0 or 1.
     """
     values, real, _ = _labelled(real_logits, fake_logits)
@@ -219,14 +219,14 @@ def z_statistic(real_logits: Tensor, fake_logits: Tensor) -> float:
     p = expit(values)
     variance = (p * expit(-values)).sum()  # 1 - p would round to 0
     if variance == 0:
-        raise BadInput("real_logits, fake_logits: probabilities all round to 0 or 1; calibrate D")
+        raise InputError("real_logits, fake_logits: probabilities all round to 0 or 1; calibrate D")
     return float((real - p).sum() / math.sqrt(variance))
 
 
 def mean_ratio(fake_logits: Tensor) -> tuple[float, float]:
     """E_G[exp(logit)], 1 for a log density ratio, and its standard error, from (m,) logits of G.
 
-    Infinite where float64 overflows. Raises BadInput for unusable logits or fewer than 2.
+    Infinite where float64 overflows. Raises InputError for unusable logits or fewer than 2.
     """
     check_points("fake_logits", fake_logits, rank=1)
     check_count("fake_logits: rows", len(fake_logits), least=2)
@@ -245,9 +245,9 @@ def _labelled(real_logits: Tensor, fake_logits: Tensor) -> tuple[np.ndarray, ...
 
 
 def _refuse_separable(real: np.ndarray, fake: np.ndarray, overlap: float) -> None:
-    """Raise BadInput where the likelihood of a slope and an intercept has no unique maximum."""
+    """Raise InputError where the likelihood of a slope and an intercept has no unique maximum."""
     if min(fake.max() - real.min(), real.max() - fake.min()) <= overlap:
-        raise Unusable(
+        raise UnusableError(
             f"real_logits, fake_logits: separable, {real.min():g} to {real.max():g} and "
             f"{fake.min():g} to {fake.max():g}, so no slope is the most likely; pass "
             "more rows, or data that D was not trained on, or use isotonic"

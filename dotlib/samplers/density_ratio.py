@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from dotlib.data.toy import GAUSSIANS_SCALE, GAUSSIANS_STD, SWISSROLL_NOISE, SWISSROLL_SCALE, mode_centres
-from dotlib.errors import BadInput, check_count, check_points, check_positive
+from dotlib.errors import InputError, check_count, check_points, check_positive
 from dotlib.pairs import Pair
 from dotlib.priors import Normal, Uniform
 from dotlib.samplers.base import generate, latents
@@ -35,7 +35,7 @@ def gaussians_log_density(x: Tensor, std: float = MODE_STD) -> Tensor:
     """log p_data of the 25 Gaussians (`data.toy`): (B, 2) -> (B,) in nats, dtype of x.
 
     std:  of each mode, in data units, that is after the division by 2.828; > 0.
-    Differentiable once. Raises BadInput naming the argument.
+    Differentiable once. Raises InputError naming the argument.
     """
     check_points("x", x, width=2)
     check_positive("std", std, "data.GAUSSIANS_STD, divided by data.GAUSSIANS_SCALE")
@@ -55,7 +55,7 @@ def swissroll_log_density(x: Tensor, *, panels: int = PANELS) -> Tensor:
     intervals. At the default the relative error of p is below 1e-9 within 5 standard deviations
     (0.17) of the spiral and 1e-6 within 10; 1 away from it, some 5 %.
 
-    Differentiable once. Raises BadInput naming the argument.
+    Differentiable once. Raises InputError naming the argument.
     """
     check_points("x", x, width=2)
     check_count("panels", panels)
@@ -71,7 +71,7 @@ def kernel_log_density(x: Tensor, points: Tensor, bandwidth: float) -> Tensor:
 
     bandwidth:  standard deviation of the kernel, in data units.
     Every term counts; memory does not grow with B N. Differentiable once, with respect to x.
-    Raises BadInput naming the argument.
+    Raises InputError naming the argument.
     """
     check_points("x", x, width=2)
     check_points("points", points, width=2)
@@ -105,11 +105,13 @@ def blurred(pair: Pair, width: float = BLUR) -> Pair:
 
     Its p_G is the mean of N(G(z), width^2 I) over z. A G of two latents puts its samples on threads
     so thin that, without blur, p_data / p_G has no finite use: nearly all of its mean comes from
-    a few samples. Raises BadInput for a prior that is neither Uniform nor Normal.
+    a few samples. Raises InputError for a prior that is neither Uniform nor Normal.
     """
     check_positive("width", width, "in data units; BLUR is the width of the book")
     if not isinstance(pair.prior, Uniform | Normal):
-        raise BadInput(f"prior: cannot add latents to {type(pair.prior).__name__}; use priors.Normal or priors.Uniform")
+        raise InputError(
+            f"prior: cannot add latents to {type(pair.prior).__name__}; use priors.Normal or priors.Uniform"
+        )
     G = Blurred(pair.generator, width, isinstance(pair.prior, Uniform))
     G.train(getattr(pair.generator, "training", False))  # its mode, whatever it is
     return replace(pair, generator=G, prior=replace(pair.prior, dim=pair.prior.dim + 2))
@@ -145,7 +147,7 @@ def ratio_pair(
                        the ratio is that of a mean over N samples, so E_G[r] = 1 is a check of N.
     width:             of the blur, in data units.
 
-    Raises BadInput naming the argument.
+    Raises InputError naming the argument.
     """
     check_count("points", points)
     wide = blurred(pair, width)

@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dotlib.descent import check_connected, explain_mismatch
-from dotlib.errors import BadInput, Unusable, check_count, check_not_negative, check_option, check_positive
+from dotlib.errors import InputError, UnusableError, check_count, check_not_negative, check_option, check_positive
 from dotlib.pairs import Pair
 from dotlib.priors import Normal, Uniform
 from dotlib.samplers.base import BLOCK, Keep, Kept, Sampler, latents
@@ -56,7 +56,7 @@ class DDLS(Sampler):
     one, and no boundary is needed. This is our reading.
 
     Cost of a sample: steps + 1 rows of G, steps of D and steps backward.
-    Raises BadInput naming the argument, or the step at which D diverged.
+    Raises InputError naming the argument, or the step at which D diverged.
     """
 
     steps: int = 1000
@@ -68,12 +68,14 @@ class DDLS(Sampler):
         check_positive("step", self.step, "0.01 is in common use")
         check_count("block", self.block)
         if self.step >= UNSTABLE:
-            raise BadInput(f"step: {self.step} is unstable under the prior alone; stay below 4, 0.01 is in common use")
+            raise InputError(
+                f"step: {self.step} is unstable under the prior alone; stay below 4, 0.01 is in common use"
+            )
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
         """Nothing to estimate: chains of n rows from n draws of the prior."""
         if not isinstance(pair.prior, Normal | Uniform):
-            raise BadInput(
+            raise InputError(
                 f"prior: the density of {type(pair.prior).__name__} is not known here; "
                 "use priors.Normal or priors.Uniform"
             )
@@ -115,7 +117,7 @@ class DGflow(Sampler):
     back into the cube after each step (`prior.constrain`), which is ours.
 
     Cost of a sample: steps + 1 rows of G, steps of D and steps backward.
-    Raises BadInput naming the argument, or the step at which D diverged.
+    Raises InputError naming the argument, or the step at which D diverged.
     """
 
     f: str = "KL"
@@ -184,7 +186,7 @@ def _move(pair: Pair, chain: _Chain, u: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _advance(pair: Pair, chain: _Chain, rows: Tensor, step: int) -> Tensor:
-    """Mean of the next step of some rows, (B, d) -> (B, d). Raises BadInput if D diverged."""
+    """Mean of the next step of some rows, (B, d) -> (B, d). Raises InputError if D diverged."""
     rows = rows.detach().requires_grad_(True)
     logit = pair.latent_logit(chain.leave(rows))  # (B,)
     if step == 1:
@@ -193,7 +195,7 @@ def _advance(pair: Pair, chain: _Chain, rows: Tensor, step: int) -> Tensor:
     mean = chain.advance(rows.detach(), logit.detach(), grad)
     fine = torch.isfinite(logit) & torch.isfinite(mean).all(1)
     if not fine.all():
-        raise Unusable(
+        raise UnusableError(
             f"discriminator: NaN or infinity in a logit or its gradient at step {step} "
             f"in {int((~fine).sum())} of {len(rows)} rows; D diverged, "
             f"lower {chain.name}"

@@ -22,7 +22,7 @@ Family = dict[float, Sampler]  # setting of the dial -> sampler
 
 
 @dataclass(frozen=True, eq=False)
-class Terms:
+class SamplerSettings:
     """What every method is granted on one pair.
 
     real:         (R, ...) data in the units of G: calibrates D, and starts the chains of MH-GAN.
@@ -61,7 +61,7 @@ class Terms:
         return {n: self.calibrated(DGflow(f, steps=n)) for n in self.flow}
 
 
-METHODS: dict[str, Callable[[Terms], Family]] = {
+METHODS: dict[str, Callable[[SamplerSettings], Family]] = {
     "bare": lambda t: {1: Bare()},
     "DOT": lambda t: t.transport(),
     "DOT exact": lambda t: t.transport(variant="exact"),
@@ -76,12 +76,12 @@ METHODS: dict[str, Callable[[Terms], Family]] = {
 }
 
 
-def family(name: str, terms: Terms) -> Family:
-    """The samplers of one method, by the setting of their dial. Raises BadInput for no method."""
+def family(name: str, terms: SamplerSettings) -> Family:
+    """The samplers of one method, by the setting of their dial. Raises InputError for no method."""
     check_option("name", name, METHODS)
     return METHODS[name](terms)
 
 
-def named(name: str, terms: Terms) -> Sampler:
+def named(name: str, terms: SamplerSettings) -> Sampler:
     """The method at the last setting of its dial: the published one, where there is one."""
     return list(family(name, terms).values())[-1]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dotlib.errors import BadInput, NothingAccepted, check_count, check_option, check_positive
+from dotlib.errors import InputError, NothingAcceptedError, check_count, check_option, check_positive
 from dotlib.pairs import Pair
 from dotlib.samplers import base as sampling
 from dotlib.samplers.base import Keep, Kept, Sampler
@@ -37,7 +37,7 @@ class DRS(Sampler):
     budget:      where given, gamma is instead what accepts this share of the burn-in; (0, 1).
     burn_in:     proposals behind the first maximum and gamma; 10,000 in the article.
     eps:         keeps F finite at the maximum.
-    limit:       proposals for each sample asked for, before NothingAccepted.
+    limit:       proposals for each sample asked for, before NothingAcceptedError.
 
     l_M is the largest logit so far, the proposal's own included, so it rises while samples are
     drawn, and the accepted share falls; gamma stays. With a budget, l_M stays that of the burn-in,
@@ -54,7 +54,7 @@ class DRS(Sampler):
         """Burn-in: the first maximum and gamma."""
         check_positive("eps", self.eps, "the reference program has 1e-8")
         if not 0 <= self.percentile <= 100:
-            raise BadInput(f"percentile: found {self.percentile!r}; pass a number from 0 to 100")
+            raise InputError(f"percentile: found {self.percentile!r}; pass a number from 0 to 100")
         seen = _burn_in(pair, self.burn_in, rng)
         F = shifted_log_ratio(seen, seen.max(), self.eps)
         if self.budget is None:
@@ -83,7 +83,7 @@ class OBRS(Sampler):
     budget:   share of proposals to accept, in (0, 1]. 1 accepts all; the share 1 / max r, with
               E_G[r] = 1, is plain rejection, and below it nothing is gained: c stays at 1.
     burn_in:  proposals behind M and c; 10,000 in the method's reference program.
-    limit:    proposals for each sample asked for, before NothingAccepted.
+    limit:    proposals for each sample asked for, before NothingAcceptedError.
 
     Among all acceptance rules of one budget, this one brings the kept law nearest to the data by
     every f-divergence. A proposal above the burn-in's maximum is accepted.
@@ -114,7 +114,7 @@ class MHGAN(Sampler):
     restart:   what becomes of a chain that is still at its real datum. "generator", the method's
                article: it runs once more, from a sample of G. "data", the program of [DOT19]: it
                runs again from another datum.
-    attempts:  with "data": runs of a chain in all, before NothingAccepted.
+    attempts:  with "data": runs of a chain in all, before NothingAcceptedError.
 
     Each sample costs `steps` evaluations of G and of D, and one of G at the end.
     """
@@ -143,7 +143,7 @@ class MHGAN(Sampler):
             if not len(waiting):
                 return Kept(z, proposals=spent)
         if starts is not None and self.restart == "data":
-            raise NothingAccepted(
+            raise NothingAcceptedError(
                 f"steps: {len(waiting)} of {n} chains never left their real "
                 f"datum in {self.attempts} x {self.steps} proposals; calibrate D "
                 'or restart at G (restart="generator")'
@@ -182,14 +182,14 @@ def reject(pair: Pair, chance: Acceptance, n: int, rng: torch.Generator, *, limi
     chance:  called with the logits of successive blocks, in order.
     limit:   proposals for each of the n.
 
-    A block draws its latents, then a uniform number for each. Raises NothingAccepted.
+    A block draws its latents, then a uniform number for each. Raises NothingAcceptedError.
     """
     check_count("limit", limit)
     kept_z, kept_x, kept, proposed = [], [], 0, 0
     with tqdm(total=n, desc="rejection", delay=2, disable=None) as bar:
         while kept < n:
             if proposed >= limit * n:
-                raise NothingAccepted(
+                raise NothingAcceptedError(
                     f"limit: {kept} of {n} samples after {proposed} proposals; "
                     "raise limit or the budget, or calibrate D"
                 )
@@ -243,4 +243,4 @@ def _bisect(decreasing: Callable[[Tensor], Tensor], value: float, low: Tensor, h
 def _check_budget(budget: float) -> None:
     check_positive("budget", budget, "it is the share of proposals to accept")
     if budget > 1:
-        raise BadInput(f"budget: found {budget!r}; a share of proposals is at most 1")
+        raise InputError(f"budget: found {budget!r}; a share of proposals is at most 1")

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from dotlib.data.toy import TOY
-from dotlib.errors import BadFile, check_option
+from dotlib.errors import FileError, check_option
 from dotlib.networks import mlp
 from dotlib.pairs import Pair
 from dotlib.priors import Uniform
@@ -53,13 +53,13 @@ def load_pair(dataset: str, folder: Path | None = None) -> tuple[Pair, dict[str,
     dataset:  "25gaussians" or "swissroll".
     folder:   holds the files; None takes $DOTLIB_OFFICIAL.
     Returns the pair in evaluation mode, prior uniform on [-1, 1]^2, and file name -> SHA-256, for
-    records. Raises BadInput for an unknown set, and BadFile for a file that is missing, damaged,
+    records. Raises InputError for an unknown set, and FileError for a file that is missing, damaged,
     or not the published one.
     """
     check_option("dataset", dataset, TOY)
     place = _place(folder)
     if place is None:
-        raise BadFile(
+        raise FileError(
             f"{VARIABLE}: not set; download {file_name('G', dataset)} and "
             f"{file_name('D', dataset)} from {SOURCE}, and set it to their folder"
         )
@@ -77,18 +77,18 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """The arrays of a published file by key, and its SHA-256.
 
     The digest is compared with the published one before anything is decoded, and nothing is ever
-    unpickled. Raises BadFile.
+    unpickled. Raises FileError.
     """
     path = Path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadFile(
+        raise FileError(
             f"{path}: cannot be read ({error.strerror}); download it from {SOURCE}, or correct {VARIABLE}"
         ) from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != SHA256.get(path.name):
-        raise BadFile(
+        raise FileError(
             f"{path}: SHA-256 {digest[:12]}... is not that of the published file; it is "
             f"cut short, damaged, or another's: download it again from {SOURCE}"
         )
@@ -97,7 +97,9 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], str]:
         return {key: archive[key] for key in archive.files}, digest
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error).split("\n")[0]
-        raise BadFile(f"{path}: not an npz file of plain arrays ({reason}); download it again from {SOURCE}") from error
+        raise FileError(
+            f"{path}: not an npz file of plain arrays ({reason}); download it again from {SOURCE}"
+        ) from error
 
 
 def _place(given: Path | None) -> Path | None:
@@ -105,7 +107,7 @@ def _place(given: Path | None) -> Path | None:
 
 
 def _fill(network: nn.Module, arrays: dict[str, np.ndarray], layers: tuple[str, ...], path: Path) -> None:
-    """Copy the arrays into the linear layers. Raises BadFile unless every one fits exactly."""
+    """Copy the arrays into the linear layers. Raises FileError unless every one fits exactly."""
     linear = [part for part in network.modules() if isinstance(part, nn.Linear)]
     targets = {
         f"{name}/{key}": tensor
@@ -114,18 +116,18 @@ def _fill(network: nn.Module, arrays: dict[str, np.ndarray], layers: tuple[str, 
     }
     if arrays.keys() != targets.keys():
         missing, extra = sorted(targets.keys() - arrays.keys()), sorted(arrays.keys() - targets)
-        raise BadFile(
+        raise FileError(
             f"{path}: missing keys {missing}, unknown keys {extra}; this is another "
             f"network: download it again from {SOURCE}"
         )
     for key, tensor in targets.items():
         found = arrays[key]
         if found.shape != tuple(tensor.shape) or found.dtype != np.float32:
-            raise BadFile(
+            raise FileError(
                 f"{path}: {key} has shape {found.shape} and type {found.dtype}, expected "
                 f"{tuple(tensor.shape)} and float32; download it again from {SOURCE}"
             )
         if not np.isfinite(found).all():
-            raise BadFile(f"{path}: {key} holds NaN or infinity; download it again from {SOURCE}")
+            raise FileError(f"{path}: {key} holds NaN or infinity; download it again from {SOURCE}")
         with torch.no_grad():
             tensor.copy_(torch.from_numpy(found))

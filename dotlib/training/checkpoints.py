@@ -13,7 +13,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from dotlib.errors import BadFile
+from dotlib.errors import FileError
 from dotlib.results import files
 
 FORMAT = "dotlib-1"
@@ -38,19 +38,19 @@ def save(path: Path, tensors: dict[str, Tensor], meta: dict) -> str:
 def load(path: Path) -> tuple[dict[str, Tensor], dict]:
     """Read what `save` wrote: tensors on the CPU, and the meta dictionary.
 
-    Raises BadFile, naming the file and what to do, when it is missing, damaged, or foreign.
+    Raises FileError, naming the file and what to do, when it is missing, damaged, or foreign.
     """
     content = _verified(Path(path))[0]
     try:
         length = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + length])["__metadata__"]
         if header["format"] != FORMAT:
-            raise BadFile(
+            raise FileError(
                 f"{path}: format {header['format']!r}, this version reads {FORMAT!r}; delete the file and make it again"
             )
         return safetensors.torch.load(content), json.loads(header["meta"])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise BadFile(f"{path}: not a checkpoint of this suite ({error}); delete it and make it again") from error
+        raise FileError(f"{path}: not a checkpoint of this suite ({error}); delete it and make it again") from error
 
 
 def digest(path: Path) -> str:
@@ -62,12 +62,12 @@ def _verified(path: Path) -> tuple[bytes, str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadFile(f"{path}: cannot be read ({error.strerror}); train it, or correct the path") from error
+        raise FileError(f"{path}: cannot be read ({error.strerror}); train it, or correct the path") from error
     start, end = _digest_span(content, path)
     found = content[start:end].decode()
     blank = content[:start] + _BLANK.encode() + content[end:]
     if hashlib.sha256(blank).hexdigest() != found:
-        raise BadFile(
+        raise FileError(
             f"{path}: its SHA-256 does not match its content; the file is damaged or "
             "was cut short: delete it and make it again"
         )
@@ -78,7 +78,7 @@ def _digest_span(content: bytes, path: Path) -> tuple[int, int]:
     length = int.from_bytes(content[:8], "little")
     matches = list(_DIGEST.finditer(content, 8, min(8 + length, len(content))))
     if len(matches) != 1:
-        raise BadFile(
+        raise FileError(
             f"{path}: no SHA-256 in its header; not a checkpoint of this suite, or damaged: delete it and make it again"
         )
     return matches[0].span(1)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 
 
 def logistic_f(u: Tensor) -> Tensor:
@@ -72,10 +72,10 @@ def gradient_penalty(
     real, fake:  (B, ...), same shape.
     D:           (B, ...) -> (B,) or (B, 1).
     rng:         CPU generator for a.
-    Raises BadInput when the shapes differ.
+    Raises InputError when the shapes differ.
     """
     if real.shape != fake.shape:
-        raise BadInput(
+        raise InputError(
             f"fake: shape {tuple(fake.shape)} differs from real {tuple(real.shape)}; draw as many fakes as reals"
         )
     a = torch.rand(real.shape[0], generator=rng).to(real)

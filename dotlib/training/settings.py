@@ -13,7 +13,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from dotlib.errors import BadInput, check_count, check_option, nearest
+from dotlib.errors import InputError, check_count, check_option, nearest
 from dotlib.profiles import PROFILES
 from dotlib.results.files import artifacts
 
@@ -77,7 +77,7 @@ TOY_SCHEDULE = {
 
 
 def toy_training(dataset: str, profile: str, seed: int = 0) -> Training:
-    """Settings of the WGAN-GP on a 2-D set. Raises BadInput for an unknown profile."""
+    """Settings of the WGAN-GP on a 2-D set. Raises InputError for an unknown profile."""
     check_option("profile", profile, PROFILES)
     check_option("dataset", dataset, GP_WEIGHT)
     check_count("seed", seed, 0)
@@ -176,7 +176,7 @@ def image_training(dataset: str, row: str, profile: str, seed: int = 0) -> Image
 
     dataset:  "digits", "mnist", "cifar10" or "stl10".
     row:      "<dcgan|resnet>-<wgan-gp|sngan-ns|sngan-hi|sagan-ns|sagan-hi>".
-    Raises BadInput for an unknown word.
+    Raises InputError for an unknown word.
     """
     check_option("dataset", dataset, SHAPES)
     check_option("profile", profile, PROFILES)
@@ -223,7 +223,7 @@ def changed_from_published(settings: ImageTraining) -> dict[str, tuple]:
         None,
     )
     if kind is None:
-        raise BadInput(
+        raise InputError(
             f"settings: objective {settings.objective!r} with these networks is no row "
             "of Table 1; compare the settings of a row"
         )
@@ -245,12 +245,12 @@ IMAGE_NAMES = {
 
 
 def settings_of(name: str, profile: str, seed: int = 0) -> Training:
-    """Training settings of a named pair. Raises BadInput for an unknown name or profile."""
+    """Training settings of a named pair. Raises InputError for an unknown name or profile."""
     if name in TOY_NAMES:
         return toy_training(TOY_NAMES[name], profile, seed)
     if name in IMAGE_NAMES:
         return image_training(*IMAGE_NAMES[name], profile, seed)
-    raise BadInput(
+    raise InputError(
         f"name: unknown {name!r}; known: {', '.join(TOY_NAMES)}, "
         f"<{'|'.join(SHAPES)}>-<dcgan|resnet>-<{'|'.join(KINDS)}>"
         f"{nearest(name, [*TOY_NAMES, *IMAGE_NAMES])}"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from dotlib.errors import BadFile, BadInput, check_count, check_option, refuse_difference
+from dotlib.errors import FileError, InputError, check_count, check_option, refuse_difference
 from dotlib.pairs import Prior, rowwise
 from dotlib.results import files
 from dotlib.seeding import generator
@@ -63,14 +63,14 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """All updates of D that belong to the next update of G, then that one.
 
-        Returns the last V_D, the penalty, and V_G. Raises BadInput when one is not finite.
+        Returns the last V_D, the penalty, and V_G. Raises InputError when one is not finite.
         """
         for _ in range(self.settings.critic_updates_at(self.update)):
             value, penalty = self._update_discriminator()
         values = {"V_D": float(value), "penalty": float(penalty), "V_G": float(self._update_generator())}
         self.update += 1
         if not all(torch.isfinite(torch.tensor(list(values.values())))):
-            raise BadInput(
+            raise InputError(
                 f"settings: training diverged at update {self.update} ({values}); lower lr_D or raise gp_weight"
             )
         return values
@@ -122,14 +122,14 @@ class Trainer:
     def restore(self, tensors: dict[str, Tensor], meta: dict) -> None:
         """Continue from what `state` gave.
 
-        Raises SettingsDiffer for other settings, BadFile when it is not the state of such networks.
+        Raises SettingsDifferError for other settings, FileError when it is not the state of such networks.
         """
         refuse_difference("training state", meta.get("settings", {}), asdict(self.settings))
         try:
             self._fill(tensors)
             self.update = meta["update"]
         except (KeyError, RuntimeError, ValueError) as error:
-            raise BadFile(
+            raise FileError(
                 "training state: it does not fit these networks "
                 f"({' '.join(str(error).split())}); delete it and train again"
             ) from error
@@ -168,7 +168,7 @@ def train(
     checkpoint_seconds:  least time between two saved states; 0 saves after every update.
     milestones:  number of times, evenly spaced, that G and D are kept in the folder `along`.
     Killed at any moment, the same call continues; on a CPU the end is bit-identical to an
-    uninterrupted run. Raises SettingsDiffer when the folder holds a run with other settings.
+    uninterrupted run. Raises SettingsDifferError when the folder holds a run with other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state_file, log_file = folder / "state.safetensors", folder / "log.jsonl"

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dotlib.errors import BadFile, check_device, refuse_difference
+from dotlib.errors import FileError, check_device, refuse_difference
 from dotlib.pairs import Pair
 from dotlib.results import files, provenance, records
 from dotlib.training import checkpoints, image_gan, toy_gan
@@ -46,7 +46,7 @@ def pair(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> Trai
     name:     one of `catalog.names()`, "<dataset>-wgan-gp" or "<dataset>-<row of Table 1>".
     profile:  "smoke", "laptop" or "paper".
     device:   where it is trained, if it must be; the pair itself is loaded on the CPU.
-    Raises BadInput for unknown names and devices, BadFile for a damaged artifact.
+    Raises InputError for unknown names and devices, FileError for a damaged artifact.
     """
     return candidate(name, settings_of(name, profile, seed), profile, device)
 
@@ -62,7 +62,7 @@ def candidate(name: str, settings: Training, profile: str, device: str = "cpu") 
 
 
 def load(name: str, settings: Training, path: Path) -> TrainedPair:
-    """Read a pair's file. Raises BadFile when damaged, SettingsDiffer when it is another's."""
+    """Read a pair's file. Raises FileError when damaged, SettingsDifferError when it is another's."""
     tensors, meta = checkpoints.load(path)
     pair = _filled(settings, path, tensors, meta)
     try:
@@ -83,7 +83,7 @@ def make(settings: Training, path: Path, device: str = "cpu") -> None:
     """Train and write the pair to `path`.
 
     The unfinished state lies beside it in `<path>.run`, and a killed training continues from it.
-    Raises BadInput where torch has no such device.
+    Raises InputError where torch has no such device.
     """
     check_device(device)
     kind = KINDS[type(settings)]
@@ -109,7 +109,7 @@ def make(settings: Training, path: Path, device: str = "cpu") -> None:
 
 
 def _filled(settings: Training, path: Path, tensors: dict[str, Tensor], meta: dict) -> Pair:
-    """The pair whose weights these are. Raises SettingsDiffer, BadFile."""
+    """The pair whose weights these are. Raises SettingsDifferError, FileError."""
     refuse_difference(str(path), meta.get("settings", {}), asdict(settings))
     kind = KINDS[type(settings)]
     G, D = kind.networks(settings)
@@ -121,8 +121,8 @@ def _filled(settings: Training, path: Path, tensors: dict[str, Tensor], meta: di
     return Pair(kind.ready(G), kind.ready(D), kind.prior(settings))
 
 
-def _not_this_pair(path: Path, error: Exception) -> BadFile:
-    return BadFile(f"{path}: does not hold this pair ({' '.join(str(error).split())}); delete it and train again")
+def _not_this_pair(path: Path, error: Exception) -> FileError:
+    return FileError(f"{path}: does not hold this pair ({' '.join(str(error).split())}); delete it and train again")
 
 
 def _along(path: Path) -> Path:

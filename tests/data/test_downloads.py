@@ -30,7 +30,7 @@ import pytest
 
 from dotlib.data import downloads
 from dotlib.data.downloads import MD5, SOURCES, Source
-from dotlib.errors import BadFile, BadInput
+from dotlib.errors import FileError, InputError
 from dotlib.seeding import numpy_rng
 
 CONTENT = numpy_rng(0, "downloads").bytes(200_000)
@@ -120,7 +120,7 @@ def publish(monkeypatch):
 
 
 def refused(match: str) -> str:
-    with pytest.raises(BadFile, match=match) as caught:
+    with pytest.raises(FileError, match=match) as caught:
         downloads.fetch("file.bin")
     text = str(caught.value)
     assert "\n" not in text and len(text) < 900
@@ -269,7 +269,7 @@ def test_bad_packed_files(server, publish, content, match):
 
 
 def test_unknown_names():
-    with pytest.raises(BadInput, match="what: unknown 'cifar-10.tar.gz'; known: cifar-10-binary"):
+    with pytest.raises(InputError, match="what: unknown 'cifar-10.tar.gz'; known: cifar-10-binary"):
         downloads.fetch("cifar-10.tar.gz")
 
 
@@ -480,7 +480,7 @@ def test_members_of_an_archive(cache, monkeypatch, tmp_path):
 )
 def test_bad_archives(cache, monkeypatch, content, match):
     archived(cache, monkeypatch, content)
-    with pytest.raises(BadFile, match=match) as caught:
+    with pytest.raises(FileError, match=match) as caught:
         read(["set/a.bin"])
     assert "\n" not in str(caught.value) and "again" in str(caught.value)
 
@@ -490,7 +490,7 @@ def test_an_archive_that_breaks_off_in_a_member(cache, monkeypatch, share):
     """Its digest is known here, so that only reading it can tell."""
     content = packed({"set/a.bin": CONTENT})
     archived(cache, monkeypatch, content[: len(content) * share // 100])
-    with pytest.raises(BadFile, match="a.bin: cannot be read|not a whole tar.gz") as caught:
+    with pytest.raises(FileError, match="a.bin: cannot be read|not a whole tar.gz") as caught:
         read(["set/a.bin"])
     assert "\n" not in str(caught.value) and "again" in str(caught.value)
 
@@ -507,7 +507,7 @@ def test_members_of_a_folder(cache, monkeypatch, tmp_path):
     assert [read([name])[name][2] for name in sorted(MEMBERS)] == [downloads.OFFICIAL_MD5, "A JPEG copy", "A JPEG copy"]
     (tmp_path / "set/b.bin").unlink()
     with pytest.raises(
-        BadFile,
+        FileError,
         match=r"set/b.bin: cannot be read .No such file.*; take it from "
         "file.bin: get http.*DOTLIB_DATA names",
     ):

@@ -20,7 +20,7 @@ from sklearn.datasets import load_digits
 
 from dotlib.data import downloads, images, readers
 from dotlib.data.downloads import MD5, SOURCES, Source
-from dotlib.errors import BadFile, BadInput
+from dotlib.errors import FileError, InputError
 from dotlib.seeding import generator, numpy_rng
 
 BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -109,7 +109,7 @@ def row_names(found: images.ImageSet) -> list[bytes]:
 
 
 def refused(match: str, name: str, split: str = "train") -> str:
-    with pytest.raises(BadFile, match=match) as caught:
+    with pytest.raises(FileError, match=match) as caught:
         images.image_set(name, split)
     text = str(caught.value)
     assert "\n" not in text and len(text) < 900
@@ -175,7 +175,7 @@ def test_inputs_are_not_written():
     ids=["nan", "inf", "-inf", "1.001", "-1.00001", "255", "bytes", "empty", "complex", "array"],
 )
 def test_what_is_no_image_in_range_is_refused(x, match):
-    with pytest.raises(BadInput, match=f"^images: .*{match}"):
+    with pytest.raises(InputError, match=f"^images: .*{match}"):
         images.to_uint8(x)
 
 
@@ -188,7 +188,7 @@ def test_rounding_beyond_1_is_allowed():
     "x", [torch.zeros(2), torch.zeros(2, dtype=torch.int64), np.zeros(2, "u1")], ids=["float", "int64", "array"]
 )
 def test_only_bytes_become_floats(x):
-    with pytest.raises(BadInput, match="images: expected a uint8 tensor, found"):
+    with pytest.raises(InputError, match="images: expected a uint8 tensor, found"):
         images.to_float(x)
 
 
@@ -223,12 +223,12 @@ def test_taken_rows_are_different_and_keep_their_labels():
 
 def test_bad_numbers_of_images():
     digits = images.image_set("digits")
-    with pytest.raises(BadInput, match="n: 1198 exceeds the 1197 images of digits train; take"):
+    with pytest.raises(InputError, match="n: 1198 exceeds the 1197 images of digits train; take"):
         digits.take(1_198, generator(0, "a"))
     for bad in (0, -1, 1.5, True):
-        with pytest.raises(BadInput, match="n: expected an integer >= 1"):
+        with pytest.raises(InputError, match="n: expected an integer >= 1"):
             digits.take(bad, generator(0, "a"))
-        with pytest.raises(BadInput, match="n: expected an integer >= 1"):
+        with pytest.raises(InputError, match="n: expected an integer >= 1"):
             digits.draw(bad, generator(0, "a"))
 
 
@@ -269,9 +269,9 @@ def test_every_split(filled, name, counts):
 
 
 def test_unknown_words():
-    with pytest.raises(BadInput, match="name: unknown 'cifar'; known: cifar10, .*nearest: cifar10"):
+    with pytest.raises(InputError, match="name: unknown 'cifar'; known: cifar10, .*nearest: cifar10"):
         images.image_set("cifar")
-    with pytest.raises(BadInput, match="split: unknown 'valid'; known: floor, judge, paper, test"):
+    with pytest.raises(InputError, match="split: unknown 'valid'; known: floor, judge, paper, test"):
         images.image_set("digits", "valid")
 
 
@@ -590,7 +590,7 @@ def png(content: bytes) -> bytes:
 def test_a_file_that_is_no_image_is_named(place, content):
     pictures(place, 3)
     (place / "01.png").write_bytes(content)
-    with pytest.raises(BadFile, match="01.png: no readable image .*take it out") as caught:
+    with pytest.raises(FileError, match="01.png: no readable image .*take it out") as caught:
         images.folder(place, 8)
     assert "\n" not in str(caught.value)
 
@@ -602,18 +602,18 @@ def test_pictures_cut_short_are_named(place, kind):
     content = (place / f"x.{kind}").read_bytes()
     for share in (1, 10, 50, 90):
         (place / f"x.{kind}").write_bytes(content[: len(content) * share // 100])
-        with pytest.raises(BadFile, match=f"x.{kind}: no readable image"):
+        with pytest.raises(FileError, match=f"x.{kind}: no readable image"):
             images.folder(place, 8)
 
 
 def test_bad_folders(place, monkeypatch):
-    with pytest.raises(BadFile, match="nowhere: cannot be read .No such file.*give a folder"):
+    with pytest.raises(FileError, match="nowhere: cannot be read .No such file.*give a folder"):
         images.folder(place / "nowhere", 8)
     for n, match in ((0, "has 0 images; at least 2"), (1, "has 1 images; at least 2")):
         pictures(place, n)
-        with pytest.raises(BadFile, match=match):
+        with pytest.raises(FileError, match=match):
             images.folder(place, 8)
-    with pytest.raises(BadInput, match="size: expected an integer >= 1, found 0"):
+    with pytest.raises(InputError, match="size: expected an integer >= 1, found 0"):
         images.folder(place, 0)
     refused("DOTLIB_IMAGES: not set; set it to a folder", "folder")
     pictures(place, 7)

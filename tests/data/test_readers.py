@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dotlib.data import readers
-from dotlib.errors import BadFile
+from dotlib.errors import FileError
 from dotlib.seeding import numpy_rng
 
 EXAMPLES = settings(max_examples=600, deadline=None, derandomize=True)
@@ -168,7 +168,7 @@ def test_gunzip():
     ids=ids,
 )
 def test_bad_idx(content, match):
-    with pytest.raises(BadFile, match=match) as caught:
+    with pytest.raises(FileError, match=match) as caught:
         readers.parse_idx(content, "the file")
     one_line(caught)
 
@@ -180,7 +180,7 @@ def test_a_huge_declaration_allocates_nothing(shape):
     tracemalloc.start()
     try:
         for extra in (b"", bytes(16)):
-            with pytest.raises(BadFile, match=f"= {shape[0] * shape[1] * shape[2]} items"):
+            with pytest.raises(FileError, match=f"= {shape[0] * shape[1] * shape[2]} items"):
                 readers.parse_idx(content + extra, "f")
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
@@ -191,7 +191,7 @@ def test_a_huge_declaration_allocates_nothing(shape):
     "content", [b"", CIFAR_FILES[0][:-1], CIFAR_FILES[1] + b"\0", b"\0", CIFAR_FILES[1][: 3_073 + 5]], ids=ids
 )
 def test_cifar10_of_wrong_length(content):
-    with pytest.raises(BadFile, match=f"{len(content)} bytes, expected a multiple of 3073") as e:
+    with pytest.raises(FileError, match=f"{len(content)} bytes, expected a multiple of 3073") as e:
         readers.parse_cifar10(content, "the file")
     one_line(e)
 
@@ -199,16 +199,16 @@ def test_cifar10_of_wrong_length(content):
 def test_cifar10_with_a_wrong_label():
     content = bytearray(CIFAR_FILES[1])
     content[2 * 3_073] = 10
-    with pytest.raises(BadFile, match="record 2 has label 10, expected 0 to 9") as caught:
+    with pytest.raises(FileError, match="record 2 has label 10, expected 0 to 9") as caught:
         readers.parse_cifar10(bytes(content), "the file")
     one_line(caught)
-    with pytest.raises(BadFile, match="record 0 has label 255"):
+    with pytest.raises(FileError, match="record 0 has label 255"):
         readers.parse_cifar10(b"\xff" * 3_073, "f")
 
 
 @pytest.mark.parametrize("content", [b"", STL_FILES[0][:-1], STL_FILES[1] + b"\0"], ids=ids)
 def test_stl10_of_wrong_length(content):
-    with pytest.raises(BadFile, match=f"{len(content)} bytes, expected a multiple of 27648") as e:
+    with pytest.raises(FileError, match=f"{len(content)} bytes, expected a multiple of 27648") as e:
         readers.parse_stl10(content, "the file")
     one_line(e)
 
@@ -223,7 +223,7 @@ def test_stl10_of_wrong_length(content):
     ids=ids,
 )
 def test_bad_stl10_labels(content, match):
-    with pytest.raises(BadFile, match=match) as caught:
+    with pytest.raises(FileError, match=match) as caught:
         readers.parse_stl10_labels(content, "the file")
     one_line(caught)
 
@@ -243,7 +243,7 @@ def test_bad_stl10_labels(content, match):
     ids=ids,
 )
 def test_bad_gz(content):
-    with pytest.raises(BadFile, match="gz file") as caught:
+    with pytest.raises(FileError, match="gz file") as caught:
         readers.gunzip(content, "the file")
     one_line(caught)
 
@@ -251,7 +251,7 @@ def test_bad_gz(content):
 def test_a_gz_file_that_unpacks_without_end_is_refused(monkeypatch):
     monkeypatch.setattr(readers, "MOST_UNPACKED", 1_000)
     assert len(readers.gunzip(gzip.compress(bytes(1_000)), "f")) == 1_000
-    with pytest.raises(BadFile, match="found more than 1 GiB"):
+    with pytest.raises(FileError, match="found more than 1 GiB"):
         readers.gunzip(gzip.compress(bytes(1_001)), "f")
 
 
@@ -263,7 +263,7 @@ def test_a_gz_file_that_unpacks_without_end_is_refused(monkeypatch):
 def test_any_idx_file(content):
     try:
         found = readers.parse_idx(content, "the file")
-    except BadFile as error:
+    except FileError as error:
         assert str(error).startswith("the file: ") and "\n" not in str(error)
         assert content not in IDX_FILES
     else:
@@ -275,7 +275,7 @@ def test_any_idx_file(content):
 def test_any_cifar10_file(content):
     try:
         images, labels = readers.parse_cifar10(content, "the file")
-    except BadFile as error:
+    except FileError as error:
         assert str(error).startswith("the file: ") and "\n" not in str(error)
         assert not content or len(content) % 3_073 or max(content[::3_073]) > 9
     else:
@@ -287,7 +287,7 @@ def test_any_cifar10_file(content):
 def test_any_stl10_file(content):
     try:
         images = readers.parse_stl10(content, "the file")
-    except BadFile as error:
+    except FileError as error:
         assert str(error).startswith("the file: ") and "\n" not in str(error)
         assert not content or len(content) % 27_648
     else:
@@ -299,7 +299,7 @@ def test_any_stl10_file(content):
 def test_any_stl10_labels_file(content):
     try:
         labels = readers.parse_stl10_labels(content, "the file")
-    except BadFile:
+    except FileError:
         assert not content or not set(content) <= set(range(1, 11))
     else:
         assert bytes(labels + 1) == content
@@ -312,7 +312,7 @@ def test_any_packed_idx_file(content):
     try:
         unpacked = readers.gunzip(content, "the file")
         found = readers.parse_idx(unpacked, "the file")
-    except BadFile as error:
+    except FileError as error:
         assert str(error).startswith("the file: ") and "\n" not in str(error)
     else:
         assert idx_bytes(found) == unpacked and unpacked in IDX_FILES

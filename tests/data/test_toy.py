@@ -13,7 +13,7 @@ from scipy import stats
 from sklearn.datasets import make_swiss_roll
 
 from dotlib.data import toy as toy_data
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.seeding import generator, numpy_rng
 
 ALMOST = 1e-6  # probability that a statistical test fails by chance; the seeds are fixed anyway
@@ -201,6 +201,6 @@ def test_the_global_generators_have_no_say():
     ],
 )
 def test_failures_say_what_to_do(call, message):
-    with pytest.raises(BadInput, match=message) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)

@@ -14,10 +14,10 @@ from example_sampler import Best
 
 from dotlib import cli, priors
 from dotlib.data import toy as toy_data
-from dotlib.errors import BadInput, NothingAccepted
+from dotlib.errors import InputError, NothingAcceptedError
 from dotlib.evaluation import comparison, comparison_tables
 from dotlib.evaluation import points as toy_pairs
-from dotlib.evaluation.comparison import Contest
+from dotlib.evaluation.comparison import Comparison
 from dotlib.evaluation.points import Figure3
 from dotlib.pairs import Pair
 from dotlib.plots import samplers as sampler_plots
@@ -145,8 +145,10 @@ def test_the_quality_of_a_ratio_is_that_of_known_normals():
     pair = Pair(
         lambda z: z, lambda x: x.square().sum(1) * (1 - 1 / variance) / 2 - math.log(variance), priors.Normal(2)
     )
-    terms = methods.Terms(torch.randn(4_000, 2, generator=generator(1, "x")) * variance**0.5, how="none", fakes=4_000)
-    one = Contest("normals", pair, terms, lambda samples, number: {}, [], 10, 1)
+    terms = methods.SamplerSettings(
+        torch.randn(4_000, 2, generator=generator(1, "x")) * variance**0.5, how="none", fakes=4_000
+    )
+    one = Comparison("normals", pair, terms, lambda samples, number: {}, [], 10, 1)
     mean, share = comparison.ratio_quality(one, 50_000, 0)
     expected = variance**2 * (2 / variance - 1)
     assert mean == pytest.approx(1, abs=0.01) and share == pytest.approx(expected, abs=0.01)
@@ -157,27 +159,27 @@ def test_the_quality_of_a_ratio_is_that_of_known_normals():
 
 
 def test_settings_are_described_by_content():
-    one, same = (methods.named("MH-GAN", methods.Terms(torch.zeros(3, 2))) for _ in range(2))
-    other = methods.named("MH-GAN", methods.Terms(torch.ones(3, 2)))
+    one, same = (methods.named("MH-GAN", methods.SamplerSettings(torch.zeros(3, 2))) for _ in range(2))
+    other = methods.named("MH-GAN", methods.SamplerSettings(torch.ones(3, 2)))
     assert comparison.described(one) == comparison.described(same) != comparison.described(other)
     assert json.loads(json.dumps(comparison.described(one))) == comparison.described(one)
 
 
 def test_wrong_use_is_named():
-    with pytest.raises(BadInput, match="^name: unknown 'MHGAN'; known: .*; nearest: MH-GAN"):
+    with pytest.raises(InputError, match="^name: unknown 'MHGAN'; known: .*; nearest: MH-GAN"):
         comparison.measure(contest(), 0, ["MHGAN"])
-    with pytest.raises(BadInput, match="^n: expected an integer >= 1, found 0"):
+    with pytest.raises(InputError, match="^n: expected an integer >= 1, found 0"):
         comparison.measure(contest(n=0), 0)
-    with pytest.raises(BadInput, match="^profile: unknown 'huge'"):
+    with pytest.raises(InputError, match="^profile: unknown 'huge'"):
         comparison.terms(torch.zeros(3, 2), "huge")
 
 
 def test_a_method_that_accepts_nothing_leaves_no_file(tmp_path):
     pair = Pair(lambda z: z, lambda x: 1e4 * x[:, 0], priors.Uniform(2))
-    terms = methods.Terms(torch.zeros(3, 2), how="none", burn_in=100, percentiles=(100,))
-    strict = Contest("strict", pair, terms, lambda samples, number: {"x": 0.0}, [], 300, 1)
+    terms = methods.SamplerSettings(torch.zeros(3, 2), how="none", burn_in=100, percentiles=(100,))
+    strict = Comparison("strict", pair, terms, lambda samples, number: {"x": 0.0}, [], 300, 1)
     rejecting = methods.named("DRS", terms)
-    with pytest.raises(NothingAccepted, match="^limit: "):
+    with pytest.raises(NothingAcceptedError, match="^limit: "):
         replace(rejecting.inner, limit=1).draw(pair, 300, generator(0, "x"))
     (point,) = comparison.measure(strict, 0, ["DRS"])
     assert point.refused.startswith("limit: ") and not point.scores

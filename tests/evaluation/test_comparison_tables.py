@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation import comparison_tables
 from dotlib.evaluation.comparison import Point
 from dotlib.plots import samplers as sampler_plots
@@ -113,5 +113,5 @@ def test_figures_have_a_line_for_each_method_and_its_intervals():
 
 
 def test_without_bare_there_is_nothing_to_compare_with():
-    with pytest.raises(BadInput, match='^points: no "bare" among them'):
+    with pytest.raises(InputError, match='^points: no "bare" among them'):
         comparison_tables.put_points(record(), [DOT, MH])

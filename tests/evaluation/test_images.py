@@ -13,7 +13,7 @@ import torch
 
 from dotlib import campaign, cli, transport
 from dotlib.data import downloads, images
-from dotlib.errors import BadFile, BadInput, SettingsDiffer
+from dotlib.errors import FileError, InputError, SettingsDifferError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import judges
 from dotlib.experiments import tab1_scores
@@ -135,7 +135,7 @@ def test_a_file_of_other_settings_is_refused(run, tmp_path, monkeypatch):
     path = training_settings.pair_path(NAME, other, "smoke")
     path.parent.mkdir(parents=True)
     path.write_bytes(run.trained.path.read_bytes())
-    with pytest.raises(SettingsDiffer, match="seed: stored 0, wanted 1"):
+    with pytest.raises(SettingsDifferError, match="seed: stored 0, wanted 1"):
         zoo.candidate(NAME, other, "smoke")
 
 
@@ -155,14 +155,14 @@ def test_every_method_starts_from_the_same_bare_samples(run):
 def test_a_set_is_scored_as_the_whole_at_once(run):
     """Batches are an economy of memory: the same numbers as from all images of the set together."""
     method, c = METHODS[0], replace(run.c, batch=7)
-    found = image_pairs._score_set(run.what, method, 0.5, run.jury, c, 0, 0)
+    found = image_pairs._score_set(run.what, method, 0.5, run.panel, c, 0, 0)
     z = image_pairs.latents(run.what, c, 0, 0)
     end = transport.latent_dot(run.what.pair, z, 0.5, steps=4, optimizer=transport.SGD(0.01))
     x = run.what.pair.generate(end.final)
-    collector = run.jury.collectors(c.samples, c.splits)[run.jury.first]
-    collector.add(*run.jury.judges[run.jury.first](images.to_uint8(x)))
-    whole = collector.scores(real=run.jury.references[run.jury.first], rng=generator(0, "x"))
-    here = found["4"]["scores"][run.jury.first]
+    collector = run.panel.collectors(c.samples, c.splits)[run.panel.first]
+    collector.add(*run.panel.judges[run.panel.first](images.to_uint8(x)))
+    whole = collector.scores(real=run.panel.references[run.panel.first], rng=generator(0, "x"))
+    here = found["4"]["scores"][run.panel.first]
     # a pixel may round to its neighbour where float32 sums differ by the batch
     assert here["fid"] == pytest.approx(whole.fid, rel=1e-3)
     assert here["is_mean"] == pytest.approx(whole.is_mean, rel=1e-4)
@@ -175,7 +175,7 @@ def test_dot_raises_what_it_climbs_and_step_0_is_shared(run):
     for bare, moved in zip(m.logits["dot", 0], m.logits["dot", 4], strict=True):
         assert moved > bare
     assert len(m.of("dot", 4, "fid")) == run.c.sets
-    assert m.of("dot", 4, "fid", run.jury.first) == m.of("dot", 4, "fid")
+    assert m.of("dot", 4, "fid", run.panel.first) == m.of("dot", 4, "fid")
     assert m.of("dot", 4, "fid", "classifier 2") != m.of("dot", 4, "fid")
 
 
@@ -199,9 +199,9 @@ def test_sets_are_measured_once_and_a_killed_run_goes_on(run, monkeypatch):
 
     monkeypatch.setattr(image_pairs, "_score_set", counted)
     with pytest.raises(KeyboardInterrupt):
-        image_pairs.measure(what, METHODS[:1], run.jury, run.c, 0)
-    first = image_pairs.measure(what, METHODS[:1], run.jury, run.c, 0)
-    again = image_pairs.measure(what, METHODS[:1], run.jury, run.c, 0)
+        image_pairs.measure(what, METHODS[:1], run.panel, run.c, 0)
+    first = image_pairs.measure(what, METHODS[:1], run.panel, run.c, 0)
+    again = image_pairs.measure(what, METHODS[:1], run.panel, run.c, 0)
     assert calls == [0, 1, 1]  # set 0 was kept, set 1 was interrupted, then done
     assert first.rows == again.rows
 
@@ -221,21 +221,21 @@ def test_sets_are_measured_once_and_a_killed_run_goes_on(run, monkeypatch):
 )
 def test_every_setting_of_a_method_has_files_of_its_own(run, change):
     paths = {
-        image_pairs._path(run.what, method, 1.0, run.jury, run.c, 0, 0)
+        image_pairs._path(run.what, method, 1.0, run.panel, run.c, 0, 0)
         for method in (METHODS[0], replace(METHODS[0], **change))
     }
     assert len(paths) == 2
 
 
 def test_other_weights_judges_constants_and_seeds_too(run):
-    def path(what=run.what, judged=run.jury, c=run.c, K=1.0, seed=0):
+    def path(what=run.what, judged=run.panel, c=run.c, K=1.0, seed=0):
         return image_pairs._path(what, METHODS[0], K, judged, c, seed, 0)
 
     others = {
         path(what=replace(run.what, digests={"a": "b"})),
         path(K=2.0),
         path(seed=1),
-        path(judged=replace(run.jury, digests={"classifier 0": "x"})),
+        path(judged=replace(run.panel, digests={"classifier 0": "x"})),
         path(c=replace(run.c, samples=99)),
         path(c=replace(run.c, splits=1)),
     }
@@ -244,15 +244,15 @@ def test_other_weights_judges_constants_and_seeds_too(run):
 
 
 def test_a_damaged_set_is_named(run):
-    path = image_pairs._path(run.what, METHODS[1], 1.0, run.jury, run.c, 5, 0)
+    path = image_pairs._path(run.what, METHODS[1], 1.0, run.panel, run.c, 5, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('{"values": ')
-    with pytest.raises(BadFile, match="set0.json: cannot be read .*delete it"):
+    with pytest.raises(FileError, match="set0.json: cannot be read .*delete it"):
         files.made_once(path, lambda: {})
 
 
 def test_a_pair_of_points_is_refused():
-    with pytest.raises(BadInput, match="name: '25gaussians-wgan-gp' is a 2-D pair"):
+    with pytest.raises(InputError, match="name: '25gaussians-wgan-gp' is a 2-D pair"):
         image_pairs.table1("25gaussians-wgan-gp", profile="smoke")
 
 
@@ -261,15 +261,15 @@ def test_a_pair_of_points_is_refused():
 
 def test_the_floor_is_below_the_samples(run):
     """Real images that are not in the reference beat an untrained generator under every judge."""
-    for name, floor in run.jury.floor.items():
+    for name, floor in run.panel.floor.items():
         assert floor.fid < min(run.measured.of("dot", 0, "fid", name))
         assert (floor.n, floor.n_real) == (run.c.samples, 600)
-    assert set(run.jury.digests) == {*run.jury.judges, "test", "floor"}
+    assert set(run.panel.digests) == {*run.panel.judges, "test", "floor"}
     assert judges.SPLITS["classifier"] == ("test", "floor")
 
 
 def test_an_unknown_judge_is_refused(run):
-    with pytest.raises(BadInput, match="judge: unknown 'inceptoin'.*nearest: inception"):
+    with pytest.raises(InputError, match="judge: unknown 'inceptoin'.*nearest: inception"):
         judges.summon("digits", run.c, profile="smoke", judge="inceptoin")
 
 
@@ -279,7 +279,7 @@ def test_a_device_that_is_not_there_is_refused_before_any_work(run, tmp_path, mo
         lambda: judges.summon("digits", run.c, profile="smoke", device="cuda:99"),
         lambda: tab1_scores.open_record(NAME, "smoke", 0, device="cuda:99"),
     ):
-        with pytest.raises(BadInput, match="^device: cannot use 'cuda:99' .*; use cpu"):
+        with pytest.raises(InputError, match="^device: cannot use 'cuda:99' .*; use cpu"):
             call()
     assert cli.main(["score", NAME, "--profile", "smoke", "--device", "cuda:99"]) == 2
     assert "device: cannot use" in capsys.readouterr().err and not list(tmp_path.iterdir())
@@ -301,7 +301,7 @@ def test_a_record_holds_what_was_measured(run, record, tmp_path):
     assert again["dot4_fid"] == pytest.approx(np.mean(fid))
     assert again["dot4_minus_bare_fid"] == pytest.approx(np.mean(fid) - np.mean(run.measured.of("dot", 0, "fid")))
     assert again["k_eff"] == run.measured.k_eff.value
-    assert again["floor_fid"] == run.jury.floor[run.jury.first].fid
+    assert again["floor_fid"] == run.panel.floor[run.panel.first].fid
     assert set(again.verdicts.values()) == {paper.SMOKE}
     assert again.made["weights"].keys() >= {run.trained.path.name, "classifier 0", "test"}
     assert again.made["images"] == {"test": "built into scikit-learn", "floor": "built into scikit-learn"}
@@ -368,7 +368,7 @@ def test_the_manifest_names_runs_that_exist():
 def test_a_bad_manifest_is_named(text, tmp_path):
     path = tmp_path / "campaign.yml"
     path.write_text(text)
-    with pytest.raises(BadFile, match="campaign.yml: not a list of runs"):
+    with pytest.raises(FileError, match="campaign.yml: not a list of runs"):
         campaign.entries(path)
 
 
@@ -378,7 +378,7 @@ def test_the_campaign_does_the_first_missing_entry(tmp_path, monkeypatch, capsys
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(records, "KEPT", tmp_path / "results")
     monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
-    with pytest.raises(BadInput, match="smoke numbers are never kept"):
+    with pytest.raises(InputError, match="smoke numbers are never kept"):
         campaign.run_next(manifest=manifest)
     monkeypatch.setattr(campaign.records, "keep", _copied)
     kept = campaign.run_next(manifest=manifest)
@@ -423,7 +423,7 @@ def test_paper_entries_wait_for_an_accelerator_and_failures_for_nobody(tmp_path,
     def row(entry, device):
         asked.append((entry.pair, device))
         if "wgan" in entry.pair:
-            raise BadFile("no images")
+            raise FileError("no images")
         return "done"
 
     monkeypatch.setattr(campaign, "_row", row)
@@ -433,7 +433,7 @@ def test_paper_entries_wait_for_an_accelerator_and_failures_for_nobody(tmp_path,
     assert campaign.run_next(manifest=manifest, device="cuda") == "done"
     assert asked[0] == ("cifar10-dcgan-wgan-gp", "cuda")
     manifest.write_text("runs:\n  - {pair: mnist-dcgan-wgan-gp, profile: laptop}\n")
-    with pytest.raises(BadFile, match="no images"):
+    with pytest.raises(FileError, match="no images"):
         campaign.run_next(manifest=manifest)
     manifest.write_text("runs:\n  - {pair: cifar10-dcgan-wgan-gp, profile: paper}\n")
     assert campaign.run_next(manifest=manifest) is None
@@ -474,7 +474,7 @@ def test_changed_source_keeps_nothing(tmp_path, monkeypatch):
     manifest = tmp_path / "campaign.yml"
     manifest.write_text(f"runs:\n  - {{pair: {NAME}, profile: smoke, seed: 7}}\n")
     monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", True))
-    with pytest.raises(BadInput, match="source: tracked files are changed"):
+    with pytest.raises(InputError, match="source: tracked files are changed"):
         campaign.run_next(manifest=manifest)
 
 
@@ -522,7 +522,7 @@ def test_an_unknown_score_is_named():
     record = records.start(
         "tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0, parameters={"updates": 20}
     )
-    with pytest.raises(BadInput, match="quantity: .*'FID'"):
+    with pytest.raises(InputError, match="quantity: .*'FID'"):
         tab1_scores.said(record, "FID")
 
 

@@ -20,7 +20,7 @@ import torch
 from dotlib import seeding
 from dotlib.data import downloads, images
 from dotlib.data.images import image_set
-from dotlib.errors import BadFile, BadInput, SettingsDiffer
+from dotlib.errors import FileError, InputError, SettingsDifferError
 from dotlib.evaluation import inception as inception_network
 from dotlib.evaluation import judges
 from dotlib.metrics import backends, scores
@@ -155,16 +155,16 @@ def test_a_judge_is_frozen_and_its_rows_do_not_see_each_other(smoke):
 def test_judges_look_at_uint8_images_only(smoke):
     x = image_set("digits", "test").images[:4]
     for wrong in (images.to_float(x), x[0], x[:0], x.long(), x.numpy(), None):
-        with pytest.raises(BadInput, match=r"^images: expected \(B, C, H, W\) uint8, found "):
+        with pytest.raises(InputError, match=r"^images: expected \(B, C, H, W\) uint8, found "):
             smoke(wrong)
 
 
 def test_unknown_words_and_seeds_are_refused():
-    with pytest.raises(BadInput, match="dataset: unknown 'digit'; .*nearest: digits"):
+    with pytest.raises(InputError, match="dataset: unknown 'digit'; .*nearest: digits"):
         judges.classifier("digit", profile="smoke")
-    with pytest.raises(BadInput, match="profile: unknown 'fast'"):
+    with pytest.raises(InputError, match="profile: unknown 'fast'"):
         judges.classifier("digits", profile="fast")
-    with pytest.raises(BadInput, match="seed: expected an integer >= 0"):
+    with pytest.raises(InputError, match="seed: expected an integer >= 0"):
         judges.classifier("digits", profile="smoke", seed=-1)
 
 
@@ -204,12 +204,12 @@ def copy(smoke, artifacts, tmp_path):
 
 def test_a_file_of_other_settings_or_images_is_refused(copy, monkeypatch):
     settings, path = copy
-    with pytest.raises(SettingsDiffer, match="epochs: stored 1, wanted 2; .*move it away"):
+    with pytest.raises(SettingsDifferError, match="epochs: stored 1, wanted 2; .*move it away"):
         judges.load(dataclasses.replace(settings, epochs=2, width=9), path)
     tensors, meta = checkpoints.load(path)
     meta["images"]["judge"] = "0" * 64
     checkpoints.save(path, tensors, meta)
-    with pytest.raises(SettingsDiffer, match="judge: stored '0000"):
+    with pytest.raises(SettingsDifferError, match="judge: stored '0000"):
         judges.load(settings, path)
 
 
@@ -219,7 +219,7 @@ def test_a_damaged_or_foreign_file_is_refused(copy):
     tensors, meta = checkpoints.load(path)
     for wrong in (content[:-1], content[:100], b"", b"<html>", content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]):
         path.write_bytes(wrong)
-        with pytest.raises(BadFile, match=f"{path}: .*make it again"):
+        with pytest.raises(FileError, match=f"{path}: .*make it again"):
             judges.load(settings, path)
     first = next(iter(tensors))
     for bad_tensors, bad_meta in (
@@ -230,7 +230,7 @@ def test_a_damaged_or_foreign_file_is_refused(copy):
         (tensors, meta | {"accuracy": None}),
     ):
         checkpoints.save(path, bad_tensors, bad_meta)
-        with pytest.raises(BadFile, match="does not hold this classifier") as caught:
+        with pytest.raises(FileError, match="does not hold this classifier") as caught:
             judges.load(settings, path)
         assert "\n" not in str(caught.value)
 
@@ -330,16 +330,16 @@ def test_the_place_is_the_argument_then_the_variable_then_a_download(weights, mo
 
     def fetch(what):
         asked.append(what)
-        raise BadFile("no network")
+        raise FileError("no network")
 
     monkeypatch.setattr(downloads, "fetch", fetch)
-    with pytest.raises(BadFile, match="no network"):
+    with pytest.raises(FileError, match="no network"):
         judges.inception()
     assert asked == [inception_network.FILE]
     monkeypatch.setenv(inception_network.PLACE, str(tmp_path / "nowhere"))
-    with pytest.raises(BadFile, match="nowhere: cannot be read .No such file or directory.; get"):
+    with pytest.raises(FileError, match="nowhere: cannot be read .No such file or directory.; get"):
         judges.inception()
-    with pytest.raises(BadFile, match=f"^{weights[0]}: "):
+    with pytest.raises(FileError, match=f"^{weights[0]}: "):
         judges.inception(weights[0])
     assert len(asked) == 1
 
@@ -351,9 +351,9 @@ def test_the_published_digest_is_demanded_by_default(weights, monkeypatch):
     monkeypatch.setattr(torch, "load", None)  # nothing is read before the digest is right
     monkeypatch.setenv(inception_network.PLACE, str(weights[0]))
     for arguments in ((), (weights[0],)):
-        with pytest.raises(BadFile, match="not the published one|cut short|bytes"):
+        with pytest.raises(FileError, match="not the published one|cut short|bytes"):
             judges.inception(*arguments)
-    with pytest.raises(BadFile, match="its sha256 is"):
+    with pytest.raises(FileError, match="its sha256 is"):
         judges.inception(weights[0], sha256="0" * 64)
 
 
@@ -396,7 +396,7 @@ def test_everything_else_is_one_clear_line_and_runs_nothing(weights, tmp_path, r
         path = tmp_path / f"{name}.pth"
         path.write_bytes(content)
         for digest in (None, hashlib.sha256(content).hexdigest()):
-            with pytest.raises(BadFile, match=f"^{path}: .*; get https://.*DOTLIB_INCEPTION$") as caught:
+            with pytest.raises(FileError, match=f"^{path}: .*; get https://.*DOTLIB_INCEPTION$") as caught:
                 judges.inception(path, sha256=digest)
             assert "\n" not in str(caught.value) and len(str(caught.value)) < 700, name
             assert not trap.exists(), name
@@ -411,7 +411,7 @@ def test_reading_a_file_leaves_pytorch_fid_and_the_random_state_alone(weights, t
     loader = module.load_state_dict_from_url
     judges.inception(weights[0], sha256=weights[1])
     torch.save({}, tmp_path / "empty")
-    with pytest.raises(BadFile, match="does not hold the Inception network"):
+    with pytest.raises(FileError, match="does not hold the Inception network"):
         judges.inception(tmp_path / "empty", sha256=sha256(tmp_path / "empty"))
     assert module.load_state_dict_from_url is loader
     assert torch.equal(torch.get_rng_state(), before)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from dotlib import cli, lipschitz, priors, seeding
 from dotlib.data import toy as toy_data
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation import points as toy_pairs
 from dotlib.experiments import fig3_audit, fig3_toy
 from dotlib.metrics import intervals
@@ -114,9 +114,9 @@ def test_the_record_holds_every_value_and_a_verdict_for_each_claim(subject):
 
 
 def test_unknown_weights_are_refused():
-    with pytest.raises(BadInput, match=r"trials: expected an integer >= 2"):
+    with pytest.raises(InputError, match=r"trials: expected an integer >= 2"):
         intervals.interval(np.ones(1), np.ones(1))
-    with pytest.raises(BadInput, match=r"weights: unknown 'autors'.*nearest: authors"):
+    with pytest.raises(InputError, match=r"weights: unknown 'autors'.*nearest: authors"):
         toy_pairs.subject("25gaussians", weights="autors", profile="smoke", seed=0)
 
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from dotlib import priors
 from dotlib.data import images
-from dotlib.errors import BadInput
-from dotlib.evaluation.comparison import Contest
+from dotlib.errors import InputError
+from dotlib.evaluation.comparison import Comparison
 from dotlib.experiments import calibration as calibration_page
 from dotlib.experiments.calibration import METHODS
 from dotlib.metrics import intervals
@@ -22,7 +22,7 @@ from dotlib.results import records
 from dotlib.samplers import base as sampling
 from dotlib.samplers import rejection
 from dotlib.samplers.calibration import CALIBRATIONS, Reliability
-from dotlib.samplers.methods import Terms
+from dotlib.samplers.methods import SamplerSettings
 from dotlib.seeding import generator
 from dotlib.training import zoo
 from dotlib.training.settings import image_training
@@ -48,8 +48,8 @@ def networks(slope=1.0):
 
 
 def contest(pair, real, **changes):
-    terms = Terms(real, fakes=200, burn_in=200, percentiles=(60,), budgets=(0.4,), chains=(8,))
-    return Contest(
+    terms = SamplerSettings(real, fakes=200, burn_in=200, percentiles=(60,), budgets=(0.4,), chains=(8,))
+    return Comparison(
         "test",
         pair,
         replace(terms, **changes),
@@ -122,7 +122,7 @@ def test_every_method_is_drawn_with_every_map_from_the_same_latents():
         setup = [cost.generator for cost in found.points["OBRS", how].setup]
         assert setup == [200 + 200 * (how != "none")] * 2  # burn-in; samples of the fit
     assert found.points["DRS", "none"].scores != found.points["DRS", "logistic"].scores
-    with pytest.raises(BadInput, match="^methods: unknown 'DOT'"):
+    with pytest.raises(InputError, match="^methods: unknown 'DOT'"):
         calibration_page.draw(contest(pair, near(pair)), 0, ["DOT"])
 
 
@@ -184,9 +184,9 @@ def test_a_pair_is_judged_on_images_that_it_has_not_seen_and_recorded(tmp_path):
 def test_a_pair_that_has_seen_every_image_is_not_judged(monkeypatch):
     settings = replace(image_training("digits", "dcgan-sngan-ns", "smoke"), split="paper")
     monkeypatch.setattr(zoo, "pair", lambda name, **_: zoo.TrainedPair(name, networks(), settings, None, "", [], {}))
-    with pytest.raises(BadInput, match=f"^name: {NAME} leaves no image that its D has not seen"):
+    with pytest.raises(InputError, match=f"^name: {NAME} leaves no image that its D has not seen"):
         calibration_page.match(NAME, profile="smoke")
-    with pytest.raises(BadInput, match="^profile: unknown 'huge'"):
+    with pytest.raises(InputError, match="^profile: unknown 'huge'"):
         calibration_page.match(NAME, profile="huge")
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.experiments import calibration as calibration_page
 from dotlib.experiments.calibration import REALS, Logits, Refused
 from dotlib.pairs import Pair
@@ -182,7 +182,7 @@ def test_a_check_that_cannot_be_made_is_refused_with_its_map_kept():
 
 def test_only_typed_errors_are_taken_for_refusals():
     def fails():
-        raise BadInput("x: 1")
+        raise InputError("x: 1")
 
     assert calibration_page.attempt(fails) == Refused("x: 1")
     assert calibration_page.attempt(lambda: 5) == 5
@@ -200,5 +200,5 @@ def test_only_typed_errors_are_taken_for_refusals():
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         calibration_page.read_logits(gaussians(), *arguments, seeded())

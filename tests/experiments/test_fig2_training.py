@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from dotlib import lipschitz
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.judges import Jury, Scoring, solo
+from dotlib.evaluation.judges import Panel, Scoring, solo
 from dotlib.experiments import fig2_training
 from dotlib.experiments.fig2_training import Along, Milestone
 from dotlib.metrics.scores import Reference
@@ -60,11 +60,11 @@ class StubJudge:
         return features, features[:, :3]
 
 
-def stub_jury(*names: str) -> Jury:
+def stub_jury(*names: str) -> Panel:
     found = {name: StubJudge() for name in names}
     reference = Reference(dim=4, total=50, kept=20, rng=torch.Generator().manual_seed(1))
     reference.add(torch.rand(50, 4, generator=torch.Generator().manual_seed(0)))
-    return Jury(
+    return Panel(
         found, dict.fromkeys(names, reference), dict.fromkeys(names), {"stub": "0"}, {}, dict.fromkeys(names, 20)
     )
 
@@ -145,9 +145,9 @@ def test_growth_ignores_the_unit():
 
 
 def test_a_flat_discriminator_and_an_unknown_constant_are_refused():
-    with pytest.raises(BadInput, match="history: K_eff is 0 at update 1, D is constant"):
+    with pytest.raises(InputError, match="history: K_eff is 0 at update 1, D is constant"):
         fig2_training.growth(history([1, 2], [0.0, 1.0]), "K_eff")
-    with pytest.raises(BadInput, match="name: unknown 'keff'; known: K_eff, k_eff"):
+    with pytest.raises(InputError, match="name: unknown 'keff'; known: K_eff, k_eff"):
         fig2_training.growth(history([1, 2], [1.0, 1.0]), "keff")
 
 
@@ -208,7 +208,7 @@ def test_along_a_training(monkeypatch, tmp_path):
 
 
 def test_a_pair_without_milestones_is_refused(tmp_path):
-    with pytest.raises(BadInput, match=r"trained: no milestones beside .*; delete the pair"):
+    with pytest.raises(InputError, match=r"trained: no milestones beside .*; delete the pair"):
         fig2_training.along_training(trained(tmp_path / "x"), stub_jury("a"), SMALL, 0)
 
 
@@ -232,7 +232,7 @@ def test_laptop_and_paper_have_the_published_pairs(dataset):
         assert c.pool >= 20 * c.n_pairs and c.scoring.sets >= 5
     smoke = fig2_training.along_settings(dataset, "smoke")
     assert smoke.pool <= 500 and smoke.scoring.sets == 2
-    with pytest.raises(BadInput, match="profile"):
+    with pytest.raises(InputError, match="profile"):
         fig2_training.along_settings(dataset, "smok")
 
 

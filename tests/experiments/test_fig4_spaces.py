@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from dotlib.data import images
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Measured, Method, Subject
-from dotlib.evaluation.judges import Jury, Scoring
+from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.experiments import fig4_spaces
 from dotlib.metrics.scores import Reference
 from dotlib.pairs import Pair
@@ -62,7 +62,7 @@ def run(monkeypatch, tmp_path):
     reference = Reference(dim=3, total=40, kept=30, rng=rng(6))
     reference.add(torch.rand(40, 3, generator=rng(5)))
     judges = {"pixels": PixelJudge(), "second": PixelJudge()}
-    jury = Jury(
+    panel = Panel(
         judges,
         dict.fromkeys(judges, reference),
         dict.fromkeys(judges),
@@ -72,7 +72,7 @@ def run(monkeypatch, tmp_path):
     )
     trained = SimpleNamespace(settings=SimpleNamespace(split="train"))
     constants = image_pairs.constants(what, c, 0)
-    return image_pairs.Run(what, trained, jury, c, Measured(*constants, {}, {}))
+    return image_pairs.Run(what, trained, panel, c, Measured(*constants, {}, {}))
 
 
 V = fig4_spaces.Views(target_steps=(1, 3), looked=5, samples=20)
@@ -148,7 +148,7 @@ def test_white_noise_has_the_white_share(side):
     "change", [torch.zeros(4, 8, 8), torch.full((1, 1, 2, 2), math.nan), torch.zeros(2, 1, 4, 4, dtype=torch.int64)]
 )
 def test_share_refuses_what_is_no_batch_of_changes(change):
-    with pytest.raises(BadInput, match="change: "):
+    with pytest.raises(InputError, match="change: "):
         fig4_spaces.high_share(change)
 
 
@@ -184,7 +184,7 @@ def test_a_larger_bank_is_never_farther():
 
 @pytest.mark.parametrize("bank", [bank_of(5).float(), bank_of(5, (1, 4, 4)), bank_of(5)[:0]])
 def test_nearest_refuses_a_bank_of_another_kind(bank):
-    with pytest.raises(BadInput, match="bank: found .* give uint8 images of one shape"):
+    with pytest.raises(InputError, match="bank: found .* give uint8 images of one shape"):
         fig4_spaces.nearest(torch.zeros(2, 3, 4, 4), bank)
 
 
@@ -222,7 +222,7 @@ def test_the_same_rise_is_the_nearest_step_by_D_alone(level, step):
 
 def test_columns_hold_the_images_that_are_judged(run):
     """Same latents, same constants: the mean of D over a whole set is what `measure` keeps."""
-    m = image_pairs.measure(run.what, fig4_spaces.space_methods(run.c, (1, 3)), run.jury, run.c, 0)
+    m = image_pairs.measure(run.what, fig4_spaces.space_methods(run.c, (1, 3)), run.panel, run.c, 0)
     whole = fig4_spaces.look(run, replace(V, looked=run.c.samples), 0, 1)
     assert set(whole) == set(m.logits)
     for key, (x, logit) in whole.items():
@@ -348,7 +348,7 @@ def test_methods_of_the_projection_page(run):
     assert all(run.c.updates in m.steps for m in methods.values())
     assert methods["exact"].steps[-1] == 5 * run.c.updates
     measured_ = image_pairs.measure(
-        subject(tiny_pair(Normal(D_LATENT))), tuple(methods.values()), run.jury, replace(run.c, samples=12), 0
+        subject(tiny_pair(Normal(D_LATENT))), tuple(methods.values()), run.panel, replace(run.c, samples=12), 0
     )
     assert len(measured_.rows) == sum(len(m.steps) for m in methods.values())
 
@@ -356,9 +356,9 @@ def test_methods_of_the_projection_page(run):
 @pytest.mark.parametrize(("samples", "splits"), [(20, 1), (250, 2)])
 def test_projection_sets_are_smaller_but_above_the_width_of_the_features(run, samples, splits):
     other = replace(run, c=replace(run.c, samples=1_000))
-    jury, c = fig4_spaces.variant_jury(other, replace(V, samples=samples))
-    assert (c.samples, c.splits) == (samples, splits) and list(jury.judges) == ["pixels"]
-    assert jury.digests == {"pixels": "0", "test": "2"}
+    panel, c = fig4_spaces.variant_jury(other, replace(V, samples=samples))
+    assert (c.samples, c.splits) == (samples, splits) and list(panel.judges) == ["pixels"]
+    assert panel.digests == {"pixels": "0", "test": "2"}
     assert fig4_spaces.variant_jury(other, replace(V, samples=1))[1].samples == 2 * 3
     assert fig4_spaces.variant_jury(run, replace(V, samples=999))[1].samples == run.c.samples
 
@@ -396,5 +396,5 @@ def test_settings_of_every_profile_and_no_other():
         v = fig4_spaces.view_settings(profile)
         assert list(v.target_steps) == sorted(set(v.target_steps)) and v.target_steps[0] > 0
     assert fig4_spaces.view_settings("paper").target_steps[-1] == 100  # B.1
-    with pytest.raises(BadInput, match="profile"):
+    with pytest.raises(InputError, match="profile"):
         fig4_spaces.view_settings("tiny")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.judges import Scoring
 from dotlib.experiments import fig9_histories
@@ -135,9 +135,9 @@ def test_laptop_and_paper_have_the_published_updates():
 
 
 def test_unknown_words_are_refused():
-    with pytest.raises(BadInput, match="profile"):
+    with pytest.raises(InputError, match="profile"):
         fig9_histories.updates_settings("digits", "dcgan-sngan-hi", "smok")
-    with pytest.raises(BadInput, match="architecture"):
+    with pytest.raises(InputError, match="architecture"):
         fig9_histories.updates_settings("digits", "sngan-hi", "smoke")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dotlib import profiles
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation import points as toy_pairs
 from dotlib.experiments import fig3_audit, gp_weight
 from dotlib.results import records
@@ -88,7 +88,7 @@ def test_the_choice_follows_the_ends_not_the_order(monkeypatch):
 
 
 def test_unknown_sets_are_refused():
-    with pytest.raises(BadInput, match="dataset: unknown 'mnist'; known: 25gaussians, swissroll"):
+    with pytest.raises(InputError, match="dataset: unknown 'mnist'; known: 25gaussians, swissroll"):
         gp_weight.gp_weight("mnist", profile="smoke")
 
 
@@ -111,12 +111,12 @@ def test_as_settings_names_every_field_in_its_order():
 def test_sets_by_name():
     assert training_settings.toy_datasets("both") == ("25gaussians", "swissroll")
     assert training_settings.toy_datasets("swissroll") == ("swissroll",)
-    with pytest.raises(BadInput, match="dataset: unknown 'all'"):
+    with pytest.raises(InputError, match="dataset: unknown 'all'"):
         training_settings.toy_datasets("all")
 
 
 def test_profiles_are_checked_wherever_they_are_asked_for():
     for ask in (toy_pairs.figure3_settings, fig3_audit.audit_settings):
         assert all(ask(profile) is not None for profile in profiles.PROFILES)
-        with pytest.raises(BadInput, match="profile: unknown 'big'"):
+        with pytest.raises(InputError, match="profile: unknown 'big'"):
             ask("big")

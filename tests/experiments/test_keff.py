@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from dotlib import priors, transport
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Measured
 from dotlib.evaluation.judges import Scoring
@@ -54,11 +54,11 @@ def run_of(
     what = image_pairs.Subject(f"{dataset}-{ROW}", pair, {"file": "digest"})
     trained = zoo.TrainedPair(what.label, pair, image_training(dataset, ROW, "smoke"), Path("file"), "digest", [], {})
     estimate = LipschitzEstimate(torch.tensor([k, k], dtype=torch.float64), C.pairs)
-    return image_pairs.Run(what, trained, Jury(), C, Measured(estimate, estimate, rows or {}, {}))
+    return image_pairs.Run(what, trained, Panel(), C, Measured(estimate, estimate, rows or {}, {}))
 
 
-class Jury:
-    """As much of a jury as a record asks for."""
+class Panel:
+    """As much of a panel as a record asks for."""
 
     digests, origins = {"judge": "digest"}, {"test": "nowhere"}
 
@@ -66,7 +66,7 @@ class Jury:
 @pytest.fixture
 def third(monkeypatch):
     """with_arms of a run, with the method that it would measure in the place of scores."""
-    monkeypatch.setattr(keff, "solo", lambda jury: jury)
+    monkeypatch.setattr(keff, "solo", lambda panel: panel)
     monkeypatch.setattr(
         image_pairs, "measure", lambda what, methods, *_: Measured(None, None, {"method": methods[0]}, {})
     )
@@ -121,7 +121,7 @@ def test_arms_are_added_to_those_of_table_1():
     run = run_of(1.0, rows=rows)
     fresh = {("k1step", 10): 3}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keff, "solo", lambda jury: jury)
+        patch.setattr(keff, "solo", lambda panel: panel)
         patch.setattr(image_pairs, "measure", lambda *_: Measured(None, None, fresh, {}))
         found = keff.with_arms(run, 0)
     assert found.rows == rows | fresh and run.measured.rows == rows
@@ -235,8 +235,8 @@ def test_the_stl10_table_fills_only_what_a_run_on_that_set_has():
 
 
 def test_unknown_words_are_refused():
-    with pytest.raises(BadInput, match="profile: unknown 'tiny'"):
+    with pytest.raises(InputError, match="profile: unknown 'tiny'"):
         keff.sizes("tiny")
-    with pytest.raises(BadInput, match="b2.cifar10.dcgan.sagan-hi.k1.u5"):
+    with pytest.raises(InputError, match="b2.cifar10.dcgan.sagan-hi.k1.u5"):
         keff.printed_k("sagan-hi", 5, "fid")
     assert set(tab2_swap.PRINTED) == set(tab2_swap.SIGN)

@@ -12,7 +12,7 @@ import pytest
 from torch import Tensor
 
 from dotlib import priors
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.experiments import runtimes
 from dotlib.experiments.runtimes import Plan, Subject, Timing
 from dotlib.networks.mlp import MLP
@@ -222,14 +222,14 @@ def test_bad_arguments_are_refused_by_name():
         ({"runs": 1}, "runs: .* >= 2"),
         ({"runs": 2.5}, "runs: .*found 2.5"),
     ):
-        with pytest.raises(BadInput, match=message):
+        with pytest.raises(InputError, match=message):
             runtimes.measure(what, 1, rng=rng(), **options)
-    with pytest.raises(BadInput, match="runs: .*found 0"):
+    with pytest.raises(InputError, match="runs: .*found 0"):
         runtimes.timed([lambda: None], runs=0, clock=Wound())
-    with pytest.raises(BadInput, match=r"plan: found the series \(3, 3\); .*two different N"):
+    with pytest.raises(InputError, match=r"plan: found the series \(3, 3\); .*two different N"):
         runtimes.line(what, Plan((1,), 1, 1, (3, 3)), rng=rng(), runs=2)
     for bad in (0.0, math.nan):
-        with pytest.raises(BadInput, match="ratio: "):
+        with pytest.raises(InputError, match="ratio: "):
             runtimes.judge(bad, profile="laptop")
-        with pytest.raises(BadInput, match="seconds: "):
+        with pytest.raises(InputError, match="seconds: "):
             runtimes.batch_reaching([at(1, [1.0] * 2)], bad)

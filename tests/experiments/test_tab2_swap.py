@@ -15,9 +15,9 @@ from torch import nn
 
 from dotlib import lipschitz, priors, transport
 from dotlib.data import images
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.judges import Judge, Jury, Scoring, solo
+from dotlib.evaluation.judges import Judge, Panel, Scoring, solo
 from dotlib.experiments import tab2_swap
 from dotlib.experiments.tab2_swap import Cell
 from dotlib.metrics.scores import Collector, Reference
@@ -66,7 +66,7 @@ class Looks(nn.Module):
 
 
 @cache
-def jury() -> Jury:
+def panel() -> Panel:
     """Two judges that differ by their weights, with 50 digits as the reference."""
     names = ["judge 0", "judge 1"]
     judged = {name: Judge(name, Looks(i).eval(), images.to_float, 3, 4, f"sha {i}") for i, name in enumerate(names)}
@@ -78,7 +78,7 @@ def jury() -> Jury:
         collector = Collector(dim=3, classes=4, total=50, splits=2, kept=40)
         collector.add(*judge(real))
         floor[name] = collector.scores(real=references[name], rng=generator(0, name))
-    return Jury(
+    return Panel(
         judged,
         references,
         floor,
@@ -104,7 +104,7 @@ def trained(row: str, scale: float, tilt: float = 1.0, dataset: str = "digits") 
 
 def run_of(one: zoo.TrainedPair, c: Scoring = C) -> image_pairs.Run:
     """The row of Table 1 of such a pair."""
-    what, judged = image_pairs.subject(one), solo(jury())
+    what, judged = image_pairs.subject(one), solo(panel())
     measured = image_pairs.measure(what, image_pairs.table1_methods(c), judged, c, 0)
     return image_pairs.Run(what, one, judged, c, measured)
 
@@ -164,7 +164,7 @@ def test_a_swapped_subject_takes_prior_and_latents_of_G_and_only_D_of_the_other(
 
 
 def test_pairs_of_two_data_sets_do_not_swap():
-    with pytest.raises(BadInput, match="of_D: mnist-dcgan-wgan-gp.*other images.*pair of digits"):
+    with pytest.raises(InputError, match="of_D: mnist-dcgan-wgan-gp.*other images.*pair of digits"):
         tab2_swap.swapped(trained(A, 1.0), trained(B, 1.0, dataset="mnist"))
 
 
@@ -200,7 +200,7 @@ def test_a_row_by_name_is_the_row_of_the_page(monkeypatch, row, samples):
 
 
 def test_only_the_first_judge_is_asked():
-    whole = jury()
+    whole = panel()
     one = solo(whole)
     assert list(one.judges) == list(one.references) == list(one.kept) == [whole.first]
     assert one.digests == {whole.first: f"sha {whole.first}", "test": "pixels"}
@@ -238,7 +238,7 @@ def test_ranks_count_what_is_separated(quantity):
 def test_equal_discriminators_share_the_first_rank():
     rank = tab2_swap.own_rank({"own": cell(OWN), "copy": cell(OWN)}, "own", "fid")
     assert (rank.rank, rank.low, rank.high) == (1, 1, 2)
-    with pytest.raises(BadInput, match="quantity: unknown 'recall'; known: fid, is_mean"):
+    with pytest.raises(InputError, match="quantity: unknown 'recall'; known: fid, is_mean"):
         tab2_swap.own_rank({"own": cell(OWN)}, "own", "recall")
 
 
@@ -298,6 +298,6 @@ def test_the_record_holds_every_cell_and_judges_every_printed_D(profile, shift, 
 
 
 def test_an_unknown_profile_is_refused():
-    with pytest.raises(BadInput, match="profile: unknown 'tiny'"):
+    with pytest.raises(InputError, match="profile: unknown 'tiny'"):
         tab2_swap.sizes("tiny")
     assert tab2_swap.sizes("smoke").samples >= 100  # smoke's own cells are Table 1's

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dotlib import priors, transport
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.experiments import runtimes
 from dotlib.experiments.runtimes import SETTINGS, Subject
 from dotlib.networks.mlp import MLP
@@ -147,14 +147,14 @@ def test_every_profile_has_every_setting_and_paper_is_as_published():
 
 def test_bad_arguments_are_refused_by_name():
     for make in (runtimes.networks, runtimes.printed, runtimes.work):
-        with pytest.raises(BadInput, match="name: unknown 'cifar'; .*nearest: cifar10"):
+        with pytest.raises(InputError, match="name: unknown 'cifar'; .*nearest: cifar10"):
             make("cifar")
-    with pytest.raises(BadInput, match="profile: unknown 'smok'; .*nearest: smoke"):
+    with pytest.raises(InputError, match="profile: unknown 'smok'; .*nearest: smoke"):
         runtimes.sizes("smok")
-    with pytest.raises(BadInput, match="narrow: found 3"):
+    with pytest.raises(InputError, match="narrow: found 3"):
         runtimes.subject("swissroll", narrow=3)
-    with pytest.raises(BadInput, match="rows: .*found 0"):
+    with pytest.raises(InputError, match="rows: .*found 0"):
         tiny().start(0, rng())
     for options in ({"seconds": 0.0}, {"seconds": 1.0, "rate": -1.0}):
-        with pytest.raises(BadInput, match="seconds: |rate: "):
+        with pytest.raises(InputError, match="seconds: |rate: "):
             runtimes.Work(4, 1).largest_batch(**options)

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.metrics import backends
 
 FRESH = """
@@ -64,7 +64,7 @@ def test_other_failures_are_one_line_with_a_remedy(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(importlib, "import_module", fail)
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         backends.torchvision.__wrapped__()
     assert str(caught.value) == ("torchvision: cannot be imported (CUDA says no); pip install torchvision")
 
@@ -73,12 +73,12 @@ def test_an_absent_metric_library_is_named_as_pip_calls_it(monkeypatch):
     backends.torchvision()
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     monkeypatch.setitem(sys.modules, "torch_fidelity.metric_kid", None)
-    with pytest.raises(BadInput, match="^torch-fidelity: cannot .*; pip install torch-fidelity$"):
+    with pytest.raises(InputError, match="^torch-fidelity: cannot .*; pip install torch-fidelity$"):
         backends.fidelity("kid")
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(BadInput, match="metric: unknown 'fidd'; known: fid, isc, kid, prc; near"):
+    with pytest.raises(InputError, match="metric: unknown 'fidd'; known: fid, isc, kid, prc; near"):
         backends.fidelity("fidd")
-    with pytest.raises(BadInput, match="part: unknown 'x'; known: fid_score, inception"):
+    with pytest.raises(InputError, match="part: unknown 'x'; known: fid_score, inception"):
         backends.pytorch_fid("x")

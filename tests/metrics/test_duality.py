@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.optimize import linprog
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.metrics import optimal_transport
 from dotlib.seeding import generator
 
@@ -224,7 +224,7 @@ def test_dual_value_agrees_with_a_linear_program(seed):
     ],
 )
 def test_wrong_arguments_are_named(call, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         call()
 
 

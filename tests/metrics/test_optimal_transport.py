@@ -19,7 +19,7 @@ from scipy.optimize import linear_sum_assignment, linprog
 from scipy.spatial.distance import cdist
 from scipy.stats import wasserstein_distance
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.metrics import optimal_transport
 from dotlib.metrics.optimal_transport import COSTS, duals, emd, monge_gap, plan
 
@@ -249,20 +249,20 @@ def spoiled(value: float) -> torch.Tensor:
     ],
 )
 def test_wrong_points_are_named(function, x, y, message):
-    with pytest.raises(BadInput, match=message) as error:
+    with pytest.raises(InputError, match=message) as error:
         function(x, y)
     assert "\n" not in str(error.value)
 
 
 def test_wrong_options_are_named():
     for function in (emd, plan, duals):
-        with pytest.raises(BadInput, match=r"^cost: unknown 'euclid'.*euclidean, sqeuclidean"):
+        with pytest.raises(InputError, match=r"^cost: unknown 'euclid'.*euclidean, sqeuclidean"):
             function(POINTS, POINTS, cost="euclid")
         with pytest.raises(TypeError, match="metric"):
             function(POINTS, POINTS, metric="euclidean")
-    with pytest.raises(BadInput, match=r"^moved: found shape \(4, 2\) beside y \(5, 2\)"):
+    with pytest.raises(InputError, match=r"^moved: found shape \(4, 2\) beside y \(5, 2\)"):
         monge_gap(POINTS, POINTS[:4])
-    with pytest.raises(BadInput, match=r"^moved: .*NaN"):
+    with pytest.raises(InputError, match=r"^moved: .*NaN"):
         monge_gap(POINTS, spoiled(math.nan))
 
 
@@ -271,7 +271,7 @@ def test_a_search_cut_short_is_an_error_and_no_warning(monkeypatch):
     x, y = (cloud(np.random.default_rng(s), 50) for s in (9, 10))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(BadInput, match=r"^x, y: POT found no optimum.*numItermax") as error:
+        with pytest.raises(InputError, match=r"^x, y: POT found no optimum.*numItermax") as error:
             emd(x, y)
     assert "\n" not in str(error.value)
 
@@ -296,5 +296,5 @@ def test_a_wrong_solution_is_never_returned(monkeypatch, part, spoil, complaint)
 
     monkeypatch.setattr(ot, "emd", wrong)
     x, y = (cloud(np.random.default_rng(s), 10) for s in (11, 12))
-    with pytest.raises(BadInput, match=f"not optimal .{complaint}.;"):
+    with pytest.raises(InputError, match=f"not optimal .{complaint}.;"):
         emd(x, y)

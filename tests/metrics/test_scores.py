@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.metrics import backends, frechet, neighbours, scores
 from dotlib.metrics.scores import Collector, InceptionScore, Moments, Reference
 
@@ -186,7 +186,7 @@ def test_narrow_types_are_computed_in_float64(dtype):
 def test_a_refused_batch_leaves_the_moments_as_they_were():
     moments = Moments.of(normal(0, 9, 3))
     before = moments.scatter.clone()
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         moments.add(torch.full((2, 3), math.nan))
     assert moments.n == 9 and torch.equal(moments.scatter, before)
 
@@ -272,15 +272,15 @@ def test_inception_score_agrees_with_torch_fidelity(n, splits):
 def test_inception_score_refuses_other_rows_than_announced():
     running = InceptionScore(total=20, classes=3)
     running.add(normal(0, 15, 3))
-    with pytest.raises(BadInput, match="logits: found 15 of 20 announced rows"):
+    with pytest.raises(InputError, match="logits: found 15 of 20 announced rows"):
         running.value()
-    with pytest.raises(BadInput, match="logits: found row 21 of 20 announced"):
+    with pytest.raises(InputError, match="logits: found row 21 of 20 announced"):
         running.add(normal(0, 6, 3))
-    with pytest.raises(BadInput, match="logits: expected width 3"):
+    with pytest.raises(InputError, match="logits: expected width 3"):
         running.add(normal(0, 2, 4))
-    with pytest.raises(BadInput, match="NaN or infinity in 1 of 2"):
+    with pytest.raises(InputError, match="NaN or infinity in 1 of 2"):
         running.add(torch.tensor([[1.0, 2, 3], [1, math.inf, 3]]))
-    with pytest.raises(BadInput, match="total: expected an integer >= 10, found 9"):
+    with pytest.raises(InputError, match="total: expected an integer >= 10, found 9"):
         InceptionScore(total=9, classes=3)
 
 
@@ -459,17 +459,17 @@ def test_sides_cannot_be_swapped(function):
 def test_fid_refuses_too_few_rows_and_other_widths():
     few, many = Moments.of(normal(0, 16, 16)), Moments.of(normal(0, 17, 16))
     assert scores.fid(real=many, fake=many) < 1e-9
-    with pytest.raises(BadInput, match="^real: found 16 rows for 16 features; FID needs more"):
+    with pytest.raises(InputError, match="^real: found 16 rows for 16 features; FID needs more"):
         scores.fid(real=few, fake=many)
-    with pytest.raises(BadInput, match="^fake: found 16 rows for 16 features"):
+    with pytest.raises(InputError, match="^fake: found 16 rows for 16 features"):
         scores.fid(real=many, fake=few)
-    with pytest.raises(BadInput, match="^fake: found width 3 beside 16 of real"):
+    with pytest.raises(InputError, match="^fake: found width 3 beside 16 of real"):
         scores.fid(real=many, fake=Moments.of(normal(0, 9, 3)))
-    with pytest.raises(BadInput, match="found 1 rows; a covariance"):
+    with pytest.raises(InputError, match="found 1 rows; a covariance"):
         Moments.of(normal(0, 1, 3)).covariance()
-    with pytest.raises(BadInput, match="other: found width 3 beside 16"):
+    with pytest.raises(InputError, match="other: found width 3 beside 16"):
         many.merge(Moments(3))
-    with pytest.raises(BadInput, match="covariance: found a matrix that is not symmetric"):
+    with pytest.raises(InputError, match="covariance: found a matrix that is not symmetric"):
         Moments.known(torch.zeros(2), torch.tensor([[1.0, 0.5], [0.0, 1.0]]), 9)
 
 
@@ -496,27 +496,27 @@ def test_fid_refuses_too_few_rows_and_other_widths():
 )
 def test_bad_features_are_refused_on_either_side(function, change, match):
     x, y = normal(0, 30, 3), normal(1, 30, 3)
-    with pytest.raises(BadInput, match=match):
+    with pytest.raises(InputError, match=match):
         function(change(x), y)
-    with pytest.raises(BadInput, match=f"^fake: .*{match}"):
+    with pytest.raises(InputError, match=f"^fake: .*{match}"):
         function(x, change(y))
-    with pytest.raises(BadInput, match="^fake: expected width 3"):
+    with pytest.raises(InputError, match="^fake: expected width 3"):
         function(x, y[:, :2])
 
 
 def test_too_many_neighbours_and_too_large_subsets_are_refused():
     small, large = normal(0, 5, 2), normal(1, 50, 2)
     for sides, name in (({"real": small, "fake": large}, "real"), ({"real": large, "fake": small}, "fake")):
-        with pytest.raises(BadInput, match=f"^k: 5 neighbours are more than {name} has beside"):
+        with pytest.raises(InputError, match=f"^k: 5 neighbours are more than {name} has beside"):
             scores.precision_recall(k=5, **sides)
-    with pytest.raises(BadInput, match="^k: 5 neighbours are more than real has"):
+    with pytest.raises(InputError, match="^k: 5 neighbours are more than real has"):
         scores.density_coverage(real=small, fake=large, k=5)
     assert scores.density_coverage(real=large, fake=small, k=5).density > 0
-    with pytest.raises(BadInput, match="k: expected an integer >= 1, found 0"):
+    with pytest.raises(InputError, match="k: expected an integer >= 1, found 0"):
         scores.precision_recall(real=large, fake=large, k=0)
-    with pytest.raises(BadInput, match="subset_size: 6 exceeds the 5 rows of the smaller side"):
+    with pytest.raises(InputError, match="subset_size: 6 exceeds the 5 rows of the smaller side"):
         scores.kid(real=small, fake=large, rng=seeded(0), subset_size=6)
-    with pytest.raises(BadInput, match="subset_size: expected an integer >= 2, found 1"):
+    with pytest.raises(InputError, match="subset_size: expected an integer >= 2, found 1"):
         scores.kid(real=small[:3], fake=large, rng=seeded(0))
 
 
@@ -528,7 +528,7 @@ def test_fid_infinity_refuses_counts_that_make_no_line():
         ((10, 10), "two different"),
         ((4, 10), "counts: expected an integer >= 5"),
     ):
-        with pytest.raises(BadInput, match=match):
+        with pytest.raises(InputError, match=match):
             scores.fid_infinity(real=real, fake=fake, counts=counts, rng=seeded(0))
 
 
@@ -550,20 +550,20 @@ def test_a_sorted_file_of_reals_gives_what_a_shuffled_one_gives():
 def test_a_collector_refuses_what_its_parts_refuse():
     reference = reference_of(normal(0, 50, 4))
     collector = Collector(dim=4, classes=10, total=20)
-    with pytest.raises(BadInput, match="logits: found 3 rows beside 4 features"):
+    with pytest.raises(InputError, match="logits: found 3 rows beside 4 features"):
         collector.add(normal(0, 4, 4), normal(0, 3, 10))
-    with pytest.raises(BadInput, match="features: expected width 4"):
+    with pytest.raises(InputError, match="features: expected width 4"):
         collector.add(normal(0, 4, 5), normal(0, 4, 10))
-    with pytest.raises(BadInput, match="found 0 of 20 announced"):
+    with pytest.raises(InputError, match="found 0 of 20 announced"):
         collector.scores(real=reference, rng=seeded(0))
     short = Reference(dim=4, total=60, rng=seeded(0))
     short.add(normal(0, 50, 4))
-    with pytest.raises(BadInput, match="features: found 50 of 60 announced rows"):
+    with pytest.raises(InputError, match="features: found 50 of 60 announced rows"):
         short.rows()
-    with pytest.raises(BadInput, match="features: found row 61 of 60 announced"):
+    with pytest.raises(InputError, match="features: found row 61 of 60 announced"):
         short.add(normal(0, 11, 4))
     assert collector.moments.n == collector.inception.seen == 0
-    with pytest.raises(BadInput, match="fake: found 4 rows for 4 features"):
+    with pytest.raises(InputError, match="fake: found 4 rows for 4 features"):
         collected(normal(0, 4, 4), normal(0, 4, 10), reference, batch=4, splits=2)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from dotlib import priors, transport
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.networks import conditional
 from dotlib.networks.conditional import AtClass, ConditionalBatchNorm, at_class
 from dotlib.networks.freezing import frozen
@@ -265,7 +265,7 @@ def test_a_bound_network_is_in_the_mode_of_the_network_and_touches_none():
     g, d = at_class(G, D, 1)
     assert isinstance(g, AtClass) and g.network is G and not g.training and d.training
     assert D.training and all(part.training for part in D.modules())
-    with pytest.raises(BadInput, match="discriminator: .* training mode"):
+    with pytest.raises(InputError, match="discriminator: .* training mode"):
         Pair(g, d, priors.Normal(128))
 
 
@@ -278,23 +278,23 @@ def test_classes_are_refused_by_name():
         (labels(0), r"y: expected 2 integers, found shape \(1,\)"),
         (labels(0.0, 1.0), "y: expected 2 integers, .* of torch.float32"),
     ):
-        with pytest.raises(BadInput, match=message):
+        with pytest.raises(InputError, match=message):
             G(z, y)
     for y in (5, -1, 2.5, True, labels(0, 7), torch.zeros(0, dtype=torch.int64), labels([0], [1])):
-        with pytest.raises(BadInput, match="y: "):
+        with pytest.raises(InputError, match="y: "):
             at_class(G, D, y)
-    with pytest.raises(BadInput, match="y: 2 classes are bound, found 3 rows; bind one class"):
+    with pytest.raises(InputError, match="y: 2 classes are bound, found 3 rows; bind one class"):
         at_class(G, D, labels(0, 1))[0](noise(3, 6))
-    with pytest.raises(BadInput, match="D: has 5 classes where G has 6"):
+    with pytest.raises(InputError, match="D: has 5 classes where G has 6"):
         at_class(small("Generator", classes=6), D, 0)
 
 
 def test_sizes_and_images_are_refused_by_name():
     for name in ("bottom", "channels", "width", "classes"):
         for make in (conditional.Generator, conditional.Discriminator):
-            with pytest.raises(BadInput, match=f"{name}: expected an integer >= 1, found 0"):
+            with pytest.raises(InputError, match=f"{name}: expected an integer >= 1, found 0"):
                 make(**{name: 0})
-    with pytest.raises(BadInput, match="latent: .*found 2.5"):
+    with pytest.raises(InputError, match="latent: .*found 2.5"):
         conditional.Generator(latent=2.5)
-    with pytest.raises(BadInput, match=r"x: expected images \(B, 3, 32, 32\), found shape"):
+    with pytest.raises(InputError, match=r"x: expected images \(B, 3, 32, 32\), found shape"):
         small("Discriminator")(noise(1, 3, 64, 64), labels(0))

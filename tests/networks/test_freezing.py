@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from dotlib import priors, transport
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.networks import dcgan, resnet
 from dotlib.networks.freezing import frozen
 from dotlib.networks.layers import thermalise
@@ -164,10 +164,10 @@ def test_a_layer_used_twice_keeps_its_other_use():
 
 
 def test_failures_name_the_network():
-    with pytest.raises(BadInput, match="network: found function; pass an nn.Module"):
+    with pytest.raises(InputError, match="network: found function; pass an nn.Module"):
         frozen(noise)
     bare = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, track_running_stats=False))
-    with pytest.raises(BadInput, match="network: .* no running statistics, .*track_running_stats"):
+    with pytest.raises(InputError, match="network: .* no running statistics, .*track_running_stats"):
         frozen(bare)
-    with pytest.raises(BadInput, match="iterations: .*found -1"):
+    with pytest.raises(InputError, match="iterations: .*found -1"):
         frozen(nn.Linear(2, 2), iterations=-1)

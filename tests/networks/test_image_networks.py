@@ -13,7 +13,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.networks import dcgan, resnet
 from dotlib.networks.classifier import Classifier
 from dotlib.networks.layers import SelfAttention, layer, spectral, thermalise
@@ -412,29 +412,29 @@ def test_rows_are_independent_in_evaluation(kind):
 @pytest.mark.parametrize("role", ["Generator", "Discriminator"])
 def test_sizes_are_refused_by_name(kind, role):
     make = getattr(kind, role)
-    with pytest.raises(BadInput, match="width: found 20; .*multiple of 8 such as 16"):
+    with pytest.raises(InputError, match="width: found 20; .*multiple of 8 such as 16"):
         make(width=20)
-    with pytest.raises(BadInput, match="bottom: expected an integer >= 1, found 0"):
+    with pytest.raises(InputError, match="bottom: expected an integer >= 1, found 0"):
         make(bottom=0)
-    with pytest.raises(BadInput, match="channels: .*found 2.5"):
+    with pytest.raises(InputError, match="channels: .*found 2.5"):
         make(channels=2.5)
 
 
 def test_images_of_another_shape_are_refused():
     for D in (small(dcgan, "Discriminator"), small(resnet, "Discriminator"), Classifier(channels=1, size=8, width=2)):
         for shape in ((2, 1, 9, 9), (2, 3, 8, 8), (1, 8, 8), (2, 64)):
-            with pytest.raises(BadInput, match=r"x: expected images \(B, 1, 8, 8\), found shape"):
+            with pytest.raises(InputError, match=r"x: expected images \(B, 1, 8, 8\), found shape"):
                 D(torch.zeros(shape))
 
 
 def test_other_failures_name_the_argument():
-    with pytest.raises(BadInput, match="latent: .*found 0"):
+    with pytest.raises(InputError, match="latent: .*found 0"):
         dcgan.Generator(latent=0)
-    with pytest.raises(BadInput, match="order: unknown 'usul'; known: published, usual; nearest"):
+    with pytest.raises(InputError, match="order: unknown 'usul'; known: published, usual; nearest"):
         resnet.Generator(order="usul")
-    with pytest.raises(BadInput, match="iterations: .*found -1"):
+    with pytest.raises(InputError, match="iterations: .*found -1"):
         thermalise(spectral(nn.Linear(2, 2)), -1)
-    with pytest.raises(BadInput, match="channels: .*found 0"):
+    with pytest.raises(InputError, match="channels: .*found 0"):
         SelfAttention(0)
 
 
@@ -484,9 +484,9 @@ def test_classifier_learns_the_digits():
 
 def test_classifier_refuses_bad_sizes():
     for size in (4, 7):
-        with pytest.raises(BadInput, match=f"size: .*>= 8, found {size}"):
+        with pytest.raises(InputError, match=f"size: .*>= 8, found {size}"):
             Classifier(channels=1, size=size)
-    with pytest.raises(BadInput, match="size: found 30; pad the images to a multiple of 4"):
+    with pytest.raises(InputError, match="size: found 30; pad the images to a multiple of 4"):
         Classifier(channels=1, size=30)
-    with pytest.raises(BadInput, match="classes: .*found 1"):
+    with pytest.raises(InputError, match="classes: .*found 1"):
         Classifier(channels=1, size=8, classes=1)

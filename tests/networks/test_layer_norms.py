@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from dotlib import lipschitz
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.networks import dcgan, freezing
 from dotlib.networks.layer_norms import linear_layers, map_norm, products
 from dotlib.networks.mlp import LeakyReLU
@@ -142,21 +142,21 @@ def test_no_slope_and_no_gradient_exceeds_the_product_of_maps(seed):
 
 def test_attention_is_refused():
     D = dcgan.Discriminator(bottom=1, channels=1, width=32, spectral=True, attention=True).eval()
-    with pytest.raises(BadInput, match="SelfAttention has no known norm; take a chain"):
+    with pytest.raises(InputError, match="SelfAttention has no known norm; take a chain"):
         products(D, torch.zeros(1, 1, 8, 8), rng=rng())
 
 
 @pytest.mark.parametrize("part", [nn.BatchNorm2d(1), nn.GELU(), LeakyReLU(2.0), nn.LeakyReLU(-2.0)])
 def test_other_layers_are_refused(part):
-    with pytest.raises(BadInput, match="has no known norm"):
+    with pytest.raises(InputError, match="has no known norm"):
         products(nn.Sequential(part.eval(), nn.Flatten(), nn.Linear(4, 1)), torch.zeros(1, 1, 2, 2), rng=rng())
 
 
 def test_what_is_no_chain_is_refused():
-    with pytest.raises(BadInput, match="network: Linear has no known norm"):
+    with pytest.raises(InputError, match="network: Linear has no known norm"):
         products(nn.Linear(2, 1), torch.zeros(1, 2), rng=rng())
 
 
 def test_iterations_are_counted():
-    with pytest.raises(BadInput, match="iterations: expected an integer >= 1, found 0"):
+    with pytest.raises(InputError, match="iterations: expected an integer >= 1, found 0"):
         products(small_discriminator(), torch.zeros(1, 1, 8, 8), rng=rng(), iterations=0)

@@ -11,7 +11,7 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from dotlib.errors import BadFile, BadInput
+from dotlib.errors import FileError, InputError
 from dotlib.plots import images as image_plots
 
 RNG = np.random.default_rng(0)
@@ -269,10 +269,10 @@ def test_an_unreadable_picture_is_named(tmp_path, content):
         content = path.read_bytes()[: len(path.read_bytes()) // 2]
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(BadFile, match=r"one\.png: no readable picture"):
+    with pytest.raises(FileError, match=r"one\.png: no readable picture"):
         image_plots.pictures({"one": path})
 
 
 def test_no_pictures_at_all_is_an_error():
-    with pytest.raises(BadInput, match="files: there are none"):
+    with pytest.raises(InputError, match="files: there are none"):
         image_plots.pictures({})

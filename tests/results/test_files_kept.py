@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dotlib import seeding
-from dotlib.errors import BadFile
+from dotlib.errors import FileError
 from dotlib.results import files
 
 
@@ -79,7 +79,7 @@ def test_single_functions_count_alone():
     digest = files.code_of_functions
     assert digest(seeding.generator) == digest(seeding.generator)
     assert digest(seeding.generator) != digest(seeding.numpy_rng)
-    assert digest(files._bare, BadFile) != digest(files._bare)
+    assert digest(files._bare, FileError) != digest(files._bare)
 
 
 def test_a_path_follows_everything_that_decides(folder):
@@ -121,7 +121,7 @@ def test_what_is_not_finite_is_not_written(folder):
 def test_damage_is_named(folder, content):
     path = folder / "set0.json"
     path.write_text(content)
-    with pytest.raises(BadFile, match="set0.json: cannot be read .*; delete it and run again"):
+    with pytest.raises(FileError, match="set0.json: cannot be read .*; delete it and run again"):
         files.made_once(path, dict)
     assert path.read_text() == content
 

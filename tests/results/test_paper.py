@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from dotlib.errors import BadFile, BadInput
+from dotlib.errors import FileError, InputError
 from dotlib.results import paper
 from dotlib.results.paper import NOT_REPRODUCED, NOT_RESOLVED, REPRODUCED, SAME_SIGN, SMOKE, Published
 
@@ -27,9 +27,9 @@ TEN = Published("x", 10.0, 0.5, "", "Table 0")
     ],
 )
 def test_a_number(here, verdict):
-    assert paper.judge(here, TEN, profile="laptop") == verdict
-    assert paper.judge(here, TEN, profile="paper") == verdict
-    assert paper.judge(here, TEN, profile="smoke") == SMOKE
+    assert paper.verdict(here, TEN, profile="laptop") == verdict
+    assert paper.verdict(here, TEN, profile="paper") == verdict
+    assert paper.verdict(here, TEN, profile="smoke") == SMOKE
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_a_number(here, verdict):
     ],
 )
 def test_a_comparison(difference, interval, verdict):
-    assert paper.judge_sign(difference, interval, profile="laptop") == verdict
-    assert paper.judge_sign(difference, interval, profile="smoke") == SMOKE
-    mirrored = paper.judge_sign(-difference, tuple(-end for end in interval), profile="paper")
+    assert paper.verdict_on_sign(difference, interval, profile="laptop") == verdict
+    assert paper.verdict_on_sign(difference, interval, profile="smoke") == SMOKE
+    mirrored = paper.verdict_on_sign(-difference, tuple(-end for end in interval), profile="paper")
     assert mirrored == verdict
 
 
@@ -61,14 +61,14 @@ def test_a_difference_that_the_print_does_not_resolve_has_no_verdict():
 
     below = (-0.2, -0.1)  # ours, clearly negative
     far, near = number(1.0, 0.3), number(1.08, 0.4)  # standard error of the difference 0.05
-    assert paper.judge_comparison(far, near, below, profile="paper") == NOT_RESOLVED
-    assert paper.judge_comparison(far, number(1.12, 0.4), below, profile="paper") == REPRODUCED
-    assert paper.judge_comparison(number(1.12, 0.4), far, below, profile="paper") == NOT_REPRODUCED
-    assert paper.judge_comparison(far, near, below, profile="smoke") == SMOKE
-    with pytest.raises(BadInput, match="no standard deviation is published"):
-        paper.judge_comparison(far, number(1.0, None), below, profile="paper")
-    with pytest.raises(BadInput, match="found 0, which has no sign"):
-        paper.judge_sign(0.0, below, profile="paper")
+    assert paper.verdict_on_order(far, near, below, profile="paper") == NOT_RESOLVED
+    assert paper.verdict_on_order(far, number(1.12, 0.4), below, profile="paper") == REPRODUCED
+    assert paper.verdict_on_order(number(1.12, 0.4), far, below, profile="paper") == NOT_REPRODUCED
+    assert paper.verdict_on_order(far, near, below, profile="smoke") == SMOKE
+    with pytest.raises(InputError, match="no standard deviation is published"):
+        paper.verdict_on_order(far, number(1.0, None), below, profile="paper")
+    with pytest.raises(InputError, match="found 0, which has no sign"):
+        paper.verdict_on_sign(0.0, below, profile="paper")
 
 
 def test_the_words_are_four_and_different():
@@ -78,28 +78,28 @@ def test_the_words_are_four_and_different():
 @pytest.mark.parametrize("profile", ["smoke", "laptop"])
 def test_numbers_that_are_not_finite_get_no_verdict(profile):
     for bad in (math.nan, math.inf):
-        with pytest.raises(BadInput, match="^here: expected finite numbers, found"):
-            paper.judge(bad, TEN, profile=profile)
-        with pytest.raises(BadInput, match="^interval: expected finite numbers"):
-            paper.judge_sign(1.0, (0.1, bad), profile=profile)
+        with pytest.raises(InputError, match="^here: expected finite numbers, found"):
+            paper.verdict(bad, TEN, profile=profile)
+        with pytest.raises(InputError, match="^interval: expected finite numbers"):
+            paper.verdict_on_sign(1.0, (0.1, bad), profile=profile)
 
 
 def test_a_number_without_deviation_cannot_be_judged():
-    with pytest.raises(BadInput, match="published: x has no standard deviation; judge a compar"):
-        paper.judge(10.0, Published("x", 10.0, None, "", "Table 0"), profile="laptop")
+    with pytest.raises(InputError, match="published: x has no standard deviation; judge a compar"):
+        paper.verdict(10.0, Published("x", 10.0, None, "", "Table 0"), profile="laptop")
 
 
 def test_values_are_found_by_their_id():
     found = paper.value("fig3.25gaussians.dot.emd")
     assert (found.value, found.sd, found.unit) == (0.052, 0.010, "squared data units")
     assert found.place.startswith("Figure 3")
-    with pytest.raises(BadInput, match=r"no 'fig3.25gaussian.dot.emd'; nearest: fig3.25gaussians"):
+    with pytest.raises(InputError, match=r"no 'fig3.25gaussian.dot.emd'; nearest: fig3.25gaussians"):
         paper.value("fig3.25gaussian.dot.emd")
 
 
 def test_without_the_file_the_message_says_where_to_run(tmp_path, monkeypatch):
     monkeypatch.setattr(paper, "FILE", tmp_path / "paper_values.yml")
     paper._entries.cache_clear()
-    with pytest.raises(BadFile, match="cannot be read .*run from a checkout"):
+    with pytest.raises(FileError, match="cannot be read .*run from a checkout"):
         paper.value("fig3.swissroll.g.emd")
     paper._entries.cache_clear()

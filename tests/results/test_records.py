@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from dotlib.errors import BadFile, BadInput, SettingsDiffer
+from dotlib.errors import FileError, InputError, SettingsDifferError
 from dotlib.results import provenance, records
 
 
@@ -108,20 +108,20 @@ def test_keep_copies_and_replaces_only_the_same_settings():
     assert records.keep(path, records.KEPT) == target  # the same again
     other = clean(filled(steps=6))
     records.write(other)
-    with pytest.raises(SettingsDiffer, match="steps: stored 5, wanted 6"):
+    with pytest.raises(SettingsDifferError, match="steps: stored 5, wanted 6"):
         records.keep(path, records.KEPT)
     assert records.read(target).parameters["steps"] == 5
 
 
 def test_keep_refuses_smoke_and_changed_source():
-    with pytest.raises(BadInput, match="is a smoke run; smoke numbers are never kept"):
+    with pytest.raises(InputError, match="is a smoke run; smoke numbers are never kept"):
         records.keep(records.write(clean(filled(profile="smoke"))), records.KEPT)
     record = filled()
     record.made["dirty"] = True
-    with pytest.raises(BadInput, match="was made from changed source; commit"):
+    with pytest.raises(InputError, match="was made from changed source; commit"):
         records.keep(records.write(record), records.KEPT)
     del record.made["dirty"]
-    with pytest.raises(BadInput, match="changed source"):
+    with pytest.raises(InputError, match="changed source"):
         records.keep(records.write(record), records.KEPT)
     assert not records.KEPT.exists()
 
@@ -134,34 +134,34 @@ def test_keep_refuses_smoke_and_changed_source():
 )
 def test_what_is_not_a_finite_number_is_refused(value):
     record = started()
-    with pytest.raises(BadInput, match="^value: x is not finite or not a number") as caught:
+    with pytest.raises(InputError, match="^value: x is not finite or not a number") as caught:
         record.put("x", value, unit="")
     assert "\n" not in str(caught.value) and record.values == {}
 
 
 def test_other_parts_must_be_finite_too():
     for part in ({"sd": float("nan")}, {"interval": (0.0, float("inf"))}):
-        with pytest.raises(BadInput, match="not finite"):
+        with pytest.raises(InputError, match="not finite"):
             started().put("x", 1.0, unit="", **part)
 
 
 def test_names_are_taken_once_and_missing_ones_get_a_hint():
     record = filled()
-    with pytest.raises(BadInput, match="'emd' is in this record already"):
+    with pytest.raises(InputError, match="'emd' is in this record already"):
         record.put("emd", 1.0, unit="")
-    with pytest.raises(BadInput, match="no 'edm' in the record fig9/laptop-toy-s3; nearest: emd"):
+    with pytest.raises(InputError, match="no 'edm' in the record fig9/laptop-toy-s3; nearest: emd"):
         record["edm"]
     for part, ask in (("sd", record.sd), ("interval", record.interval)):
-        with pytest.raises(BadInput, match=f"'curve' in the record .* has no {part}"):
+        with pytest.raises(InputError, match=f"'curve' in the record .* has no {part}"):
             ask("curve")
-        with pytest.raises(BadInput, match="no 'emdd'.*nearest: emd"):
+        with pytest.raises(InputError, match="no 'emdd'.*nearest: emd"):
             ask("emdd")
 
 
 def test_keys_are_checked():
-    with pytest.raises(BadInput, match="profile: unknown 'lap'"):
+    with pytest.raises(InputError, match="profile: unknown 'lap'"):
         started(profile="lap")
-    with pytest.raises(BadInput, match="seed: expected an integer >= 0, found -1"):
+    with pytest.raises(InputError, match="seed: expected an integer >= 0, found -1"):
         records.start("x", profile="smoke", dataset="d", seed=-1, parameters={})
 
 
@@ -169,18 +169,18 @@ def test_keys_are_checked():
 def test_broken_files_are_refused(tmp_path, content):
     path = tmp_path / "record.json"
     path.write_text(content)
-    with pytest.raises(BadFile, match="record.json: not a record .*its notebook again") as caught:
+    with pytest.raises(FileError, match="record.json: not a record .*its notebook again") as caught:
         records.read(path)
     assert "\n" not in str(caught.value)
 
 
 def test_missing_unreadable_and_binary_files_are_refused(tmp_path):
-    with pytest.raises(BadFile, match=r"absent: no such record \(No such file.*run its notebook"):
+    with pytest.raises(FileError, match=r"absent: no such record \(No such file.*run its notebook"):
         records.read(tmp_path / "absent")
-    with pytest.raises(BadFile, match="Is a directory"):
+    with pytest.raises(FileError, match="Is a directory"):
         records.read(tmp_path)
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BadFile, match="not a record"):
+    with pytest.raises(FileError, match="not a record"):
         records.read(tmp_path / "binary")
 
 

@@ -9,7 +9,7 @@ from example_sampler import Best
 
 from dotlib import priors
 from dotlib.descent import SGD
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.pairs import Pair
 from dotlib.samplers import base as sampling
 from dotlib.samplers import dot as dot_samplers
@@ -106,11 +106,11 @@ def test_wrong_use_is_named():
         def prepare(self, pair, rng):
             return lambda n, rng: Kept(sampling.latents(pair, n - 1, rng))
 
-    with pytest.raises(BadInput, match="^n: Short kept 4 of 5 samples"):
+    with pytest.raises(InputError, match="^n: Short kept 4 of 5 samples"):
         Short().draw(networks(), 5, rng())
-    with pytest.raises(BadInput, match="^n: expected an integer >= 1, found 0"):
+    with pytest.raises(InputError, match="^n: expected an integer >= 1, found 0"):
         dot_samplers.Bare().draw(networks(), 0, rng())
     pair = networks()
     pair.generator.train()
-    with pytest.raises(BadInput, match="^generator: .* is in training mode"):
+    with pytest.raises(InputError, match="^generator: .* is in training mode"):
         dot_samplers.Bare().draw(pair, 5, rng())

@@ -15,7 +15,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.pairs import Pair
 from dotlib.priors import Normal
 from dotlib.samplers import calibration
@@ -257,7 +257,7 @@ def test_gradients_reach_a_sampler_through_logistic_and_not_through_isotonic():
     close(moved, torch.full_like(moved, float(moved[0])), 1e-6)
     assert float(moved[0]) == pytest.approx(2 * m, abs=4 * math.sqrt(2 / 4000))
     assert (drawn.cost.backward, drawn.setup.backward) == (1, 0)
-    with pytest.raises(BadInput, match="^logits: isotonic calibration has no useful gradient"):
+    with pytest.raises(InputError, match="^logits: isotonic calibration has no useful gradient"):
         Calibrated(Climbing(), real, "isotonic").draw(pair, 5, seeded())
 
 
@@ -279,7 +279,7 @@ GOOD, REAL = tensor(0, 1, 2), torch.zeros(4, 1)
 )
 def test_unusable_logits_are_named(use, bad, message):
     for arguments, name in (((bad, GOOD), "real_logits"), ((GOOD, bad), "fake_logits")):
-        with pytest.raises(BadInput, match=f"^{name}: .*{message}"):
+        with pytest.raises(InputError, match=f"^{name}: .*{message}"):
             use(*arguments)
 
 
@@ -309,5 +309,5 @@ def test_unusable_logits_are_named(use, bad, message):
     ],
 )
 def test_bad_arguments_are_named(call, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         call()

@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from sklearn.neighbors import KernelDensity
 
 from dotlib.data.toy import toy
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.pairs import Pair
 from dotlib.priors import Normal, Uniform
 from dotlib.samplers import density_ratio
@@ -239,7 +239,7 @@ def test_ratio_pair_belongs_to_the_blurred_generator_and_repeats_with_its_seed()
     ],
 )
 def test_wrong_arguments_are_named(call, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         call(normal_points(60))
 
 
@@ -256,5 +256,5 @@ def test_wrong_arguments_are_named(call, message):
 def test_a_pair_without_an_oracle_is_named(options, message):
     settings = {"points": 200} | options
     pair = Pair(settings.pop("G", lambda z: z), lambda x: x.sum(1), settings.pop("prior", Normal(2)))
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         ratio_pair(pair, swissroll_log_density, generator(0, "G"), **settings)

@@ -14,7 +14,7 @@ from scipy import stats
 from torch import nn
 from torch.distributions import Normal as NormalLaw
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.pairs import Pair
 from dotlib.priors import Normal, Uniform
 from dotlib.samplers.base import Kept, Sampler, latents
@@ -271,7 +271,7 @@ def test_a_start_on_a_face_of_the_cube_moves():
     ],
 )
 def test_wrong_settings_are_named(make, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         make()
 
 
@@ -287,7 +287,7 @@ def test_wrong_settings_are_named(make, message):
     ],
 )
 def test_what_cannot_be_followed_is_named(sampler, D, message):
-    with pytest.raises(BadInput, match=message) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         draw(sampler, D, n=6)
     assert "\n" not in str(caught.value)
 
@@ -296,5 +296,5 @@ def test_ddls_refuses_a_prior_whose_density_it_does_not_know():
     class Other:
         dim, spherical = 2, False
 
-    with pytest.raises(BadInput, match=r"prior: the density of Other is not known"):
+    with pytest.raises(InputError, match=r"prior: the density of Other is not known"):
         draw(DDLS(), prior=Other(), n=3)

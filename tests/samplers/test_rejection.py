@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 
 from dotlib import priors
-from dotlib.errors import BadInput, NothingAccepted
+from dotlib.errors import InputError, NothingAcceptedError
 from dotlib.pairs import Pair
 from dotlib.samplers import base as sampling
 from dotlib.samplers import rejection
@@ -97,7 +97,7 @@ def test_chains_from_data_keep_no_real_datum():
     stuck = torch.full((5,), -50.0, dtype=torch.float64)
     stuck[4] = 50.0
     lonely = Pair(lambda z: torch.zeros_like(z), lambda x: stuck.float()[x[:, 0].long()], priors.Uniform(1))
-    with pytest.raises(NothingAccepted, match="^steps: 3 of 3 chains never left .* 4 x 5"):
+    with pytest.raises(NothingAcceptedError, match="^steps: 3 of 3 chains never left .* 4 x 5"):
         rejection.MHGAN(steps=5, start=real, restart="data", attempts=4).draw(lonely, 3, rng())
     kept = rejection.MHGAN(steps=5, start=real).draw(lonely, 3, rng())
     assert torch.equal(kept.samples, torch.zeros(3, 1)) and kept.acceptance == 1 / (5 + 6)
@@ -209,7 +209,7 @@ def chi_square(p, q):
 def test_a_rejection_that_accepts_nothing_ends():
     pair = Pair(lambda z: z, lambda x: 200 * x[:, 0], priors.Normal(1))
     asked = []
-    with pytest.raises(NothingAccepted, match="^limit: .* of 50 samples after 512 proposals"):
+    with pytest.raises(NothingAcceptedError, match="^limit: .* of 50 samples after 512 proposals"):
         rejection.reject(pair, lambda logits: asked.append(len(logits)) or torch.zeros(len(logits)), 50, rng(), limit=6)
     assert sum(asked) == 512
 
@@ -242,7 +242,7 @@ def test_networks_are_read_only():
     ],
 )
 def test_wrong_settings_are_named(sampler, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         sampler.draw(five_states(), 10, rng())
 
 
@@ -257,5 +257,5 @@ def test_wrong_settings_are_named(sampler, message):
 )
 def test_logits_that_are_not_finite_are_refused(sampler):
     pair = Pair(lambda z: z, lambda x: x[:, 0] / 0, priors.Uniform(1))
-    with pytest.raises(BadInput, match="^discriminator: NaN or infinity among 10 logits"):
+    with pytest.raises(InputError, match="^discriminator: NaN or infinity among 10 logits"):
         sampler.draw(pair, 10, rng())

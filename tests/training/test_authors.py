@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from dotlib.errors import BadFile, BadInput
+from dotlib.errors import FileError, InputError
 from dotlib.seeding import generator, numpy_rng
 from dotlib.training import authors
 
@@ -71,7 +71,7 @@ def replaced(place: Path, role: str, content: bytes) -> None:
 
 
 def refused(place: Path, match: str) -> None:
-    with pytest.raises(BadFile, match=match) as caught:
+    with pytest.raises(FileError, match=match) as caught:
         authors.load_pair("swissroll", place)
     text = str(caught.value)
     assert "\n" not in text and "AkinoriTanaka-phys/DOT" in text and len(text) < 1_000
@@ -168,7 +168,7 @@ def test_a_folder_in_place_of_a_file(tmp_path):
 
 
 def test_unknown_sets_are_refused(tmp_path):
-    with pytest.raises(BadInput, match="dataset: unknown 'swisroll'.*nearest: swissroll"):
+    with pytest.raises(InputError, match="dataset: unknown 'swisroll'.*nearest: swissroll"):
         authors.load_pair("swisroll", tmp_path)
 
 

@@ -15,7 +15,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from dotlib.errors import BadFile
+from dotlib.errors import FileError
 from dotlib.results import files
 from dotlib.training import checkpoints
 
@@ -53,7 +53,7 @@ def header_length(content: bytes) -> int:
 def refused(path, content: bytes, match: str = "make it again") -> None:
     path.write_bytes(content)
     for read in (checkpoints.load, checkpoints.digest):
-        with pytest.raises(BadFile, match=match) as caught:
+        with pytest.raises(FileError, match=match) as caught:
             read(path)
         assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
@@ -108,9 +108,9 @@ def test_foreign_and_missing_files_are_refused(path, tmp_path):
     refused(path, path.read_bytes(), "no SHA-256 in its header")
     refused(path, b"", "no SHA-256")
     refused(path, b"<!DOCTYPE html>" * 100, "no SHA-256")
-    with pytest.raises(BadFile, match=r"absent: cannot be read \(No such file.*train it"):
+    with pytest.raises(FileError, match=r"absent: cannot be read \(No such file.*train it"):
         checkpoints.load(tmp_path / "absent")
-    with pytest.raises(BadFile, match="cannot be read .Is a directory"):
+    with pytest.raises(FileError, match="cannot be read .Is a directory"):
         checkpoints.load(tmp_path)
 
 
@@ -140,7 +140,7 @@ def signed(header: bytes, body: bytes = b"") -> bytes:
 )
 def test_a_right_digest_does_not_make_a_checkpoint(path, header):
     path.write_bytes(signed(header))
-    with pytest.raises(BadFile, match="not a checkpoint of this suite") as caught:
+    with pytest.raises(FileError, match="not a checkpoint of this suite") as caught:
         checkpoints.load(path)
     assert "\n" not in str(caught.value)
 
@@ -149,7 +149,7 @@ def test_a_future_format_is_refused_by_its_name(path, tensors, monkeypatch):
     monkeypatch.setattr(checkpoints, "FORMAT", "dotlib-2")
     checkpoints.save(path, tensors, META)
     monkeypatch.undo()
-    with pytest.raises(BadFile, match="format 'dotlib-2', this version reads 'dotlib-1'"):
+    with pytest.raises(FileError, match="format 'dotlib-2', this version reads 'dotlib-1'"):
         checkpoints.load(path)
 
 

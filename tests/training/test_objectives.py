@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.networks.mlp import MLP
 from dotlib.seeding import generator
 from dotlib.training.objectives import OBJECTIVES, gradient_penalty
@@ -230,5 +230,5 @@ def test_penalty_moves_neither_input_and_takes_columns():
 
 
 def test_penalty_refuses_unequal_batches():
-    with pytest.raises(BadInput, match=r"^fake: shape \(4, 2\) differs from real \(5, 2\); draw"):
+    with pytest.raises(InputError, match=r"^fake: shape \(4, 2\) differs from real \(5, 2\); draw"):
         gradient_penalty(Linear(torch.ones(2)), torch.ones(5, 2), torch.ones(4, 2), rng=generator(0, "a"))

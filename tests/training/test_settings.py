@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from dotlib.errors import BadInput
+from dotlib.errors import InputError
 from dotlib.evaluation.judges import scoring
 from dotlib.profiles import PROFILES
 from dotlib.training import settings as training_settings
@@ -77,7 +77,7 @@ def test_scoring_follows_the_paper():
     ],
 )
 def test_slips_are_named(call, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         call()
 
 

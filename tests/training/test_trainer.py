@@ -20,7 +20,7 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib.errors import BadFile, BadInput, SettingsDiffer, refuse_difference
+from dotlib.errors import FileError, InputError, SettingsDifferError, refuse_difference
 from dotlib.networks.mlp import MLP
 from dotlib.priors import Uniform
 from dotlib.results import files
@@ -466,7 +466,7 @@ def test_other_settings_are_refused_naming_the_difference(tmp_path):
     kept = (tmp_path / "state.safetensors").read_bytes()
     other = replace(SETTINGS, lr_D=5e-4, seed=1)
     with pytest.raises(
-        SettingsDiffer,
+        SettingsDifferError,
         match=r"lr_D: stored 0.001, wanted 0.0005; seed: stored 0, "
         "wanted 1",
     ) as caught:
@@ -478,7 +478,7 @@ def test_other_settings_are_refused_naming_the_difference(tmp_path):
 
 def test_refuse_difference_counts_a_missing_field():
     refuse_difference("x", {"a": 1}, {"a": 1})
-    with pytest.raises(SettingsDiffer, match="b: stored None, wanted 2"):
+    with pytest.raises(SettingsDifferError, match="b: stored None, wanted 2"):
         refuse_difference("x", {"a": 1}, {"a": 1, "b": 2})
 
 
@@ -486,7 +486,7 @@ def test_refuse_difference_counts_a_missing_field():
 def test_divergence_is_an_error_and_the_last_good_state_stays(tmp_path, field):
     trainer = small_trainer(replace(SETTINGS, **{field: 1e30}))
     with pytest.raises(
-        BadInput,
+        InputError,
         match=r"^settings: training diverged at update \d+ .*nan.*"
         "lower lr_D or raise gp_weight$",
     ) as caught:
@@ -502,7 +502,7 @@ def test_wrong_settings_are_refused_by_name():
         ("critic_updates", 0, "critic_updates: expected an integer >= 1"),
         ("batch_size", -1, "batch_size: .* found -1"),
     ):
-        with pytest.raises(BadInput, match=message):
+        with pytest.raises(InputError, match=message):
             small_trainer(replace(SETTINGS, **{field: value}))
 
 
@@ -510,7 +510,7 @@ def test_damaged_state_is_refused(tmp_path):
     stop_after(small_trainer(), tmp_path, 2)
     state = tmp_path / "state.safetensors"
     state.write_bytes(state.read_bytes()[:-1])
-    with pytest.raises(BadFile, match="SHA-256"):
+    with pytest.raises(FileError, match="SHA-256"):
         run(tmp_path)
 
 
@@ -528,13 +528,13 @@ def test_state_of_other_networks_is_refused_in_one_line(tmp_path, change):
     else:
         del meta["update"]
     checkpoints.save(tmp_path / "state.safetensors", tensors, meta)
-    with pytest.raises(BadFile, match="^training state: it does not fit these networks") as caught:
+    with pytest.raises(FileError, match="^training state: it does not fit these networks") as caught:
         run(tmp_path)
     assert "\n" not in str(caught.value)
 
 
 def test_a_discriminator_with_a_wrong_shape_is_refused():
-    with pytest.raises(BadInput, match="discriminator: returned shape"):
+    with pytest.raises(InputError, match="discriminator: returned shape"):
         small_trainer(D=MLP(2, 8, 3)).step()
 
 

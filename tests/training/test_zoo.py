@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dotlib.errors import BadFile, BadInput, SettingsDiffer
+from dotlib.errors import FileError, InputError, SettingsDifferError
 from dotlib.profiles import PROFILES
 from dotlib.results import files
 from dotlib.seeding import generator
@@ -234,7 +234,7 @@ def test_the_artifact_folder_has_a_default(monkeypatch):
     ],
 )
 def test_unknown_names_are_refused_and_nothing_is_made(name, profile, message, folder):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         zoo.pair(name, profile=profile)
     assert not folder.exists()
 
@@ -244,7 +244,7 @@ def test_damaged_artifacts_are_refused_and_kept():
     content = path.read_bytes()
     for damaged in (content[:-1], content[:100], b"", content[:50] + b"x" + content[51:]):
         path.write_bytes(damaged)
-        with pytest.raises(BadFile, match="make it again"):
+        with pytest.raises(FileError, match="make it again"):
             zoo.candidate(NAME, TINY, "smoke")
         assert path.read_bytes() == damaged
 
@@ -253,7 +253,7 @@ def test_another_pairs_file_under_this_name_is_refused():
     first = zoo.candidate(NAME, TINY, "smoke").path
     other = replace(TINY, seed=1, lr_G=1e-3)
     training_settings.pair_path(NAME, other, "smoke").write_bytes(first.read_bytes())
-    with pytest.raises(SettingsDiffer, match=r"lr_G: stored 0.0001, wanted 0.001; seed: stored 0"):
+    with pytest.raises(SettingsDifferError, match=r"lr_G: stored 0.0001, wanted 0.001; seed: stored 0"):
         zoo.candidate(NAME, other, "smoke")
 
 
@@ -270,14 +270,14 @@ def test_files_of_other_networks_are_refused_in_one_line(change):
     else:
         del meta["log"]
     checkpoints.save(path, tensors, meta)
-    with pytest.raises(BadFile, match="does not hold this pair .*train again") as caught:
+    with pytest.raises(FileError, match="does not hold this pair .*train again") as caught:
         zoo.candidate(NAME, TINY, "smoke")
     assert "\n" not in str(caught.value)
 
 
 def test_a_device_that_is_not_there_is_refused(folder):
     for device in ("cuda:99", "toaster", "meta"):
-        with pytest.raises(BadInput, match=f"^device: cannot use '{device}' .*; use cpu"):
+        with pytest.raises(InputError, match=f"^device: cannot use '{device}' .*; use cpu"):
             zoo.candidate(NAME, TINY, "smoke", device)
     assert not list(folder.rglob("*.run"))
 
