@@ -28,11 +28,6 @@ from dotlib.seeding import generator, numpy_rng
 SMALL = Figure3(trials=2, points=100, steps=4)
 
 
-@pytest.fixture(autouse=True)
-def in_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
-
-
 def subject(points=1_000):
     """A generator that fills the square of the Gaussians evenly, and a D that sees their centre."""
     pair = Pair(lambda z: 1.7 * z, lambda x: -x.square().sum(1), priors.Uniform(2))

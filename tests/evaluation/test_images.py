@@ -29,17 +29,12 @@ METHODS = (image_pairs.Method("dot", (0, 2, 4), 0.01), image_pairs.Method("naive
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def artifact_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("artifacts")
 
 
-@pytest.fixture(autouse=True)
-def in_folder(folder, monkeypatch):
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(folder))
-
-
 @pytest.fixture
-def run(folder):
+def run(artifacts):
     return image_pairs.table1(NAME, profile="smoke")
 
 

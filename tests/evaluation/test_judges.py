@@ -28,17 +28,15 @@ from dotlib.training import checkpoints
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def artifact_folder(tmp_path_factory):
     """One folder for the whole file, so that the small judge is fit once."""
     return tmp_path_factory.mktemp("artifacts")
 
 
 @pytest.fixture(autouse=True)
-def artifacts(folder, monkeypatch):
-    """The folder of artifacts of every test that has none of its own."""
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(folder))
+def no_inception(monkeypatch):
+    """Weights that this machine has are left alone."""
     monkeypatch.delenv(inception_network.PLACE, raising=False)
-    return folder
 
 
 @pytest.fixture

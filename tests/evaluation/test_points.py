@@ -30,9 +30,8 @@ def bump(x):
 
 
 @pytest.fixture
-def subject(tmp_path, monkeypatch):
-    """G stretches latents, D prefers the origin; artifacts go to a temporary folder."""
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+def subject():
+    """G stretches latents, D prefers the origin."""
     pair = Pair(lambda z: 1.5 * z, bump, priors.Uniform(2))
     points = toy_data.toy("25gaussians", seeding.numpy_rng(0, "d"), size=5_000)
     return toy_pairs.Subject("25gaussians", "25gaussians", pair, points, "by hand", {"G": "00"})
@@ -169,11 +168,10 @@ def test_a_set_without_modes_has_two_readings(subject):
     assert fig3_audit.best_sampling(what) == "random"
 
 
-def test_the_command_line_moves_points_and_draws_the_picture(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+def test_the_command_line_moves_points_and_draws_the_picture(artifacts, tmp_path, capsys):
     assert cli.main(["move", "swissroll", "--profile", "smoke"]) == 0
     assert "swissroll: 4 trials of 100 points moved" in capsys.readouterr().out
-    assert list(tmp_path.glob("figure3/swissroll-*/trial0-3.safetensors"))
+    assert list(artifacts.glob("figure3/swissroll-*/trial0-3.safetensors"))
     assert cli.main(["picture", str(tmp_path / "a.png"), "--profile", "smoke"]) == 0
     with Image.open(tmp_path / "a.png") as image:
         assert image.size[0] > 1.5 * image.size[1]  # four columns, two rows

@@ -30,11 +30,6 @@ from dotlib.training.settings import image_training
 NAME = "digits-dcgan-sngan-ns"
 
 
-@pytest.fixture(autouse=True)
-def in_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
-
-
 def networks(slope=1.0):
     """A pair with batch norms whose running statistics are not 0 and 1."""
     rng = generator(0, "weights")

@@ -187,8 +187,7 @@ def test_bounds_of_a_linear_discriminator_are_its_slope():
 # Milestones
 
 
-def test_along_a_training(monkeypatch, tmp_path):
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+def test_along_a_training(monkeypatch):
     monkeypatch.setattr(zoo, "milestones", lambda _: ((update, identity_pair(float(update))) for update in range(1, 8)))
     judged = stub_jury("first")
     found = fig2_training.along_training(trained(), judged, replace(SMALL, every=3), 0)

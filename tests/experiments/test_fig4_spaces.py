@@ -54,9 +54,8 @@ class PixelJudge:
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(monkeypatch):
     """A row of Table 1 without training: the tiny pair, one judge."""
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
     c = Scoring(sets=2, samples=30, updates=4, pairs=10, repeats=2, splits=2, batch=7, kept=30)
     what = Subject("tiny", tiny_pair(), {"pair": "0"})
     reference = Reference(dim=3, total=40, kept=30, rng=rng(6))

@@ -37,13 +37,12 @@ def tiny(dataset: str, profile: str, seed: int = 0) -> Training:
 
 
 @pytest.fixture
-def record(tmp_path, monkeypatch) -> records.Record:
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+def record(monkeypatch) -> records.Record:
     monkeypatch.setattr(gp_weight, "toy_training", tiny)
     return gp_weight.gp_weight("swissroll", profile="smoke")
 
 
-def test_the_lowest_end_is_chosen(record, tmp_path):
+def test_the_lowest_end_is_chosen(record, artifacts):
     """Second method: the logs, read from the three files again."""
     ends = {}
     for weight in (0.1, 1.0, 10.0):
@@ -57,7 +56,7 @@ def test_the_lowest_end_is_chosen(record, tmp_path):
         assert record["updates"] == [row["update"] for row in trained.log if "emd_g" in row]
     assert len(set(ends.values())) == 3  # the weight does something
     assert record["chosen"] == min(ends, key=ends.get)
-    assert len(list((tmp_path / "swissroll-wgan-gp").glob("*.safetensors"))) == 3
+    assert len(list((artifacts / "swissroll-wgan-gp").glob("*.safetensors"))) == 3
 
 
 def test_the_record_tells_the_settings_and_the_candidates(record):

@@ -109,11 +109,6 @@ def run_of(one: zoo.TrainedPair, c: Scoring = C) -> image_pairs.Run:
     return image_pairs.Run(what, one, judged, c, measured)
 
 
-@pytest.fixture(autouse=True)
-def in_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
-
-
 # --- cells ----------------------------------------------------------------------------------------
 
 

@@ -14,12 +14,6 @@ from dotlib.errors import FileError
 from dotlib.results import files
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path / "artifacts"))
-    return tmp_path
-
-
 def trees(text: str) -> str:
     return files._bare(files.ast.parse(text))
 
@@ -82,16 +76,16 @@ def test_single_functions_count_alone():
     assert digest(files._bare, FileError) != digest(files._bare)
 
 
-def test_a_path_follows_everything_that_decides(folder):
+def test_a_path_follows_everything_that_decides(artifacts):
     def path(decides=("a", 1), kind="scores", label="x", name="set0"):
         return files.path_of(kind, label, list(decides), name)
 
     others = [path(("a", 2)), path(("a",)), path(label="y"), path(name="set1"), path(kind="z")]
     assert len({path(), *others}) == 6 and path() == path()
-    assert path().is_relative_to(folder / "artifacts" / "scores")
+    assert path().is_relative_to(artifacts / "scores")
 
 
-def test_made_once_and_whole(folder):
+def test_made_once_and_whole(tmp_path):
     calls = []
 
     def make():
@@ -100,7 +94,7 @@ def test_made_once_and_whole(folder):
             raise KeyboardInterrupt
         return {"fid": 1.25, "rows": [1, 2]}
 
-    path = folder / "a" / "set0.json"
+    path = tmp_path / "a" / "set0.json"
     with pytest.raises(KeyboardInterrupt):
         files.made_once(path, make)
     assert not path.exists()
@@ -110,16 +104,16 @@ def test_made_once_and_whole(folder):
     assert {"commit", "dirty", "device"} <= json.loads(path.read_text())["made"].keys()
 
 
-def test_what_is_not_finite_is_not_written(folder):
-    path = folder / "set0.json"
+def test_what_is_not_finite_is_not_written(tmp_path):
+    path = tmp_path / "set0.json"
     with pytest.raises(ValueError, match="not JSON compliant"):
         files.made_once(path, lambda: {"fid": float("nan")})
     assert not path.exists()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"made": 1}', "\x00"])
-def test_damage_is_named(folder, content):
-    path = folder / "set0.json"
+def test_damage_is_named(tmp_path, content):
+    path = tmp_path / "set0.json"
     path.write_text(content)
     with pytest.raises(FileError, match="set0.json: cannot be read .*; delete it and run again"):
         files.made_once(path, dict)

@@ -41,12 +41,6 @@ TINY = Training(
 )
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path / "artifacts"))
-    return tmp_path / "artifacts"
-
-
 # --- processes: the driver ---------------------------------------------------------------------
 
 
@@ -122,7 +116,7 @@ def test_a_killed_maker_then_two_at_once(tmp_path):
 # --- training and loading ----------------------------------------------------------------------
 
 
-def test_trained_once_then_loaded(folder, monkeypatch):
+def test_trained_once_then_loaded(artifacts, monkeypatch):
     first = zoo.candidate(NAME, TINY, "smoke")
     monkeypatch.setattr(zoo, "make", lambda *_: pytest.fail("trained twice"))
     again = zoo.candidate(NAME, TINY, "smoke")
@@ -131,7 +125,7 @@ def test_trained_once_then_loaded(folder, monkeypatch):
     assert first.sha256 == again.sha256 == checkpoints.digest(first.path)
     assert first.settings == TINY and first.name == NAME
     assert first.path == training_settings.pair_path(NAME, TINY, "smoke")
-    assert first.path.parent == folder / NAME
+    assert first.path.parent == artifacts / NAME
     assert [row["update"] for row in first.log][-1] == 3 and first.log[-1]["emd_g"] > 0
     assert {"commit", "versions", "device", "seconds_since_resume"} <= first.made.keys()
     files = sorted(path.name for path in first.path.parent.iterdir())
@@ -233,10 +227,10 @@ def test_the_artifact_folder_has_a_default(monkeypatch):
         (NAME, "labtop", "profile: unknown 'labtop'; known: laptop, paper, smoke; nearest: laptop"),
     ],
 )
-def test_unknown_names_are_refused_and_nothing_is_made(name, profile, message, folder):
+def test_unknown_names_are_refused_and_nothing_is_made(name, profile, message, artifacts):
     with pytest.raises(InputError, match=message):
         zoo.pair(name, profile=profile)
-    assert not folder.exists()
+    assert not artifacts.exists()
 
 
 def test_damaged_artifacts_are_refused_and_kept():
@@ -275,11 +269,11 @@ def test_files_of_other_networks_are_refused_in_one_line(change):
     assert "\n" not in str(caught.value)
 
 
-def test_a_device_that_is_not_there_is_refused(folder):
+def test_a_device_that_is_not_there_is_refused(artifacts):
     for device in ("cuda:99", "toaster", "meta"):
         with pytest.raises(InputError, match=f"^device: cannot use '{device}' .*; use cpu"):
             zoo.candidate(NAME, TINY, "smoke", device)
-    assert not list(folder.rglob("*.run"))
+    assert not list(artifacts.rglob("*.run"))
 
 
 if __name__ == "__main__":
