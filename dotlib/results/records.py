@@ -108,11 +108,13 @@ def start(
     seed: int,
     parameters: dict,
     weights: dict[str, str] | None = None,
+    judge: str = "",
     device: str = "cpu",
 ) -> Record:
     """Open a record; `write` closes it.
 
     weights:  name -> SHA-256 of each file of weights that the run uses.
+    judge:    of image pairs: a parameter, and part of the data set's name where it is no classifier.
     device:   where the run computes.
     In the profile "paper" this first makes torch deterministic (`seeding.strict`). Raises InputError.
     """
@@ -126,6 +128,8 @@ def start(
         "started": time.time(),
         "strict": torch.are_deterministic_algorithms_enabled(),
     }
+    if judge:
+        dataset, parameters = run_name(dataset, judge), parameters | {"judge": judge}
     return Record(stem, profile, dataset, seed, json.loads(json.dumps(parameters)), made=made)
 
 

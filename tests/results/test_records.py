@@ -236,3 +236,9 @@ def test_the_processor_has_a_name(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device}")
     assert provenance.device_name("cuda:0") == "GPU cuda:0"
     provenance.device_name.cache_clear()
+
+
+@pytest.mark.parametrize(("judge", "dataset"), [("classifier", "mnist"), ("inception", "mnist-inception")])
+def test_a_judge_is_a_parameter_and_names_the_record_unless_it_is_the_classifier(judge, dataset):
+    record = records.start("page", profile="smoke", dataset="mnist", seed=0, parameters={"sets": 2}, judge=judge)
+    assert (record.dataset, record.parameters) == (dataset, {"sets": 2, "judge": judge})
