@@ -1,7 +1,21 @@
-"""The record of a run: values with their units, and everything that made them."""
+"""The record of a run: rows of numbers with their units, and everything that made them.
+
+    record = records.start("tab1_scores", profile="laptop", dataset="digits", seed=0, parameters={...})
+    record.put("k_eff", 1.9, sd=0.1, n=10, unit="logits per latent distance")
+    record.put("fid", 3.1, method="dot", setting=20, unit="squared feature units", sd=0.2, n=5)
+    record.put("fid", -0.4, method="dot", setting=20, against="bare", unit=..., interval=(-0.5, -0.3), n=5)
+    record.get("fid", method="dot", setting=20, against="bare").interval  # (-0.5, -0.3)
+    [row.value for row in record.rows(quantity="fid", against="bare")]  # in the order of putting
+    records.write(record)
+
+`put` and `get` name a row by the same six fields: quantity, method, setting, against, pair, judge. A field that
+does not apply is left out in both. A curve is one row a point, with x as `setting`; `rows(...)` gives it back.
+A difference is the row of its method with `against`.
+"""
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -23,16 +37,65 @@ BUILT = Path("_build/records")  # what this build measured; git-ignored
 KEPT = ROOT / "results"  # long runs, committed
 
 
+KEY = ("quantity", "method", "setting", "against", "pair", "judge")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a record, and what it is a number of.
+
+    Attributes:
+        quantity: What was measured, such as "fid" or "k_eff".
+        value: The number.
+        method: Whose samples were measured, such as "bare", "dot" or "real".
+        setting: Where on the method's scale, such as the number of updates; the x of a curve.
+        against: The method that is subtracted; empty for a value that is no difference.
+        pair: Pair (G, D), where a record holds several.
+        judge: Network that measured, where it is not the record's first.
+        unit: Unit of the value; empty for a pure number.
+        low: Lower end of the 95 % interval of the value.
+        high: Upper end of the 95 % interval of the value.
+        sd: Standard deviation over the n trials.
+        n: Number of trials.
+    """
+
+    quantity: str
+    value: float
+    method: str = ""
+    setting: str | float = ""
+    against: str = ""
+    pair: str = ""
+    judge: str = ""
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    sd: float | None = None
+    n: int | None = None
+
+    @property
+    def key(self) -> tuple[str | float, ...]:
+        """The six fields that name the row in its record."""
+        return tuple(getattr(self, name) for name in KEY)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the value. Raises InputError when the row has none."""
+        if self.low is None or self.high is None:
+            raise InputError(f"interval: {_named(self.key)} has none; put one with the value")
+        return self.low, self.high
+
+
 @dataclass
 class Record:
     """One run of one experiment.
 
-    stem:        the experiment; notebook, results folder and page share it.
-    profile, dataset, seed:  with the stem, the key of the record.
-    parameters:  every other setting that decides the values, JSON-able.
-    values:      name -> {"value", "unit", and where it exists "sd", "n", "interval"}.
-    verdicts:    claim -> one of the words of `dotlib.published`.
-    made:        commit, versions, device, digests of the weights, seconds.
+    Attributes:
+        stem: The experiment; notebook, results folder and page share it.
+        profile, dataset, seed: With the stem, the key of the record.
+        parameters: Every other setting that decides the values, JSON-able.
+        content: The rows by their keys, in the order in which they were put.
+        verdicts: Claim -> one of the words of `dotlib.results.paper`.
+        made: Commit, versions, device, digests of the weights, seconds.
     """
 
     stem: str
@@ -40,59 +103,90 @@ class Record:
     dataset: str
     seed: int
     parameters: dict
-    values: dict[str, dict] = field(default_factory=dict)
+    content: dict[tuple[str | float, ...], Row] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     made: dict = field(default_factory=dict)
 
     def put(
         self,
-        name: str,
-        value: float | list,
+        quantity: str,
+        value: float,
         *,
+        method: str = "",
+        setting: str | float = "",
+        against: str = "",
+        pair: str = "",
+        judge: str = "",
         unit: str,
+        interval: tuple[float, float] | None = None,
         sd: float | None = None,
         n: int | None = None,
-        interval: tuple[float, float] | None = None,
     ) -> None:
-        """Add one value.
+        """Add one row; the arguments are its fields, the interval as a pair.
 
-        value:     a number, or a list of numbers (a curve).
-        unit:      of the value; "" for a pure number.
-        sd:        standard deviation over the n trials.
-        interval:  95 % interval of the value.
-        Raises InputError when it is not finite or the name is taken.
+        Raises:
+            InputError: A number is not finite, or there is a row with this key.
         """
-        if name in self.values:
-            raise InputError(f"name: {name!r} is in this record already; choose another")
-        entry = {"value": value, "unit": unit, "sd": sd, "n": n, "interval": list(interval) if interval else None}
+        low, high = interval or (None, None)
+        row = Row(quantity, value, method, setting, against, pair, judge, unit, low, high, sd, n)
+        if row.key in self.content:
+            raise InputError(f"quantity: {_named(row.key)} is in this record already; choose another key")
         try:
-            text = json.dumps({k: v for k, v in entry.items() if v is not None}, allow_nan=False)
+            json.dumps(asdict(row), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InputError(
-                f"value: {name} is not finite or not a number ({value!r}); find the run that diverged"
+                f"value: {_named(row.key)} is not finite or not a number ({value!r}); find the run that diverged"
             ) from error
-        self.values[name] = json.loads(text)
+        self.content[row.key] = row
+
+    def get(
+        self,
+        quantity: str,
+        *,
+        method: str = "",
+        setting: str | float = "",
+        against: str = "",
+        pair: str = "",
+        judge: str = "",
+    ) -> Row:
+        """The row with exactly this key. Raises InputError, naming the nearest key, when there is none."""
+        key = (quantity, method, setting, against, pair, judge)
+        if key not in self.content:
+            same = [f"; nearest: {_named(row.key)}" for row in self.rows(quantity=quantity)]
+            near = nearest(_named(key), map(_named, self.content)) or "".join(same[:1])
+            raise InputError(f"quantity: no {_named(key)} in the record {self.stem}/{self.key}{near}")
+        return self.content[key]
+
+    def rows(self, **where: str | float) -> Iterator[Row]:
+        """The rows whose fields have these values, in the order in which they were put."""
+        for name in where:
+            check_option("where", name, KEY)
+        return (
+            row for row in self.content.values() if all(getattr(row, name) == value for name, value in where.items())
+        )
+
+    @property
+    def values(self) -> dict[str, dict]:
+        """The rows put under one name: name -> value, unit and what else was put. For pages not yet on rows."""
+        return {
+            row.quantity: {"value": row.value, "unit": row.unit}
+            | ({"sd": row.sd} if row.sd is not None else {})
+            | ({"n": row.n} if row.n is not None else {})
+            | ({"interval": [row.low, row.high]} if row.low is not None else {})
+            for row in self.content.values()
+        }
 
     def __getitem__(self, name: str) -> float | list:
-        """The value called `name`. Raises InputError, naming the nearest, when there is none."""
-        return self._entry(name, "value")
+        """The value put under one name. For pages not yet on rows."""
+        return self.get(name).value
 
     def sd(self, name: str) -> float:
-        """The standard deviation kept with `name`. Raises InputError when there is none."""
-        return self._entry(name, "sd")
+        """The standard deviation put under one name. For pages not yet on rows."""
+        return self.get(name).sd
 
     def interval(self, name: str) -> tuple[float, float]:
-        """The 95 % interval kept with `name`. Raises InputError when there is none."""
-        return tuple(self._entry(name, "interval"))
-
-    def _entry(self, name: str, part: str) -> float | list:
-        if name not in self.values:
-            raise InputError(f"name: no {name!r} in the record {self.stem}/{self.key}{nearest(name, self.values)}")
-        if part not in self.values[name]:
-            raise InputError(
-                f"name: {name!r} in the record {self.stem}/{self.key} has no {part}; put one with the value"
-            )
-        return self.values[name][part]
+        """The 95 % interval put under one name. For pages not yet on rows."""
+        return self.get(name).interval
 
     @property
     def key(self) -> str:
@@ -137,19 +231,29 @@ def write(record: Record, folder: Path = BUILT) -> Path:
     """Close the record and write it to `<folder>/<stem>/<key>.json`, atomically."""
     record.made["seconds"] = round(time.time() - record.made["started"], 1)
     path = Path(folder) / record.stem / f"{record.key}.json"
-    files.write_text(path, json.dumps(asdict(record), indent=1, sort_keys=True) + "\n")
+    head = json.dumps(
+        {name: part for name, part in vars(record).items() if name != "content"}, indent=1, sort_keys=True
+    )
+    rows = (
+        json.dumps({k: v for k, v in asdict(row).items() if v not in ("", None)}) for row in record.content.values()
+    )
+    files.write_text(path, head[:-2] + ',\n "rows": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n")
     return path
 
 
 def read(path: Path) -> Record:
     """Read a record. Raises FileError, naming the file, when it is missing or not a record."""
     try:
-        return Record(**json.loads(Path(path).read_text(encoding="utf-8")))
+        stored = json.loads(Path(path).read_text(encoding="utf-8"))
+        if "values" in stored:  # a record of before there were rows
+            stored["rows"] = [_row_of(name, **entry) for name, entry in stored.pop("values").items()]
+        rows = [Row(**row) for row in stored.pop("rows")]
+        return Record(**stored, content={row.key: row for row in rows})
     except OSError as error:
         raise FileError(
             f"{path}: no such record ({error.strerror}); run its notebook first, see book/run-in-batch"
         ) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FileError(f"{path}: not a record ({error}); delete it and run its notebook again") from error
 
 
@@ -178,3 +282,15 @@ def keep(path: Path, folder: Path = KEPT) -> Path:
         refuse_difference(str(target), read(target).parameters, record.parameters)
     files.write_bytes(target, Path(path).read_bytes())
     return target
+
+
+def _named(key: tuple[str | float, ...]) -> str:
+    """ "fid, method=dot, setting=20": a key as errors print it."""
+    return ", ".join(
+        [str(key[0]), *(f"{name}={part}" for name, part in zip(KEY[1:], key[1:], strict=True) if part != "")]
+    )
+
+
+def _row_of(name: str, interval: list | None = None, **entry: float) -> dict:
+    low, high = interval or (None, None)
+    return entry | {"quantity": name, "low": low, "high": high}

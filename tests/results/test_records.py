@@ -35,8 +35,10 @@ def started(profile: str = "laptop", **parameters) -> records.Record:
 
 def filled(**options) -> records.Record:
     record = started(**options)
-    record.put("emd", 0.0523, unit="squared data units", sd=0.004, n=30, interval=(0.05, 0.055))
-    record.put("curve", [3.0, 2.0, 1.5], unit="squared data units")
+    record.put("emd", 0.0523, method="dot", unit="squared data units", sd=0.004, n=30)
+    record.put("emd", -0.03, method="dot", against="g", unit="squared data units", interval=(-0.05, -0.01))
+    for update, value in ((10, 3.0), (20, 2.0), (30, 1.5)):
+        record.put("loss", value, setting=update, unit="")
     record.verdicts["G"] = "reproduced"
     return record
 
@@ -55,9 +57,10 @@ def test_written_record_is_read_back_equal():
     assert path == Path("_build/records/fig9/laptop-toy-s3.json")
     again = records.read(path)
     assert again == record
-    assert again["emd"] == 0.0523 and again["curve"] == [3.0, 2.0, 1.5]
-    assert again.sd("emd") == 0.004 and again.interval("emd") == (0.05, 0.055)
-    assert again.values["emd"]["n"] == 30 and again.values["emd"]["unit"] == "squared data units"
+    assert [(row.setting, row.value) for row in again.rows(quantity="loss")] == [(10, 3.0), (20, 2.0), (30, 1.5)]
+    emd = again.get("emd", method="dot")
+    assert (emd.value, emd.sd, emd.n, emd.unit) == (0.0523, 0.004, 30, "squared data units")
+    assert again.get("emd", method="dot", against="g").interval == (-0.05, -0.01)
     assert again.parameters == {"steps": 5, "betas": [0.0, 0.9]}
     assert records.write(again) == path  # a second time, over the first
 
@@ -76,10 +79,12 @@ def test_a_record_says_what_made_it():
 
 
 def test_the_file_is_stable_text():
-    """Sorted keys, one end of line: a record that is made again gives a small diff."""
+    """Sorted keys, then one line a row: a record that is made again gives a small diff."""
     text = records.write(filled()).read_text(encoding="utf-8")
     assert text.endswith("}\n") and not text.endswith("\n\n")
-    assert list(json.loads(text)) == sorted(json.loads(text))
+    *keys, last = json.loads(text)
+    assert keys == sorted(keys) and last == "rows"
+    assert '  {"quantity": "loss", "value": 2.0, "setting": 20},\n' in text
 
 
 # --- finding and keeping -----------------------------------------------------------------------
@@ -90,12 +95,12 @@ def test_find_prefers_this_build_to_the_kept_record():
     assert records.find("fig9", **key) is None
     kept = clean(filled())
     records.write(kept, records.KEPT)
-    assert records.find("fig9", **key)["emd"] == 0.0523
+    assert records.find("fig9", **key).get("emd", method="dot").value == 0.0523
     newer = started()
-    newer.put("emd", 0.9, unit="")
+    newer.put("emd", 0.9, method="dot", unit="")
     records.write(newer)
-    assert records.find("fig9", **key)["emd"] == 0.9
-    assert records.find("fig9", **key, folder=records.KEPT)["emd"] == 0.0523
+    assert records.find("fig9", **key).get("emd", method="dot").value == 0.9
+    assert records.find("fig9", **key, folder=records.KEPT).get("emd", method="dot").value == 0.0523
     assert records.find("fig9", profile="paper", dataset="toy", seed=3) is None
     assert records.find("fig9", profile="laptop", dataset="toy") is None  # seed 0
 
@@ -136,7 +141,7 @@ def test_what_is_not_a_finite_number_is_refused(value):
     record = started()
     with pytest.raises(InputError, match="^value: x is not finite or not a number") as caught:
         record.put("x", value, unit="")
-    assert "\n" not in str(caught.value) and record.values == {}
+    assert "\n" not in str(caught.value) and record.content == {}
 
 
 def test_other_parts_must_be_finite_too():
@@ -145,17 +150,17 @@ def test_other_parts_must_be_finite_too():
             started().put("x", 1.0, unit="", **part)
 
 
-def test_names_are_taken_once_and_missing_ones_get_a_hint():
+def test_keys_are_taken_once_and_missing_ones_get_a_hint():
     record = filled()
-    with pytest.raises(InputError, match="'emd' is in this record already"):
-        record.put("emd", 1.0, unit="")
-    with pytest.raises(InputError, match="no 'edm' in the record fig9/laptop-toy-s3; nearest: emd"):
-        record["edm"]
-    for part, ask in (("sd", record.sd), ("interval", record.interval)):
-        with pytest.raises(InputError, match=f"'curve' in the record .* has no {part}"):
-            ask("curve")
-        with pytest.raises(InputError, match="no 'emdd'.*nearest: emd"):
-            ask("emdd")
+    with pytest.raises(InputError, match="quantity: emd, method=dot is in this record already"):
+        record.put("emd", 1.0, method="dot", unit="")
+    for key in ({"method": "dto"}, {"method": "dot", "setting": 5}, {"method": "dot", "pair": "x"}, {}):
+        with pytest.raises(InputError, match="quantity: no emd.* in the record fig9/laptop-toy-s3; nearest: emd, meth"):
+            record.get("emd", **key)
+    with pytest.raises(InputError, match="interval: emd, method=dot has none; put one with the value"):
+        _ = record.get("emd", method="dot").interval
+    with pytest.raises(InputError, match="where: unknown 'methods'; known: .*nearest: method"):
+        record.rows(methods="dot")
 
 
 def test_keys_are_checked():
