@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from dotlib.networks.mlp import MLP, LeakyReLU, toy_discriminator, toy_generator
-from dotlib.priors import Uniform
+from dotlib.pairs import Uniform
 from dotlib.seeding import generator
 from dotlib.training.settings import Training
 from dotlib.training.trainer import Trainer

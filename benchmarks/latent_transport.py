@@ -24,8 +24,7 @@ from dotlib.networks import dcgan
 from dotlib.networks.freezing import frozen
 from dotlib.networks.layers import SelfAttention, thermalise
 from dotlib.networks.mlp import LeakyReLU
-from dotlib.pairs import Pair
-from dotlib.priors import Uniform
+from dotlib.pairs import Pair, Uniform
 from dotlib.seeding import generator
 from dotlib.transport import latent_dot
 

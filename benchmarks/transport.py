@@ -14,8 +14,7 @@ from scipy.spatial.distance import cdist
 from dotlib import seeding
 from dotlib.metrics import optimal_transport
 from dotlib.networks.mlp import toy_discriminator, toy_generator
-from dotlib.pairs import Pair
-from dotlib.priors import Uniform
+from dotlib.pairs import Pair, Uniform
 from dotlib.transport import Adam, latent_dot, target_dot
 
 POINTS, STEPS = 1_000, 100  # of the paper's 2-D experiment, B.1

@@ -30,7 +30,7 @@ from dotlib.profiles import PROFILES
 from dotlib.results import files
 from dotlib.samplers import base as sampling
 from dotlib.samplers import calibration, density_ratio
-from dotlib.samplers.base import Cost, Sampler, device_of
+from dotlib.samplers.base import Cost, Sampler
 from dotlib.samplers.methods import METHODS, SamplerSettings, family
 from dotlib.seeding import generator
 from dotlib.training import settings as training_settings
@@ -142,7 +142,7 @@ def _made(contest: Comparison, seed: int, method: str, dial: float, sampler: Sam
             described(sampler),
             contest.n,
             seed,
-            device_of(pair).type,
+            pair.device.type,
             torch.__version__,
             files.code_of("samplers.methods"),
             files.code_of_functions(_draw, type(sampler)),
@@ -337,7 +337,7 @@ def ratio_quality(contest: Comparison, n: int, seed: int) -> tuple[float, float]
     """
     t, rng = contest.terms, generator(seed, "quality of the ratio", contest.label)
     _, _, fakes = sampling.proposals(contest.pair, t.fakes + n, rng)
-    real = sampling.logits(contest.pair, t.real.to(sampling.device_of(contest.pair)))
+    real = sampling.logits(contest.pair, t.real.to(contest.pair.device))
     log_r = calibration.fit(t.how, real, fakes[: t.fakes])(fakes[t.fakes :])
     first, second = log_r.logsumexp(0), (2 * log_r).logsumexp(0)
     return float(first.exp() / n), float((2 * first - second).exp() / n)

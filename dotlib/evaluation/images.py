@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dotlib import lipschitz, seeding, transport
+from dotlib import seeding, transport
 from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import judges
@@ -24,10 +24,10 @@ from dotlib.seeding import generator
 from dotlib.training import settings as training_settings
 from dotlib.training import zoo
 from dotlib.training.settings import ImageTraining
+from dotlib.transport import lipschitz
 
 DECIDE = (
     "transport",
-    "lipschitz",
     "metrics.scores",
     "networks.freezing",
     "data.images",
@@ -153,7 +153,7 @@ def constants(what: Subject, c: Scoring, seed: int) -> tuple[lipschitz.Lipschitz
             c.pairs,
             c.repeats,
             seed,
-            device_of(what.pair).type,
+            what.pair.device.type,
             torch.__version__,
             files.code_of(*DECIDE),
             files.code_of_functions(_maxima),
@@ -167,7 +167,7 @@ def constants(what: Subject, c: Scoring, seed: int) -> tuple[lipschitz.Lipschitz
 def _maxima(pair: Pair, c: Scoring, seed: int) -> list[list[float]]:
     @torch.no_grad()
     def generate(n: int, rng: torch.Generator) -> Tensor:
-        z = pair.prior.sample(n, rng).to(device_of(pair))
+        z = pair.prior.sample(n, rng).to(pair.device)
         return torch.cat([pair.generate(rows) for rows in z.split(lipschitz.BLOCK)])
 
     how = {"n_pairs": c.pairs, "repeats": c.repeats}
@@ -206,7 +206,7 @@ def latents(what: Subject, c: Scoring, seed: int, number: int) -> Tensor:
 
 def moved(what: Subject, method: Method, z: Tensor, K: float) -> Iterator[tuple[int, Tensor]]:
     """(step, images (B, C, H, W) on the pair's device) of every kept step, for latents z (B, d)."""
-    pair, z = what.pair, z.to(device_of(what.pair))
+    pair, z = what.pair, z.to(what.pair.device)
     options = {
         "steps": method.steps[-1],
         "snapshots": method.steps,
@@ -224,11 +224,6 @@ def moved(what: Subject, method: Method, z: Tensor, K: float) -> Iterator[tuple[
     for step, point in zip(path.steps, path.points, strict=True):
         with torch.no_grad():
             yield step, pair.generate(point)
-
-
-def device_of(pair: Pair) -> torch.device:
-    """Where the generator's weights are."""
-    return next(pair.generator.parameters()).device
 
 
 def _score_set(what: Subject, method: Method, K: float, panel: Panel, c: Scoring, seed: int, number: int) -> dict:
@@ -270,7 +265,7 @@ def _path(what: Subject, method: Method, K: float, panel: Panel, c: Scoring, see
             panel.kept,
             settings,
             seed,
-            device_of(what.pair).type,
+            what.pair.device.type,
             torch.__version__,
             files.code_of(*DECIDE),
             files.code_of_functions(moved, latents, _score_set, judges.Judge),

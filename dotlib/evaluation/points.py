@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dotlib import descent, lipschitz, pairs, priors, seeding, transport
+from dotlib import pairs, seeding, transport
 from dotlib.data.toy import ToyData
 from dotlib.errors import check_option
 from dotlib.metrics import optimal_transport
@@ -28,6 +28,7 @@ from dotlib.results import files, provenance
 from dotlib.seeding import generator
 from dotlib.training import authors, checkpoints, toy_gan, zoo
 from dotlib.training.settings import toy_datasets, toy_training
+from dotlib.transport import lipschitz
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ def _key(what: Subject, c: Figure3, K_eff: float, seed: int) -> str:
     settings = {k: v for k, v in asdict(c).items() if k != "trials"}
     code = [
         torch.__version__,
-        *map(inspect.getsource, (transport, descent, pairs, priors, mlp, seeding, move, latents, _move_block)),
+        *map(inspect.getsource, (transport.dot, pairs, mlp, seeding, move, latents, _move_block)),
     ]
     text = json.dumps([what.name, what.digests, settings, K_eff, seed, code], sort_keys=True)
     return f"{what.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

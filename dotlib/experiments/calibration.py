@@ -130,7 +130,7 @@ def read_logits(pair: Pair, seen: Tensor, held_out: Tensor, fakes: int, n: int, 
     check_points("seen", seen, rank=None)
     check_points("held_out", held_out, rank=None)
     check_count("fakes", fakes)
-    n, device = min(n, len(seen), len(held_out)), sampling.device_of(pair)
+    n, device = min(n, len(seen), len(held_out)), pair.device
     check_count("n: rows of each kind", n, least=2)
     fit_real, other = (sampling.logits(pair, x.to(device)) for x in (seen, held_out[:n]))
     _, _, fake = sampling.proposals(pair, fakes + n, rng)

@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dotlib import lipschitz
 from dotlib.errors import InputError, check_option
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import Method, Subject, device_of
+from dotlib.evaluation.images import Method, Subject
 from dotlib.evaluation.judges import Panel, Scoring, scoring
 from dotlib.metrics import intervals
 from dotlib.networks import layer_norms
@@ -23,6 +22,7 @@ from dotlib.results import paper, records
 from dotlib.seeding import generator
 from dotlib.training import zoo
 from dotlib.training.settings import KINDS
+from dotlib.transport import lipschitz
 
 CONSTANTS = {"K_eff": "logits per data distance", "k_eff": "logits per latent distance"}
 SCORES = {"is_mean": "inception score", "fid": "squared feature units"}
@@ -100,7 +100,7 @@ def pool_constants(
 def pool(what: Subject, c: Along, seed: int) -> Tensor:
     """The latents of Figure 2, (pool, d), the same for every pair with this prior."""
     rng = generator(seed, "fig2", "pool", str(what.pair.prior.dim))
-    return what.pair.prior.sample(c.pool, rng).to(device_of(what.pair))
+    return what.pair.prior.sample(c.pool, rng).to(what.pair.device)
 
 
 @torch.no_grad()

@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dotlib import lipschitz, transport
+from dotlib import transport
 from dotlib.errors import check_option
 from dotlib.evaluation import points as toy_pairs
 from dotlib.evaluation.points import Figure3, Subject
 from dotlib.metrics import intervals, optimal_transport
 from dotlib.profiles import PROFILES
 from dotlib.results import paper, records
+from dotlib.transport import lipschitz
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from dataclasses import asdict
 import numpy as np
 from matplotlib.figure import Figure
 
-from dotlib import lipschitz
 from dotlib.evaluation import points as toy_pairs
 from dotlib.evaluation.points import Figure3, figure3_settings
 from dotlib.metrics import intervals
 from dotlib.plots import points as toy_plots
 from dotlib.results import paper, records, tables
 from dotlib.training.settings import toy_datasets
+from dotlib.transport import lipschitz
 
 
 def open_record(stem: str, what: toy_pairs.Subject, c: Figure3, profile: str, seed: int) -> records.Record:

@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from dotlib.data import images
-from dotlib.descent import Trajectory
 from dotlib.errors import InputError, check_count, check_option, check_points
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Method, Run, Subject
 from dotlib.evaluation.judges import Panel, Scoring, solo
 from dotlib.metrics import intervals
+from dotlib.pairs import rowwise_gradient
 from dotlib.profiles import PROFILES
 from dotlib.results import paper, records
-from dotlib.transport import DIVISORS, SGD, TARGET_ADAM, VARIANTS, Variant, latent_dot
+from dotlib.transport import SGD, TARGET_ADAM, VARIANTS, Trajectory, latent_dot
+from dotlib.transport.dot import PROJECTIONS, divisor, project
 
 
 @dataclass(frozen=True)
@@ -191,32 +192,19 @@ def variant_jury(run: Run, v: Views) -> tuple[Panel, Scoring]:
     return (panel, replace(run.c, samples=samples, splits=min(run.c.splits, max(1, samples // 100))))
 
 
-class _Recorder:
-    """An optimiser that keeps the gradient it is handed and moves nothing."""
-
-    def on(self, z: Tensor) -> "_Recorder":
-        self.z = z
-        return self
-
-    def step(self) -> None:
-        self.gradient = self.z.grad.clone()
-
-
 def radial_factors(what: Subject, z: Tensor, K: float) -> dict[str, tuple[Tensor, Tensor]]:
     """What each projection makes of the radial part of the first gradient, for latents z (B, d).
 
     Returns projection -> (measured, predicted), (B,) float64 each: the quotient of g . z after and
     before, nan where g is 0, and 1 - z . z / divisor (book/theory).
     """
-    z, parts = z.to(image_pairs.device_of(what.pair)), {}
-    for projection in DIVISORS:
-        recorder = _Recorder()
-        latent_dot(what.pair, z, K, steps=1, optimizer=recorder, variant=Variant("fixed", projection, "smooth"))
-        parts[projection] = (recorder.gradient * z).double().sum(1)
+    z = z.to(what.pair.device)
+    _, g = rowwise_gradient(lambda z: -what.pair.latent_logit(z) / K, z)  # the smooth norm has no slope at the anchor
     length = z.double().square().sum(1, keepdim=True)
+    radial = {name: (project(g, z, name) * z).double().sum(1) for name in PROJECTIONS}
     return {
-        name: ((part / parts["none"]).cpu(), (1 - length / DIVISORS[name](z)).flatten().cpu())
-        for name, part in parts.items()
+        name: ((part / radial["none"]).cpu(), (1 - length / divisor(z, name)).flatten().cpu())
+        for name, part in radial.items()
     }
 
 
@@ -225,7 +213,7 @@ def descent(what: Subject, method: Method, z: Tensor, K: float) -> Trajectory:
     steps = method.steps[-1]
     return latent_dot(
         what.pair,
-        z.to(image_pairs.device_of(what.pair)),
+        z.to(what.pair.device),
         K,
         steps=steps,
         optimizer=SGD(method.lr),

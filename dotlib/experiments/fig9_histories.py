@@ -10,7 +10,7 @@ import numpy as np
 
 from dotlib import transport
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import Measured, Method, Subject, device_of
+from dotlib.evaluation.images import Measured, Method, Subject
 from dotlib.evaluation.judges import Scoring, scoring
 from dotlib.metrics import intervals
 from dotlib.results import paper, records
@@ -84,7 +84,7 @@ def ways(what: Subject, k_eff: float, c: Updates, seed: int) -> dict[str, tuple[
     The second is the share of coordinates on a face of the cube for the uniform prior, and the
     mean of ||z|| / sqrt(d) for the normal one.
     """
-    z = image_pairs.latents(what, c.scoring, seed, 0)[: c.followed].to(device_of(what.pair))
+    z = image_pairs.latents(what, c.scoring, seed, 0)[: c.followed].to(what.pair.device)
     found = {}
     for method in methods(c):
         path = transport.latent_dot(

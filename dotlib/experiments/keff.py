@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dotlib import lipschitz
 from dotlib.errors import check_option
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Measured, Method, Run, Subject
@@ -17,6 +16,7 @@ from dotlib.metrics import intervals
 from dotlib.results import paper, records, tables
 from dotlib.seeding import generator
 from dotlib.training.settings import KINDS
+from dotlib.transport import lipschitz
 
 ARMS = {"k1": "k = 1", "k1step": "k = 1, step / k_eff", "dot": "k_eff", "naive": "no distance"}
 EFFECTS = {"step": ("k1step", "k1"), "price": ("dot", "k1step"), "rest": ("naive", "dot")}
@@ -143,7 +143,7 @@ class Probe:
 
 def probe(what: Subject, size: Sizes, seed: int) -> Probe:
     """Slopes of a pair's D(G(.)), with latents of its prior."""
-    pair, device = what.pair, image_pairs.device_of(what.pair)
+    pair, device = what.pair, what.pair.device
 
     def sample(n: int, rng: torch.Generator) -> Tensor:
         return pair.prior.sample(n, rng).to(device)

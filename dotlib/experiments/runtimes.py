@@ -15,15 +15,14 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dotlib import transport
-from dotlib.descent import Trajectory
 from dotlib.errors import InputError, check_count, check_option, check_positive
 from dotlib.networks import conditional, dcgan, mlp
 from dotlib.networks.freezing import frozen
-from dotlib.pairs import Pair, Prior
-from dotlib.priors import Normal, Uniform
+from dotlib.pairs import Normal, Pair, Prior, Uniform, autograd_nodes
 from dotlib.results import paper, records, tables
 from dotlib.seeding import generator
 from dotlib.training.settings import SHAPES
+from dotlib.transport import Trajectory
 
 UPDATES = 30  # B.3
 SETTINGS = {
@@ -216,13 +215,7 @@ def work(name: str, *, narrow: int = 1) -> Work:
         with FlopCounterMode(display=False) as counter:
             logit = what.logit(x)
             logit.sum().backward()
-    todo, seen = [logit.grad_fn], set()
-    while todo:
-        node = todo.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            todo += [following for following, _ in node.next_functions]
-    return Work(counter.get_total_flops(), len(seen))
+    return Work(counter.get_total_flops(), len(autograd_nodes(logit)))
 
 
 NO_BATCH = "not attempted (no batch size is printed)"

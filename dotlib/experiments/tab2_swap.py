@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import torch
 
-from dotlib import lipschitz
 from dotlib.errors import InputError, check_option
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Method, Run, Subject
@@ -16,6 +15,7 @@ from dotlib.pairs import Pair
 from dotlib.results import paper, records
 from dotlib.training import zoo
 from dotlib.training.settings import KINDS, ROWS
+from dotlib.transport import lipschitz
 
 PAPER_G = "dcgan-sagan-hi"  # of Table 2, by its numbers; the caption says SAGAN(ns)
 PRINTED = {"is_mean": "is", "fid": "fid"}  # field of Scores -> its name among published values
@@ -91,7 +91,7 @@ def row(run: Run, others: Mapping[str, zoo.TrainedPair], seed: int, samples: int
     for name, trained in others.items():
         found = own
         if trained.name != run.trained.name:
-            what = swapped(run.trained, trained, image_pairs.device_of(run.what.pair))
+            what = swapped(run.trained, trained, run.what.pair.device)
             found = image_pairs.measure(what, (Method("dot", steps[1:], c.lr),), panel, c, seed)
         cells[name] = Cell(
             found.k_eff,

@@ -163,7 +163,7 @@ def with_logits(pair: Pair, change: Callable[[Tensor], Tensor]) -> Pair:
 
 def latents(pair: Pair, n: int, rng: torch.Generator) -> Tensor:
     """n draws of the prior, (n, d), where the generator is."""
-    return pair.prior.sample(n, rng).to(device_of(pair))
+    return pair.prior.sample(n, rng).to(pair.device)
 
 
 @torch.no_grad()
@@ -190,10 +190,3 @@ def proposals(pair: Pair, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor,
     z = latents(pair, n, rng)
     x = generate(pair, z)
     return z, x, logits(pair, x)
-
-
-def device_of(pair: Pair) -> torch.device:
-    """Where the generator's weights are; the CPU for a function without weights."""
-    parameters = getattr(pair.generator, "parameters", tuple)
-    first = next(iter(parameters()), None)
-    return torch.device("cpu") if first is None else first.device

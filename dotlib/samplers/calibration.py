@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dotlib.errors import InputError, UnusableError, check_count, check_option, check_points
 from dotlib.pairs import Pair
-from dotlib.samplers.base import Keep, Sampler, device_of, logits, proposals, with_logits
+from dotlib.samplers.base import Keep, Sampler, logits, proposals, with_logits
 
 TOLERANCE = 1e-10  # of the gradient of the log likelihood, in the logits' mean deviations
 OVERLAP = 1e-6  # of the classes, in the same unit: less than this is float32 rounding
@@ -165,7 +165,7 @@ class Calibrated(Sampler):
                 f"real: rows of shape {tuple(self.real.shape[1:])}, {self.real.dtype}; "
                 f"bring them to those of G, {tuple(x.shape[1:])}, {x.dtype}"
             )
-        real_logits = logits(pair, self.real.to(device_of(pair)))
+        real_logits = logits(pair, self.real.to(pair.device))
         return self.inner.prepare(with_logits(pair, fit(self.how, real_logits, fake_logits)), rng)
 
 

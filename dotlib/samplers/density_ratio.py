@@ -17,8 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from dotlib.data.toy import GAUSSIANS_SCALE, GAUSSIANS_STD, SWISSROLL_NOISE, SWISSROLL_SCALE, mode_centres
 from dotlib.errors import InputError, check_count, check_points, check_positive
-from dotlib.pairs import Pair
-from dotlib.priors import Normal, Uniform
+from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.samplers.base import generate, latents
 
 ELEMENTS = 2**18  # entries of one block of points times centres: 1 or 2 MB
@@ -109,9 +108,7 @@ def blurred(pair: Pair, width: float = BLUR) -> Pair:
     """
     check_positive("width", width, "in data units; BLUR is the width of the book")
     if not isinstance(pair.prior, Uniform | Normal):
-        raise InputError(
-            f"prior: cannot add latents to {type(pair.prior).__name__}; use priors.Normal or priors.Uniform"
-        )
+        raise InputError(f"prior: cannot add latents to {type(pair.prior).__name__}; use Normal or Uniform")
     G = Blurred(pair.generator, width, isinstance(pair.prior, Uniform))
     G.train(getattr(pair.generator, "training", False))  # its mode, whatever it is
     return replace(pair, generator=G, prior=replace(pair.prior, dim=pair.prior.dim + 2))

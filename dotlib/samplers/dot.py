@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import torch
 
-from dotlib import lipschitz, transport
-from dotlib.descent import Optimizer
+from dotlib import transport
 from dotlib.pairs import Pair
 from dotlib.samplers import base as sampling
 from dotlib.samplers.base import Keep, Kept, Sampler
+from dotlib.transport import Optimizer, lipschitz
 
 
 @dataclass(frozen=True)

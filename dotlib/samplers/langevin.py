@@ -8,7 +8,7 @@ sample (up to rounding).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,10 +16,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dotlib.descent import check_connected, explain_mismatch
 from dotlib.errors import InputError, UnusableError, check_count, check_not_negative, check_option, check_positive
-from dotlib.pairs import Pair
-from dotlib.priors import Normal, Uniform
+from dotlib.pairs import Normal, Pair, Uniform, explain_mismatch, rowwise_gradient
 from dotlib.samplers.base import BLOCK, Keep, Kept, Sampler, latents
 
 UNSTABLE = 4.0  # the step at which the chain on -log p of a standard normal stops being stable
@@ -76,24 +74,21 @@ class DDLS(Sampler):
         """Nothing to estimate: chains of n rows from n draws of the prior."""
         if not isinstance(pair.prior, Normal | Uniform):
             raise InputError(
-                f"prior: the density of {type(pair.prior).__name__} is not known here; "
-                "use priors.Normal or priors.Uniform"
+                f"prior: the density of {type(pair.prior).__name__} is not known here; use Normal or Uniform"
             )
-        uniform = isinstance(pair.prior, Uniform)
-        return partial(
-            _keep,
-            pair,
-            _Chain(
-                steps=self.steps,
-                block=self.block,
-                noise=math.sqrt(self.step),
-                name="step",
-                advance=lambda v, d, grad: v + (self.step / 2) * (grad - v),  # (B, d)
-                enter=_from_cube if uniform else (lambda z: z),
-                leave=_to_cube if uniform else (lambda v: v),
-                constrain=lambda v: v,
-            ),
-        )
+        return partial(_keep, pair, self._move)
+
+    def _move(self, pair: Pair, z: Tensor, rng: torch.Generator) -> Tensor:
+        cube = isinstance(pair.prior, Uniform)
+        if self.steps == 0:
+            return z
+        v = _from_cube(z) if cube else z
+        for step, noise in _steps(self.steps, v, rng):
+            d, grad = _logit_and_gradient(lambda v: pair.latent_logit(_to_cube(v) if cube else v), v, self.block)
+            v = v + (self.step / 2) * (grad - v)
+            _refuse_divergence(d, v, step, "step")
+            v = v + math.sqrt(self.step) * noise
+        return _to_cube(v) if cube else v
 
 
 @dataclass(frozen=True)
@@ -135,72 +130,45 @@ class DGflow(Sampler):
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
         """Nothing to estimate: flows of n rows from n draws of the prior."""
-        scale = SCALES[self.f]
-        return partial(
-            _keep,
-            pair,
-            _Chain(
-                steps=self.steps,
-                block=self.block,
-                name="eta",
-                noise=math.sqrt(2 * self.eta * self.gamma),
-                advance=lambda z, d, grad: z + self.eta * scale(d)[:, None] * grad,  # (B, d)
-                enter=lambda z: z,
-                leave=lambda z: z,
-                constrain=pair.prior.constrain,
-            ),
-        )
+        return partial(_keep, pair, self._move)
+
+    def _move(self, pair: Pair, z: Tensor, rng: torch.Generator) -> Tensor:
+        for step, noise in _steps(self.steps, z, rng):
+            d, grad = _logit_and_gradient(pair.latent_logit, z, self.block)
+            z = z + self.eta * SCALES[self.f](d)[:, None] * grad
+            _refuse_divergence(d, z, step, "eta")
+            z = pair.prior.constrain(z + math.sqrt(2 * self.eta * self.gamma) * noise)
+        return z
 
 
-@dataclass(frozen=True)
-class _Chain:
-    """What the loop of both samplers is given; u is the coordinate it moves, z(u) the latent."""
-
-    steps: int
-    block: int
-    noise: float  # standard deviation
-    name: str  # the argument to lower when D diverges
-    advance: Callable[[Tensor, Tensor, Tensor], Tensor]  # u, d, grad_u d -> mean of the next u
-    enter: Callable[[Tensor], Tensor]  # z -> u
-    leave: Callable[[Tensor], Tensor]  # u -> z
-    constrain: Callable[[Tensor], Tensor]  # u -> u in the support
-
-
-def _keep(pair: Pair, chain: _Chain, n: int, rng: torch.Generator) -> Kept:
+def _keep(pair: Pair, move: Callable[[Pair, Tensor, torch.Generator], Tensor], n: int, rng: torch.Generator) -> Kept:
     """Draw n latents of the prior and move them."""
     with torch.inference_mode(False):
         z = latents(pair, n, rng)
-        if chain.steps == 0:
-            return Kept(z)
-        with torch.enable_grad(), explain_mismatch("prior", z):
-            return Kept(chain.leave(_move(pair, chain, chain.enter(z), rng)))
+        with explain_mismatch("prior", z):
+            return Kept(move(pair, z, rng))
 
 
-def _move(pair: Pair, chain: _Chain, u: Tensor, rng: torch.Generator) -> Tensor:
-    """All steps of all rows, (n, d) -> (n, d)."""
-    for step in tqdm(range(1, chain.steps + 1), "langevin", delay=2, disable=None):
-        noise = torch.randn(u.shape, generator=rng, dtype=u.dtype).to(u.device)
-        mean = torch.cat([_advance(pair, chain, rows, step) for rows in u.split(chain.block)])
-        u = chain.constrain(mean + chain.noise * noise)
-    return u
+def _steps(steps: int, z: Tensor, rng: torch.Generator) -> Iterator[tuple[int, Tensor]]:
+    """Numbers of the steps, from 1, each with its noise, (n, d) like z."""
+    for step in tqdm(range(1, steps + 1), "langevin", delay=2, disable=None):
+        yield step, torch.randn(z.shape, generator=rng, dtype=z.dtype).to(z.device)
 
 
-def _advance(pair: Pair, chain: _Chain, rows: Tensor, step: int) -> Tensor:
-    """Mean of the next step of some rows, (B, d) -> (B, d). Raises InputError if D diverged."""
-    rows = rows.detach().requires_grad_(True)
-    logit = pair.latent_logit(chain.leave(rows))  # (B,)
-    if step == 1:
-        check_connected(logit, rows)
-    (grad,) = torch.autograd.grad(logit.sum(), rows)  # (B, d): of each row's own logit
-    mean = chain.advance(rows.detach(), logit.detach(), grad)
-    fine = torch.isfinite(logit) & torch.isfinite(mean).all(1)
+def _logit_and_gradient(logit: Callable[[Tensor], Tensor], z: Tensor, block: int) -> tuple[Tensor, Tensor]:
+    """d of each row, (n,), and its gradient, (n, d), some rows at a time."""
+    d, gradient = zip(*[rowwise_gradient(logit, rows) for rows in z.split(block)], strict=True)
+    return torch.cat(d), torch.cat(gradient)
+
+
+def _refuse_divergence(d: Tensor, mean: Tensor, step: int, name: str) -> None:
+    """Raise UnusableError where the logit, or the mean of the next z, is not finite. name: the argument to lower."""
+    fine = torch.isfinite(d) & torch.isfinite(mean).all(1)
     if not fine.all():
         raise UnusableError(
             f"discriminator: NaN or infinity in a logit or its gradient at step {step} "
-            f"in {int((~fine).sum())} of {len(rows)} rows; D diverged, "
-            f"lower {chain.name}"
+            f"in {int((~fine).sum())} of {len(d)} rows; D diverged, lower {name}"
         )
-    return mean
 
 
 def _from_cube(z: Tensor) -> Tensor:

@@ -129,7 +129,7 @@ class MHGAN(Sampler):
         check_count("steps", self.steps)
         check_count("attempts", self.attempts)
         check_option("restart", self.restart, ("generator", "data"))
-        starts = None if self.start is None else sampling.logits(pair, self.start.to(sampling.device_of(pair)))
+        starts = None if self.start is None else sampling.logits(pair, self.start.to(pair.device))
         return lambda n, rng: self._keep(pair, starts, n, rng)
 
     def _keep(self, pair: Pair, starts: Tensor | None, n: int, rng: torch.Generator) -> Kept:

@@ -19,8 +19,7 @@ from torch import nn
 from dotlib.data.toy import TOY
 from dotlib.errors import FileError, check_option
 from dotlib.networks import mlp
-from dotlib.pairs import Pair
-from dotlib.priors import Uniform
+from dotlib.pairs import Pair, Uniform
 
 VARIABLE = "DOTLIB_OFFICIAL"
 SOURCE = "AkinoriTanaka-phys/DOT on GitHub, folder trained_models"

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from torch import nn
 
-from dotlib import priors
 from dotlib.data import images
 from dotlib.networks import dcgan, freezing, resnet
+from dotlib.pairs import Normal, Uniform
 from dotlib.seeding import generator
 from dotlib.training.settings import ImageTraining
 from dotlib.training.trainer import Trainer
@@ -23,9 +23,9 @@ def training_set(settings: ImageTraining) -> images.ImageSet:
     return whole.take(settings.data_size, generator(settings.seed, "data", settings.dataset))
 
 
-def prior(settings: ImageTraining) -> priors.Uniform | priors.Normal:
+def prior(settings: ImageTraining) -> Uniform | Normal:
     """U[-1, 1]^d for the DCGAN (Table 5), N(0, I) for the ResNet (Table 6)."""
-    kind = priors.Normal if settings.architecture == "resnet" else priors.Uniform
+    kind = Normal if settings.architecture == "resnet" else Uniform
     return kind(settings.latent)
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from dotlib import priors
 from dotlib.data import toy as toy_data
 from dotlib.metrics import optimal_transport
 from dotlib.networks import mlp
+from dotlib.pairs import Uniform
 from dotlib.seeding import generator, numpy_rng
 from dotlib.training.settings import Training
 from dotlib.training.trainer import Trainer
@@ -28,9 +28,9 @@ def training_set(settings: Training) -> toy_data.ToyData:
     )
 
 
-def prior(settings: Training) -> priors.Uniform:
+def prior(settings: Training) -> Uniform:
     """U[-1, 1]^2, Table 4."""
-    return priors.Uniform(2)
+    return Uniform(2)
 
 
 def networks(settings: Training) -> tuple[mlp.MLP, mlp.MLP]:
@@ -67,7 +67,7 @@ def score(settings: Training) -> Callable[[nn.Module], dict[str, float]]:
     real = training_set(settings)
     sampling = "random" if real.modes is None else "balanced"
     n = min(SCORE_POINTS, len(real.points))
-    sets = [(priors.Uniform(2).sample(n, rng), real.draw(n, rng, sampling=sampling)) for _ in range(SCORE_SETS)]
+    sets = [(Uniform(2).sample(n, rng), real.draw(n, rng, sampling=sampling)) for _ in range(SCORE_SETS)]
 
     @torch.no_grad()
     def emd_of(G: nn.Module) -> dict[str, float]:

@@ -12,14 +12,14 @@ import pytest
 import torch
 from example_sampler import Best
 
-from dotlib import cli, priors
+from dotlib import cli
 from dotlib.data import toy as toy_data
 from dotlib.errors import InputError, NothingAcceptedError
 from dotlib.evaluation import comparison, comparison_tables
 from dotlib.evaluation import points as toy_pairs
 from dotlib.evaluation.comparison import Comparison
 from dotlib.evaluation.points import Figure3
-from dotlib.pairs import Pair
+from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.plots import samplers as sampler_plots
 from dotlib.results import records
 from dotlib.samplers import methods
@@ -30,7 +30,7 @@ SMALL = Figure3(trials=2, points=100, steps=4)
 
 def subject(points=1_000):
     """A generator that fills the square of the Gaussians evenly, and a D that sees their centre."""
-    pair = Pair(lambda z: 1.7 * z, lambda x: -x.square().sum(1), priors.Uniform(2))
+    pair = Pair(lambda z: 1.7 * z, lambda x: -x.square().sum(1), Uniform(2))
     return toy_pairs.Subject(
         "25gaussians-test",
         "25gaussians",
@@ -137,9 +137,7 @@ def test_with_the_exact_ratio_rejection_finds_the_modes():
 def test_the_quality_of_a_ratio_is_that_of_known_normals():
     """G = N(0, 1), data N(0, s^2) in two dimensions: E[r] = 1, E[r^2] = (s^4 (2/s^2 - 1))^-1."""
     variance = 0.8
-    pair = Pair(
-        lambda z: z, lambda x: x.square().sum(1) * (1 - 1 / variance) / 2 - math.log(variance), priors.Normal(2)
-    )
+    pair = Pair(lambda z: z, lambda x: x.square().sum(1) * (1 - 1 / variance) / 2 - math.log(variance), Normal(2))
     terms = methods.SamplerSettings(
         torch.randn(4_000, 2, generator=generator(1, "x")) * variance**0.5, how="none", fakes=4_000
     )
@@ -170,7 +168,7 @@ def test_wrong_use_is_named():
 
 
 def test_a_method_that_accepts_nothing_leaves_no_file(tmp_path):
-    pair = Pair(lambda z: z, lambda x: 1e4 * x[:, 0], priors.Uniform(2))
+    pair = Pair(lambda z: z, lambda x: 1e4 * x[:, 0], Uniform(2))
     terms = methods.SamplerSettings(torch.zeros(3, 2), how="none", burn_in=100, percentiles=(100,))
     strict = Comparison("strict", pair, terms, lambda samples, number: {"x": 0.0}, [], 300, 1)
     rejecting = methods.named("DRS", terms)
@@ -183,7 +181,7 @@ def test_a_method_that_accepts_nothing_leaves_no_file(tmp_path):
 
 def test_a_discriminator_that_parts_the_classes_is_refused_and_shown():
     """Data far from all samples: calibrated methods end, the others go on, and tables say so."""
-    far = Pair(lambda z: z, lambda x: x[:, 0], priors.Uniform(2))
+    far = Pair(lambda z: z, lambda x: x[:, 0], Uniform(2))
     one = contest(pair=far)
     one = replace(one, terms=replace(one.terms, real=torch.full((50, 2), 9.0)))
     points = comparison.measure(one, 0)

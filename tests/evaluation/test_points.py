@@ -11,15 +11,16 @@ import pytest
 import torch
 from PIL import Image
 
-from dotlib import cli, lipschitz, priors, seeding
+from dotlib import cli, seeding
 from dotlib.data import toy as toy_data
 from dotlib.errors import InputError
 from dotlib.evaluation import points as toy_pairs
 from dotlib.experiments import fig3_audit, fig3_toy
 from dotlib.metrics import intervals
-from dotlib.pairs import Pair
+from dotlib.pairs import Pair, Uniform
 from dotlib.results import files, records
 from dotlib.training import checkpoints
+from dotlib.transport import lipschitz
 
 C = replace(toy_pairs.FIGURE3["smoke"], trials=7, points=50, steps=3, pairs=20, repeats=4)
 
@@ -32,7 +33,7 @@ def bump(x):
 @pytest.fixture
 def subject():
     """G stretches latents, D prefers the origin."""
-    pair = Pair(lambda z: 1.5 * z, bump, priors.Uniform(2))
+    pair = Pair(lambda z: 1.5 * z, bump, Uniform(2))
     points = toy_data.toy("25gaussians", seeding.numpy_rng(0, "d"), size=5_000)
     return toy_pairs.Subject("25gaussians", "25gaussians", pair, points, "by hand", {"G": "00"})
 

@@ -9,14 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib import priors
 from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation.comparison import Comparison
 from dotlib.experiments import calibration as calibration_page
 from dotlib.experiments.calibration import METHODS
 from dotlib.metrics import intervals
-from dotlib.pairs import Pair
+from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.plots import samplers as sampler_plots
 from dotlib.results import records
 from dotlib.samplers import base as sampling
@@ -39,7 +38,7 @@ def networks(slope=1.0):
             value.copy_(torch.randn(value.shape, generator=rng))
         D[-1].weight.mul_(slope)
         D(G(torch.randn(64, 3, generator=rng)))
-    return Pair(G.eval(), D.eval(), priors.Normal(3))
+    return Pair(G.eval(), D.eval(), Normal(3))
 
 
 def contest(pair, real, **changes):
@@ -124,7 +123,7 @@ def test_every_method_is_drawn_with_every_map_from_the_same_latents():
 def test_a_method_that_fails_is_in_the_table_as_such():
     """Data far beyond the samples, where no slope is the most likely; and ratios so far apart that
     DRS keeps nothing of what it proposes."""
-    pair = Pair(lambda z: z, lambda x: 1e4 * x[:, 0], priors.Uniform(2))
+    pair = Pair(lambda z: z, lambda x: 1e4 * x[:, 0], Uniform(2))
     drawn = calibration_page.draw(contest(pair, torch.full((50, 2), 3.0), percentiles=(100,)), 0)
     found = calibration_page.refusals({}, {"row": drawn})
     assert set(found) - {"row, DRS, isotonic"} == {

@@ -17,8 +17,7 @@ from scipy import integrate, stats
 from dotlib.errors import InputError
 from dotlib.experiments import calibration as calibration_page
 from dotlib.experiments.calibration import REALS, Logits, Refused
-from dotlib.pairs import Pair
-from dotlib.priors import Normal
+from dotlib.pairs import Normal, Pair
 from dotlib.samplers import calibration
 from dotlib.samplers.base import Metered
 from dotlib.samplers.calibration import CALIBRATIONS

@@ -9,18 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib import lipschitz
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.judges import Panel, Scoring, solo
 from dotlib.experiments import fig2_training
 from dotlib.experiments.fig2_training import Along, Milestone
 from dotlib.metrics.scores import Reference
-from dotlib.pairs import Pair
-from dotlib.priors import Uniform
+from dotlib.pairs import Pair, Uniform
 from dotlib.results import paper, records
 from dotlib.training import zoo
 from dotlib.training.settings import image_training
+from dotlib.transport import lipschitz
 
 SMALL = Along(
     Scoring(sets=2, samples=40, splits=2, batch=16, kept=20, pairs=5, repeats=1),

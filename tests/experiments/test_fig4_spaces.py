@@ -21,8 +21,7 @@ from dotlib.evaluation.images import Measured, Method, Subject
 from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.experiments import fig4_spaces
 from dotlib.metrics.scores import Reference
-from dotlib.pairs import Pair
-from dotlib.priors import Normal, Uniform
+from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.results import paper, records
 from dotlib.transport import VARIANTS, Variant
 

@@ -13,12 +13,11 @@ from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.judges import Scoring
 from dotlib.experiments import fig9_histories
 from dotlib.experiments.fig9_histories import Updates
-from dotlib.lipschitz import LipschitzEstimate
 from dotlib.metrics.scores import Scores
-from dotlib.pairs import Pair
-from dotlib.priors import Normal, Uniform
+from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.results import paper, records
 from dotlib.training.settings import ROWS, SHAPES
+from dotlib.transport.lipschitz import LipschitzEstimate
 
 SMALL = Updates(
     Scoring(sets=3, samples=40, batch=16), lrs=(0.5, 0.05, 0.01), steps=(0, 1, 2, 4, 8), early=1, late=4, followed=30

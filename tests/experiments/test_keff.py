@@ -7,18 +7,18 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib import priors, transport
+from dotlib import transport
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Measured
 from dotlib.evaluation.judges import Scoring
 from dotlib.experiments import keff, tab2_swap
-from dotlib.lipschitz import LipschitzEstimate
-from dotlib.pairs import Pair
+from dotlib.pairs import Pair, Uniform
 from dotlib.results import paper, records
 from dotlib.seeding import generator
 from dotlib.training import zoo
 from dotlib.training.settings import KINDS, image_training
+from dotlib.transport.lipschitz import LipschitzEstimate
 
 C = Scoring(sets=2, samples=30, updates=20, lr=0.01, pairs=20, repeats=2, splits=2)
 ROW = "dcgan-sngan-hi"
@@ -50,7 +50,7 @@ def run_of(
     slope: float, *, k: float = 1.0, swing: float = 0.0, dim: int = 1, dataset: str = "digits", rows=None
 ) -> image_pairs.Run:
     """A row of Table 1 whose D(G(.)) is known; its scores are given, not measured."""
-    pair = Pair(Same().eval(), Wave(slope, swing).eval(), priors.Uniform(dim))
+    pair = Pair(Same().eval(), Wave(slope, swing).eval(), Uniform(dim))
     what = image_pairs.Subject(f"{dataset}-{ROW}", pair, {"file": "digest"})
     trained = zoo.TrainedPair(what.label, pair, image_training(dataset, ROW, "smoke"), Path("file"), "digest", [], {})
     estimate = LipschitzEstimate(torch.tensor([k, k], dtype=torch.float64), C.pairs)

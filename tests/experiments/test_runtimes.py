@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from dotlib import priors
 from dotlib.errors import InputError
 from dotlib.experiments import runtimes
 from dotlib.experiments.runtimes import Plan, Subject, Timing
 from dotlib.networks.mlp import MLP
-from dotlib.pairs import Pair
+from dotlib.pairs import Pair, Uniform
 from dotlib.results import paper, records
 from dotlib.samplers.base import Metered
 from dotlib.seeding import generator
@@ -29,7 +28,7 @@ def rng():
 def tiny(name="cifar10", cls=Pair):
     """A setting's descent on networks of a few weights."""
     networks = [MLP(2, 4, out, hidden=1, rng=generator(0, str(out))).eval().requires_grad_(False) for out in (2, 1)]
-    return Subject(name, cls(*networks, priors.Uniform(2)))
+    return Subject(name, cls(*networks, Uniform(2)))
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib import lipschitz, priors, transport
+from dotlib import transport
 from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
@@ -21,11 +21,12 @@ from dotlib.evaluation.judges import Judge, Panel, Scoring, solo
 from dotlib.experiments import tab2_swap
 from dotlib.experiments.tab2_swap import Cell
 from dotlib.metrics.scores import Collector, Reference
-from dotlib.pairs import Pair
+from dotlib.pairs import Pair, Uniform
 from dotlib.results import paper, records
 from dotlib.seeding import generator
 from dotlib.training import zoo
 from dotlib.training.settings import KINDS, ROWS, image_training
+from dotlib.transport import lipschitz
 
 C = Scoring(sets=2, samples=40, updates=4, lr=0.02, pairs=20, repeats=2, splits=2, batch=16, kept=40)
 A, B = "dcgan-sagan-hi", "dcgan-wgan-gp"
@@ -90,7 +91,7 @@ def panel() -> Panel:
 
 def trained(row: str, scale: float, tilt: float = 1.0, dataset: str = "digits") -> zoo.TrainedPair:
     """A pair whose D has this scale; nothing of it lies on disk."""
-    pair = Pair(Affine(tilt).eval(), Plane(scale).eval(), priors.Uniform(1))
+    pair = Pair(Affine(tilt).eval(), Plane(scale).eval(), Uniform(1))
     return zoo.TrainedPair(
         f"{dataset}-{row}",
         pair,

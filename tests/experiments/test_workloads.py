@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dotlib import priors, transport
+from dotlib import transport
 from dotlib.errors import InputError
 from dotlib.experiments import runtimes
 from dotlib.experiments.runtimes import SETTINGS, Subject
 from dotlib.networks.mlp import MLP
-from dotlib.pairs import Pair
+from dotlib.pairs import Pair, Uniform
 from dotlib.seeding import generator
 
 
@@ -26,14 +26,14 @@ def rng():
 def tiny(name="cifar10"):
     """A setting's descent on networks of a few weights."""
     networks = [MLP(2, 4, out, hidden=1, rng=generator(0, str(out))).eval().requires_grad_(False) for out in (2, 1)]
-    return Subject(name, Pair(*networks, priors.Uniform(2)))
+    return Subject(name, Pair(*networks, Uniform(2)))
 
 
 # --- what is timed -----------------------------------------------------------------------------
 
 
 def test_moves_are_those_of_the_public_transport():
-    z = priors.Uniform(2).sample(5, rng())
+    z = Uniform(2).sample(5, rng())
     for name, optimizer in (
         ("cifar10", transport.SGD(0.01)),
         ("stl10", transport.SGD(0.01)),
@@ -52,7 +52,7 @@ def test_moves_are_those_of_the_public_transport():
 
 
 def test_backprop_is_the_gradient_of_the_logit():
-    what, z = tiny(), priors.Uniform(2).sample(3, rng()).double()
+    what, z = tiny(), Uniform(2).sample(3, rng()).double()
     what = replace(what, pair=Pair(what.pair.generator.double(), what.pair.discriminator.double(), what.pair.prior))
     g, step = what.backprop(z), 1e-6
     for i in range(2):

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib import priors, transport
+from dotlib import transport
 from dotlib.errors import InputError
 from dotlib.networks import conditional
 from dotlib.networks.conditional import AtClass, ConditionalBatchNorm, at_class
 from dotlib.networks.freezing import frozen
 from dotlib.networks.layers import thermalise
-from dotlib.pairs import Pair
+from dotlib.pairs import Normal, Pair
 from dotlib.seeding import generator
 
 TINY = {"bottom": 1, "width": 2, "classes": 5}
@@ -248,8 +248,8 @@ def test_frozen_is_the_network_at_every_class():
 def test_binding_commutes_with_freezing_and_rows_are_alone():
     G, D = small("Generator"), small("Discriminator")
     y, z = labels(3, 0, 4), noise(3, 6)
-    bound = Pair(*(frozen(network) for network in at_class(G, D, y)), priors.Normal(6))
-    alone = [Pair(*at_class(frozen(G), frozen(D), int(one)), priors.Normal(6)) for one in y]
+    bound = Pair(*(frozen(network) for network in at_class(G, D, y)), Normal(6))
+    alone = [Pair(*at_class(frozen(G), frozen(D), int(one)), Normal(6)) for one in y]
     together = bound.latent_logit(z)
     for row, pair in enumerate(alone):
         assert torch.allclose(pair.latent_logit(z[row : row + 1]), together[row : row + 1], rtol=1e-10, atol=1e-12)
@@ -266,7 +266,7 @@ def test_a_bound_network_is_in_the_mode_of_the_network_and_touches_none():
     assert isinstance(g, AtClass) and g.network is G and not g.training and d.training
     assert D.training and all(part.training for part in D.modules())
     with pytest.raises(InputError, match="discriminator: .* training mode"):
-        Pair(g, d, priors.Normal(128))
+        Pair(g, d, Normal(128))
 
 
 def test_classes_are_refused_by_name():

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib import priors, transport
+from dotlib import transport
 from dotlib.errors import InputError
 from dotlib.networks import dcgan, resnet
 from dotlib.networks.freezing import frozen
 from dotlib.networks.layers import thermalise
 from dotlib.networks.mlp import LeakyReLU, toy_discriminator
-from dotlib.pairs import Pair
+from dotlib.pairs import Pair, Uniform
 from dotlib.seeding import generator
 
 # The rows of [DOT19] Table 1: architecture, spectral norm in G, in D, attention.
@@ -99,7 +99,7 @@ def test_the_bits_agree():
     still = [frozen(network) for network in (G, D)]
     for network in (G, D):
         thermalise(network.eval())
-    prior = priors.Uniform(5)
+    prior = Uniform(5)
     z = prior.sample(6, generator(0, "z"))
     pairs = [Pair(*still, prior), Pair(G, D, prior)]
     assert torch.equal(pairs[0].latent_logit(z), pairs[1].latent_logit(z))

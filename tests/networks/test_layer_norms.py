@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dotlib import lipschitz
 from dotlib.errors import InputError
 from dotlib.networks import dcgan, freezing
 from dotlib.networks.layer_norms import linear_layers, map_norm, products
 from dotlib.networks.mlp import LeakyReLU
+from dotlib.transport import lipschitz
 
 POWER = 1e-4  # what 400 iterations leave, where the two largest singular values differ
 

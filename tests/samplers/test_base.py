@@ -7,14 +7,13 @@ import pytest
 import torch
 from example_sampler import Best
 
-from dotlib import priors
-from dotlib.descent import SGD
 from dotlib.errors import InputError
-from dotlib.pairs import Pair
+from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.samplers import base as sampling
 from dotlib.samplers import dot as dot_samplers
 from dotlib.samplers import rejection
 from dotlib.samplers.base import Cost, Kept, Sampler
+from dotlib.transport import SGD
 
 
 def rng(seed=0):
@@ -25,7 +24,7 @@ def networks(prior=None):
     torch.manual_seed(0)
     G = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.BatchNorm1d(8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
     D = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Softplus(), torch.nn.Linear(8, 1))
-    return Pair(G.eval(), D.eval(), prior or priors.Uniform(2))
+    return Pair(G.eval(), D.eval(), prior or Uniform(2))
 
 
 def test_a_sampler_of_ten_lines_is_counted():
@@ -83,7 +82,7 @@ def test_samplers_that_get_one_generator_start_from_the_same_latents():
 
 @pytest.mark.parametrize("cost", ["l2", "none"])
 def test_transports_raise_d_and_leave_the_networks(cost):
-    pair = networks(priors.Normal(2))
+    pair = networks(Normal(2))
     before = {k: v.clone() for k, v in pair.generator.state_dict().items()}
     bare = dot_samplers.Bare().draw(pair, 50, rng())
     with torch.no_grad():

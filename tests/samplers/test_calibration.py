@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from dotlib.errors import InputError
-from dotlib.pairs import Pair
-from dotlib.priors import Normal
+from dotlib.pairs import Normal, Pair
 from dotlib.samplers import calibration
 from dotlib.samplers.base import Kept, Sampler, latents, proposals
 from dotlib.samplers.calibration import CALIBRATIONS, Calibrated, Isotonic, Logistic, fit, mean_ratio

@@ -15,8 +15,7 @@ from sklearn.neighbors import KernelDensity
 
 from dotlib.data.toy import toy
 from dotlib.errors import InputError
-from dotlib.pairs import Pair
-from dotlib.priors import Normal, Uniform
+from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.samplers import density_ratio
 from dotlib.samplers.density_ratio import gaussians_log_density, kernel_log_density, ratio_pair, swissroll_log_density
 from dotlib.seeding import generator, numpy_rng

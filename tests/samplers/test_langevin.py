@@ -15,8 +15,7 @@ from torch import nn
 from torch.distributions import Normal as NormalLaw
 
 from dotlib.errors import InputError
-from dotlib.pairs import Pair
-from dotlib.priors import Normal, Uniform
+from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.samplers.base import Kept, Sampler, latents
 from dotlib.samplers.langevin import DDLS, SCALES, DGflow
 from dotlib.seeding import generator

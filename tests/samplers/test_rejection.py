@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 
-from dotlib import priors
 from dotlib.errors import InputError, NothingAcceptedError
-from dotlib.pairs import Pair
+from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.samplers import base as sampling
 from dotlib.samplers import rejection
 
@@ -29,7 +28,7 @@ def to_state(z):
 
 def five_states(log_r=LOG_R):
     """G draws one of five states, D is the log ratio given."""
-    return Pair(to_state, lambda x: log_r.float()[x[:, 0].long()], priors.Uniform(1))
+    return Pair(to_state, lambda x: log_r.float()[x[:, 0].long()], Uniform(1))
 
 
 def shares(samples):
@@ -96,7 +95,7 @@ def test_chains_from_data_keep_no_real_datum():
     assert drawn.acceptance < 1 / 2  # chains that had not moved were run again
     stuck = torch.full((5,), -50.0, dtype=torch.float64)
     stuck[4] = 50.0
-    lonely = Pair(lambda z: torch.zeros_like(z), lambda x: stuck.float()[x[:, 0].long()], priors.Uniform(1))
+    lonely = Pair(lambda z: torch.zeros_like(z), lambda x: stuck.float()[x[:, 0].long()], Uniform(1))
     with pytest.raises(NothingAcceptedError, match="^steps: 3 of 3 chains never left .* 4 x 5"):
         rejection.MHGAN(steps=5, start=real, restart="data", attempts=4).draw(lonely, 3, rng())
     kept = rejection.MHGAN(steps=5, start=real).draw(lonely, 3, rng())
@@ -127,7 +126,7 @@ def test_without_shift_drs_is_plain_rejection():
 
 
 def test_drs_equals_a_loop_over_proposals_on_the_same_stream():
-    pair = Pair(lambda z: z, lambda x: 3 * x[:, 0], priors.Normal(1))
+    pair = Pair(lambda z: z, lambda x: 3 * x[:, 0], Normal(1))
     sampler = rejection.DRS(percentile=60, burn_in=100)
     fast = sampler.prepare(pair, rng(1))(40, rng(2))
     seen = pair.latent_logit(pair.prior.sample(100, rng(1))).double()
@@ -157,7 +156,7 @@ def test_drs_equals_a_loop_over_proposals_on_the_same_stream():
 def test_the_accepted_share_is_the_budget(kind, budget):
     if (kind, budget) == ("drs", 1.0):
         pytest.skip("a sigmoid accepts all in the limit only")
-    pair = Pair(lambda z: z, lambda x: x[:, 0], priors.Normal(1))
+    pair = Pair(lambda z: z, lambda x: x[:, 0], Normal(1))
     sampler = (rejection.DRS if kind == "drs" else rejection.OBRS)(budget=budget, burn_in=50_000)
     drawn = sampler.draw(pair, int(40_000 * budget), rng())
     assert drawn.acceptance == pytest.approx(budget, abs=0.01)
@@ -207,7 +206,7 @@ def chi_square(p, q):
 
 
 def test_a_rejection_that_accepts_nothing_ends():
-    pair = Pair(lambda z: z, lambda x: 200 * x[:, 0], priors.Normal(1))
+    pair = Pair(lambda z: z, lambda x: 200 * x[:, 0], Normal(1))
     asked = []
     with pytest.raises(NothingAcceptedError, match="^limit: .* of 50 samples after 512 proposals"):
         rejection.reject(pair, lambda logits: asked.append(len(logits)) or torch.zeros(len(logits)), 50, rng(), limit=6)
@@ -219,7 +218,7 @@ def test_networks_are_read_only():
     G = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 2)).eval()
     D = torch.nn.Linear(2, 1).eval()
     before = {k: v.clone() for k, v in (G.state_dict() | D.state_dict()).items()}
-    pair = Pair(G, D, priors.Normal(2))
+    pair = Pair(G, D, Normal(2))
     for sampler in (rejection.DRS(burn_in=50), rejection.OBRS(burn_in=50), rejection.MHGAN(5)):
         assert not sampler.draw(pair, 20, rng()).samples.requires_grad
     after = G.state_dict() | D.state_dict()
@@ -256,6 +255,6 @@ def test_wrong_settings_are_named(sampler, message):
     ],
 )
 def test_logits_that_are_not_finite_are_refused(sampler):
-    pair = Pair(lambda z: z, lambda x: x[:, 0] / 0, priors.Uniform(1))
+    pair = Pair(lambda z: z, lambda x: x[:, 0] / 0, Uniform(1))
     with pytest.raises(InputError, match="^discriminator: NaN or infinity among 10 logits"):
         sampler.draw(pair, 10, rng())

@@ -22,7 +22,7 @@ from torch import nn
 
 from dotlib.errors import FileError, InputError, SettingsDifferError, refuse_difference
 from dotlib.networks.mlp import MLP
-from dotlib.priors import Uniform
+from dotlib.pairs import Uniform
 from dotlib.results import files
 from dotlib.seeding import generator
 from dotlib.training import checkpoints, trainer

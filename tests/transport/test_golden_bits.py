@@ -17,11 +17,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from dotlib.langevin import DDLS, DGflow
 from torch import Tensor
 
-from dotlib.pairs import Pair
-from dotlib.priors import Normal, Uniform
+from dotlib.pairs import Normal, Pair, Uniform
+from dotlib.samplers.langevin import DDLS, DGflow
 from dotlib.seeding import generator
 from dotlib.transport import SGD, VARIANTS, Adam, Variant, latent_dot, target_dot
 

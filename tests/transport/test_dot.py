@@ -13,8 +13,7 @@ import torch
 from torch import nn
 
 from dotlib.errors import InputError
-from dotlib.pairs import Pair
-from dotlib.priors import Normal, Uniform
+from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.transport import SGD, VARIANTS, Adam, Variant, latent_dot, target_dot
 
 SPACES = ("target", "uniform", "normal")
@@ -331,6 +330,18 @@ def test_64_rows_together_equal_64_alone(space, variant, optimizer):
     same(chunks.objective, together.objective, ROUNDING)
 
 
+def test_a_constant_for_each_row_equals_rows_with_their_own():
+    """Also split into batches, float64 constants for float32 points, in both spaces."""
+    y, D, k = points(5, 3), network(3, 1, 9), torch.tensor([0.5, 1.0, 2.0, 4.0, 8.0], dtype=torch.float64)
+    for space in SPACES:
+        together = move(space, D, y, k, steps=4, batch_size=2, optimizer=SGD(0.01))
+        alone = [move(space, D, row[None], float(K), steps=4, optimizer=SGD(0.01)) for row, K in zip(y, k, strict=True)]
+        same(torch.cat([t.final for t in alone]), together.final, ROUNDING)
+        same(torch.cat([t.objective for t in alone], 1), together.objective, ROUNDING)
+    single = move("uniform", D.float(), y.float(), k, steps=1)
+    assert single.points.dtype == single.objective.dtype == torch.float32
+
+
 def test_batch_size_bounds_what_the_networks_see():
     seen, D = set(), network(2, 1, 9)
 
@@ -615,6 +626,8 @@ def training_mode() -> nn.Module:
         ({"K_eff": math.nan}, "^K_eff: .*nan"),
         ({"K_eff": math.inf}, "^K_eff: .*inf"),
         ({"K_eff": "1"}, "^K_eff: .*'1'"),
+        ({"K_eff": torch.ones(3)}, r"^K_eff: found shape \(3,\) for 4 rows; pass one number, or \(4,\)"),
+        ({"K_eff": torch.tensor([1.0, 2.0, 0.0, 3.0])}, "^K_eff: .*> 0.*found 0.0.*lipschitz"),
         ({"steps": -1}, "^steps: .*-1"),
         ({"steps": 2.5}, "^steps: .*2.5"),
         ({"optimizer": "adam"}, r"^optimizer: .*'adam'.*SGD\(lr\)"),
@@ -670,6 +683,8 @@ def test_wrong_arguments_of_target_space_are_named(change, message):
         ({"z_y": points(4, 2).float()}, "^z_y: .*float32.*dtype"),
         ({"k_eff": 0.0}, "^k_eff: .*0.0.*latent_constant"),
         ({"k_eff": math.nan}, "^k_eff: .*nan"),
+        ({"k_eff": torch.ones(4, 1)}, r"^k_eff: found shape \(4, 1\) for 4 rows"),
+        ({"k_eff": torch.tensor([1.0, 1.0, math.inf, 1.0])}, "^k_eff: .*inf"),
         ({"variant": "offical"}, "^variant: .*nearest: official"),
         ({"pair": Pair(network(2, 3, 1), network(2, 1, 2), Uniform(2))}, "^z_y: .*width"),
     ],

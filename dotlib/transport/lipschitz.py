@@ -5,20 +5,19 @@
     K_eff = max |D(x) - D(y)| / ||x - y||_2          over x, y drawn from p_G        eq. (20)
     k_eff = max |D(G(z)) - D(G(z'))| / ||z - z'||_2  over z, z' drawn from p_Z       eq. (21)
 
-A maximum over random pairs is an extreme value: it is below the true constant, grows with the
-number of pairs, and scatters. The paper takes 100 pairs and averages ten such maxima. The estimates
-here return every maximum, and `curve` shows the growth.
+A maximum over random pairs is an extreme value: it is below the true constant, grows with the number of pairs, and
+scatters. The paper takes 100 pairs and averages ten such maxima. The estimates here return every maximum, and `curve`
+shows the growth.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from dotlib.descent import check_connected, explain_mismatch
 from dotlib.errors import InputError, check_count, check_points
-from dotlib.pairs import Pair, refuse_training_mode, rowwise
+from dotlib.pairs import Pair, explain_mismatch, refuse_training_mode, rowwise, rowwise_gradient
 
 Logit = Callable[[Tensor], Tensor]  # (B, ...) -> (B,) or (B, 1)
 Sample = Callable[[int, torch.Generator], Tensor]  # (n, rng) -> (n, ...)
@@ -32,8 +31,9 @@ FEW = 16  # numbers
 class LipschitzEstimate:
     """Maxima of slopes over random pairs.
 
-    maxima:  (repeats,) float64, the largest slope among n_pairs pairs, for each repeat.
-    n_pairs: pairs in each repeat.
+    Attributes:
+        maxima: (repeats,) float64, the largest slope among n_pairs pairs, for each repeat.
+        n_pairs: pairs in each repeat.
     """
 
     maxima: Tensor
@@ -54,10 +54,11 @@ class LipschitzEstimate:
 class LipschitzCurve:
     """The expected maximum as a function of the number of pairs.
 
-    n_pairs: numbers of pairs, ascending.
-    mean:    (len(n_pairs),) float64 expected largest slope among so many pairs, without bias.
-    std:     (len(n_pairs),) float64 standard deviation of one such maximum.
-    total:   pairs drawn.
+    Attributes:
+        n_pairs: numbers of pairs, ascending.
+        mean: (len(n_pairs),) float64 expected largest slope among so many pairs, without bias.
+        std: (len(n_pairs),) float64 standard deviation of one such maximum.
+        total: pairs drawn.
     """
 
     n_pairs: tuple[int, ...]
@@ -71,34 +72,44 @@ def target_constant(
 ) -> LipschitzEstimate:
     """K_eff of [DOT19] eq. (20) by the recipe of B.1: mean over repeats of the largest slope.
 
-    D:        data (B, ...) -> logits (B,) or (B, 1), modules in eval mode.
-    sample:   (n, rng) -> n independent points of p_G, (n, ...).
-    n_pairs:  pairs in each maximum; the paper has 100, 500 in its Figure 2.
-    repeats:  independent maxima; the paper has 10.
-    rng:      where the randomness comes from, for example ``seeding.generator(0, "K_eff")``.
+    Args:
+        D: data (B, ...) -> logits (B,) or (B, 1), modules in eval mode.
+        sample: (n, rng) -> n independent points of p_G, (n, ...).
+        n_pairs: pairs in each maximum; the paper has 100, 500 in its Figure 2.
+        repeats: independent maxima; the paper has 10.
+        rng: where the randomness comes from, for example ``seeding.generator(0, "K_eff")``.
 
-    Returns a LipschitzEstimate in logits per unit of data distance. Raises InputError, also when
-    every pair coincides, because the generator gives one point only.
+    Returns:
+        Maxima in logits per unit of data distance.
+
+    Raises:
+        InputError: names the argument; also when every pair coincides, because the generator gives one point only.
     """
     check_count("n_pairs", n_pairs)
     check_count("repeats", repeats)
     slope = torch.cat(list(_pair_slopes(D, sample, n_pairs * repeats, rng)))
-    maxima = slope.reshape(repeats, n_pairs).amax(1)
-    return LipschitzEstimate(maxima, n_pairs)
+    return LipschitzEstimate(slope.reshape(repeats, n_pairs).amax(1), n_pairs)
 
 
 def latent_constant(pair: Pair, *, n_pairs: int = 100, repeats: int = 10, rng: torch.Generator) -> LipschitzEstimate:
     """k_eff of [DOT19] eq. (21): `target_constant` of D(G(.)) with latents of the prior.
 
-    Returns a LipschitzEstimate in logits per unit of latent distance. Latents are drawn on the CPU
-    and moved to where the generator is. Raises InputError.
+    Args:
+        pair: G, D and prior; latents are drawn on the CPU and moved to where the generator is.
+        n_pairs: as in `target_constant`.
+        repeats: as in `target_constant`.
+        rng: as in `target_constant`.
+
+    Returns:
+        Maxima in logits per unit of latent distance.
+
+    Raises:
+        InputError: names the argument.
     """
-    for role in ("generator", "discriminator"):
-        refuse_training_mode(role, getattr(pair, role, None))
-    device = _device(getattr(pair, "generator", None))
+    pair.refuse_training_mode()
     return target_constant(
         pair.latent_logit,
-        lambda n, rng: pair.prior.sample(n, rng).to(device),
+        lambda n, rng: pair.prior.sample(n, rng).to(pair.device),
         n_pairs=n_pairs,
         repeats=repeats,
         rng=rng,
@@ -110,13 +121,22 @@ def pooled_constant(
 ) -> LipschitzEstimate:
     """Eq. (20) or (21) with pairs taken from one pool of points, each of which f sees once.
 
-    f:        as in `slopes`: D on images, or ``pair.latent_logit`` on latents.
-    points:   (P, ...) the pool, P >= 2.
-    n_pairs, repeats:  as in `target_constant`; [DOT19] Figure 2 has 500 and 500.
+    A repeat draws its pairs of different points at random, also those of other repeats. Points come back, so with a
+    small pool the spread over repeats misses part of the spread over points; with P >= 20 n_pairs few pairs of two
+    repeats share a point.
 
-    A repeat draws its pairs of different points at random, also those of other repeats. Points
-    come back, so with a small pool the spread over repeats misses part of the spread over points;
-    with P >= 20 n_pairs few pairs of two repeats share a point. Raises InputError.
+    Args:
+        f: as in `slopes`: D on images, or ``pair.latent_logit`` on latents.
+        points: (P, ...) the pool, P >= 2.
+        n_pairs: pairs in each maximum; [DOT19] Figure 2 has 500.
+        repeats: maxima; [DOT19] Figure 2 has 500.
+        rng: as in `target_constant`.
+
+    Returns:
+        Maxima in logits per unit of distance.
+
+    Raises:
+        InputError: names the argument.
     """
     refuse_training_mode("discriminator", f)
     check_points("points", points, rank=None)
@@ -127,15 +147,9 @@ def pooled_constant(
     total = n_pairs * repeats
     i = torch.randint(len(points), (total,), generator=rng)
     j = (i + torch.randint(1, len(points), (total,), generator=rng)) % len(points)  # never i
-    with torch.no_grad():
-        values = _values(f, points).cpu()
-    flat = points.flatten(1).cpu()
-    run = torch.cat(
-        [
-            torch.linalg.vector_norm((flat[a] - flat[b]).double(), dim=1)
-            for a, b in zip(i.split(CHUNK), j.split(CHUNK), strict=True)
-        ]
-    )
+    values, flat = _values(f, points).cpu(), points.flatten(1).cpu()
+    parts = zip(i.split(CHUNK), j.split(CHUNK), strict=True)
+    run = torch.cat([torch.linalg.vector_norm((flat[a] - flat[b]).double(), dim=1) for a, b in parts])
     slope = torch.where(run > 0, (values[i] - values[j]).abs() / run, 0.0)
     return LipschitzEstimate(slope.reshape(repeats, n_pairs).amax(1), n_pairs)
 
@@ -150,14 +164,22 @@ def curve(
 ) -> LipschitzCurve:
     """How the expected maximum of eq. (20) grows with the number of pairs, from one pass.
 
-    D, sample, rng:  as in `target_constant`; for eq. (21) ``pair.latent_logit, pair.prior.sample``.
-    n_pairs:         the numbers of pairs asked for.
-    repeats:         pairs drawn, in multiples of the largest of them; at least 2.
+    The N slopes are sorted, and the largest of n of them, drawn without replacement, is the i-th smallest with
+    probability C(i - 1, n - 1) / C(N, n). The mean under this law has no bias. The standard deviation is low by a share
+    of about 1 / repeats for the largest n. Points are made CHUNK at a time; only slopes are kept, 8 bytes a pair.
 
-    The N slopes are sorted, and the largest of n of them, drawn without replacement, is the i-th
-    smallest with probability C(i - 1, n - 1) / C(N, n). The mean under this law has no bias. The
-    standard deviation is low by a share of about 1 / repeats for the largest n. Points are made
-    CHUNK at a time; only slopes are kept, 8 bytes a pair. Raises InputError.
+    Args:
+        D: as in `target_constant`; for eq. (21) ``pair.latent_logit``.
+        sample: as in `target_constant`; for eq. (21) ``pair.prior.sample``.
+        n_pairs: the numbers of pairs asked for.
+        repeats: pairs drawn, in multiples of the largest of them; at least 2.
+        rng: as in `target_constant`.
+
+    Returns:
+        Mean and standard deviation of the maximum of so many slopes.
+
+    Raises:
+        InputError: names the argument.
     """
     numbers = tuple(sorted(set(n_pairs)))
     for n in numbers or (0,):
@@ -172,14 +194,20 @@ def curve(
 
 
 def slopes(f: Logit, x: Tensor, y: Tensor) -> Tensor:
-    """Difference quotients ``|f(x) - f(y)| / ||x - y||_2`` of each row, float64.
+    """Difference quotients ``|f(x) - f(y)| / ||x - y||_2`` of each row, (B,) float64.
 
-    f:     (B, ...) -> (B,) or (B, 1).
-    x, y:  (B, ...) points, one pair in each row.
+    Two equal points (0/0) give 0: they say nothing about the constant, and no maximum notices them.
 
-    Returns (B,) in logits per unit of distance. Two equal points (0/0) give 0: they say nothing
-    about the constant, and no maximum notices them. Raises InputError for NaN, other shapes, or
-    values that are not finite.
+    Args:
+        f: (B, ...) -> (B,) or (B, 1).
+        x: (B, ...) points.
+        y: (B, ...) their partners.
+
+    Returns:
+        Logits per unit of distance.
+
+    Raises:
+        InputError: NaN, other shapes, or values that are not finite.
     """
     refuse_training_mode("discriminator", f)
     check_points("x", x, rank=None)
@@ -187,29 +215,32 @@ def slopes(f: Logit, x: Tensor, y: Tensor) -> Tensor:
     if x.shape != y.shape:
         raise InputError(f"y: found shape {tuple(y.shape)} beside x {tuple(x.shape)}; pass one partner for each point")
     with torch.no_grad():
-        rise = (_values(f, x) - _values(f, y)).abs()  # (B,)
         run = torch.linalg.vector_norm((x.double() - y.double()).flatten(1), dim=1)  # (B,)
+        rise = (_values(f, x) - _values(f, y)).abs()  # (B,)
     return torch.where(run > 0, rise / run, 0.0)
 
 
 def gradient_norms(f: Logit, x: Tensor) -> Tensor:
     """``||grad f(x)||_2`` of each row: the local slope, whose supremum is the Lipschitz constant.
 
-    f:  (B, ...) -> (B,) or (B, 1), rows independent.
-    x:  (B, ...) points; read, never written.
+    Args:
+        f: (B, ...) -> (B,) or (B, 1), rows independent.
+        x: (B, ...) points; read, never written.
 
-    Returns (B,) float64 in logits per unit of distance. Raises InputError.
+    Returns:
+        (B,) float64, logits per unit of distance.
+
+    Raises:
+        InputError: names the argument.
     """
     refuse_training_mode("discriminator", f)
     check_points("x", x, rank=None)
     norms = []
-    with torch.inference_mode(False), torch.enable_grad():
-        for rows in _blocks(x.detach()):
-            leaf = rows.clone().requires_grad_(True)
-            values = _values(f, leaf)  # (b,)
-            check_connected(values, leaf)
-            (g,) = torch.autograd.grad(values.sum(), leaf)  # (b, ...)
-            norms.append(torch.linalg.vector_norm(g.double().flatten(1), dim=1))
+    with explain_mismatch("x", x):
+        for rows in _blocks(x):
+            values, gradient = rowwise_gradient(f, rows)  # (b,), (b, ...)
+            _check_finite(values)
+            norms.append(torch.linalg.vector_norm(gradient.double().flatten(1), dim=1))
     return torch.cat(norms)
 
 
@@ -239,17 +270,22 @@ def _blocks(x: Tensor) -> tuple[Tensor, ...]:
     return x.split(CHUNK if x[0].numel() <= FEW else BLOCK)
 
 
+@torch.no_grad()
 def _values(f: Logit, x: Tensor) -> Tensor:
     """f(x) as (B,) float64, refused when not finite."""
     with explain_mismatch("x", x):
         values = torch.cat([rowwise(f(rows), len(rows)) for rows in _blocks(x)])
-    if not torch.isfinite(values).all():
-        bad = int((~torch.isfinite(values)).sum())
+    _check_finite(values)
+    return values.double()
+
+
+def _check_finite(values: Tensor) -> None:
+    bad = int((~torch.isfinite(values)).sum())
+    if bad:
         raise InputError(
-            f"discriminator: NaN or infinity for {bad} of {len(x)} points; it diverged, "
+            f"discriminator: NaN or infinity for {bad} of {len(values)} points; it diverged, "
             "or returns probabilities of 0 and 1 as logits"
         )
-    return values.double()
 
 
 def _law_of_maximum(n: int, total: int) -> Tensor:
@@ -257,9 +293,3 @@ def _law_of_maximum(n: int, total: int) -> Tensor:
     i = torch.arange(1, total + 1, dtype=torch.float64)
     log_ways = i.lgamma() - (i - n + 1).lgamma()  # log C(i - 1, n - 1) + constant; -inf for i < n
     return log_ways.softmax(0)
-
-
-def _device(network: object) -> torch.device:
-    """Where a module's parameters are; the CPU for a plain function."""
-    parameters = network.parameters() if isinstance(network, nn.Module) else iter(())
-    return next((parameter.device for parameter in parameters), torch.device("cpu"))
