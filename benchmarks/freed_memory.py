@@ -17,7 +17,7 @@ import torch
 
 from dotlib import heap
 from dotlib.seeding import generator
-from dotlib.training import image_gan
+from dotlib.training.recipes import ImageRecipe
 from dotlib.training.settings import image_training
 from dotlib.training.trainer import Trainer
 
@@ -31,7 +31,7 @@ def measure(updates: int) -> str:
     def draw(n: int, rng: torch.Generator) -> torch.Tensor:
         return images[torch.randint(len(images), (n,), generator=rng)]
 
-    trainer = Trainer(settings, *image_gan.networks(settings), image_gan.prior(settings), draw)
+    trainer = Trainer(settings, *ImageRecipe(settings).networks(), ImageRecipe(settings).prior, draw)
     for _ in range(3):  # the first ones pay for imports and for memory
         trainer.step()
     first, times = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, []

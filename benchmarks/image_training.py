@@ -22,8 +22,8 @@ import torch
 from dotlib import heap
 from dotlib.errors import InputError
 from dotlib.seeding import generator
-from dotlib.training import image_gan
 from dotlib.training import settings as training_settings
+from dotlib.training.recipes import ImageRecipe
 from dotlib.training.settings import ImageTraining
 from dotlib.training.trainer import Trainer
 
@@ -82,8 +82,8 @@ def make(settings: ImageTraining, changes: tuple, device: str) -> Trainer:
     def draw(n: int, rng: torch.Generator) -> torch.Tensor:
         return images[torch.randint(len(images), (n,), generator=rng)] * 2 - 1
 
-    G, D = image_gan.networks(settings)
-    trainer = Trainer(settings, G, D, image_gan.prior(settings), draw, device)
+    G, D = ImageRecipe(settings).networks()
+    trainer = Trainer(settings, G, D, ImageRecipe(settings).prior, draw, device)
     for change in changes:
         change(trainer)
     return trainer

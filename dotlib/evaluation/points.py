@@ -26,7 +26,8 @@ from dotlib.pairs import Pair
 from dotlib.profiles import PROFILES
 from dotlib.results import files, provenance
 from dotlib.seeding import generator
-from dotlib.training import authors, checkpoints, toy_gan, zoo
+from dotlib.training import authors, checkpoints, zoo
+from dotlib.training.recipes import ToyRecipe
 from dotlib.training.settings import toy_datasets, toy_training
 from dotlib.transport import lipschitz
 
@@ -103,7 +104,7 @@ def subject(dataset: str, *, weights: str, profile: str, seed: int) -> Subject:
     """
     check_option("weights", weights, ("trained", "authors"))
     settings = toy_training(dataset, profile, seed)
-    points = toy_gan.training_set(settings)
+    points = ToyRecipe(settings).training_set()
     if weights == "authors":
         pair, digests = authors.load_pair(dataset)
         return Subject(f"{dataset}-authors", dataset, pair, points, "the authors' weights", digests)

@@ -21,7 +21,7 @@ from dotlib.networks import layer_norms
 from dotlib.results import paper, records
 from dotlib.seeding import generator
 from dotlib.training import zoo
-from dotlib.training.settings import KINDS
+from dotlib.training.settings import OBJECTIVES
 from dotlib.transport import lipschitz
 
 CONSTANTS = {"K_eff": "logits per data distance", "k_eff": "logits per latent distance"}
@@ -34,7 +34,7 @@ class Along:
     """How Figure 2 is measured ([DOT19] Figure 2: 500 pairs, one sigma over 500 trials)."""
 
     scoring: Scoring  # of G at a milestone; its own constants decide nothing
-    rows: tuple[str, ...] = tuple(f"dcgan-{kind}" for kind in KINDS)
+    rows: tuple[str, ...] = tuple(f"dcgan-{kind}" for kind in OBJECTIVES)
     n_pairs: int = 500
     repeats: int = 500
     pool: int = 10_000  # images, and latents, of which the pairs are taken

@@ -5,13 +5,13 @@ the `laptop` schedule, and the one whose G ends with the lowest EMD is taken. Th
 long G keeps improving, which sets the length of the `laptop` training.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from dotlib.results import records
 from dotlib.training import zoo
-from dotlib.training.settings import as_settings, toy_training
+from dotlib.training.settings import toy_training
 
 CANDIDATES = (0.1, 1.0, 10.0)  # 0.1: gan_toy; 10: official image code; 1 between
 LAST_SCORES = 4  # the end of a training is the mean of its last scores, as G fluctuates
@@ -24,7 +24,7 @@ def gp_weight(dataset: str, *, profile: str = "laptop", seed: int = 0) -> record
     each candidate the curve of G's EMD (squared data units) over the updates of G.
     """
     settings = {weight: replace(toy_training(dataset, profile, seed), gp_weight=weight) for weight in CANDIDATES}
-    parameters = as_settings(settings[CANDIDATES[0]]) | {"gp_weight": list(CANDIDATES), "last_scores": LAST_SCORES}
+    parameters = asdict(settings[CANDIDATES[0]]) | {"gp_weight": list(CANDIDATES), "last_scores": LAST_SCORES}
     record = records.start("gp_weight", profile=profile, dataset=dataset, seed=seed, parameters=parameters)
     ends = {}
     for weight, one in settings.items():

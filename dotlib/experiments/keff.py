@@ -15,7 +15,7 @@ from dotlib.experiments.tab2_swap import PRINTED, SIGN, UNITS, describe
 from dotlib.metrics import intervals
 from dotlib.results import paper, records, tables
 from dotlib.seeding import generator
-from dotlib.training.settings import KINDS
+from dotlib.training.settings import OBJECTIVES
 from dotlib.transport import lipschitz
 
 ARMS = {"k1": "k = 1", "k1step": "k = 1, step / k_eff", "dot": "k_eff", "naive": "no distance"}
@@ -101,7 +101,7 @@ def printed_constant(kind: str) -> float:
 def contrary() -> list[str]:
     """Printed rows in which k = 1 has the better score: "<objective>, <is|fid>, <n> updates"."""
     found = []
-    for kind in KINDS:
+    for kind in OBJECTIVES:
         for update in UPDATES[1:]:
             for quantity, label in PRINTED.items():
                 k1, keff = printed_k(kind, update, quantity)
@@ -179,7 +179,7 @@ def fill_k(
                     record.put(
                         f"{name}, {first} - {second}, {quantity}, {step}", mean, interval=interval, unit=UNITS[quantity]
                     )
-        if (kind := name.partition("-")[2]) in KINDS and name.startswith("dcgan"):
+        if (kind := name.partition("-")[2]) in OBJECTIVES and name.startswith("dcgan"):
             for update, step in zip(UPDATES[1:], steps[1:], strict=True):
                 for quantity, label in PRINTED.items():
                     record.verdicts[f"{kind}, {label}, {update} updates"] = verdict(

@@ -14,7 +14,7 @@ from dotlib.metrics import intervals
 from dotlib.pairs import Pair
 from dotlib.results import paper, records
 from dotlib.training import zoo
-from dotlib.training.settings import KINDS, ROWS
+from dotlib.training.settings import OBJECTIVES, ROWS
 from dotlib.transport import lipschitz
 
 PAPER_G = "dcgan-sagan-hi"  # of Table 2, by its numbers; the caption says SAGAN(ns)
@@ -159,7 +159,7 @@ def generators_by_numbers() -> list[str]:
 
     return [
         kind
-        for kind in KINDS
+        for kind in OBJECTIVES
         if print_of("tab2.none") == print_of(f"tab1.cifar10.dcgan.{kind}.bare")
         and print_of(f"tab2.{kind}") == print_of(f"tab1.cifar10.dcgan.{kind}.dot")
     ]
@@ -192,7 +192,7 @@ def fill_swap(record: records.Record, cells: Mapping[str, Mapping[str, Cell]], r
                 record.put(
                     f"{name}, change of {quantity}", mean, interval=interval, unit=unit, n=len(cell.bare[quantity])
                 )
-    for kind in KINDS:
+    for kind in OBJECTIVES:
         for quantity, claim in (("is_mean", "raises IS"), ("fid", "lowers FID")):
             record.verdicts[f"D of {kind} {claim}"] = paper.verdict_on_sign(
                 printed_change(kind, quantity),

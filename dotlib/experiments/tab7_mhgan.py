@@ -10,12 +10,12 @@ from dotlib.evaluation.comparison_tables import HIGHER, QUANTITIES, key_of
 from dotlib.experiments.tab1_scores import printed as printed_table1
 from dotlib.results import paper, tables
 from dotlib.results.records import Record
-from dotlib.training.settings import KINDS
+from dotlib.training.settings import OBJECTIVES
 
 METHODS = ("bare", "DOT", "MH-GAN")
 SCORES = {"is_mean": "is", "fid": "fid"}  # quantity -> its name among the published values
 BETTER = "DOT looks better than MH-GAN"
-PRINTED_PAIRS = [f"{where}-dcgan-{kind}" for where in ("cifar10", "stl10") for kind in KINDS]
+PRINTED_PAIRS = [f"{where}-dcgan-{kind}" for where in ("cifar10", "stl10") for kind in OBJECTIVES]
 
 
 def printed(pair: str, column: str, quantity: str) -> paper.Published | None:

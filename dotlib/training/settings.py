@@ -1,17 +1,14 @@
-"""Every setting of every experiment, with its source, in three sizes of the same code.
+"""How every pair is trained, with the source of each number, and the names of the pairs.
 
-Profiles: "smoke" shows that the code runs and compares nothing, "laptop" trains for real within
-minutes, "paper" has the published sizes.
-
-Every setting of the image experiments, with its source, in three sizes of the same code.
-
-Names of the trained pairs, and where their files lie. Light: the workflow asks it first.
+The three profiles are one code with other numbers: "smoke" shows that it runs and compares nothing, "laptop" trains for
+real within minutes, "paper" is the published training. Free of torch, since the workflow reads it first.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from dotlib.errors import InputError, check_count, check_option, nearest
 from dotlib.profiles import PROFILES
@@ -20,7 +17,7 @@ from dotlib.results.files import artifacts
 
 @dataclass(frozen=True)
 class Training:
-    """How one GAN is trained. Defaults: [DOT19] B.1, the 2-D experiment."""
+    """How one GAN is trained. Defaults: the 2-D experiment, [DOT19] B.1."""
 
     dataset: str
     objective: str = "wgan"
@@ -29,16 +26,16 @@ class Training:
     warmup_updates: int = 25  # during the first 25 updates of G ...
     warmup_critic_updates: int = 100  # ... D gets 100, B.1
     batch_size: int = 256  # B.1
+    width_G: int = 256  # units of a hidden layer, Table 4
+    width_D: int = 512  # Table 4
     lr_G: float = 1e-4  # B.1
     lr_D: float = 1e-4  # B.1
     beta1: float = 0.5  # B.1
     beta2: float = 0.9  # B.1
     gp_weight: float = 0.0  # lambda of eq. (51)
     gp_target: float = 1.0  # the penalty draws the gradient norm to this value, [WGANGP17]
-    width_G: int = 256  # units of a hidden layer, Table 4
-    width_D: int = 512  # Table 4
     data_size: int = 100_000  # B.1
-    noise: str = "code"  # data.GAUSSIANS_STD
+    noise: str = "code"  # data.toy.GAUSSIANS_STD
     seed: int = 0
 
     def key(self) -> str:
@@ -47,75 +44,29 @@ class Training:
 
     @property
     def row(self) -> tuple[str, ...]:
-        """Words that tell this row from the others of its data set, for its random streams."""
+        """Words that tell this row of a table from the others of its data set; they name its random streams."""
         return ()  # a 2-D set has one row
 
     def critic_updates_at(self, update: int) -> int:
         """D updates before G's update number `update`, counted from 0."""
-        warm = update < self.warmup_updates
-        return self.warmup_critic_updates if warm else self.critic_updates
-
-
-# lambda is stated nowhere. Chosen by G's EMD alone among 0.1, 1, 10: results/gp_weight, made by
-# `dotlib choose-gp-weight`.
-GP_WEIGHT = {"25gaussians": 0.1, "swissroll": 0.1}
-
-# What a profile changes in the published schedule. "laptop" gives most of its minutes to G: a
-# narrower critic, fewer critic updates, a larger step. It was chosen by G's EMD alone.
-TOY_SCHEDULE = {
-    "smoke": {
-        "generator_updates": 4,
-        "warmup_updates": 2,
-        "warmup_critic_updates": 10,
-        "critic_updates": 3,
-        "width_D": 128,
-        "data_size": 5_000,
-    },
-    "laptop": {"generator_updates": 8_000, "critic_updates": 3, "width_D": 128, "lr_G": 1e-3, "lr_D": 1e-3},
-    "paper": {},
-}
-
-
-def toy_training(dataset: str, profile: str, seed: int = 0) -> Training:
-    """Settings of the WGAN-GP on a 2-D set. Raises InputError for an unknown profile."""
-    check_option("profile", profile, PROFILES)
-    check_option("dataset", dataset, GP_WEIGHT)
-    check_count("seed", seed, 0)
-    return replace(Training(dataset, gp_weight=GP_WEIGHT[dataset], seed=seed), **TOY_SCHEDULE[profile])
-
-
-def toy_changed_from_published(profile: str) -> dict[str, tuple]:
-    """Fields in which a profile's 2-D training differs from B.1: name -> (published, here)."""
-    check_option("profile", profile, PROFILES)
-    return {name: (getattr(Training(""), name), here) for name, here in TOY_SCHEDULE[profile].items()}
-
-
-def toy_datasets(dataset: str) -> tuple[str, ...]:
-    """("25gaussians", "swissroll") for "both", else the one that is named."""
-    check_option("dataset", dataset, (*GP_WEIGHT, "both"))
-    return tuple(GP_WEIGHT) if dataset == "both" else (dataset,)
-
-
-def as_settings(training: Training) -> dict:
-    """The settings as JSON-able fields, in their order."""
-    return {field.name: getattr(training, field.name) for field in fields(training)}
+        return self.warmup_critic_updates if update < self.warmup_updates else self.critic_updates
 
 
 @dataclass(frozen=True)
 class ImageTraining(Training):
-    """How one image GAN is trained. Defaults: [DOT19] Table 5 and B.2, CIFAR-10, DCGAN."""
+    """How one image GAN is trained. Defaults: CIFAR-10, DCGAN, [DOT19] Table 5 and B.2."""
 
     generator_updates: int = 150_000  # B.2
     critic_updates: int = 5  # WGAN-GP and SNGAN; SAGAN has 1
     warmup_updates: int = 0
     warmup_critic_updates: int = 1
     batch_size: int = 64
+    width_G: int = 512  # widest channels, Table 5; 128 n in Table 6
+    width_D: int = 512  # widest channels, Table 5; 128 in Table 6
     lr_G: float = 2e-4  # WGAN-GP and SNGAN
     lr_D: float = 2e-4
     beta1: float = 0.0
     beta2: float = 0.9
-    width_G: int = 512  # widest channels, Table 5; 128 n in Table 6
-    width_D: int = 512  # widest channels, Table 5; 128 in Table 6
     data_size: int = 0  # images of the split; 0: all of them
     noise: str = "none"
     architecture: str = "dcgan"  # or "resnet"
@@ -126,27 +77,40 @@ class ImageTraining(Training):
     bottom: int = 4  # M_g; images have sides of 8 M_g
     channels: int = 3
     split: str = "train"  # the released code used train and test, our "paper"
-    streams: str = "row"  # weights and batches are drawn for this row alone; once, for all rows
+    streams: str = "row"  # weights and batches are drawn for this row alone; at first, for all rows of a data set
 
     @property
     def row(self) -> tuple[str, ...]:
         """Architecture, objective, and which networks are normalised or have attention."""
         options = ("spectral_G", "spectral_D", "attention")
-        return (self.architecture, self.objective, *(o for o in options if getattr(self, o)))
+        return (self.architecture, self.objective, *(option for option in options if getattr(self, option)))
 
 
-# What an objective's name stands for (Table 1; B.2 for the optimisers of the self-attention rows).
+# The gradient penalty's weight on the 2-D sets is stated nowhere. Chosen by G's EMD alone among 0.1, 1, 10:
+# results/gp_weight, made by `dotlib choose-gp-weight`.
+GP_WEIGHT = {"25gaussians": 0.1, "swissroll": 0.1}
+
+# What a profile changes in the published 2-D training. "laptop" gives most of its minutes to G: a narrower critic,
+# fewer updates of it, a larger step. It was chosen by G's EMD alone.
+TOY_CHANGES = {
+    "smoke": {"generator_updates": 4, "critic_updates": 3, "warmup_updates": 2, "warmup_critic_updates": 10}
+    | {"width_D": 128, "data_size": 5_000},
+    "laptop": {"generator_updates": 8_000, "critic_updates": 3, "width_D": 128, "lr_G": 1e-3, "lr_D": 1e-3},
+    "paper": {},
+}
+
+# What the name of an image pair's objective stands for (Table 1; B.2 for the optimisers of the self-attention rows).
 SAGAN = {"spectral_G": True, "spectral_D": True, "attention": True, "critic_updates": 1, "lr_G": 1e-4, "lr_D": 4e-4}
-KINDS = {
+OBJECTIVES = {
     "wgan-gp": {"objective": "wgan", "gp_weight": 10.0},
     "sngan-ns": {"objective": "ns", "spectral_D": True},
     "sngan-hi": {"objective": "hinge", "spectral_D": True},
     "sagan-ns": {"objective": "ns"} | SAGAN,
     "sagan-hi": {"objective": "hinge"} | SAGAN,
 }
-ROWS = (*(f"dcgan-{kind}" for kind in KINDS), "resnet-sagan-ns", "resnet-sagan-hi")  # Table 1
-
-SHAPES = {  # data set -> bottom size, channels
+ARCHITECTURES = ("dcgan", "resnet")
+ROWS = (*(f"dcgan-{objective}" for objective in OBJECTIVES), "resnet-sagan-ns", "resnet-sagan-hi")  # Table 1
+SHAPES = {  # of the images of a data set
     "digits": {"bottom": 1, "channels": 1},
     "mnist": {"bottom": 4, "channels": 1},
     "cifar10": {"bottom": 4, "channels": 3},
@@ -155,15 +119,11 @@ SHAPES = {  # data set -> bottom size, channels
 RESNET_N = {"cifar10": 2}  # n of Table 6; 1 for STL-10 and, ours, for the grey sets
 RESNET_UPDATES = {"stl10": 240_000}  # B.2
 
-# What a profile changes in the published training. Widths and lengths of "laptop" were chosen by
-# the minutes at hand and by the scores of bare samples, before any transport.
-CHANGES = {
-    "smoke": {"dcgan": {"width_G": 32, "width_D": 32}, "resnet": {"width_G": 8, "width_D": 8}},
-    "laptop": {"dcgan": {"width_G": 64, "width_D": 64}, "resnet": {"width_G": 16, "width_D": 16}},
-    "paper": {"dcgan": {}, "resnet": {}},
-}
+# What a profile changes in the published training of images. Widths and lengths of "laptop" were chosen by the minutes
+# at hand and by the scores of bare samples, before any transport.
+WIDTHS = {"smoke": {"dcgan": 32, "resnet": 8}, "laptop": {"dcgan": 64, "resnet": 16}}
 SMOKE = {"generator_updates": 40, "critic_updates": 1, "batch_size": 16}
-LENGTH = {  # updates of G in "laptop": DCGAN with 5 and with 1 updates of D, ResNet
+LENGTHS = {  # updates of G in "laptop": DCGAN with 5 and with 1 updates of D, ResNet
     "digits": (1_600, 700, 450),
     "mnist": (3_000, 4_000, 2_000),
     "cifar10": (3_000, 4_000, 2_000),
@@ -171,90 +131,125 @@ LENGTH = {  # updates of G in "laptop": DCGAN with 5 and with 1 updates of D, Re
 }
 
 
+class PairName(NamedTuple):
+    """What a pair is called: "25gaussians-wgan-gp", "mnist-dcgan-sngan-hi".
+
+    Attributes:
+        dataset: a 2-D set or a data set of images.
+        architecture: "dcgan" or "resnet"; "" for the fully connected networks of the 2-D sets.
+        objective: a key of OBJECTIVES.
+    """
+
+    dataset: str
+    architecture: str
+    objective: str
+
+    @classmethod
+    def parse(cls, name: str) -> "PairName":
+        """The parts of a name. Raises InputError, naming the nearest, for a name that no pair has."""
+        if name not in _names():
+            known = f"<{'|'.join(SHAPES)}>-<{'|'.join(ARCHITECTURES)}>-<{'|'.join(OBJECTIVES)}>"
+            toys = ", ".join(str(pair) for pair in _names().values() if not pair.architecture)
+            raise InputError(f"name: unknown {name!r}; known: {toys}, {known}{nearest(name, _names())}")
+        return _names()[name]
+
+    @property
+    def row(self) -> str:
+        """The pair's row of Table 1, "dcgan-sngan-hi"."""
+        return "-".join(filter(None, self[1:]))
+
+    def __str__(self) -> str:
+        return f"{self.dataset}-{self.row}"
+
+
+def _names() -> dict[str, PairName]:
+    toys = [PairName(dataset, "", "wgan-gp") for dataset in GP_WEIGHT]
+    pairs = [PairName(d, architecture, o) for d in SHAPES for architecture in ARCHITECTURES for o in OBJECTIVES]
+    return {str(name): name for name in toys + pairs}
+
+
+def toy_training(dataset: str, profile: str, seed: int = 0) -> Training:
+    """Settings of the WGAN-GP on a 2-D set. Raises InputError for an unknown word."""
+    check_option("profile", profile, PROFILES)
+    check_option("dataset", dataset, GP_WEIGHT)
+    check_count("seed", seed, 0)
+    return replace(Training(dataset, gp_weight=GP_WEIGHT[dataset], seed=seed), **TOY_CHANGES[profile])
+
+
 def image_training(dataset: str, row: str, profile: str, seed: int = 0) -> ImageTraining:
     """Settings of one row of Table 1 on a data set.
 
-    dataset:  "digits", "mnist", "cifar10" or "stl10".
-    row:      "<dcgan|resnet>-<wgan-gp|sngan-ns|sngan-hi|sagan-ns|sagan-hi>".
-    Raises InputError for an unknown word.
+    Args:
+        dataset: a key of SHAPES.
+        row: "<dcgan|resnet>-<wgan-gp|sngan-ns|sngan-hi|sagan-ns|sagan-hi>".
+        profile: "smoke", "laptop" or "paper".
+        seed: of weights and batches.
+
+    Raises:
+        InputError: for an unknown word.
     """
     check_option("dataset", dataset, SHAPES)
     check_option("profile", profile, PROFILES)
     check_count("seed", seed, 0)
-    architecture, _, kind = row.partition("-")
-    check_option("architecture", architecture, ("dcgan", "resnet"))
-    check_option("objective", kind, KINDS)
-    published = {"architecture": architecture} | SHAPES[dataset] | KINDS[kind]
+    architecture, _, objective = row.partition("-")
+    check_option("architecture", architecture, ARCHITECTURES)
+    check_option("objective", objective, OBJECTIVES)
+    settings = replace(ImageTraining(dataset, architecture=architecture, seed=seed), **SHAPES[dataset])
+    settings = replace(settings, **OBJECTIVES[objective])
     if architecture == "resnet":
-        width = 128 * RESNET_N.get(dataset, 1)
-        published |= {
-            "width_G": width,
-            "width_D": 128,
-            "latent": width,
-            "generator_updates": RESNET_UPDATES.get(dataset, 150_000),
-        }
-    changes = dict(CHANGES[profile][architecture])
+        latent, updates = 128 * RESNET_N.get(dataset, 1), RESNET_UPDATES.get(dataset, settings.generator_updates)
+        settings = replace(settings, width_G=latent, width_D=128, latent=latent, generator_updates=updates)
+    if profile == "paper":
+        return settings
+    width = WIDTHS[profile][architecture]
+    settings = replace(settings, width_G=width, width_D=width)
     if profile == "smoke":
-        changes |= SMOKE
-    elif profile == "laptop":
-        few = published.get("critic_updates", ImageTraining.critic_updates) == 1
-        changes["generator_updates"] = LENGTH[dataset][2 if architecture == "resnet" else few]
-    return replace(ImageTraining(dataset, seed=seed), **(published | changes))
-
-
-def pair_names(dataset: str, rows: str = "all") -> tuple[str, ...]:
-    """Names of the pairs of a data set: all rows of Table 1, or the one that is named."""
-    check_option("dataset", dataset, SHAPES)
-    return tuple(f"{dataset}-{row}" for row in (ROWS if rows == "all" else (rows,)))
-
-
-def changed_from_published(settings: ImageTraining) -> dict[str, tuple]:
-    """Fields in which a training differs from the published one: name -> (published, here)."""
-    kind = next(
-        (
-            name
-            for name, fields in reversed(KINDS.items())  # SAGAN has all of SNGAN
-            if all(
-                getattr(settings, key) == value
-                for key, value in fields.items()
-                if key not in ("critic_updates", "lr_G", "lr_D")
-            )
-        ),
-        None,
-    )
-    if kind is None:
-        raise InputError(
-            f"settings: objective {settings.objective!r} with these networks is no row "
-            "of Table 1; compare the settings of a row"
-        )
-    paper = image_training(settings.dataset, f"{settings.architecture}-{kind}", "paper", settings.seed)
-    return {
-        name: (getattr(paper, name), getattr(settings, name))
-        for name in paper.__dataclass_fields__
-        if getattr(paper, name) != getattr(settings, name)
-    }
-
-
-TOY_NAMES = {"25gaussians-wgan-gp": "25gaussians", "swissroll-wgan-gp": "swissroll"}  # -> data set
-IMAGE_NAMES = {
-    f"{dataset}-{architecture}-{kind}": (dataset, f"{architecture}-{kind}")
-    for dataset in SHAPES
-    for architecture in ("dcgan", "resnet")
-    for kind in KINDS
-}
+        return replace(settings, **SMOKE)
+    length = 2 if architecture == "resnet" else int(settings.critic_updates == 1)
+    return replace(settings, generator_updates=LENGTHS[dataset][length])
 
 
 def settings_of(name: str, profile: str, seed: int = 0) -> Training:
     """Training settings of a named pair. Raises InputError for an unknown name or profile."""
-    if name in TOY_NAMES:
-        return toy_training(TOY_NAMES[name], profile, seed)
-    if name in IMAGE_NAMES:
-        return image_training(*IMAGE_NAMES[name], profile, seed)
-    raise InputError(
-        f"name: unknown {name!r}; known: {', '.join(TOY_NAMES)}, "
-        f"<{'|'.join(SHAPES)}>-<dcgan|resnet>-<{'|'.join(KINDS)}>"
-        f"{nearest(name, [*TOY_NAMES, *IMAGE_NAMES])}"
-    )
+    pair = PairName.parse(name)
+    if pair.architecture:
+        return image_training(pair.dataset, pair.row, profile, seed)
+    return toy_training(pair.dataset, profile, seed)
+
+
+def changed_from_published(settings: Training) -> dict[str, tuple]:
+    """Fields in which a training differs from the published one: name -> (published, here).
+
+    Raises:
+        InputError: for networks and an objective that are no row of Table 1.
+    """
+    published = next((p for p in _published(settings) if p.row == settings.row), None)
+    if published is None:
+        raise InputError(
+            f"settings: objective {settings.objective!r} with these networks is no row of Table 1; "
+            "compare the settings of a row"
+        )
+    ours = asdict(settings)
+    return {name: (value, ours[name]) for name, value in asdict(published).items() if value != ours[name]}
+
+
+def _published(settings: Training) -> list[Training]:
+    if not isinstance(settings, ImageTraining):
+        return [toy_training(settings.dataset, "paper", settings.seed)]
+    rows = [f"{settings.architecture}-{objective}" for objective in OBJECTIVES]
+    return [image_training(settings.dataset, row, "paper", settings.seed) for row in rows]
+
+
+def pair_names(dataset: str, rows: str = "all") -> tuple[str, ...]:
+    """Names of the image pairs of a data set: all rows of Table 1, or the one that is named."""
+    check_option("dataset", dataset, SHAPES)
+    return tuple(f"{dataset}-{row}" for row in (ROWS if rows == "all" else (rows,)))
+
+
+def toy_datasets(dataset: str) -> tuple[str, ...]:
+    """("25gaussians", "swissroll") for "both", else the one that is named."""
+    check_option("dataset", dataset, (*GP_WEIGHT, "both"))
+    return tuple(GP_WEIGHT) if dataset == "both" else (dataset,)
 
 
 def artifact_path(name: str, *, profile: str, seed: int = 0) -> Path:

@@ -12,12 +12,13 @@ from torch import Tensor
 from dotlib.errors import FileError, check_device, refuse_difference
 from dotlib.pairs import Pair
 from dotlib.results import files, provenance, records
-from dotlib.training import checkpoints, image_gan, toy_gan
-from dotlib.training.settings import ImageTraining, Training, pair_path, settings_of
+from dotlib.training import checkpoints
+from dotlib.training.recipes import recipe, trainer
+from dotlib.training.settings import Training, pair_path, settings_of
 from dotlib.training.trainer import read_log, train
 
 SCORES = 50  # of G along a training, where its kind of pair has a score
-KINDS = {Training: toy_gan, ImageTraining: image_gan}  # settings -> what such a pair is made of
+THREADS = 1  # fastest for the 2-D networks, and pairs of images are trained side by side
 
 
 @dataclass(frozen=True)
@@ -86,17 +87,16 @@ def make(settings: Training, path: Path, device: str = "cpu") -> None:
     Raises InputError where torch has no such device.
     """
     check_device(device)
-    kind = KINDS[type(settings)]
-    folder = path.with_suffix(".run")
+    parts, folder = recipe(settings), path.with_suffix(".run")
     started, threads = time.monotonic(), torch.get_num_threads()
-    torch.set_num_threads(kind.THREADS)
+    torch.set_num_threads(THREADS)
     try:
         train(
-            kind.trainer(settings, device),
+            trainer(settings, device),
             folder,
-            score=kind.score(settings),
+            score=parts.score(),
             score_every=max(1, settings.generator_updates // SCORES),
-            milestones=kind.MILESTONES,
+            milestones=parts.milestones,
             along=_along(path),
         )
     finally:
@@ -111,14 +111,14 @@ def make(settings: Training, path: Path, device: str = "cpu") -> None:
 def _filled(settings: Training, path: Path, tensors: dict[str, Tensor], meta: dict) -> Pair:
     """The pair whose weights these are. Raises SettingsDifferError, FileError."""
     refuse_difference(str(path), meta.get("settings", {}), asdict(settings))
-    kind = KINDS[type(settings)]
-    G, D = kind.networks(settings)
+    parts = recipe(settings)
+    G, D = parts.networks()
     try:
         for prefix, network in (("G.", G), ("D.", D)):
             network.load_state_dict({key[2:]: t for key, t in tensors.items() if key[:2] == prefix})
     except RuntimeError as error:
         raise _not_this_pair(path, error) from error
-    return Pair(kind.ready(G), kind.ready(D), kind.prior(settings))
+    return Pair(parts.ready(G), parts.ready(D), parts.prior)
 
 
 def _not_this_pair(path: Path, error: Exception) -> FileError:

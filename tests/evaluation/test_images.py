@@ -20,7 +20,7 @@ from dotlib.experiments import tab1_scores
 from dotlib.metrics import scores
 from dotlib.results import files, paper, records
 from dotlib.seeding import generator
-from dotlib.training import checkpoints, image_gan, zoo
+from dotlib.training import checkpoints, recipes, zoo
 from dotlib.training import settings as training_settings
 from dotlib.training.settings import image_training
 
@@ -44,12 +44,12 @@ def run(artifacts):
 def test_no_two_pairs_share_weights_or_batches(run):
     """Rows of one table are replications only if nothing but the data set is common to them."""
     names = [
-        *(f"digits-dcgan-{kind}" for kind in training_settings.KINDS),
+        *(f"digits-dcgan-{kind}" for kind in training_settings.OBJECTIVES),
         "digits-resnet-sagan-ns",
         "digits-resnet-sagan-hi",
     ]
     trainers = [
-        image_gan.trainer(training_settings.settings_of(name, "smoke", seed)) for name in names for seed in (0, 1)
+        recipes.trainer(training_settings.settings_of(name, "smoke", seed)) for name in names for seed in (0, 1)
     ]
     first = [
         (
@@ -108,7 +108,7 @@ def test_an_image_pair_is_ready_for_transport(run):
 def test_milestones_lead_to_the_pair_itself(run):
     kept = dict(zoo.milestones(run.trained))
     total = run.trained.settings.generator_updates
-    assert len(kept) == image_gan.MILESTONES and list(kept) == sorted(kept)
+    assert len(kept) == recipes.ImageRecipe.milestones and list(kept) == sorted(kept)
     assert max(kept) == total
     z = run.trained.pair.prior.sample(4, generator(0, "z"))
     assert torch.equal(kept[total].latent_logit(z), run.trained.pair.latent_logit(z))
@@ -117,8 +117,10 @@ def test_milestones_lead_to_the_pair_itself(run):
 
 
 def test_a_part_of_the_images_can_be_trained_on():
-    whole = image_gan.training_set(image_training("digits", "dcgan-wgan-gp", "smoke"))
-    some = image_gan.training_set(replace(image_training("digits", "dcgan-wgan-gp", "smoke"), data_size=100))
+    whole = recipes.ImageRecipe(image_training("digits", "dcgan-wgan-gp", "smoke")).training_set()
+    some = recipes.ImageRecipe(
+        replace(image_training("digits", "dcgan-wgan-gp", "smoke"), data_size=100)
+    ).training_set()
     assert len(whole) == 1_197 and len(some) == 100
     rows = {row.numpy().tobytes() for row in whole.images}
     assert all(row.numpy().tobytes() in rows for row in some.images)

@@ -17,7 +17,7 @@ from dotlib.pairs import Pair, Uniform
 from dotlib.results import paper, records
 from dotlib.seeding import generator
 from dotlib.training import zoo
-from dotlib.training.settings import KINDS, image_training
+from dotlib.training.settings import OBJECTIVES, image_training
 from dotlib.transport.lipschitz import LipschitzEstimate
 
 C = Scoring(sets=2, samples=30, updates=20, lr=0.01, pairs=20, repeats=2, splits=2)
@@ -170,7 +170,7 @@ def test_the_print_has_one_row_against_the_claim():
     assert keff.contrary() == ["wgan-gp, fid, 20 updates"]
     assert keff.printed_k("wgan-gp", 20, "fid") == (24.06, 24.14)
     assert keff.printed_k("sagan-hi", 0, "is_mean") == (7.46, 7.52)
-    assert [keff.printed_constant(kind) for kind in KINDS] == [0.86, 0.39, 0.34, 0.28, 0.21]
+    assert [keff.printed_constant(kind) for kind in OBJECTIVES] == [0.86, 0.39, 0.34, 0.28, 0.21]
 
 
 @pytest.mark.parametrize(
@@ -184,10 +184,10 @@ def test_the_print_has_one_row_against_the_claim():
 def test_every_printed_row_has_a_verdict(profile, k, dot, word, other):
     record = records.start("keff", profile=profile, dataset="digits", seed=0, parameters={})
     run = run_of(1.0)
-    rows = [*(f"dcgan-{kind}" for kind in KINDS), "resnet-sagan-ns"]
+    rows = [*(f"dcgan-{kind}" for kind in OBJECTIVES), "resnet-sagan-ns"]
     slope = keff.probe(run.what, keff.sizes("smoke"), 0)
     keff.fill_k(record, {row: given(k, dot=dot) for row in rows}, dict.fromkeys(rows, slope), dict.fromkeys(rows, run))
-    assert len(record.verdicts) == 4 * len(KINDS)
+    assert len(record.verdicts) == 4 * len(OBJECTIVES)
     assert record.verdicts.pop("wgan-gp, fid, 20 updates") == other
     # 7.17(07) against 7.21(01) over ten splits: two standard errors are 0.045
     unresolved = paper.SMOKE if profile == "smoke" else paper.NOT_RESOLVED

@@ -25,7 +25,7 @@ from dotlib.pairs import Pair, Uniform
 from dotlib.results import paper, records
 from dotlib.seeding import generator
 from dotlib.training import zoo
-from dotlib.training.settings import KINDS, ROWS, image_training
+from dotlib.training.settings import OBJECTIVES, ROWS, image_training
 from dotlib.transport import lipschitz
 
 C = Scoring(sets=2, samples=40, updates=4, lr=0.02, pairs=20, repeats=2, splits=2, batch=16, kept=40)
@@ -266,7 +266,7 @@ def test_one_other_number_would_leave_no_generator(monkeypatch, changed):
 
 
 def test_every_printed_D_improves_the_scores():
-    for kind in KINDS:
+    for kind in OBJECTIVES:
         assert tab2_swap.printed_change(kind, "fid") < 0 < tab2_swap.printed_change(kind, "is_mean")
     assert tab2_swap.printed_change("wgan-gp", "fid") == pytest.approx(24.47 - 25.78)
 
@@ -288,7 +288,7 @@ def test_the_record_holds_every_cell_and_judges_every_printed_D(profile, shift, 
     tab2_swap.fill_swap(record, {tab2_swap.PAPER_G: line}, [run_of(trained(A, 2.0))])
     assert len(record.values) == len(ROWS) * (1 + len(tab2_swap.UNITS))
     assert record[f"{A}+{B}, change of fid"] == pytest.approx(shift)
-    assert len(record.verdicts) == 2 * len(KINDS) and set(record.verdicts.values()) == {word}
+    assert len(record.verdicts) == 2 * len(OBJECTIVES) and set(record.verdicts.values()) == {word}
     assert record.made["images"] == {"test": "drawn here"}
     assert record.parameters["scoring"]["dcgan"]["updates"] == C.updates
 

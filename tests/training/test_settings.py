@@ -86,3 +86,18 @@ def test_slips_are_named(call, message):
 def test_sets_are_large_enough_for_inception(dataset, profile):
     """FID is refused unless samples exceed its 2,048 features."""
     assert scoring(dataset, "dcgan", profile).samples > 2_048
+
+
+@pytest.mark.parametrize(
+    ("name", "parts", "row"),
+    [
+        ("swissroll-wgan-gp", ("swissroll", "", "wgan-gp"), "wgan-gp"),
+        ("mnist-dcgan-sngan-hi", ("mnist", "dcgan", "sngan-hi"), "dcgan-sngan-hi"),
+        ("stl10-resnet-sagan-ns", ("stl10", "resnet", "sagan-ns"), "resnet-sagan-ns"),
+    ],
+)
+def test_a_name_and_its_parts(name, parts, row):
+    pair = training_settings.PairName.parse(name)
+    assert pair == parts and str(pair) == name and pair.row == row
+    with pytest.raises(InputError, match=f"name: unknown '{name}s'; .*nearest: {name}"):
+        training_settings.PairName.parse(f"{name}s")

@@ -22,7 +22,7 @@ from dotlib.errors import FileError, InputError, SettingsDifferError
 from dotlib.profiles import PROFILES
 from dotlib.results import files
 from dotlib.seeding import generator
-from dotlib.training import checkpoints, toy_gan, zoo
+from dotlib.training import checkpoints, recipes, zoo
 from dotlib.training import settings as training_settings
 from dotlib.training.settings import Training, toy_training
 
@@ -82,7 +82,7 @@ def driver(folder: Path) -> None:
         (folder / f"got{number}").write_text(trained.sha256)
 
     zoo.make, training_settings.toy_training = counted_make, lambda *_: TINY
-    toy_gan.trainer(TINY)  # torch imports a good part of itself here: once, before the forks
+    recipes.trainer(TINY)  # torch imports a good part of itself here: once, before the forks
     first = os.waitstatus_to_exitcode(os.waitpid(fork(killed), 0)[1])
     left = list((folder / NAME).rglob("*.part"))
     children = [fork(lambda number=number: wanting(number)) for number in (0, 1)]
@@ -177,7 +177,8 @@ def test_every_setting_is_part_of_the_file_name():
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_names_and_profiles_have_settings(profile):
-    for name, dataset in training_settings.TOY_NAMES.items():
+    for dataset in training_settings.GP_WEIGHT:
+        name = f"{dataset}-wgan-gp"
         settings = training_settings.settings_of(name, profile, seed=4)
         assert settings == toy_training(dataset, profile, 4)
         assert (settings.dataset, settings.seed, settings.objective) == (dataset, 4, "wgan")
@@ -198,8 +199,8 @@ def test_the_paper_profile_has_the_published_schedule():
 @pytest.mark.parametrize("dataset", ["25gaussians", "swissroll"])
 def test_the_score_is_the_same_at_every_call_and_sees_the_generator(dataset):
     settings = replace(TINY, dataset=dataset, data_size=500)
-    score = toy_gan.score(settings)
-    G = toy_gan.trainer(settings).G
+    score = recipes.ToyRecipe(settings).score()
+    G = recipes.trainer(settings).G
     first = score(G)
     assert first == score(G) and first.keys() == {"emd_g"}
     with torch.no_grad():

@@ -1,0 +1,128 @@
+"""What a pair is made of: its data, networks, prior, and the score that is kept along its training."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from dotlib.data import images
+from dotlib.data import toy as toy_data
+from dotlib.metrics.optimal_transport import emd
+from dotlib.networks import dcgan, freezing, mlp, resnet
+from dotlib.pairs import Normal, Uniform
+from dotlib.seeding import generator, numpy_rng
+from dotlib.training.settings import ImageTraining, Training
+from dotlib.training.trainer import Trainer
+
+SCORE_SETS, SCORE_POINTS = 4, 1_000  # of each score along a 2-D training
+
+
+class ToyRecipe:
+    """A pair of a 2-D set, [DOT19] Table 4 and B.1; `milestones` are the times that G and D are kept on the way."""
+
+    milestones = 0  # no page looks at a 2-D pair before its end
+
+    def __init__(self, settings: Training) -> None:
+        self.settings = settings
+
+    @property
+    def prior(self) -> Uniform:
+        """U[-1, 1]^2, Table 4."""
+        return Uniform(2)
+
+    def training_set(self) -> toy_data.ToyData:
+        """The training set: the same for every pair of one seed."""
+        s = self.settings
+        return toy_data.toy(s.dataset, numpy_rng(s.seed, "data", s.dataset), size=s.data_size, noise=s.noise)
+
+    def networks(self) -> tuple[mlp.MLP, mlp.MLP]:
+        """G and D of Table 4."""
+        rng_G, rng_D = (generator(self.settings.seed, "weights", role) for role in "GD")
+        return (
+            mlp.toy_generator(rng_G, width=self.settings.width_G),
+            mlp.toy_discriminator(rng_D, width=self.settings.width_D),
+        )
+
+    def draw_real(self) -> Callable[[int, torch.Generator], Tensor]:
+        """(n, rng) -> (n, 2) training points."""
+        points = self.training_set().points
+        return lambda n, rng: points[torch.randint(len(points), (n,), generator=rng)]
+
+    def ready(self, network: nn.Module) -> nn.Module:
+        """The network in evaluation mode, without gradients of weights."""
+        return network.eval().requires_grad_(False)
+
+    def score(self) -> Callable[[nn.Module], dict[str, float]]:
+        """Mean EMD (squared l2, as published) of four sets of 1,000 points of G to training points.
+
+        Latents and targets are the same at every call, and the Gaussians' targets hold 40 points of each mode, so that
+        changes of G are not drowned by the draw.
+        """
+        rng, real = generator(self.settings.seed, "score", self.settings.dataset), self.training_set()
+        sampling = "random" if real.modes is None else "balanced"
+        n = min(SCORE_POINTS, len(real.points))
+        sets = [(self.prior.sample(n, rng), real.draw(n, rng, sampling=sampling)) for _ in range(SCORE_SETS)]
+
+        @torch.no_grad()
+        def emd_of(G: nn.Module) -> dict[str, float]:
+            device = next(G.parameters()).device
+            made = [G(z.to(device)).cpu() for z, _ in sets]
+            return {"emd_g": sum(emd(y, x) for y, (_, x) in zip(made, sets, strict=True)) / SCORE_SETS}
+
+        return emd_of
+
+
+class ImageRecipe:
+    """A pair of a data set of images, [DOT19] Tables 5, 6 and B.2."""
+
+    milestones = 12  # for Figure 2
+
+    def __init__(self, settings: ImageTraining) -> None:
+        self.settings = settings
+
+    @property
+    def prior(self) -> Uniform | Normal:
+        """U[-1, 1]^d for the DCGAN (Table 5), N(0, I) for the ResNet (Table 6)."""
+        return (Normal if self.settings.architecture == "resnet" else Uniform)(self.settings.latent)
+
+    def training_set(self) -> images.ImageSet:
+        """The images of the split, or a fixed part of them where `data_size` is not 0."""
+        s = self.settings
+        whole = images.image_set(s.dataset, s.split)
+        return whole.take(s.data_size, generator(s.seed, "data", s.dataset)) if s.data_size else whole
+
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        """G and D of Table 5 or 6."""
+        s = self.settings
+        family = {"dcgan": dcgan, "resnet": resnet}[s.architecture]
+        shape = {"bottom": s.bottom, "channels": s.channels, "attention": s.attention}
+        rng_G, rng_D = (generator(s.seed, "weights", role, s.dataset, *s.row) for role in "GD")
+        G = family.Generator(latent=s.latent, width=s.width_G, spectral=s.spectral_G, rng=rng_G, **shape)
+        D = family.Discriminator(width=s.width_D, spectral=s.spectral_D, rng=rng_D, **shape)
+        return G, D
+
+    def draw_real(self) -> Callable[[int, torch.Generator], Tensor]:
+        """(n, rng) -> (n, C, H, W) images in [-1, 1]."""
+        return self.training_set().draw
+
+    def ready(self, network: nn.Module) -> nn.Module:
+        """The network with its spectral norms fixed, without gradients of weights."""
+        return freezing.frozen(network)
+
+    def score(self) -> None:
+        """Image pairs are judged after the training, from the milestones that it leaves."""
+
+
+Recipe = ToyRecipe | ImageRecipe
+
+
+def recipe(settings: Training) -> Recipe:
+    """The recipe of a pair with these settings."""
+    return ImageRecipe(settings) if isinstance(settings, ImageTraining) else ToyRecipe(settings)
+
+
+def trainer(settings: Training, device: str = "cpu") -> Trainer:
+    """Fresh networks and their trainer."""
+    parts = recipe(settings)
+    G, D = parts.networks()
+    return Trainer(settings, G, D, parts.prior, parts.draw_real(), device)
