@@ -1,8 +1,8 @@
 """torchvision and the metric libraries that need it, imported only when somebody asks.
 
-PyPI's torchvision beside a CPU build of torch cannot load its compiled operators, and its import
-stops at two names, ``torchvision::nms`` and ``torchvision::qnms``, that nothing here ever calls.
-Declaring their schemas is enough. It happens only where the import has failed for that reason.
+PyPI's torchvision beside a CPU build of torch cannot load its compiled operators, and its import stops at two names,
+``torchvision::nms`` and ``torchvision::qnms``, that nothing here ever calls. Declaring their schemas is enough. It
+happens only where the import has failed for that reason.
 """
 
 import functools

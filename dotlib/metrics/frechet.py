@@ -4,9 +4,8 @@
 
     FID = |m_r - m_f|^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2))
 
-with means m and covariances S of real and fake features; squared feature units, lower is better.
-Its estimate from N fakes is biased by about a constant over N, so N belongs to every number, and
-`fid_infinity` extrapolates.
+with means m and covariances S of real and fake features; squared feature units, lower is better. Its estimate from N
+fakes is biased by about a constant over N, so N belongs to every number, and `fid_infinity` extrapolates.
 """
 
 from collections.abc import Sequence
@@ -27,12 +26,14 @@ NEAR_SINGULAR = 1e-4  # least over largest eigenvalue; below, the roots of eigva
 class Moments:
     """Running mean and scatter matrix of the rows of any number of batches, in float64.
 
-    dim:      width of the rows.
-    n:        rows so far.
-    mean:     (dim,).
-    scatter:  (dim, dim), sum over rows of the outer square of row - mean.
-    Memory does not grow with n, and cutting the rows into other batches changes the result by
-    rounding only (the update is exact algebra: Chan, Golub, LeVeque 1983).
+    Memory does not grow with n, and cutting the rows into other batches changes the result by rounding only (the update
+    is exact algebra: Chan, Golub, LeVeque 1983).
+
+    Attributes:
+        dim: Width of the rows.
+        n: Rows so far.
+        mean: (dim,).
+        scatter: (dim, dim), sum over rows of the outer square of row - mean.
     """
 
     dim: int
@@ -53,32 +54,16 @@ class Moments:
         moments.add(features)
         return moments
 
-    @classmethod
-    def known(cls, mean: Tensor, covariance: Tensor, n: int) -> "Moments":
-        """Moments that n rows with this mean (d,) and covariance (d, d) would have."""
-        check_count("n", n, 2)
-        check_points("mean", mean, rank=1)
-        check_points("covariance", covariance, width=len(mean))
-        moments = cls(len(mean))
-        moments.n, moments.mean = n, mean.detach().cpu().double()
-        moments.scatter = covariance.detach().cpu().double() * (n - 1)
-        if not torch.allclose(moments.scatter, moments.scatter.T, rtol=1e-10, atol=0):
-            raise InputError("covariance: found a matrix that is not symmetric; pass (S + S.T) / 2")
-        return moments
-
     def add(self, features: Tensor) -> None:
         """Take in a batch, (B, dim), any floating type. Raises InputError, and then takes nothing."""
         check_points("features", features, width=self.dim)
         rows = features.detach().cpu().double()
         mean = rows.mean(0)
         centred = rows - mean
-        self._combine(len(rows), mean, centred.T @ centred)
-
-    def merge(self, other: "Moments") -> None:
-        """Take in all rows that `other` has seen."""
-        if other.dim != self.dim:
-            raise InputError(f"other: found width {other.dim} beside {self.dim}; merge features of one judge")
-        self._combine(other.n, other.mean, other.scatter)
+        total, step = self.n + len(rows), mean - self.mean
+        self.scatter = self.scatter + centred.T @ centred + torch.outer(step, step) * (self.n * len(rows) / total)
+        self.mean = self.mean + step * (len(rows) / total)
+        self.n = total
 
     def covariance(self) -> Tensor:
         """(dim, dim), unbiased: divided by n - 1. Raises InputError for fewer than 2 rows."""
@@ -86,22 +71,14 @@ class Moments:
             raise InputError(f"features: found {self.n} rows; a covariance needs at least 2")
         return self.scatter / (self.n - 1)
 
-    def _combine(self, n: int, mean: Tensor, scatter: Tensor) -> None:
-        if n == 0:
-            return
-        total, step = self.n + n, mean - self.mean
-        self.scatter = self.scatter + scatter + torch.outer(step, step) * (self.n * n / total)
-        self.mean = self.mean + step * (n / total)
-        self.n = total
-
 
 def fid(*, real: Moments, fake: Moments) -> float:
     """Fréchet distance, through torch_fidelity; squared feature units.
 
-    Where a covariance is nearly singular (a judge with idle features), the eigenvalues of S_r S_f
-    lose half of their digits under the root. Then the trace is taken as the sum of singular values
-    of S_r^(1/2) S_f^(1/2), which keeps them. Equal moments may give a rounding error below zero.
-    Raises InputError for different widths, or where N does not exceed the number of features.
+    Where a covariance is nearly singular (a judge with idle features), the eigenvalues of S_r S_f lose half of their
+    digits under the root. Then the trace is taken as the sum of singular values of S_r^(1/2) S_f^(1/2), which keeps
+    them. Equal moments may give a rounding error below zero. Raises InputError for different widths, or where N does
+    not exceed the number of features.
     """
     for name, side in (("real", real), ("fake", fake)):
         if side.n <= side.dim:
@@ -125,8 +102,11 @@ def fid(*, real: Moments, fake: Moments) -> float:
 class FidInfinity:
     """FID extrapolated to infinitely many fakes.
 
-    value:   the intercept of the line; slope in FID times samples.
-    counts:  N of each fitted point; fids its FID.
+    Attributes:
+        value: Intercept of the line.
+        slope: FID times samples.
+        counts: N of each fitted point.
+        fids: Its FID.
     """
 
     value: float
@@ -138,9 +118,19 @@ class FidInfinity:
 def fid_infinity(*, real: Moments, fake: Tensor, counts: Sequence[int], rng: torch.Generator) -> FidInfinity:
     """Least squares of FID(N) = value + slope / N over `counts` (arXiv 1911.07023).
 
-    fake:    (N, d) features; each point takes `count` of them at random, without replacement.
-    counts:  two or more different numbers, each above d and at most N.
-    Removes the bias in the number of fakes only: that of the real side stays. Raises InputError.
+    Removes the bias in the number of fakes only: that of the real side stays.
+
+    Args:
+        real: Moments of the real features.
+        fake: (N, d) features; each point of the line takes `count` of them at random, without replacement.
+        counts: Two or more different numbers, each above d and at most N.
+        rng: CPU generator of the rows taken.
+
+    Returns:
+        The line, its intercept first.
+
+    Raises:
+        InputError: Naming the argument.
     """
     check_points("fake", fake, width=real.dim)
     counts = tuple(counts)

@@ -3,16 +3,16 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from dotlib.errors import check_count
 
 
-def interval(a: np.ndarray, b: np.ndarray) -> tuple[float, tuple[float, float]]:
-    """Mean of a - b over trials and its 95 % t-interval.
+def interval(a: ArrayLike, b: ArrayLike) -> tuple[float, tuple[float, float]]:
+    """Mean of a - b, (trials,) each, and its 95 % t-interval; entry i of both is from one trial.
 
-    a, b:  (trials,), trials >= 2, entry i of both from one trial.
-    Raises InputError.
+    Raises InputError for fewer than two trials.
     """
     difference = np.asarray(a) - np.asarray(b)
     check_count("trials", len(difference), least=2)

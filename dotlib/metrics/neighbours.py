@@ -39,23 +39,22 @@ class DensityCoverage:
 
 
 def precision_recall(*, real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
-    """Through torch_fidelity, in float64; balls are closed.
+    """Precision and recall of fake (M, d) beside real (N, d), through torch_fidelity, in float64; balls are closed.
 
-    real, fake:  (N, d) and (M, d) features. A fair comparison of generators has one N and one M.
-    Raises InputError for different widths or k not below both N and M.
+    A fair comparison of generators has one N and one M. Raises InputError for different widths or k not below both.
     """
     real, fake = _checked(real, fake, k, both=True)
     metric = backends.fidelity("prc")
-    found = metric.prc_features_to_metric(
+    values = metric.prc_features_to_metric(
         fake, real, prc_neighborhood=k, prc_batch_size=BLOCK, save_cpu_ram=True, verbose=False
     )
-    return PrecisionRecall(found[metric.KEY_METRIC_PRECISION], found[metric.KEY_METRIC_RECALL])
+    return PrecisionRecall(values[metric.KEY_METRIC_PRECISION], values[metric.KEY_METRIC_RECALL])
 
 
 def density_coverage(*, real: Tensor, fake: Tensor, k: int = 5) -> DensityCoverage:
-    """arXiv 2002.09797, in float64; balls are open, so that density of a copy of real is 1.
+    """Density and coverage of fake (M, d) beside real (N, d), in float64; balls are open: a copy of real has density 1.
 
-    real, fake:  (N, d) and (M, d) features. Raises InputError for different widths or k >= N.
+    Raises InputError for different widths or k >= N.
     """
     real, fake = _checked(real, fake, k, both=False)
     inside = covered = 0

@@ -1,41 +1,33 @@
-"""Exact optimal transport between two samples, through POT ([DOT19] eqs. 52, 53 and B.1).
+"""Exact optimal transport between discrete measures, through POT ([DOT19] eqs. 12, 14, 52, 53 and B.1).
 
-::
+For p = sum_i a_i at x_i and q = p_G = sum_j b_j at y_j, and a cost c::
 
-    EMD(x, y) = min over plans P of  sum_ij P_ij c(x_i, y_j)
-    with        P >= 0,  sum_j P_ij = 1/N,  sum_i P_ij = 1/M
+    primal (12, 52)   min over plans P >= 0 of  sum_ij P_ij c(x_i, y_j),  with row sums a and column sums b
+    dual              max over u, v of  sum_i a_i u_i + sum_j b_j v_j,    with u_i + v_j <= c(x_i, y_j)
 
-The paper reports this with the squared Euclidean cost, although its theory (eq. 12) is that of the
-Euclidean cost; both are here. Every answer carries a certificate: the plan's marginals, the
-feasibility of the dual potentials, and a duality gap of zero up to rounding. Without it, an error.
+The paper reports the minimum with the squared Euclidean cost and equal weights (`emd`), although its theory (eq. 12) is
+that of the Euclidean cost, W1; both are here. Every solution carries a certificate: the plan's marginals, the
+feasibility of the potentials, and a duality gap of zero up to rounding. Without it, an error.
 
-Optimal transport between two discrete measures: the plan, and dual optima on all of space.
-
-The suite's other scores need one number; the theorems need both sides of the duality at once. For
-p = sum_i a_i at x_i and q = p_G = sum_j b_j at y_j, with the cost ||x - y||_2::
-
-    primal (12)   W = min over plans P of  sum_ij P_ij ||x_i - y_j||
-    dual (14)     W = max over ||D||_Lip <= 1 of  sum_i a_i D(x_i) - sum_j b_j D(y_j)
-
-A solver of the primal returns two potentials with u_i + v_j <= ||x_i - y_j||, not one function.
-Either half makes a function that is 1-Lipschitz on the whole space and optimal in (14)::
+For the Euclidean cost the dual (14) asks for one function, not two lists of potentials. Either list makes one that is
+1-Lipschitz on the whole space and optimal::
 
     upper(t) = min_j ||t - y_j|| - v_j        lower(t) = max_i u_i - ||t - x_i||
 
-Each is a minimum (maximum) of 1-Lipschitz functions, so it is 1-Lipschitz. By the constraint,
-upper(x_i) >= u_i and upper(y_j) <= -v_j, so its dual value is at least sum a u + sum b v = W, and
-no 1-Lipschitz function has more. The same holds for `lower`, with (x, u) for (y, v).
+Each is a minimum (maximum) of 1-Lipschitz functions, so it is 1-Lipschitz. By the constraint, upper(x_i) >= u_i and
+upper(y_j) <= -v_j, so its dual value is at least sum a u + sum b v = W, and no 1-Lipschitz function has more. The same
+holds for `lower`, with (x, u) for (y, v).
 
-The potentials are not unique. POT's are a vertex of the set of optima, where N + M - 1 or more of
-the constraints u_i + v_j <= ||x_i - y_j|| are equalities; a plan that is a map uses only M of them.
+The potentials are not unique. POT's are a vertex of the set of optima, where N + M - 1 or more of the constraints are
+equalities; a plan that is a map uses only M of them.
 """
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, cast
 
 import numpy as np
-import ot
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
@@ -45,139 +37,63 @@ from dotlib.errors import InputError, check_option, check_points
 
 COSTS = ("sqeuclidean", "euclidean")
 MAX_ITERATIONS = 10_000_000  # of POT's network simplex; 1,000 against 1,000 points needs some 10^5
-TOLERANCE = 1e-9  # of marginals (absolute), and of duals and gap relative to the largest cost
+TOLERANCE = 1e-9  # of marginals (absolute), and of potentials and gap relative to the largest cost
+SUPPORT = 1e-12  # a plan's entry above this carries mass; masses are near 1/N >= 1e-5 here
+TIGHT = 1e-9  # a slack below this counts as zero; float64 distances of size 1 err by about 1e-15
+
+Points = Tensor | ArrayLike
+Array = NDArray[np.floating]
+Potential = Callable[[Tensor], Tensor]  # (B, d) -> (B,)
 
 
-@dataclass(frozen=True)
-class _Solution:
-    plan: NDArray[np.float64]  # (N, M)
-    u: NDArray[np.float64]  # (N,)
-    v: NDArray[np.float64]  # (M,)
-    value: float
+def emd(x: Points, y: Points, *, cost: str = "sqeuclidean") -> float:
+    """Earth mover's distance of two samples with equal weights, [DOT19] eq. (52), exact in float64.
 
+    Args:
+        x: (N, d) points, a tensor or an array.
+        y: (M, d) points; M and N may differ.
+        cost: "sqeuclidean", as published (squared data units), or "euclidean", W1 (data units).
 
-def emd(x: Tensor | ArrayLike, y: Tensor | ArrayLike, *, cost: str = "sqeuclidean") -> float:
-    """Earth mover's distance of two samples with uniform weights, [DOT19] eq. (52).
-
-    x, y:  (N, d) and (M, d) points, tensors or arrays; N and M may differ.
-    cost:  "sqeuclidean", as published (squared data units), or "euclidean", W1 (data units).
-
-    Returns the exact minimum in float64. Raises InputError naming the argument.
+    Returns:
+        The minimum. Raises InputError naming the argument.
     """
-    return _solve(x, y, cost).value
+    check_option("cost", cost, COSTS)
+    source, target = (_points(name, points).numpy() for name, points in (("x", x), ("y", y)))
+    if source.shape[1] != target.shape[1]:
+        raise InputError(f"y: found width {target.shape[1]} beside {source.shape[1]} of x; compare points of one space")
+    metric = cast(Literal["euclidean", "sqeuclidean"], cost)
+    costs = cdist(source, target, metric)  # (N, M), each entry on its own: no cancellation
+    plan, _, _ = _solve(costs, *(np.full(n, 1 / n) for n in costs.shape))
+    return float((plan * costs).sum())
 
 
-def plan(x: Tensor | ArrayLike, y: Tensor | ArrayLike, *, cost: str = "sqeuclidean") -> NDArray[np.float64]:
-    """An optimal plan of eq. (52): (N, M), rows sum to 1/N, columns to 1/M, arguments as in `emd`.
-
-    Where several plans are optimal, this is one of them.
-    """
-    return _solve(x, y, cost).plan
-
-
-def duals(
-    x: Tensor | ArrayLike, y: Tensor | ArrayLike, *, cost: str = "sqeuclidean"
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Kantorovich potentials u (N,) and v (M,), arguments as in `emd`.
+def monge_gap(y: Points, moved: Points) -> float:
+    """How far a map is from being an optimal one for the Euclidean cost: >= 0 up to rounding, data units.
 
     ::
 
-        u_i + v_j <= c(x_i, y_j),  with equality where the plan moves mass (eq. 33)
-        mean(u) + mean(v) = EMD
+        mean_i ||moved_i - y_i||_2 - W1(y, moved)        y, moved: (N, d), before and after, row by row
 
-    Shifting u by a constant and v by its opposite changes nothing; here their means are equal.
-    """
-    solution = _solve(x, y, cost)
-    return solution.u, solution.v
-
-
-def monge_gap(y: Tensor | ArrayLike, moved: Tensor | ArrayLike) -> float:
-    """How far a map is from being an optimal one for the Euclidean cost: >= 0 up to rounding.
-
-    ::
-
-        mean_i ||moved_i - y_i||_2 - W1(y, moved)
-
-    y, moved:  (N, d) points before and after, row i with row i; data units.
-
-    Returns data units. Zero says that no other assignment of the same endpoints is shorter. Raises
-    InputError.
+    Zero says that no other assignment of the same endpoints is shorter. Raises InputError naming the argument.
     """
     source, target = _points("y", y), _points("moved", moved)
     if source.shape != target.shape:
-        raise InputError(f"moved: found shape {target.shape} beside y {source.shape}; pass the image of each row of y")
-    walked = float(np.linalg.norm(target - source, axis=1).mean())
+        raise InputError(
+            f"moved: found shape {tuple(target.shape)} beside y {tuple(source.shape)}; pass the image of each row of y"
+        )
+    walked = float(np.linalg.norm(target.numpy() - source.numpy(), axis=1).mean())
     return walked - emd(source, target, cost="euclidean")
-
-
-def _solve(x: Tensor | ArrayLike, y: Tensor | ArrayLike, cost: str) -> _Solution:
-    check_option("cost", cost, COSTS)
-    source, target = _points("x", x), _points("y", y)
-    if source.shape[1] != target.shape[1]:
-        raise InputError(f"y: found width {target.shape[1]} beside {source.shape[1]} of x; compare points of one space")
-    import ot  # here: a second that image pairs need not wait for
-
-    costs = cdist(source, target, cost)  # (N, M), each entry on its own: no cancellation
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # POT's warnings come back in the log and raise below
-        best, log = ot.emd([], [], costs, numItermax=MAX_ITERATIONS, log=True)
-    if log["warning"] is not None:
-        raise InputError(
-            f"x, y: POT found no optimum for {costs.shape} costs up to "
-            f"{costs.max():.3g} ({log['warning']}); use fewer points or rescale them"
-        )
-    solution = _Solution(best, log["u"], log["v"], float((best * costs).sum()))
-    _certify(solution, costs)
-    return solution
-
-
-def _certify(solution: _Solution, costs: NDArray[np.float64]) -> None:
-    """Primal and dual feasibility and equal values: together they prove the optimum."""
-    n, m = costs.shape
-    scale = TOLERANCE * max(float(costs.max()), np.finfo(np.float64).tiny)
-    excess = {
-        "rows": np.abs(solution.plan.sum(1) - 1 / n).max() / TOLERANCE,
-        "columns": np.abs(solution.plan.sum(0) - 1 / m).max() / TOLERANCE,
-        "mass": abs(solution.plan.sum() - 1) / TOLERANCE,
-        "duals": (solution.u[:, None] + solution.v - costs).max() / scale,
-        "gap": abs(solution.u.mean() + solution.v.mean() - solution.value) / scale,
-    }
-    wrong = [name for name, share in excess.items() if not share <= 1]
-    if wrong:
-        raise InputError(
-            f"x, y: the solution for {costs.shape} costs up to {costs.max():.3g} is not "
-            f"optimal ({', '.join(wrong)}); rescale the points"
-        )
-
-
-def _points(name: str, x: Tensor | ArrayLike) -> NDArray[np.float64]:
-    """(N, d) float64, checked."""
-    if not isinstance(x, Tensor):
-        try:
-            x = torch.as_tensor(np.asarray(x))
-        except (TypeError, ValueError) as fault:
-            raise InputError(
-                f"{name}: found {type(x).__name__} that is no array of numbers ({fault}); pass (N, d) floats"
-            ) from fault
-    check_points(name, x)
-    return x.detach().cpu().double().numpy()
-
-
-SUPPORT = 1e-12  # a plan's entry above this carries mass; masses are near 1/N >= 1e-5 here
-TIGHT = 1e-9  # a slack below this counts as zero; float64 distances of size 1 err by about 1e-15
-ITERATIONS = 10**6  # of POT's network simplex; its own default stops too early at 1,000 points
-
-Potential = Callable[[Tensor], Tensor]  # (B, d) -> (B,)
 
 
 @dataclass(frozen=True)
 class Certificate:
     """By how much a function misses being an optimal D*; four zeros prove that it is one.
 
-    gap:       |dual value - W|, eq. (14), data units.
-    excess:    largest slope over all pairs of points, minus 1; negative where none reaches 1.
-    negative:  the most that eq. (32) falls below 0 at any pair, data units.
-    on_plan:   the largest |slack| where the plan has mass, eq. (33), data units.
+    Attributes:
+        gap: |dual value - W|, eq. (14), data units.
+        excess: Largest slope over all pairs of points, minus 1; negative where none reaches 1.
+        negative: The most that eq. (32) falls below 0 at any pair, data units.
+        on_plan: The largest |slack| where the plan has mass, eq. (33), data units.
     """
 
     gap: float
@@ -190,9 +106,10 @@ class Certificate:
 class Argmin:
     """What the objective of eq. (16) does around its start x = y, over all y. Data units.
 
-    lower:   the most by which a candidate point lies below the value at y; 0 when none does.
-    spread:  the largest |difference| to the value at y along the segments from y to T(y).
-    tight:   mean number of points x_i that attain the value at y; T(y) is one of them.
+    Attributes:
+        lower: The most by which a candidate point lies below the value at y; 0 when none does.
+        spread: The largest |difference| to the value at y along the segments from y to T(y).
+        tight: Mean number of points x_i that attain the value at y; T(y) is one of them.
     """
 
     lower: float
@@ -202,12 +119,16 @@ class Argmin:
 
 @dataclass(frozen=True)
 class Optimum:
-    """Optimal solutions of (12) and (14) between two discrete measures. All float64.
+    """Optimal solutions of (12) and (14) between two discrete measures, Euclidean cost. All float64.
 
-    x, a:   (N, d) points of p in data units, (N,) their weights.
-    y, b:   (M, d) points of q = p_G, (M,) their weights.
-    plan:   (N, M), an optimal pi*.
-    u, v:   (N,), (M,) the solver's potentials, in data units.
+    Attributes:
+        x: (N, d) points of p, data units.
+        a: (N,) their weights.
+        y: (M, d) points of q = p_G.
+        b: (M,) their weights.
+        plan: (N, M), an optimal pi*.
+        u: (N,) potentials at x, data units.
+        v: (M,) potentials at y.
     """
 
     x: Tensor
@@ -244,8 +165,12 @@ class Optimum:
         """(N, M): ||x_i - y_j|| - (D(x_i) - D(y_j)), eq. (32); zero on the support by eq. (33)."""
         return distances(self.x, self.y) - (D(self.x)[:, None] - D(self.y)[None, :])
 
+    def images(self) -> Tensor:
+        """(M, d): T(y_j), the x_i that sends y_j most of its mass. A map where the plan is one."""
+        return self.x[self.plan.argmax(0)]
+
     def certificate(self, D: Potential) -> Certificate:
-        """Check that D is an optimum of (14) on these points, and eq. (33)."""
+        """What D misses of being optimal, by eqs. (8), (14), (32) and (33)."""
         everywhere, slack = torch.cat([self.x, self.y]), self.slackness(D)
         return Certificate(
             gap=abs(self.dual_value(D) - self.distance),
@@ -255,11 +180,10 @@ class Optimum:
         )
 
     def argmin(self, D: Potential, candidates: Tensor, *, steps: int = 11) -> Argmin:
-        """Compare the objective of eq. (16) at x = y with candidates and with segments.
+        """Compare the objective of eq. (16) at x = y with candidates and with the segments from y to T(y).
 
-        D:           an optimal D*.
-        candidates:  (C, d) float64 points that could be lower, for example a grid.
-        steps:       points t y + (1 - t) T(y) on each segment, both ends included.
+        D is an optimal D*; candidates, (C, d) float64, are points that could be lower, for example a grid; a segment
+        has `steps` points t y + (1 - t) T(y), both ends included.
         """
         start = -D(self.y)  # (M,): the distance is 0
         grid = distances(candidates, self.y) - D(candidates)[:, None]  # (C, M)
@@ -272,48 +196,39 @@ class Optimum:
             tight=float((self.slackness(D) < TIGHT).double().sum(0).mean()),
         )
 
-    def images(self) -> Tensor:
-        """(M, d): T(y_j), the x_i that sends y_j most of its mass. A map where the plan is one."""
-        return self.x[self.plan.argmax(0)]
-
 
 def solve(x: Tensor, y: Tensor, *, a: Tensor | None = None, b: Tensor | None = None) -> Optimum:
-    """Solve eqs. (12) and (14) between discrete measures with POT's network simplex, exactly.
+    """Solve eqs. (12) and (14) exactly: the Euclidean cost, any weights.
 
-    x, y:  (N, d), (M, d) points of p and of q = p_G, floating point, data units.
-    a, b:  (N,), (M,) positive weights with sum 1; uniform where None.
-    Returns an Optimum in float64. Raises InputError naming the argument, and RuntimeError when the
-    solver stops before the optimum.
+    Args:
+        x: (N, d) points of p, floating point, data units.
+        y: (M, d) points of q = p_G.
+        a: (N,) positive weights with sum 1; equal ones where None.
+        b: (M,) weights likewise.
+
+    Returns:
+        Plan and potentials, in float64. Raises InputError naming the argument.
     """
     check_points("x", x)
     check_points("y", y, width=x.shape[1])
     x, y = x.detach().double(), y.detach().double()
     a, b = _weights("a", a, len(x)), _weights("b", b, len(y))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # POT returns a plan of zeros with a mere warning
-        try:
-            plan, log = ot.emd(a, b, distances(x, y), numItermax=ITERATIONS, log=True)
-        except UserWarning as warning:
-            raise RuntimeError(
-                f"POT found no optimal plan for {len(x)} against {len(y)} points: {warning}"
-            ) from warning
-    return Optimum(x, a, y, b, plan, log["u"], log["v"])
+    solution = _solve(distances(x, y).numpy(), a.numpy(), b.numpy())
+    return Optimum(x, a, y, b, *(torch.from_numpy(part) for part in solution))
 
 
 def distances(s: Tensor, t: Tensor) -> Tensor:
     """(A, d), (B, d) -> (A, B): Euclidean distances, exact also between points close together.
 
-    The usual expansion of the square loses half the digits there. The gradient at distance zero
-    is zero.
+    The usual expansion of the square loses half the digits there. The gradient at distance zero is zero.
     """
     return torch.cdist(s, t, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def lipschitz_norm(values: Tensor, points: Tensor) -> float:
-    """The largest slope over all pairs of points, eq. (8) on a finite set.
+    """The largest slope over all pairs of different points, eq. (8) on a finite set: values (B,) at points (B, d).
 
-    values:  (B,), at points (B, d); pairs of equal points are left out.
-    Returns value units per data unit. Raises InputError without two different points.
+    In value units per data unit. Raises InputError for another number of values, or where no two points differ.
     """
     check_points("points", points)
     if values.shape != points.shape[:1]:
@@ -325,7 +240,46 @@ def lipschitz_norm(values: Tensor, points: Tensor) -> float:
     return float((rise[run > 0] / run[run > 0]).max())
 
 
+def _solve(costs: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Plan (N, M) and potentials (N,), (M,) for costs (N, M): the one call of POT, and its certificate."""
+    import ot  # here: a second that image pairs need not wait for
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # POT's warnings come back in the log and raise below
+        plan, log = ot.emd(a, b, costs, numItermax=MAX_ITERATIONS, log=True)
+    about = f"{costs.shape} costs up to {costs.max():.3g}"
+    if log["warning"] is not None:
+        raise InputError(f"x, y: POT found no optimum for {about} ({log['warning']}); use fewer points or rescale them")
+    u, v = log["u"], log["v"]
+    scale = TOLERANCE * max(float(costs.max()), np.finfo(np.float64).tiny)
+    excess = {  # feasible on both sides and of equal value: together they prove the optimum
+        "rows": np.abs(plan.sum(1) - a).max() / TOLERANCE,
+        "columns": np.abs(plan.sum(0) - b).max() / TOLERANCE,
+        "mass": abs(plan.sum() - 1) / TOLERANCE,
+        "duals": (u[:, None] + v - costs).max() / scale,
+        "gap": abs(a @ u + b @ v - (plan * costs).sum()) / scale,
+    }
+    wrong = [name for name, share in excess.items() if not share <= 1]
+    if wrong:
+        raise InputError(f"x, y: the solution for {about} is not optimal ({', '.join(wrong)}); rescale the points")
+    return plan, u, v
+
+
+def _points(name: str, x: Points) -> Tensor:
+    """(N, d) float64 on the CPU, checked."""
+    if not isinstance(x, Tensor):
+        try:
+            x = torch.as_tensor(np.asarray(x))
+        except (TypeError, ValueError) as fault:
+            raise InputError(
+                f"{name}: found {type(x).__name__} that is no array of numbers ({fault}); pass (N, d) floats"
+            ) from fault
+    check_points(name, x)
+    return x.detach().cpu().double()
+
+
 def _weights(name: str, weights: Tensor | None, size: int) -> Tensor:
+    """(size,) float64, checked; equal ones for None."""
     if weights is None:
         return torch.full((size,), 1 / size, dtype=torch.float64)
     if weights.shape != (size,):
@@ -333,8 +287,7 @@ def _weights(name: str, weights: Tensor | None, size: int) -> Tensor:
     weights = weights.detach().double()
     if not (weights > 0).all() or abs(float(weights.sum()) - 1) > 1e-9:
         raise InputError(
-            f"{name}: expected positive weights with sum 1, found minimum "
-            f"{float(weights.min()):g}, sum {float(weights.sum()):g}; drop empty points "
-            "and divide by the sum"
+            f"{name}: expected positive weights with sum 1, found minimum {float(weights.min()):g}, "
+            f"sum {float(weights.sum()):g}; drop empty points and divide by the sum"
         )
     return weights

@@ -1,19 +1,20 @@
 """Image scores from a judge's features and logits: inception score, KID, and all of them at once.
 
-Features in, numbers out: which judge made them is not known here. Running statistics take any
-batches and hold memory that does not grow with their number; float64 throughout. Fréchet distances
-are in `frechet`, neighbourhoods in `manifold`.
+Features in, numbers out: which judge made them is not known here. Running statistics take any batches and hold memory
+that does not grow with their number; float64 throughout. Fréchet distances are in `frechet`, neighbourhoods in
+`neighbours`.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from dotlib.errors import InputError, check_count, check_points
 from dotlib.metrics import backends
-from dotlib.metrics.frechet import FidInfinity, Moments, fid, fid_infinity
-from dotlib.metrics.neighbours import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
+from dotlib.metrics.frechet import Moments, fid
+from dotlib.metrics.neighbours import density_coverage, precision_recall
 
 QUANTITIES = {  # field of Scores -> (name, unit, digits)
     "is_mean": ("IS", "inception score", 2),
@@ -25,34 +26,17 @@ QUANTITIES = {  # field of Scores -> (name, unit, digits)
     "coverage": ("coverage", "", 3),
 }
 
-
-__all__ = [
-    "Collector",
-    "DensityCoverage",
-    "FidInfinity",
-    "InceptionScore",
-    "Kid",
-    "Moments",
-    "PrecisionRecall",
-    "Reference",
-    "Scores",
-    "density_coverage",
-    "fid",
-    "fid_infinity",
-    "kid",
-    "precision_recall",
-]
-
 KEPT = 10_000  # rows for KID and neighbourhoods, whose cost grows with the square
 
 
 class InceptionScore:
     """exp of the mean KL divergence of p(y|x) from p(y) ([DOT19] eq. 54), running.
 
-    total:    rows that will come. Row j belongs to part i with i total // splits <= j, in order of
-              arrival, so that batches do not matter.
-    classes:  width of the logits.
-    splits:   parts whose scores are averaged, 10 as published.
+    Args:
+        total: Rows that will come. Row j belongs to part i with i total // splits <= j, in order of arrival, so that
+            batches do not matter.
+        classes: Width of the logits.
+        splits: Parts whose scores are averaged, 10 as published.
     """
 
     def __init__(self, *, total: int, classes: int, splits: int = 10) -> None:
@@ -68,14 +52,11 @@ class InceptionScore:
         """Take in (B, classes) logits. Raises InputError, also for more rows than announced."""
         check_points("logits", logits, width=self.p_sum.shape[1])
         end = self.seen + len(logits)
-        if end > self.total:
-            raise InputError(
-                f"logits: found row {end} of {self.total} announced; announce them all, since the parts depend on it"
-            )
+        _refuse_more("logits", end, self.total, "the parts depend on it")
         log_p = logits.detach().cpu().double().log_softmax(1)
         p = log_p.exp()
         rows = (p * log_p).sum(1)
-        for part, (low, high) in enumerate(zip(self.bounds[:-1], self.bounds[1:], strict=True)):
+        for part, (low, high) in enumerate(pairwise(self.bounds)):
             here = slice(max(0, low - self.seen), max(0, high - self.seen))
             self.p_sum[part] += p[here].sum(0)
             self.negentropy[part] += rows[here].sum()
@@ -84,11 +65,10 @@ class InceptionScore:
     def value(self) -> tuple[float, float]:
         """(mean, sd over the parts), each in [1, classes] up to rounding.
 
-        The sd is the published "(05)": it describes the parts of one sample set and is no
-        confidence interval. Raises InputError before all announced rows have come.
+        The sd is the published "(05)": it describes the parts of one sample set and is no confidence interval. Raises
+        InputError before all announced rows have come.
         """
-        if self.seen != self.total:
-            raise InputError(f"logits: found {self.seen} of {self.total} announced rows; add the rest")
+        _refuse_fewer("logits", self.seen, self.total)
         sizes = torch.as_tensor(self.bounds, dtype=torch.float64).diff()
         q = self.p_sum / sizes[:, None]  # p(y) of each part
         parts = (self.negentropy / sizes - torch.xlogy(q, q).sum(1)).exp()
@@ -106,12 +86,20 @@ class Kid:
 
 
 def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100, subset_size: int | None = None) -> Kid:
-    """Squared maximum mean discrepancy, kernel (x.y / d + 1)^3 (arXiv 1801.01401).
+    """Squared maximum mean discrepancy, kernel (x.y / d + 1)^3 (arXiv 1801.01401), through torch_fidelity, in float64.
 
-    real, fake:   (N, d) and (M, d) features.
-    subset_size:  rows of each side in a subset; None takes min(1000, half of the smaller side).
-    Through torch_fidelity, in float64; the mean over subsets estimates the squared distance without
-    bias. Raises InputError for different widths or subsets that are larger than a side.
+    Args:
+        real: (N, d) features.
+        fake: (M, d) features.
+        rng: CPU generator of the subsets.
+        subsets: Random subsets, whose mean estimates the squared distance without bias.
+        subset_size: Rows of each side in a subset; None takes min(1000, half of the smaller side).
+
+    Returns:
+        Mean and standard deviation over the subsets.
+
+    Raises:
+        InputError: The widths differ, or a subset is larger than a side.
     """
     check_points("real", real)
     check_points("fake", fake, width=real.shape[1])
@@ -125,7 +113,7 @@ def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
             f"subset_size: {subset_size} exceeds the {smaller} rows of the smaller side; lower it or draw more"
         )
     metric = backends.fidelity("kid")
-    found = metric.kid_features_to_metric(
+    values = metric.kid_features_to_metric(
         real.detach().cpu().double(),
         fake.detach().cpu().double(),
         kid_subsets=subsets,
@@ -137,19 +125,23 @@ def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
         verbose=False,
         rng_seed=int(torch.randint(2**32, (1,), generator=rng)),
     )
-    return Kid(found[metric.KEY_METRIC_KID_MEAN], found[metric.KEY_METRIC_KID_STD], subsets, subset_size)
+    return Kid(values[metric.KEY_METRIC_KID_MEAN], values[metric.KEY_METRIC_KID_STD], subsets, subset_size)
 
 
 @dataclass(frozen=True)
 class Scores:
     """Every score of one sample set under one judge.
 
-    is_mean, is_sd:      inception score of all fakes, over its parts.
-    fid:                 Fréchet distance of all fakes to all reals.
-    kid:                 kernel distance, of the kept rows; kid_subset is the size of its subsets.
-    precision, recall, density, coverage:  of the kept rows, k = 3 and k = 5.
-    n, n_real:           fakes and reals behind fid.
-    kept, real_kept:     of them, behind the others.
+    Attributes:
+        is_mean: Inception score of all fakes, mean over its parts.
+        is_sd: Its standard deviation over the parts.
+        fid: Fréchet distance of all fakes to all reals.
+        kid: Kernel distance of the kept rows.
+        precision: Of the kept rows, k = 3; recall likewise.
+        density: Of the kept rows, k = 5; coverage likewise.
+        n: Fakes behind fid; n_real: reals behind it.
+        kept: Of the fakes, rows behind the other scores; real_kept: of the reals.
+        kid_subset: Rows in a subset of KID.
     """
 
     is_mean: float
@@ -168,11 +160,13 @@ class Scores:
 
 
 class Reference:
-    """The real side of every comparison, computed once: moments of all rows, and some of them.
+    """The real side of every comparison, computed once: moments of all rows, and some of the rows.
 
-    dim:    width of the features.
-    total:  rows that will come.
-    kept:   of them, drawn at random: a file of real images may be sorted by origin or difficulty.
+    Args:
+        dim: Width of the features.
+        total: Rows that will come.
+        rng: CPU generator that draws the kept rows.
+        kept: Rows kept, drawn at random: a file of real images may be sorted by origin or difficulty.
     """
 
     def __init__(self, *, dim: int, total: int, rng: torch.Generator, kept: int = KEPT) -> None:
@@ -186,38 +180,36 @@ class Reference:
     def add(self, features: Tensor) -> None:
         """Take in (B, dim) features of real images. Raises InputError, also for too many rows."""
         end = self.moments.n + len(features)
-        if end > self.total:
-            raise InputError(
-                f"features: found row {end} of {self.total} announced; announce them "
-                "all, since the kept ones are drawn from them"
-            )
+        _refuse_more("features", end, self.total, "the kept ones are drawn from them")
         here = self._chosen[self.moments.n : end]
         self.moments.add(features)
         self._parts.append(features.detach().cpu()[here])
 
     def rows(self) -> Tensor:
         """The kept features, (min(total, kept), dim). Raises InputError before all rows have come."""
-        if self.moments.n != self.total:
-            raise InputError(f"features: found {self.moments.n} of {self.total} announced rows; add the rest")
+        _refuse_fewer("features", self.moments.n, self.total)
         return torch.cat(self._parts)
 
 
 class Collector:
     """All scores of one sample set, batch by batch.
 
-    dim, classes:  widths of the judge's features and logits.
-    total:         fakes that will come.
-    splits:        of the inception score.
-    kept:          rows for KID, precision, recall, density and coverage: the first ones.
-    kid_subsets:   averaged for KID.
+    Args:
+        dim: Width of the judge's features.
+        classes: Width of its logits.
+        total: Fakes that will come.
+        splits: Parts of the inception score.
+        kept: Rows for KID, precision, recall, density and coverage: the first ones.
+        kid_subsets: Subsets that KID averages.
     """
 
     def __init__(
         self, *, dim: int, classes: int, total: int, splits: int = 10, kept: int = KEPT, kid_subsets: int = 100
     ) -> None:
+        check_count("kept", kept)
         self.inception = InceptionScore(total=total, classes=classes, splits=splits)
-        self.moments, self._rows = Moments(dim), _First(kept)
-        self.kid_subsets = kid_subsets
+        self.moments, self.kept, self.kid_subsets = Moments(dim), kept, kid_subsets
+        self._rows: list[Tensor] = []
 
     def add(self, features: Tensor, logits: Tensor) -> None:
         """Take in a judge's answer, (B, dim) and (B, classes). Raises InputError."""
@@ -227,8 +219,9 @@ class Collector:
                 f"logits: found {len(logits)} rows beside {len(features)} features; pass what the judge returned"
             )
         self.inception.add(logits)
+        room = max(0, self.kept - self.moments.n)
         self.moments.add(features)
-        self._rows.add(features)
+        self._rows.append(features.detach()[:room].cpu().clone())
 
     def scores(self, *, real: Reference, rng: torch.Generator) -> Scores:
         """Compare with the reference; rng draws the subsets of KID.
@@ -237,39 +230,31 @@ class Collector:
         """
         is_mean, is_sd = self.inception.value()
         distance = fid(real=real.moments, fake=self.moments)
-        rows = {"real": real.rows(), "fake": self._rows.value()}
-        kernel = kid(rng=rng, subsets=self.kid_subsets, **rows)
-        near, dense = precision_recall(**rows), density_coverage(**rows)
+        real_rows, rows = real.rows(), torch.cat(self._rows)
+        kernel = kid(real=real_rows, fake=rows, rng=rng, subsets=self.kid_subsets)
+        near, dense = precision_recall(real=real_rows, fake=rows), density_coverage(real=real_rows, fake=rows)
         return Scores(
-            is_mean,
-            is_sd,
-            distance,
-            kernel.mean,
-            near.precision,
-            near.recall,
-            dense.density,
-            dense.coverage,
-            self.moments.n,
-            real.moments.n,
-            len(rows["fake"]),
-            len(rows["real"]),
-            kernel.subset_size,
+            is_mean=is_mean,
+            is_sd=is_sd,
+            fid=distance,
+            kid=kernel.mean,
+            precision=near.precision,
+            recall=near.recall,
+            density=dense.density,
+            coverage=dense.coverage,
+            n=self.moments.n,
+            n_real=real.moments.n,
+            kept=len(rows),
+            real_kept=len(real_rows),
+            kid_subset=kernel.subset_size,
         )
 
 
-class _First:
-    """The first `kept` rows of a stream of batches."""
+def _refuse_more(name: str, rows: int, total: int, reason: str) -> None:
+    if rows > total:
+        raise InputError(f"{name}: found row {rows} of {total} announced; announce them all, since {reason}")
 
-    def __init__(self, kept: int) -> None:
-        check_count("kept", kept)
-        self.kept, self._parts = kept, []
 
-    def add(self, rows: Tensor) -> None:
-        room = self.kept - sum(map(len, self._parts))
-        if room > 0:
-            self._parts.append(rows.detach()[:room].cpu().clone())
-
-    def value(self) -> Tensor:
-        if not self._parts:
-            raise InputError("features: found no rows; add some first")
-        return torch.cat(self._parts)
+def _refuse_fewer(name: str, rows: int, total: int) -> None:
+    if rows != total:
+        raise InputError(f"{name}: found {rows} of {total} announced rows; add the rest")

@@ -19,9 +19,8 @@ CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 def sheet(images: np.ndarray, columns: int, scale: int = 1) -> np.ndarray:
     """Images side by side, one white pixel between them.
 
-    images:  (N, C, H, W) uint8, C = 1 or 3; row by row.
-    scale:   each pixel becomes scale x scale.
-    Returns (height, width, 3) uint8.
+    `images`: (N, C, H, W) uint8, C = 1 or 3; row by row. `scale`: each pixel becomes scale x scale. Returns (height,
+    width, 3) uint8.
     """
     images = np.asarray(images).repeat(scale, 2).repeat(scale, 3)
     if images.shape[1] == 1:
@@ -44,8 +43,12 @@ def stacked(sheets: Sequence[np.ndarray]) -> np.ndarray:
 def before_after(sets: Mapping[str, np.ndarray], captions: Mapping[str, Sequence[str]]) -> Figure:
     """One row of images for each set, the same latents in a column, a caption under each image.
 
-    sets:      name of a row -> (n, C, H, W) uint8.
-    captions:  name of a row -> n short texts; a row without captions has none.
+    Args:
+        sets: Name of a row -> (n, C, H, W) uint8.
+        captions: Name of a row -> n short texts; a row without captions has none.
+
+    Returns:
+        The figure.
     """
     n = len(next(iter(sets.values())))
     with style():
@@ -63,8 +66,15 @@ def before_after(sets: Mapping[str, np.ndarray], captions: Mapping[str, Sequence
 def pictures(files: Mapping[str, Path]) -> Figure:
     """Picture files below each other, equally wide, each under its name.
 
-    files:  name -> PNG file of any size.
-    Raises InputError for no files, and FileError for one that cannot be read.
+    Args:
+        files: Name -> PNG file of any size.
+
+    Returns:
+        PNG bytes.
+
+    Raises:
+        InputError: For no files.
+        FileError: For one that cannot be read.
     """
     if not files:
         raise InputError("files: there are none; name at least one picture")
@@ -92,10 +102,7 @@ def pictures(files: Mapping[str, Path]) -> Figure:
 
 
 def strip(images: np.ndarray, steps: Sequence[int]) -> Figure:
-    """Evolution of samples: one row a sample, one column a kept step.
-
-    images:  (steps, samples, C, H, W) uint8.
-    """
+    """Evolution of samples: one row a sample, one column a kept step. `images`: (steps, samples, C, H, W) uint8."""
     images = np.asarray(images)
     with style():
         figure, axes = plt.subplots(
@@ -116,7 +123,7 @@ def strip(images: np.ndarray, steps: Sequence[int]) -> Figure:
 def film(images: np.ndarray, columns: int, scale: int, frame_ms: int = 120) -> bytes:
     """An animated GIF of a sheet of samples on their way; the last frame stays for a second.
 
-    images:  (frames, samples, C, H, W) uint8.
+    `images`: (frames, samples, C, H, W) uint8.
     """
     frames = [Image.fromarray(sheet(frame, columns, scale)) for frame in np.asarray(images)]
     content = io.BytesIO()
@@ -136,7 +143,7 @@ def histories(
 ) -> Figure:
     """Curves over updates, one panel for each quantity.
 
-    panels:  title -> (unit of the y axis, curve -> (x, mean, half height of the band)).
+    `panels`: title -> (unit of the y axis, curve -> (x, mean, half height of the band)).
     """
     with style():
         figure, axes = plt.subplots(1, len(panels), figsize=(3.7 * len(panels) + 0.6, 3.6), squeeze=False)
@@ -162,9 +169,8 @@ def matrix(
 ) -> Figure:
     """A heat map with the number in each cell.
 
-    values:  (rows, columns); NaN cells stay white.
-    centre:  a diverging scale about this value, otherwise a sequential one.
-    marked:  (rows, columns) booleans; a cell that is True has its number in bold.
+    `values`: (rows, columns); NaN cells stay white. `centre`: a diverging scale about this value, otherwise a
+    sequential one. `marked`: (rows, columns) booleans; a cell that is True has its number in bold.
     """
     values = np.asarray(values, dtype=float)
     with style():

@@ -54,9 +54,13 @@ def panels(
 ) -> Figure:
     """One scatter plot for each set of points, on equal axes, as in Figure 3.
 
-    sets:    name -> (n, 2), in data units.
-    limits:  of both axes.
-    titles:  name -> title; NAMES otherwise.
+    Args:
+        sets: Name -> (n, 2), in data units.
+        limits: Of both axes.
+        titles: Name -> title; NAMES otherwise.
+
+    Returns:
+        The figure.
     """
     titles = {**NAMES, **(titles or {})}
     with style():
@@ -75,8 +79,12 @@ def panels(
 def rows(figures: Mapping[str, Mapping[str, np.ndarray]], limits: Mapping[str, tuple[float, float]]) -> Figure:
     """The whole of Figure 3: one row a data set, one column a set of points.
 
-    figures:  row -> (column -> (n, 2)), the same columns in every row.
-    limits:   row -> limits of both axes.
+    Args:
+        figures: Row -> (column -> (n, 2)), the same columns in every row.
+        limits: Row -> limits of both axes.
+
+    Returns:
+        The figure.
     """
     with style():
         columns = list(next(iter(figures.values())))
@@ -102,10 +110,8 @@ def particles(
 ) -> bytes:
     """An animated GIF of points on their way, one panel for each method.
 
-    paths:       name -> (frames, n, 2).
-    steps:       update number of each frame.
-    background:  (m, 2) training points, drawn in grey.
-    The last frame stays for a second. Returns the GIF's bytes.
+    `paths`: name -> (frames, n, 2). `steps`: update number of each frame. `background`: (m, 2) training points, drawn
+    in grey. The last frame stays for a second. Returns the GIF's bytes.
     """
     with style(), mpl.rc_context({"figure.constrained_layout.use": False}):
         figure, axes = plt.subplots(1, len(paths), figsize=(3.4 * len(paths), 3.7), squeeze=False)
@@ -132,7 +138,7 @@ def particles(
 def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str, reference: float | None = None) -> Figure:
     """Horizontal intervals, one row each: name -> (low, middle, high).
 
-    reference:  a vertical line, for example 0 for a difference.
+    `reference`: a vertical line, for example 0 for a difference.
     """
     with style():
         figure, axis = plt.subplots(figsize=(6.4, 0.8 + 0.34 * len(rows)))
@@ -162,8 +168,8 @@ def curves(
 ) -> Figure:
     """Lines over x with optional bands of one standard deviation.
 
-    lines:  name -> (len(x),); bands: name -> (len(x),), half the band's height.
-    marks:  name -> height of a dashed horizontal line.
+    `lines`: name -> (len(x),). `bands`: name -> (len(x),), half the band's height. `marks`: name -> height of a dashed
+    horizontal line.
     """
     cycle = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY]
     with style():

@@ -38,9 +38,8 @@ def frontier(
 ) -> Figure:
     """One panel for each pair of quantities, one line for each method along its dial.
 
-    axes:   (x, y) of each panel: names of scores, or EVALUATIONS.
-    floor:  score of real data in the samples' place: name -> value.
-    Bars are 95 % t-intervals over the sets.
+    `axes`: (x, y) of each panel: names of scores, or EVALUATIONS. `floor`: score of real data in the samples' place:
+    name -> value. Bars are 95 % t-intervals over the sets.
     """
     check_count("axes: panels", len(axes))
     return _panels([("", points, pair) for pair in axes], floor or {})
@@ -69,7 +68,11 @@ def looks(points: Sequence[Point]) -> dict[str, tuple[str, str]]:
 def reliability(tables: Mapping[str, Mapping[str, Reliability]]) -> Figure:
     """One panel for each discriminator, one line for each calibration; the diagonal is right.
 
-    tables:  panel -> (line -> its bins); a line that a panel lacks is left out there.
+    Args:
+        tables: Panel -> (line -> its bins); a line that a panel lacks is left out there.
+
+    Returns:
+        The figure.
     """
     check_count("tables: panels", len(tables))
     with toy_plots.style():
@@ -98,8 +101,12 @@ def reliability(tables: Mapping[str, Mapping[str, Reliability]]) -> Figure:
 def changes(panels: Mapping[str, Mapping[str, Mapping[str, Change | str]]], *, unit: str) -> Figure:
     """One panel for each pair, one place for each method, one mark for each calibration.
 
-    panels:  panel -> method -> mark -> (mean, its interval), or a word to be written at zero.
-    unit:    of the means.
+    Args:
+        panels: Panel -> method -> mark -> (mean, its interval), or a word to be written at zero.
+        unit: Of the means.
+
+    Returns:
+        The figure.
     """
     check_count("panels", len(panels))
     with toy_plots.style():

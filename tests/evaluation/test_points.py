@@ -1,7 +1,7 @@
 """The measurement behind Figure 3 and its audit.
 
-Holds: identities (same seed, same points), invariances (blocks, cache, kill and resume), closed
-forms (paired intervals), failures.
+Holds: identities (same seed, same points), invariances (blocks, cache, kill and resume),
+failures.
 """
 
 from dataclasses import replace
@@ -16,7 +16,6 @@ from dotlib.data import toy as toy_data
 from dotlib.errors import InputError
 from dotlib.evaluation import points as toy_pairs
 from dotlib.experiments import fig3_audit, fig3_toy
-from dotlib.metrics import intervals
 from dotlib.pairs import Pair, Uniform
 from dotlib.results import files, records
 from dotlib.training import checkpoints
@@ -86,16 +85,6 @@ def test_the_floor_is_an_independent_draw_and_targets_are_shared(subject):
     assert (emd["real"] > 0).all()
 
 
-def test_paired_interval_against_scipy():
-    from scipy import stats
-
-    a, b = np.random.default_rng(0).normal(size=(2, 12))
-    mean, (low, high) = intervals.interval(a, b)
-    reference = stats.ttest_rel(a, b).confidence_interval(0.95)
-    assert mean == pytest.approx((a - b).mean(), abs=1e-12)
-    assert (low, high) == pytest.approx((reference.low, reference.high), abs=1e-12)
-
-
 def test_the_record_holds_every_value_and_a_verdict_for_each_claim(subject):
     K_eff = toy_pairs.constant(subject, C, 0)
     sets = toy_pairs.moved(subject, C, K_eff.value, seed=0)
@@ -114,8 +103,6 @@ def test_the_record_holds_every_value_and_a_verdict_for_each_claim(subject):
 
 
 def test_unknown_weights_are_refused():
-    with pytest.raises(InputError, match=r"trials: expected an integer >= 2"):
-        intervals.interval(np.ones(1), np.ones(1))
     with pytest.raises(InputError, match=r"weights: unknown 'autors'.*nearest: authors"):
         toy_pairs.subject("25gaussians", weights="autors", profile="smoke", seed=0)
 
