@@ -2,8 +2,8 @@
 
 Official files: from the folder $DOTLIB_DATA, else the cache, else downloaded; always checked.
 
-With DOTLIB_DATA set, nothing is downloaded. The cache is $DOTLIB_CACHE, or the place where the
-operating system wants caches. Archives are read member by member and never unpacked to disk.
+With DOTLIB_DATA set, nothing is downloaded. The cache is $DOTLIB_CACHE, or the place where the operating system wants
+caches. Archives are read member by member and never unpacked to disk.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ from dotlib.results import files
 class Source:
     """A published file.
 
-    urls:    where it lies; each is asked twice, in this order.
-    sha256:  of the file; with `packed`, of what the gz file holds, so that a copy packed anew
-             passes too.
-    size:    bytes of the file, 0 with `packed`.
+    Attributes:
+        urls: Where it lies; each is asked twice, in this order.
+        sha256: Of the file; with `packed`, of what the gz file holds, so that a copy packed anew passes too.
+        size: Bytes of the file, 0 with `packed`.
     """
 
     urls: tuple[str, ...]
@@ -107,7 +107,10 @@ _DAMAGE = (OSError, EOFError, zlib.error, tarfile.TarError)
 class Part:
     """One file of a data set, open for reading.
 
-    name:  as in its archive, "folder/file".   what: how errors call it.   size: bytes.
+    Attributes:
+        name: As in its archive, "folder/file".
+        what: How errors call it.
+        size: bytes.
     """
 
     name: str
@@ -148,10 +151,17 @@ def cache_folder() -> Path:
 def fetch(what: str) -> Path:
     """The path of an official file whose sha256 has just been checked.
 
-    what:  a key of SOURCES. Looked for in $DOTLIB_DATA, then in the cache; then downloaded, unless
-           DOTLIB_DATA is set. Two processes may ask at once: the second waits for the first.
-    Raises InputError for an unknown name; FileError, one line with addresses, digest and what to do by
-    hand, when the file cannot be had, or the one in $DOTLIB_DATA is not the published one.
+    Args:
+        what: A key of SOURCES. Looked for in $DOTLIB_DATA, then in the cache; then downloaded, unless DOTLIB_DATA is
+            set. Two processes may ask at once: the second waits for the first.
+
+    Returns:
+        Path of the checked file.
+
+    Raises:
+        InputError: For an unknown name;.
+        FileError: One line with addresses, digest and what to do by hand, when the file cannot be had, or the one in
+            $DOTLIB_DATA is not the published one.
     """
     check_option("what", what, SOURCES)
     source, given, path = SOURCES[what], data_folder(), cache_folder() / what
@@ -205,9 +215,12 @@ def by_hand(what: str) -> str:
 def parts(names: Sequence[str], archive: str) -> Iterator[Part]:
     """Files of a data set, one after the other, each open until the next is asked for.
 
-    names:    "folder/file" as in the archive. They come in any order.
-    archive:  key of SOURCES; used where $DOTLIB_DATA has no such folder.
-    Raises FileError for a missing or unreadable file.
+    Args:
+        names: "folder/file" as in the archive. They come in any order.
+        archive: Key of SOURCES; used where $DOTLIB_DATA has no such folder.
+
+    Raises:
+        FileError: For a missing or unreadable file.
     """
     given = data_folder()
     if given is None or not (given / names[0]).parent.is_dir():

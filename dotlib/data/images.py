@@ -1,7 +1,7 @@
 """Image sets as uint8, their named splits, and the only two conversions between uint8 and float.
 
-A set is read from official files (`downloads`), from scikit-learn, or from a folder of images.
-Its fingerprint goes into every record made from it.
+A set is read from official files (`downloads`), from scikit-learn, or from a folder of images. Its fingerprint goes
+into every record made from it.
 """
 
 import functools
@@ -31,10 +31,11 @@ Rows = tuple[Tensor, Tensor | None, str]  # images, labels, origin
 class ImageSet:
     """Images of one split.
 
-    images:       (N, C, H, W) uint8.
-    labels:       (N,) int64, or None.
-    origin:       where the content comes from and what vouches for it, in words.
-    fingerprint:  sha256 of shape, pixels and labels.
+    Attributes:
+        images: (N, C, H, W) uint8.
+        labels: (N,) int64, or None.
+        origin: Where the content comes from and what vouches for it, in words.
+        fingerprint: sha256 of shape, pixels and labels.
     """
 
     name: str
@@ -76,8 +77,8 @@ def to_float(images: Tensor) -> Tensor:
 def to_uint8(images: Tensor) -> Tensor:
     """Floats in [-1, 1], any shape -> uint8: (x + 1) 127.5, rounded half to even.
 
-    `to_float` undone exactly. Raises InputError for NaN and for values outside [-1, 1]: to cut them
-    off silently would hide the wrong range.
+    `to_float` undone exactly. Raises InputError for NaN and for values outside [-1, 1]: to cut them off silently would
+    hide the wrong range.
     """
     if not isinstance(images, Tensor) or not images.is_floating_point() or images.numel() == 0:
         found = (
@@ -97,16 +98,22 @@ def to_uint8(images: Tensor) -> Tensor:
 def image_set(name: str, split: str = "train") -> ImageSet:
     """A named split, kept in memory once read.
 
-    name:   "digits" (8 x 8, 1 channel), "mnist" (padded to 32 x 32, 1 channel), "cifar10"
-            (32 x 32, 3 channels), "stl10" (48 x 48, 3 channels: the mean of each 2 x 2 of 96 x 96,
-            rounded half to even), "folder" ($DOTLIB_IMAGES, 32 x 32, 3 channels).
-    split:  "train"; "test"; "paper": train and test together, as the released code has it;
-            "floor" and "judge" share "train": as many images as "test" by a fixed permutation, and
-            the rest. digits and folder have no official "test": 600 and a sixth, by a fixed
-            permutation. stl10: "train" and "paper" are the 100,000 unlabelled images, "test" the
-            8,000 labelled test images, "judge" the 5,000 labelled training images, "floor" 8,000
-            of the unlabelled.
-    Raises InputError for unknown words, FileError for what is missing, damaged or of the wrong count.
+    Args:
+        name: "digits" (8 x 8, 1 channel), "mnist" (padded to 32 x 32, 1 channel), "cifar10" (32 x 32, 3 channels),
+            "stl10" (48 x 48, 3 channels: the mean of each 2 x 2 of 96 x 96, rounded half to even), "folder"
+            ($DOTLIB_IMAGES, 32 x 32, 3 channels).
+        split: "train"; "test"; "paper": train and test together, as the released code has it; "floor" and "judge" share
+            "train": as many images as "test" by a fixed permutation, and the rest. digits and folder have no official
+            "test": 600 and a sixth, by a fixed permutation. stl10: "train" and "paper" are the 100,000 unlabelled
+            images, "test" the 8,000 labelled test images, "judge" the 5,000 labelled training images, "floor" 8,000 of
+            the unlabelled.
+
+    Returns:
+        The set.
+
+    Raises:
+        InputError: For unknown words.
+        FileError: For what is missing, damaged or of the wrong count.
     """
     check_option("name", name, NAMES)
     check_option("split", split, SPLITS)
@@ -117,8 +124,8 @@ def image_set(name: str, split: str = "train") -> ImageSet:
 def folder(path: Path, size: int) -> ImageSet:
     """All PNG and JPEG files of a folder, by name: centre square, resized, 3 channels.
 
-    size:  side of the result, in pixels; Pillow's bicubic filter.
-    Raises FileError, naming the file, for one that is no image.
+    `size`: side of the result, in pixels; Pillow's bicubic filter. Raises FileError, naming the file, for one that is
+    no image.
     """
     pixels, origin = readers.pictures(Path(path), size)
     return _build("folder", "paper", (torch.from_numpy(pixels), None, origin))

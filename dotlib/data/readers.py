@@ -1,13 +1,11 @@
 """Bytes of the official image files -> arrays, or FileError: IDX, CIFAR-10 binary, STL-10 binary.
 
-Each reader takes the whole content and the name under which errors speak of it. Declared sizes are
-compared with the length that is there before anything is allocated, so no header can ask for
-memory, and nothing is read short.
+Each reader takes the whole content and the name under which errors speak of it. Declared sizes are compared with the
+length that is there before anything is allocated, so no header can ask for memory, and nothing is read short.
 
 The official files of MNIST, CIFAR-10 and STL-10, and folders of pictures, as uint8 arrays.
 
-Each reader knows how many images its files hold, so that a file cut short between two records is
-refused as well.
+Each reader knows how many images its files hold, so that a file cut short between two records is refused as well.
 """
 
 import gzip
@@ -49,8 +47,8 @@ def gunzip(content: bytes, what: str) -> bytes:
 def parse_idx(content: bytes, what: str) -> np.ndarray:
     """An IDX file of bytes with 1 axis (labels) or 3 (images): uint8 (N,) or (N, rows, columns).
 
-    Layout: two zero bytes, the type 0x08, the number of axes, each size as 4 bytes, high byte
-    first, then the items, the last axis fastest. Raises FileError.
+    Layout: two zero bytes, the type 0x08, the number of axes, each size as 4 bytes, high byte first, then the items,
+    the last axis fastest. Raises FileError.
     """
     if len(content) < 4 or content[:2] != b"\0\0":
         raise FileError(
@@ -95,8 +93,8 @@ def parse_cifar10(content: bytes, what: str) -> tuple[np.ndarray, np.ndarray]:
 def parse_stl10(content: bytes, what: str) -> np.ndarray:
     """Images of an STL-10 binary file, or of a whole number of its records: (N, 3, 96, 96) uint8.
 
-    Layout: 27,648 bytes an image, planes R, G, B, each column by column from the left; the result
-    has rows before columns. A view of `content`, read-only. Raises FileError.
+    Layout: 27,648 bytes an image, planes R, G, B, each column by column from the left; the result has rows before
+    columns. A view of `content`, read-only. Raises FileError.
     """
     _check_whole(content, STL_IMAGE, what)
     columns = np.frombuffer(content, np.uint8).reshape(-1, 3, STL_SIDE, STL_SIDE)
@@ -141,8 +139,12 @@ Read = tuple[np.ndarray, np.ndarray | None, str]  # images, labels, origin
 def mnist(part: str) -> Read:
     """MNIST padded by 2 on each side: images (N, 1, 32, 32) uint8, labels (N,) int64, origin.
 
-    part:  "train" or "test". From $DOTLIB_DATA/mnist or $DOTLIB_DATA, packed or not; else
-           `downloads.fetch`. Raises FileError.
+    Args:
+        part: "train" or "test". From $DOTLIB_DATA/mnist or $DOTLIB_DATA, packed or not; else `downloads.fetch`. Raises
+            FileError.
+
+    Returns:
+        Images, labels, origin.
     """
     stem = {"train": "train", "test": "t10k"}[part]
     images, images_origin, what = _idx(f"{stem}-images-idx3-ubyte")
@@ -161,10 +163,7 @@ def mnist(part: str) -> Read:
 
 
 def cifar10(part: str) -> Read:
-    """CIFAR-10: images (N, 3, 32, 32) uint8, labels (N,) int64, origin. part: "train" or "test".
-
-    Raises FileError.
-    """
+    """CIFAR-10: images (N, 3, 32, 32) uint8, labels (N,) int64, origin. part: "train" or "test". Raises FileError."""
     files = [f"data_batch_{k}" for k in range(1, 6)] if part == "train" else ["test_batch"]
     names = [f"cifar-10-batches-bin/{file}.bin" for file in files]
     found = {}
@@ -177,10 +176,13 @@ def cifar10(part: str) -> Read:
 
 
 def stl10(part: str) -> Read:
-    """STL-10 at half its side: images (N, 3, 48, 48) uint8, labels (N,) int64 or None, origin.
+    """STL-10 at half its side: images (N, 3, 48, 48) uint8, labels (N,) int64 or None, origin. Raises FileError.
 
-    part:  "unlabeled", "train" or "test". Memory stays near the size of the result.
-    Raises FileError.
+    Args:
+        part: "unlabeled", "train" or "test". Memory stays near the size of the result.
+
+    Returns:
+        Images, labels, origin.
     """
     names = [f"stl10_binary/{part}_X.bin"]
     if part != "unlabeled":

@@ -22,8 +22,9 @@ TOY = ("25gaussians", "swissroll")
 class ToyData:
     """A fixed 2-D training set.
 
-    points:  (N, 2) float32.
-    modes:   (N,) int64, the index of the Gaussian that made each point, or None.
+    Attributes:
+        points: (N, 2) float32.
+        modes: (N,) int64, the index of the Gaussian that made each point, or None.
     """
 
     points: Tensor
@@ -32,10 +33,9 @@ class ToyData:
     def draw(self, n: int, rng: torch.Generator, *, sampling: str = "random") -> Tensor:
         """n different training points, (n, 2).
 
-        sampling:  "random": any n points ([DOT19] B.1, "randomly chosen 1,000 training samples").
-                   "balanced": n / 25 points of every mode, as the official notebook draws its
-                   targets. Only for data with modes.
-        Raises InputError when there are too few points, or when n does not divide among the modes.
+        `sampling`: "random": any n points ([DOT19] B.1, "randomly chosen 1,000 training samples"). "balanced": n / 25
+        points of every mode, as the official notebook draws its targets. Only for data with modes. Raises InputError
+        when there are too few points, or when n does not divide among the modes.
         """
         check_count("n", n)
         check_option("sampling", sampling, ("random", "balanced"))
@@ -60,12 +60,18 @@ class ToyData:
 def toy(name: str, rng: np.random.Generator, *, size: int = 100_000, noise: str = "code") -> ToyData:
     """One of the 2-D training sets of [DOT19] B.1.
 
-    name:   "25gaussians" or "swissroll".
-    rng:    NumPy generator, from `seeding.numpy_rng`.
-    size:   number of points; a multiple of 25 for the Gaussians. 100,000 as published.
-    noise:  reading of the Gaussians' noise: "code" has standard deviation 0.05 before scaling,
-            "paper" 0.1 (book/differences). The swissroll has one reading.
-    Raises InputError for an unknown name or noise, or a size that the modes cannot share.
+    Args:
+        name: "25gaussians" or "swissroll".
+        rng: NumPy generator, from `seeding.numpy_rng`.
+        size: Number of points; a multiple of 25 for the Gaussians. 100,000 as published.
+        noise: Reading of the Gaussians' noise: "code" has standard deviation 0.05 before scaling, "paper" 0.1
+            (book/differences). The swissroll has one reading.
+
+    Returns:
+        The set, float32 points.
+
+    Raises:
+        InputError: For an unknown name or noise, or a size that the modes cannot share.
     """
     check_option("name", name, TOY)
     check_option("noise", noise, GAUSSIANS_STD)

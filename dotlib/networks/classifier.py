@@ -13,14 +13,19 @@ SMALLEST = 8  # pixels a side: two halvings leave 2
 class Classifier(nn.Module):
     """(B, channels, size, size) in [-1, 1] -> features (B, features), logits (B, classes).
 
-    size:      side of the images, a multiple of 4 from 8 up.
-    width:     channels of the first map; the second and third have twice as many.
-    features:  width of the layer before the logits, after its ReLU: what the scores compare.
-    rng:       draws the first weights, N(0, 2 / fan_in); None for torch's own start.
+    Three convolutions with max pooling and two dense layers; no batch norm, so that rows are independent in training
+    too. Ours: the paper has Inception only.
 
-    Three convolutions with max pooling and two dense layers; no batch norm, so that rows are
-    independent in training too. Ours: the paper has Inception only. Raises InputError, also for
-    images of another shape.
+    Args:
+        channels: Of the images.
+        size: Side of the images, a multiple of 4 from 8 up.
+        width: Channels of the first map; the second and third have twice as many.
+        features: Width of the layer before the logits, after its ReLU: what the scores compare.
+        classes: Number of classes.
+        rng: Draws the first weights, N(0, 2 / fan_in); None for torch's own start.
+
+    Raises:
+        InputError: Also for images of another shape.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The class-conditional pair for ImageNet at 128 x 128: ResNet G, projection D.
 
-[DOT19] section 4.2 moves samples of this public pair: the networks of spectral normalisation
-[SN18] with the projection discriminator [PROJ18], as their authors released them.
+[DOT19] section 4.2 moves samples of this public pair: the networks of spectral normalisation [SN18] with the projection
+discriminator [PROJ18], as their authors released them.
 """
 
 import math
@@ -27,8 +27,7 @@ class ConditionalBatchNorm(nn.Module):
 
         gain_y (x - mean) / sqrt(variance + eps) + bias_y
 
-    gain, bias:  tables (classes, c), ones and zeros at first.
-    norm:        the statistics, of all classes together.
+    gain, bias:  tables (classes, c), ones and zeros at first. norm:        the statistics, of all classes together.
     """
 
     def __init__(self, channels: int, classes: int) -> None:
@@ -71,8 +70,13 @@ class DownBlock(nn.Module):
 
     ReLU, conv1, ReLU, conv2, mean over 2 x 2, beside a 1 x 1 shortcut and the same mean.
 
-    first:  on pixels: no ReLU before conv1, which widens already; the shortcut's mean comes first.
-    halve:  without it no mean is taken, and the shortcut is the identity.
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        first: On pixels: no ReLU before conv1, which widens already; the shortcut's mean comes first.
+        halve: Without it no mean is taken, and the shortcut is the identity.
+        normalise: Spectral norm in every layer.
+        rng: CPU generator.
     """
 
     def __init__(
@@ -101,19 +105,20 @@ class DownBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """G(z | y): latents (B, latent), classes (B,) -> images (B, channels, 32 bottom, 32 bottom)
-    in [-1, 1].
+    """G(z | y): latents (B, latent), classes (B,) -> images (B, channels, 32 bottom, 32 bottom) in [-1, 1].
 
-    bottom:   side of the first feature map, 4 as published.
-    width:    channels of the last block, 64 as published; the first map has 16 times as many.
-    classes:  rows of every table of gains and biases.
-    rng:      draws the first weights, layer by layer; None for torch's own start.
+    The prior is N(0, I). First weights are Glorot-uniform, times sqrt 2 in the residual branches; every layer has a
+    bias. Released names: l1 is `dense`, block2 to block6 are `blocks` 0 to 4 with b1, c1, b2, c2, c_sc as norm1, conv1,
+    norm2, conv2, shortcut, b7 is `norm`, l7 is `last`; gammas, betas, avg_mean, avg_var are gain, bias,
+    norm.running_mean, norm.running_var. Raises InputError.
 
-    The prior is N(0, I). First weights are Glorot-uniform, times sqrt 2 in the residual branches;
-    every layer has a bias. Released names: l1 is `dense`, block2 to block6 are `blocks` 0 to 4
-    with b1, c1, b2, c2, c_sc as norm1, conv1, norm2, conv2, shortcut, b7 is `norm`, l7 is `last`;
-    gammas, betas, avg_mean, avg_var are gain, bias, norm.running_mean, norm.running_var. Raises
-    InputError.
+    Args:
+        bottom: Side of the first feature map, 4 as published.
+        latent: Dimension of z.
+        channels: Of the images.
+        width: Channels of the last block, 64 as published; the first map has 16 times as many.
+        classes: Rows of every table of gains and biases.
+        rng: Draws the first weights, layer by layer; None for torch's own start.
     """
 
     def __init__(
@@ -152,12 +157,19 @@ class Discriminator(nn.Module):
 
         D(x | y) = dense(phi(x)) + embedding_y . phi(x),   phi = sum of ReLU over all places
 
-    width:     channels of the first block, 64 as published; then 2, 4, 8, 16, 16 times as many.
-    spectral:  spectral norm in every layer and in the embedding.
+    The other options and the first weights are those of `Generator`. Released names: block1 to block6 are `blocks` 0 to
+    5 with c1, c2, c_sc as conv1, conv2, shortcut, l7 is `dense`, l_y is `embedding`.
 
-    The other options and the first weights are those of `Generator`. Released names: block1 to
-    block6 are `blocks` 0 to 5 with c1, c2, c_sc as conv1, conv2, shortcut, l7 is `dense`, l_y is
-    `embedding`. Raises InputError, also for images of another shape.
+    Args:
+        bottom: As in `Generator`.
+        channels: As in `Generator`.
+        width: Channels of the first block, 64 as published; then 2, 4, 8, 16, 16 times as many.
+        classes: As in `Generator`.
+        spectral: Spectral norm in every layer and in the embedding.
+        rng: As in `Generator`.
+
+    Raises:
+        InputError: Also for images of another shape.
     """
 
     def __init__(
@@ -207,12 +219,15 @@ class AtClass(nn.Module):
 
 
 def at_class(G: nn.Module, D: nn.Module, y: int | Tensor) -> tuple[AtClass, AtClass]:
-    """G(. | y) and D(. | y), [DOT19] section 4.2: networks for a `Pair`.
+    """G(. | y) and D(. | y), [DOT19] section 4.2: networks for a `Pair`. Raises InputError.
 
-    G, D:  of this module, or frozen copies; shared, not copied.
-    y:     one class for every row, or classes (B,), one for each row of batches of B; goes to G's
-           device.
-    Raises InputError.
+    Args:
+        G: Of this module, or frozen copies; shared, not copied.
+        D: Of this module, or frozen copies; shared, not copied.
+        y: One class for every row, or classes (B,), one for each row of batches of B; goes to G's device.
+
+    Returns:
+        A pair whose prior, G and D are those of the class.
     """
     if G.classes != D.classes:
         raise InputError(f"D: has {D.classes} classes where G has {G.classes}; pass one pair")
@@ -252,7 +267,7 @@ def _conv(inputs: int, outputs: int, side: int, rng: torch.Generator | None, nor
 def _layer(module: nn.Module, rng: torch.Generator | None, *, gain: float = 1.0, normalise: bool = False) -> nn.Module:
     """First weights U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)), biases 0; normalised or not.
 
-    rng:  draws the weight, then both singular vectors; None leaves torch's own, unseeded start.
+    `rng`: draws the weight, then both singular vectors; None leaves torch's own, unseeded start.
     """
     if rng is not None:
         with torch.no_grad():

@@ -9,17 +9,19 @@ from dotlib.networks.mlp import LeakyReLU
 
 
 class Generator(nn.Sequential):
-    """G of [DOT19] Table 5 (i): latents (B, latent) -> images (B, channels, 8 bottom, 8 bottom)
-    in [-1, 1].
+    """G of [DOT19] Table 5 (i): latents (B, latent) -> images (B, channels, 8 bottom, 8 bottom) in [-1, 1].
 
-    bottom:     side of the first feature map: 4 for CIFAR-10, 6 for STL-10, 1 for the 8 x 8 digits.
-    width:      channels of that map, 512 in the paper; halved by each of three deconvolutions.
-    spectral:   spectral norm in every layer (SAGAN).
-    attention:  `SelfAttention` on the width / 4 channels after the second deconvolution (SAGAN).
-    rng:        draws the first weights, N(0, 0.02^2), layer by layer; None for torch's own start.
+    As in the released code, a ReLU follows the first batch norm, which runs over all width bottom^2 features, and every
+    layer has a bias. Raises InputError.
 
-    As in the released code, a ReLU follows the first batch norm, which runs over all
-    width bottom^2 features, and every layer has a bias. Raises InputError.
+    Args:
+        bottom: Side of the first feature map: 4 for CIFAR-10, 6 for STL-10, 1 for the 8 x 8 digits.
+        latent: Dimension of z.
+        channels: Of the images.
+        width: Channels of that map, 512 in the paper; halved by each of three deconvolutions.
+        spectral: Spectral norm in every layer (SAGAN).
+        attention: `SelfAttention` on the width / 4 channels after the second deconvolution (SAGAN).
+        rng: Draws the first weights, N(0, 0.02^2), layer by layer; None for torch's own start.
     """
 
     def __init__(
@@ -58,12 +60,18 @@ class Generator(nn.Sequential):
 class Discriminator(nn.Sequential):
     """D of [DOT19] Table 5 (ii): images (B, channels, 8 bottom, 8 bottom) -> logits (B, 1).
 
-    width:      channels of the last feature map, 512 in the paper; the first has width / 8.
-    spectral:   spectral norm in every layer (SNGAN, SAGAN).
-    attention:  `SelfAttention` on the first width / 4 channels (SAGAN).
+    The other options are those of `Generator`. Every layer has a bias.
 
-    The other options are those of `Generator`. Every layer has a bias. Raises InputError, also for
-    images of another shape.
+    Args:
+        bottom: As in `Generator`.
+        channels: As in `Generator`.
+        width: Channels of the last feature map, 512 in the paper; the first has width / 8.
+        spectral: Spectral norm in every layer (SNGAN, SAGAN).
+        attention: `SelfAttention` on the first width / 4 channels (SAGAN).
+        rng: As in `Generator`.
+
+    Raises:
+        InputError: Also for images of another shape.
     """
 
     def __init__(

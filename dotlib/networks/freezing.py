@@ -16,15 +16,18 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 def frozen(network: nn.Module, *, iterations: int = 100) -> nn.Module:
     """A copy that computes the same function of its input, faster and with less memory.
 
-    network:     G or D, any mode; read, never written.
-    iterations:  of `thermalise`, which the copy goes through first.
-
-    The copy is in evaluation mode and no parameter of it requires a gradient; gradients for the
-    input flow. Spectrally normalised weights become plain ones, and in each nn.Sequential an
-    activation that follows a dense or (transposed) convolution layer overwrites its input. Values
-    and gradients agree to the last bit with ``network.eval()`` after ``thermalise(network,
-    iterations)``. Batch norms stay: folding them into the layers before them saves no measurable
+    The copy is in evaluation mode and no parameter of it requires a gradient; gradients for the input flow. Spectrally
+    normalised weights become plain ones, and in each nn.Sequential an activation that follows a dense or (transposed)
+    convolution layer overwrites its input. Values and gradients agree to the last bit with ``network.eval()`` after
+    ``thermalise(network, iterations)``. Batch norms stay: folding them into the layers before them saves no measurable
     time here, and rounds otherwise. Speed: benchmarks/latent_transport.py. Raises InputError.
+
+    Args:
+        network: G or D, any mode; read, never written.
+        iterations: Of `thermalise`, which the copy goes through first.
+
+    Returns:
+        The copy, in evaluation mode.
     """
     if not isinstance(network, nn.Module):
         raise InputError(f"network: found {type(network).__name__}; pass an nn.Module")

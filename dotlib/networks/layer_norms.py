@@ -1,7 +1,7 @@
 """Norms of a network's linear layers, and the product that bounds its slope ([DOT19] eqs. 10, 11).
 
-A convolution has two: that of its kernel written as a matrix, which spectral norm sets to 1, and
-that of the linear map on images, which the bound needs.
+A convolution has two: that of its kernel written as a matrix, which spectral norm sets to 1, and that of the linear map
+on images, which the bound needs.
 """
 
 import copy
@@ -23,11 +23,12 @@ NOT_STEEP = (nn.ReLU, nn.Tanh, nn.Flatten, nn.Identity)  # slopes of at most 1
 class Products:
     """Products over the layers of a network, logits per unit of data distance.
 
-    matrices:  of the norms of the kernels as matrices; 1 for a spectrally normalised network, and
-               no bound where there is a convolution.
-    maps:      of the norms of the linear maps on images: a bound of the Lipschitz constant, up to
-               the power iteration, which comes from below.
-    layers:    how many there are.
+    Attributes:
+        matrices: Of the norms of the kernels as matrices; 1 for a spectrally normalised network, and no bound where
+            there is a convolution.
+        maps: Of the norms of the linear maps on images: a bound of the Lipschitz constant, up to the power iteration,
+            which comes from below.
+        layers: How many there are.
     """
 
     matrices: float
@@ -38,8 +39,8 @@ class Products:
 def products(network: nn.Sequential, x: Tensor, *, rng: torch.Generator, iterations: int = ITERATIONS) -> Products:
     """Both products for a chain of convolutions, dense layers and activations of slope at most 1.
 
-    x:  (B, ...) an input, for the shapes.
-    Raises InputError for any other layer; attention, for one, has no bounded slope.
+    `x`: (B, ...) an input, for the shapes. Raises InputError for any other layer; attention, for one, has no bounded
+    slope.
     """
     check_count("iterations", iterations)
     strange = [part for part in network.children() if not _has_norm(part)]

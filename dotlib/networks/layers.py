@@ -20,9 +20,9 @@ class SelfAttention(nn.Module):
 
         attention(x)_i = sum_j a_ij value_j,   a_i. = softmax over the keys j of query_i . key_j
 
-    i and j run over the h w places. The three 1 x 1 convolutions are spectrally normalised in every
-    network that has this layer, and nothing follows the values. gamma starts at 0, so the layer
-    starts as the identity. First weights as in the released code: N(0, 1 / c), biases 0.
+    i and j run over the h w places. The three 1 x 1 convolutions are spectrally normalised in every network that has
+    this layer, and nothing follows the values. gamma starts at 0, so the layer starts as the identity. First weights as
+    in the released code: N(0, 1 / c), biases 0.
     """
 
     def __init__(self, channels: int, *, rng: torch.Generator | None = None) -> None:
@@ -53,9 +53,9 @@ FIRST_ITERATIONS = 15  # power iterations on fresh weights, as torch does
 def spectral(module: nn.Module) -> nn.Module:
     """The same layer with its weight divided by its spectral norm, [DOT19] eq. (9).
 
-    One power iteration for each forward pass in training mode, none in evaluation mode. The
-    matrix has the weight's axis 0 as rows, for transposed convolutions too: Chainer's axis, where
-    torch would take axis 1. Both singular vectors are in the state dict.
+    One power iteration for each forward pass in training mode, none in evaluation mode. The matrix has the weight's
+    axis 0 as rows, for transposed convolutions too: Chainer's axis, where torch would take axis 1. Both singular
+    vectors are in the state dict.
     """
     return spectral_norm(module, n_power_iterations=1, eps=1e-12, dim=0)
 
@@ -65,7 +65,14 @@ def layer(
 ) -> nn.Module:
     """A dense or convolution layer with first weights N(0, std^2), biases 0, normalised or not.
 
-    rng:  draws the weight, then both singular vectors; None leaves torch's own, unseeded start.
+    Args:
+        module: A convolution, transposed convolution or dense layer.
+        normalise: Spectrally.
+        std: Of the first weights.
+        rng: Draws the weight, then both singular vectors; None leaves torch's own, unseeded start.
+
+    Returns:
+        The layer, changed in place.
     """
     if rng is not None:
         with torch.no_grad():
@@ -92,11 +99,10 @@ def lecun_std(fan_in: int) -> float:
 def thermalise(network: nn.Module, iterations: int = 100) -> None:
     """Bring every spectral norm of a network to its limit, in place, whatever its mode.
 
-    Where [DOT19] B.2 runs forward passes "a few times", the released code 100, this needs no data:
-    it starts at the leading singular vectors, since a hundred power iterations leave errors up to
-    1 % on weights whose singular values lie close together.
+    `iterations`: power iterations after that start, which end at the fixed point of the update. Where [DOT19] B.2 runs
+    forward passes "a few times", the released code 100, this needs no data: it starts at the leading singular vectors,
+    since a hundred power iterations leave errors up to 1 % on weights whose singular values lie close together.
 
-    iterations:  power iterations after that start, which end at the fixed point of the update.
     Raises InputError.
     """
     check_count("iterations", iterations, 0)

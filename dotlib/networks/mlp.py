@@ -9,10 +9,9 @@ from torch import Tensor, nn
 class LeakyReLU(nn.Module):
     """max(x, slope x), written as a product with a constant mask.
 
-    torch's own leaky ReLU has the same values and gradients, but when a gradient is differentiated
-    again (the gradient penalty) it sends a tensor of zeros back through the whole network. Here
-    the mask is a constant, so that pass does not exist: about a tenth of a critic update is
-    saved (benchmarks/critic_update.py).
+    torch's own leaky ReLU has the same values and gradients, but when a gradient is differentiated again (the gradient
+    penalty) it sends a tensor of zeros back through the whole network. Here the mask is a constant, so that pass does
+    not exist: about a tenth of a critic update is saved (benchmarks/critic_update.py).
     """
 
     def __init__(self, slope: float) -> None:
@@ -27,12 +26,17 @@ class LeakyReLU(nn.Module):
 
 
 class MLP(nn.Sequential):
-    """`hidden` layers of `width` units with leaky ReLU, then one linear layer: (B, inputs) ->
-    (B, outputs).
+    """`hidden` layers of `width` units with leaky ReLU, then one linear layer: (B, inputs) -> (B, outputs).
 
-    slope:  of the leaky ReLU; Chainer's 0.2, not torch's 0.01.
-    Weights start as N(0, (0.8^2) 2 / fan_in) and biases at zero, as in the official code
-    (book/differences).
+    Weights start as N(0, (0.8^2) 2 / fan_in) and biases at zero, as in the official code (book/differences).
+
+    Args:
+        inputs: Width of a row.
+        width: Of the hidden layers.
+        outputs: Width of the result.
+        hidden: Number of hidden layers.
+        slope: Of the leaky ReLU; Chainer's 0.2, not torch's 0.01.
+        rng: CPU generator.
     """
 
     def __init__(

@@ -23,20 +23,21 @@ class ResBlock(nn.Module):
 
 
 class Generator(nn.Sequential):
-    """G of [DOT19] Table 6 (i): latents (B, latent) -> images (B, channels, 8 bottom, 8 bottom)
-    in [-1, 1].
+    """G of [DOT19] Table 6 (i): latents (B, latent) -> images (B, channels, 8 bottom, 8 bottom) in [-1, 1].
 
-    bottom:     side of the first feature map: 4 for CIFAR-10, 6 for STL-10, 1 for the 8 x 8 digits.
-    latent:     the paper has 128 n, as many as channels.
-    width:      channels throughout, 128 n with n = 2 for CIFAR-10 and n = 1 for STL-10.
-    spectral:   spectral norm in every layer.
-    attention:  `SelfAttention` after the last block.
-    order:      before the last convolution, "published" has ReLU, then batch norm, as in Table 6
-                and the released code; "usual" the reverse.
-    rng:        draws the first weights, layer by layer; None for torch's own start.
+    The paper leaves the first weights open; as in the released code, convolutions start as N(0, 0.02^2), the dense
+    layer as N(0, 1 / latent). Every layer has a bias. Raises InputError.
 
-    The paper leaves the first weights open; as in the released code, convolutions start as
-    N(0, 0.02^2), the dense layer as N(0, 1 / latent). Every layer has a bias. Raises InputError.
+    Args:
+        bottom: Side of the first feature map: 4 for CIFAR-10, 6 for STL-10, 1 for the 8 x 8 digits.
+        latent: The paper has 128 n, as many as channels.
+        channels: Of the images.
+        width: Channels throughout, 128 n with n = 2 for CIFAR-10 and n = 1 for STL-10.
+        spectral: Spectral norm in every layer.
+        attention: `SelfAttention` after the last block.
+        order: Before the last convolution, "published" has ReLU, then batch norm, as in Table 6 and the released code;
+            "usual" the reverse.
+        rng: Draws the first weights, layer by layer; None for torch's own start.
     """
 
     def __init__(
@@ -72,9 +73,9 @@ class Generator(nn.Sequential):
 class Discriminator(nn.Sequential):
     """D of [DOT19] Table 6 (ii): images (B, channels, 8 bottom, 8 bottom) -> logits (B, 1).
 
-    Two blocks halve the side, two keep it, then attention, ReLU and a dense layer over the
-    4 bottom^2 width features; width is 128 in the paper. The other options and the first weights
-    are those of `Generator`. Raises InputError, also for images of another shape.
+    Two blocks halve the side, two keep it, then attention, ReLU and a dense layer over the 4 bottom^2 width features;
+    width is 128 in the paper. The other options and the first weights are those of `Generator`. Raises InputError, also
+    for images of another shape.
     """
 
     def __init__(

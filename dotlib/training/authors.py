@@ -1,8 +1,7 @@
 """The authors' trained 2-D networks: Chainer `npz` files, loaded strictly or refused.
 
-The files are not part of this repository. They lie in the folder `trained_models` of the public
-repository AkinoriTanaka-phys/DOT; the environment variable DOTLIB_OFFICIAL names a folder that
-holds them.
+The files are not part of this repository. They lie in the folder `trained_models` of the public repository
+AkinoriTanaka-phys/DOT; the environment variable DOTLIB_OFFICIAL names a folder that holds them.
 """
 
 import hashlib
@@ -49,11 +48,16 @@ def file_name(role: str, dataset: str) -> str:
 def load_pair(dataset: str, folder: Path | None = None) -> tuple[Pair, dict[str, str]]:
     """The authors' G and D of one 2-D set ([DOT19] Table 4, trained as in B.1).
 
-    dataset:  "25gaussians" or "swissroll".
-    folder:   holds the files; None takes $DOTLIB_OFFICIAL.
-    Returns the pair in evaluation mode, prior uniform on [-1, 1]^2, and file name -> SHA-256, for
-    records. Raises InputError for an unknown set, and FileError for a file that is missing, damaged,
-    or not the published one.
+    Args:
+        dataset: "25gaussians" or "swissroll".
+        folder: Holds the files; None takes $DOTLIB_OFFICIAL.
+
+    Returns:
+        The pair in evaluation mode, prior uniform on [-1, 1]^2, and file name -> SHA-256, for records.
+
+    Raises:
+        InputError: For an unknown set.
+        FileError: For a file that is missing, damaged, or not the published one.
     """
     check_option("dataset", dataset, TOY)
     place = _place(folder)
@@ -75,8 +79,8 @@ def load_pair(dataset: str, folder: Path | None = None) -> tuple[Pair, dict[str,
 def read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """The arrays of a published file by key, and its SHA-256.
 
-    The digest is compared with the published one before anything is decoded, and nothing is ever
-    unpickled. Raises FileError.
+    The digest is compared with the published one before anything is decoded, and nothing is ever unpickled. Raises
+    FileError.
     """
     path = Path(path)
     try:

@@ -1,7 +1,7 @@
 """Tensors and JSON in one file that vouches for itself: safetensors with a SHA-256 inside.
 
-The digest covers every byte of the file, itself replaced by zeros, so any flipped or missing byte
-is found before a tensor is read. Nothing is ever unpickled.
+The digest covers every byte of the file, itself replaced by zeros, so any flipped or missing byte is found before a
+tensor is read. Nothing is ever unpickled.
 """
 
 import hashlib

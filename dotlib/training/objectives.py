@@ -37,8 +37,9 @@ def identity_f(u: Tensor) -> Tensor:
 class Objective:
     """One choice of f and g.
 
-    f:  concave and decreasing, for both terms of V_D.
-    g:  decreasing, so that the generator lowers V_G by raising D(y).
+    Attributes:
+        f: Concave and decreasing, for both terms of V_D.
+        g: Decreasing, so that the generator lowers V_G by raising D(y).
     """
 
     name: str
@@ -65,13 +66,12 @@ OBJECTIVES = {
 def gradient_penalty(
     D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, target: float = 1.0, rng: torch.Generator
 ) -> Tensor:
-    """Mean of (||grad D(u)||_2 - target)^2 at points u between real and fake, a scalar.
+    """Mean of (``||grad D(u)||_2`` - target)^2 at points u between real and fake, a scalar.
 
-    u = a x + (1 - a) y with one a ~ U[0, 1] a row. The paper's eq. (51) prints
-    ||grad D - 1||^2; the cited method and every implementation use the form above.
-    real, fake:  (B, ...), same shape.
-    D:           (B, ...) -> (B,) or (B, 1).
-    rng:         CPU generator for a.
+    `real`, `fake`: (B, ...), same shape. `D`: (B, ...) -> (B,) or (B, 1). `rng`: CPU generator for a. u = a x + (1 - a)
+    y with one a ~ U[0, 1] a row. The paper's eq. (51) prints ``||grad D - 1||^2``; the cited method and every
+    implementation use the form above.
+
     Raises InputError when the shapes differ.
     """
     if real.shape != fake.shape:

@@ -220,8 +220,7 @@ def settings_of(name: str, profile: str, seed: int = 0) -> Training:
 def changed_from_published(settings: Training) -> dict[str, tuple]:
     """Fields in which a training differs from the published one: name -> (published, here).
 
-    Raises:
-        InputError: for networks and an objective that are no row of Table 1.
+    Raises InputError for networks and an objective that are no row of Table 1.
     """
     published = next((p for p in _published(settings) if p.row == settings.row), None)
     if published is None:

@@ -1,7 +1,7 @@
 """One training loop for every objective: resumable, logged, and bit-identical after a kill.
 
-Order as in the official code: the discriminator's updates first, each on fresh reals and fresh
-fakes, then one update of the generator on new latents ([DOT19] eqs. 3, 4).
+Order as in the official code: the discriminator's updates first, each on fresh reals and fresh fakes, then one update
+of the generator on new latents ([DOT19] eqs. 3, 4).
 """
 
 import json
@@ -30,10 +30,11 @@ Score = Callable[[nn.Module], dict[str, float]]
 class Trainer:
     """The state of one training, and its two updates.
 
-    settings:   what is trained and how.
-    G, D:       networks, on `device`; their present weights are the start.
-    prior:      p_Z.
-    draw_real:  (n, rng) -> (n, ...) training data; rng is the trainer's own generator.
+    Attributes:
+        settings: What is trained and how.
+        G, D: Networks, on `device`; their present weights are the start.
+        prior: p_Z.
+        draw_real: (n, rng) -> (n, ...) training data; rng is the trainer's own generator.
     """
 
     settings: Training
@@ -162,13 +163,21 @@ def train(
 ) -> None:
     """Run `trainer` to its last update, continuing what `folder` holds.
 
-    folder:  gets `state.safetensors` (the newest state) and `log.jsonl` (one line a logged update).
-    score:   optional, G -> named numbers, logged every `score_every` updates and at the end. It
-             must not draw from the trainer's generator.
-    checkpoint_seconds:  least time between two saved states; 0 saves after every update.
-    milestones:  number of times, evenly spaced, that G and D are kept in the folder `along`.
-    Killed at any moment, the same call continues; on a CPU the end is bit-identical to an
-    uninterrupted run. Raises SettingsDifferError when the folder holds a run with other settings.
+    Killed at any moment, the same call continues; on a CPU the end is bit-identical to an uninterrupted run.
+
+    Args:
+        trainer: Holds the networks and the state.
+        folder: Gets `state.safetensors` (the newest state) and `log.jsonl` (one line a logged update).
+        score: Optional, G -> named numbers, logged every `score_every` updates and at the end. It must not draw from
+            the trainer's generator.
+        score_every: Updates between two scores.
+        log_every: Updates between two lines of the log.
+        checkpoint_seconds: Least time between two saved states; 0 saves after every update.
+        milestones: Number of times, evenly spaced, that G and D are kept in the folder `along`.
+        along: Where milestones lie.
+
+    Raises:
+        SettingsDifferError: When the folder holds a run with other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state_file, log_file = folder / "state.safetensors", folder / "log.jsonl"

@@ -25,11 +25,12 @@ THREADS = 1  # fastest for the 2-D networks, and pairs of images are trained sid
 class TrainedPair:
     """A pair and where it comes from.
 
-    pair:      G, D, prior, in evaluation mode.
-    settings:  how it was trained.
-    path:      its file; sha256 is that file's digest, for records.
-    log:       rows of the training log.
-    made:      provenance and seconds of the training.
+    Attributes:
+        pair: G, D, prior, in evaluation mode.
+        settings: How it was trained.
+        path: Its file; sha256 is that file's digest, for records.
+        log: Rows of the training log.
+        made: Provenance and seconds of the training.
     """
 
     name: str
@@ -44,10 +45,18 @@ class TrainedPair:
 def pair(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> TrainedPair:
     """Load a pair, or train it first; a second process that wants it waits for the first.
 
-    name:     one of `catalog.names()`, "<dataset>-wgan-gp" or "<dataset>-<row of Table 1>".
-    profile:  "smoke", "laptop" or "paper".
-    device:   where it is trained, if it must be; the pair itself is loaded on the CPU.
-    Raises InputError for unknown names and devices, FileError for a damaged artifact.
+    Args:
+        name: One of `catalog.names()`, "<dataset>-wgan-gp" or "<dataset>-<row of Table 1>".
+        profile: "smoke", "laptop" or "paper".
+        seed: Opens every random stream.
+        device: Where it is trained, if it must be; the pair itself is loaded on the CPU.
+
+    Returns:
+        The pair, in evaluation mode, with its log and provenance.
+
+    Raises:
+        InputError: For unknown names and devices.
+        FileError: For a damaged artifact.
     """
     return candidate(name, settings_of(name, profile, seed), profile, device)
 
@@ -83,8 +92,8 @@ def milestones(trained: TrainedPair) -> Iterator[tuple[int, Pair]]:
 def make(settings: Training, path: Path, device: str = "cpu") -> None:
     """Train and write the pair to `path`.
 
-    The unfinished state lies beside it in `<path>.run`, and a killed training continues from it.
-    Raises InputError where torch has no such device.
+    The unfinished state lies beside it in `<path>.run`, and a killed training continues from it. Raises InputError
+    where torch has no such device.
     """
     check_device(device)
     parts, folder = recipe(settings), path.with_suffix(".run")
