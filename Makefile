@@ -8,10 +8,10 @@ LAB_READY := $(VENV)/lab-ready
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1# two workers with two threads each wait for one another
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab pins bench clean
+.PHONY: help book test test-cluster lab pins bench clean
 
 help:  ## print this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 	@echo
 	@echo "  PROFILE=smoke|laptop|paper chooses the size of the book, for example: make book PROFILE=smoke"
 
@@ -22,6 +22,10 @@ test: $(READY)  ## run the hooks (style, types, spelling), then all tests with c
 	@if [ -e .git ]; then $(BIN)/pre-commit run --all-files --show-diff-on-failure; \
 	  else echo "no git checkout, so the hooks are left out: they check the files that git tracks"; fi
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal --cov=dotlib --cov-report=term --cov-fail-under=95
+
+test-cluster: $(READY)  ## run the workflow on a Slurm that it starts and stops; needs root, slurm-wlm and munge
+	@$(BIN)/python tests/cluster/loopback_slurm.py
+	$(ONE_THREAD) $(BIN)/python -m pytest -m cluster tests/cluster
 
 lab: $(LAB_READY)  ## open JupyterLab; text notebooks open as notebooks
 	DOTLIB_ROOT="$(CURDIR)" IPYTHONDIR="$(CURDIR)/$(VENV)/ipython" \

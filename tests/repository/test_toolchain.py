@@ -79,10 +79,11 @@ def test_ci_runs_the_two_commands_and_the_check():
     text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     steps = re.findall(r"^step (.+)$", text, re.MULTILINE)
     assert steps == ["make test", "make book PROFILE=smoke", ".venv/bin/python workflow/check_book.py"]
+    assert "    step make test-cluster\n" in text
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
 def test_make_help_lists_every_command():
     run = subprocess.run(["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True)
-    for command in ("make book", "make test", "make lab", "make bench", "make clean"):
+    for command in ("make book", "make test", "make test-cluster", "make lab", "make bench", "make clean"):
         assert command in run.stdout
