@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE, PAIR, BROKEN_PAGE = "theorems", "swissroll-wgan-gp", "runtimes"
 EXECUTED, ARTIFACTS, LOGS = "_build/executed/smoke", "_build/artifacts", "_build/logs/slurm"
 
-LIMIT = 400  # seconds for one call of snakemake; it looks at its jobs after 5, 20, 45, 80, ... seconds
+LIMIT = 600  # seconds for one call of snakemake; it looks at its jobs after 5, 20, 45, 80, ... seconds
 
 
 @dataclass(frozen=True)
