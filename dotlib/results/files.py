@@ -11,7 +11,6 @@ import ast
 import contextlib
 import functools
 import hashlib
-import importlib.util
 import inspect
 import json
 import os
@@ -104,19 +103,18 @@ def made_once(path: Path, make: Callable[[], object]) -> object:
         raise FileError(f"{path}: cannot be read ({error}); delete it and run again") from error
 
 
-@functools.cache
 def code_of(*names: str) -> str:
     """Digest of modules of dotlib and of all modules of dotlib that they import."""
-    trees, waiting = {}, [f"dotlib.{name}" for name in names]
+    return _digest([f"{name} {_module(name)[0]}" for name in sorted(reached(*(f"dotlib.{name}" for name in names)))])
+
+
+def reached(*names: str) -> set[str]:
+    """Modules of dotlib, with all modules of dotlib that they import; other names are left out."""
+    found, waiting = set(), set(names)
     while waiting:
-        name = waiting.pop()
-        spec = importlib.util.find_spec(name)
-        if name in trees or spec is None or not spec.has_location:
-            continue
-        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-        waiting += _imported(tree)
-        trees[name] = _bare(tree)
-    return _digest([f"{name} {trees[name]}" for name in sorted(trees)])
+        found |= (new := {name for name in waiting if _source(name).is_file()})
+        waiting = {name for module in new for name in _module(module)[1]} - found
+    return found
 
 
 def code_of_functions(*functions: FunctionType | type) -> str:
@@ -138,20 +136,35 @@ def _bare(tree: ast.AST) -> str:
     return ast.dump(tree)
 
 
-def _imported(tree: ast.AST) -> list[str]:
-    """Names below dotlib that a module imports; some are functions, which no file answers to."""
-    names = []
+def imported(tree: ast.AST) -> set[str]:
+    """Modules of dotlib that a syntax tree imports; "dotlib" where it takes something from the package itself."""
+    names = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "dotlib":
-            names += [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
-        elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names if alias.name.startswith("dotlib.")]
-    return [name for name in names if name != "dotlib" and _is_module(name)]
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.split(".")[0] == "dotlib"}
+        elif isinstance(node, ast.ImportFrom):
+            module = ".".join(filter(None, ["dotlib" if node.level else "", node.module]))  # relative in __init__.pyi
+            if module.split(".")[0] == "dotlib":
+                below = {f"{module}.{alias.name}" for alias in node.names}
+                modules = {name for name in below if _source(name).is_file()}
+                names |= modules if module == "dotlib" and below == modules else modules | {module}
+    return names
 
 
-def _is_module(name: str) -> bool:
-    path = Path(__file__).parents[1].joinpath(*name.split(".")[1:])
-    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+@functools.cache
+def _module(name: str) -> tuple[str, set[str]]:
+    """A module's bare syntax tree as text, and the modules of dotlib that it imports."""
+    tree = ast.parse(_source(name).read_text(encoding="utf-8"))
+    names = imported(tree)
+    return _bare(tree), names
+
+
+def _source(name: str) -> Path:
+    """The file of a module of dotlib, no file for another name; a stub tells what a package imports lazily."""
+    package, *parts = name.split(".")
+    base = Path(__file__).parents[1].joinpath(*parts)
+    files = (base.with_suffix(".py"), base / "__init__.pyi", base / "__init__.py")
+    return next((file for file in files if package == "dotlib" and file.exists()), base)
 
 
 def _digest(texts: list[str]) -> str:

@@ -4,6 +4,7 @@ Kinds of test: identities (comments void nothing), invariances (what must change
 failures (kills, damage).
 """
 
+import ast
 import json
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from dotlib.results import files
 
 
 def trees(text: str) -> str:
-    return files._bare(files.ast.parse(text))
+    return files._bare(ast.parse(text))
 
 
 SOURCE = 'def f(x):\n    """Doubles."""\n    return 2 * x\n'
@@ -47,7 +48,7 @@ def test_a_change_of_code_does(other):
 
 def test_modules_count_with_what_they_import(monkeypatch):
     """A changed formula two imports below changes the digest; an unrelated module does not."""
-    files.code_of.cache_clear()
+    files._module.cache_clear()
     before = files.code_of("metrics.scores")
     read = Path.read_text
 
@@ -61,10 +62,10 @@ def test_modules_count_with_what_they_import(monkeypatch):
     found = {}
     for name in ("frechet.py", "backends.py", "zoo.py"):
         monkeypatch.setattr(Path, "read_text", with_more(name))
-        files.code_of.cache_clear()
+        files._module.cache_clear()
         found[name] = files.code_of("metrics.scores")
     monkeypatch.setattr(Path, "read_text", read)
-    files.code_of.cache_clear()
+    files._module.cache_clear()
     assert found["zoo.py"] == before == files.code_of("metrics.scores")
     assert len({before, found["frechet.py"], found["backends.py"]}) == 3
 
@@ -120,6 +121,22 @@ def test_damage_is_named(tmp_path, content):
     assert path.read_text() == content
 
 
-def test_python_finds_the_modules_of_the_closure():
-    assert files._is_module("dotlib.metrics.frechet") and files._is_module("dotlib.networks")
-    assert not files._is_module("dotlib.metrics.frechet.fid")
+def test_the_closure_follows_imports_and_nothing_else():
+    reached = files.reached("dotlib.metrics.scores", "numpy", "dotlib.metrics.none")
+    assert {"dotlib.metrics.scores", "dotlib.metrics.frechet", "dotlib.errors"} <= reached
+    assert not {"dotlib", "numpy", "dotlib.metrics.none", "dotlib.training.zoo"} & reached
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("import numpy, dotlib.seeding", {"dotlib.seeding"}),
+        ("def f():\n    from dotlib import seeding", {"dotlib.seeding"}),
+        ("from dotlib import seeding, no_module", {"dotlib", "dotlib.seeding"}),
+        ("from dotlib.metrics import scores", {"dotlib.metrics", "dotlib.metrics.scores"}),
+        ("from dotlib.metrics.scores import Scores", {"dotlib.metrics.scores"}),
+        ("from .metrics.scores import Scores\nfrom . import seeding", {"dotlib.metrics.scores", "dotlib.seeding"}),
+    ],
+)
+def test_modules_that_a_tree_imports(code, names):
+    assert files.imported(ast.parse(code)) == names
