@@ -126,8 +126,8 @@ def main() -> None:
         except (RuntimeError, InputError) as error:  # what torch lacks here is a line too
             print(f"{name:18} not here: {str(error).splitlines()[0][:80]}")
     for _ in range(options.rounds):
-        for name in rates:
-            rates[name].append(timed(trainers[name], options.updates))
+        for name, times in rates.items():
+            times.append(timed(trainers[name], options.updates))
     base = statistics.median(rates["as it runs"])
     for name, found in rates.items():
         middle = statistics.median(found)

@@ -32,6 +32,7 @@ def best(work: Callable[[], object], repeats: int = 3) -> float:
 
 
 def row(what: str, seconds: float, note: str = "") -> None:
+    """Print one line of the table."""
     print(f"{what:<58} {seconds:>9.3f} s  {note}")
 
 

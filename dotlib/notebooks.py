@@ -158,8 +158,7 @@ def refuse_names(names: set[str], known: tuple[str, ...] | list[str]) -> None:
 
 
 def parse_values(pairs: list[str]) -> dict:
-    """{"seed": 3} from ["seed=3"], values read as Python literals, else as text.
-    Raises InputError where '=' is missing."""
+    """{"seed": 3} from ["seed=3"], values read as Python literals, else as text. Raises InputError without '='."""
     values = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")

@@ -1,4 +1,4 @@
-"""Write constraints.txt from pyproject.toml: python workflow/pin.py [--lowest] [NAME ...]
+"""Write constraints.txt from pyproject.toml.
 
 A pin stays unless its package is named. What is new gets the newest version that fits, what nothing needs goes.
 """

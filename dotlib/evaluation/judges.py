@@ -349,8 +349,8 @@ def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier",
 
 
 @functools.lru_cache(maxsize=4)
-def _summon(dataset: str, c: Scoring, profile: str, judge: str, device: str, places: tuple[str, ...]) -> Panel:
-    """places: what the environment names; other folders are other judges and images."""
+def _summon(dataset: str, c: Scoring, profile: str, judge: str, device: str, _places: tuple[str, ...]) -> Panel:
+    """The panel of `summon`; `_places`, what the environment names, keeps panels of other folders apart."""
     if judge == "inception":
         found = {"inception": inception()}
     else:

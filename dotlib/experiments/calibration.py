@@ -403,9 +403,7 @@ def shown_ratio(log_ratio: float) -> str:
 
 
 def point_cells(point: Point, bare: Point) -> list[str]:
-    """Accepted share and SCORES of a point for a table: mean, and in brackets the interval of its
-    paired difference to bare; REFUSED in every cell where there are no samples.
-    """
+    """Cells of a point: accepted share, then each of SCORES with the interval of its paired difference to bare."""
     if point.refused:
         return [REFUSED] * (1 + len(SCORES))
     cells = ["-" if None in point.acceptance else f"{np.mean(point.acceptance):.3f}"]

@@ -172,8 +172,10 @@ ALONE = {  # the printed algorithm with one ingredient changed
 
 
 def variant_methods(c: Scoring, v: Views) -> tuple[Method, ...]:
-    """The three variants and the naive ascent, published updates and `longer` times as many; then
-    the printed algorithm with each ingredient changed alone, published updates only."""
+    """The three variants and the naive ascent, then the printed algorithm with each ingredient changed alone.
+
+    The first four have the published updates and `longer` times as many, the others the published ones only.
+    """
     steps = (c.updates, v.longer * c.updates)
     return (
         *(

@@ -66,7 +66,7 @@ def methods(c: Updates) -> tuple[Method, ...]:
 
 
 def named(kind: str, lr: float) -> str:
-    """ "dot-0.05": a curve's name in files and records."""
+    """A curve's name in files and records: "dot-0.05"."""
     return f"{kind}-{lr:g}"
 
 

@@ -261,9 +261,9 @@ def verdict_table(runs: Mapping[str, Mapping[str, records.Record]]) -> str:
 
 
 def said(record: records.Record, quantity: str) -> str:
-    """What one score says of DOT: "better" or "worse" where the 95 % interval of its paired
-    difference to bare excludes 0, else "undecided".
+    """What one score says of DOT: "better", "worse" or "undecided".
 
+    Undecided where the 95 % interval of its paired difference to bare holds 0.
     quantity:  a key of QUANTITIES. Raises InputError for another.
     """
     check_option("quantity", quantity, QUANTITIES)

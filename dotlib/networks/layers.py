@@ -85,7 +85,7 @@ def layer(
         for norm, weight in _spectral_norms(module):
             for vector in norm.buffers():
                 vector.normal_(0, 1, generator=rng)
-                vector /= vector.norm()
+                vector.div_(vector.norm())
             _iterate(norm, weight, FIRST_ITERATIONS)
     return module
 

@@ -148,8 +148,8 @@ def histories(
     with style():
         figure, axes = plt.subplots(1, len(panels), figsize=(3.7 * len(panels) + 0.6, 3.6), squeeze=False)
         for axis, (title, (unit, lines)) in zip(axes.flat, panels.items(), strict=True):
-            for colour, (name, (x, y, half)) in zip(CYCLE, lines.items(), strict=False):
-                y, half = np.asarray(y), np.asarray(half)
+            for colour, (name, (x, mean, band)) in zip(CYCLE, lines.items(), strict=False):
+                y, half = np.asarray(mean), np.asarray(band)
                 axis.plot(x, y, "o-", ms=3, color=colour, label=name)
                 axis.fill_between(x, y - half, y + half, color=colour, alpha=0.2, linewidth=0)
             axis.set(title=title, xlabel=xlabel, ylabel=unit)

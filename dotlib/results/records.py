@@ -285,7 +285,7 @@ def keep(path: Path, folder: Path = KEPT) -> Path:
 
 
 def _named(key: tuple[str | float, ...]) -> str:
-    """ "fid, method=dot, setting=20": a key as errors print it."""
+    """A key as errors print it: "fid, method=dot, setting=20"."""
     return ", ".join(
         [str(key[0]), *(f"{name}={part}" for name, part in zip(KEY[1:], key[1:], strict=True) if part != "")]
     )

@@ -17,12 +17,12 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def plus_minus(value: float, sd: float | None, digits: int = 3) -> str:
-    """ "0.052 ± 0.008", or the value alone where there is no sd."""
+    """A value with its sd, "0.052 ± 0.008", or alone where there is none."""
     text = f"{value:.{digits}f}"
     return text if sd is None else f"{text}\u00a0±\u00a0{sd:.{digits}f}"  # kept on one line
 
 
 def change(mean: float, interval: tuple[float, float], digits: int = 2) -> str:
-    """ "-0.30 [-0.52, -0.08]": a difference and its interval, with signs."""
+    """A difference and its interval, with signs: "-0.30 [-0.52, -0.08]"."""
     low, high = interval
     return f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"

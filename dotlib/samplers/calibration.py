@@ -206,7 +206,9 @@ def expected_calibration_error(table: Reliability) -> float:
 
 
 def z_statistic(real_logits: Tensor, fake_logits: Tensor) -> float:
-    """Z of [MHGAN19], (n,) logits of data and (m,) of samples, N(0, 1) when calibrated::
+    """Z of [MHGAN19], (n,) logits of data and (m,) of samples, N(0, 1) when calibrated.
+
+    ::
 
         Z = sum(y_i - p_i) / sqrt(sum p_i (1 - p_i))     y_i = 1 for data, else 0
 

@@ -84,7 +84,7 @@ def test_every_equation_that_a_docstring_cites_is_on_the_theory_page():
     assert cited - proofs_only <= found
 
 
-@pytest.mark.parametrize("path", (*PROSE, *NOTEBOOKS), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*PROSE, *NOTEBOOKS], ids=lambda path: path.stem)
 def test_references_have_a_target(path):
     page = text(path)
     known = labels()

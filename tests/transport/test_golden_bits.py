@@ -121,7 +121,7 @@ def compute(case: str, **changes) -> dict[str, Tensor]:
         prior, sampler = CHAINS[case]
         return {"latents": sampler.draw(Pair(G, D, PRIORS[prior]), 3, generator(0, "golden")).latents}
     if case in DEFAULTS:
-        return {"points": move(case.split()[0], steps=STEPS).final}
+        return {"points": move(case.split(maxsplit=1)[0], steps=STEPS).final}
     if case not in TRANSPORTS:  # float32
         space, variant, _ = case.split()
         t = move(space, START.float(), variant=variant, optimizer=SGD(LR), delta=DELTA, steps=STEPS)
