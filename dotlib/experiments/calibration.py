@@ -1,220 +1,61 @@
-"""Whether D's logit is a log density ratio, before and after each calibration.
-
-Maps are fit on images that D has seen in its training, as in [DOT19] B.2, and on samples of G. They
-are judged on images that D has not seen, and on samples that no map was fit on. What cannot be fit
-or checked is part of the result, with the message that it ended with.
-
-What calibration does to the discriminators of the image pairs, and to each rejection method.
-
-The record and the tables of the page on calibration.
-"""
+"""What calibration does to the discriminators of the image pairs, and to each rejection method."""
 
 import copy
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dotlib.data import images
-from dotlib.errors import InputError, check_count, check_option, check_points
+from dotlib.errors import InputError
 from dotlib.evaluation import comparison
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.comparison import Comparison, Match, Point, described
 from dotlib.evaluation.judges import scoring, summon
+from dotlib.evaluation.logit_checks import (
+    REALS,
+    Checks,
+    Examined,
+    Refused,
+    error_on_the_fit,
+    examine,
+    read_logits,
+    share_above,
+)
+from dotlib.evaluation.recording import Key, put_difference, put_sets
 from dotlib.metrics import intervals, scores
 from dotlib.pairs import Pair
-from dotlib.results import files, records
+from dotlib.profiles import sized
+from dotlib.results import files, records, tables
 from dotlib.samplers import base as sampling
-from dotlib.samplers import calibration
 from dotlib.samplers.calibration import CALIBRATIONS, Calibrator, Logistic, Reliability
 from dotlib.seeding import generator
 from dotlib.training import zoo
-
-REALS = ("seen", "held out")  # data behind D's training and the fit; data behind neither
-BINS = 10  # of probability
-LEVEL = 0.95
-NORMAL = 1.96  # 97.5 % point of N(0, 1)
-
-
-@dataclass(frozen=True)
-class Refused:
-    """In the place of a map or of its checks: the message of the error that it ended with."""
-
-    message: str
-
-
-def attempt(make: Callable[[], object]) -> object:
-    """What `make` returns, or Refused where it raises InputError; other errors pass through."""
-    try:
-        return make()
-    except InputError as error:
-        return Refused(str(error))
-
-
-@dataclass(frozen=True, eq=False)
-class Logits:
-    """What D says before any map, float64 on the CPU.
-
-    fit_real, fit_fake:  (R,) of data that D has seen, (F,) of samples of G: maps are fit on these.
-    real:                word of REALS -> (n,); the seen ones are the first of fit_real.
-    fake:                (n,) of samples of G on which nothing is fit.
-    """
-
-    fit_real: Tensor
-    fit_fake: Tensor
-    real: dict[str, Tensor]
-    fake: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Checks:
-    """One map, judged on `Logits.real` and `Logits.fake`; dictionaries have the words of REALS.
-
-    bins:       reliability diagram.
-    ece:        expected calibration error.
-    chance:     `chance_error` of the same probabilities.
-    z:          Z of MH-GAN, with the data held out; about N(0, 1) when calibrated.
-    log_ratio:  log E_G[r], 0 for a density ratio.
-    """
-
-    bins: dict[str, Reliability]
-    ece: dict[str, float]
-    chance: dict[str, float]
-    z: float
-    log_ratio: float
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """How often D's logit of a datum lies above that of a sample of G; a tie counts half.
-
-    seen, held_out:  share of all (datum, sample) pairs; 1/2 for a D that cannot tell them apart.
-    gap, interval:   seen - held_out and its 95 % interval, over data, given the samples.
-    """
-
-    seen: float
-    held_out: float
-    gap: float
-    interval: tuple[float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Examined:
-    """One discriminator.
-
-    maps, checks:  by the names in `calibration.CALIBRATIONS`.
-    on_held_out:   the logistic map of the data held out and the samples judged. It is compared
-                   with that of `maps`, and never judged: it was fit on what judges.
-    """
-
-    logits: Logits
-    maps: dict[str, Calibrator | Refused]
-    on_held_out: Logistic | Refused
-    checks: dict[str, Checks | Refused]
-    ranking: Ranking
-
-
-def read_logits(pair: Pair, seen: Tensor, held_out: Tensor, fakes: int, n: int, rng: torch.Generator) -> Logits:
-    """Evaluate D once on everything that maps are fit and judged on.
-
-    seen:      (R, ...) data in the units of G that D was trained on; maps are fit on all of it.
-    held_out:  (S, ...) data that it was not trained on.
-    fakes:     samples of G to fit on.
-    n:         rows of each kind to judge on, fewer where R or S is less: classes of one size.
-    Raises InputError.
-    """
-    check_points("seen", seen, rank=None)
-    check_points("held_out", held_out, rank=None)
-    check_count("fakes", fakes)
-    n, device = min(n, len(seen), len(held_out)), pair.device
-    check_count("n: rows of each kind", n, least=2)
-    fit_real, other = (sampling.logits(pair, x.to(device)) for x in (seen, held_out[:n]))
-    _, _, fake = sampling.proposals(pair, fakes + n, rng)
-    return Logits(fit_real, fake[:fakes], dict(zip(REALS, (fit_real[:n], other), strict=True)), fake[fakes:])
-
-
-def examine(logits: Logits, rng: torch.Generator) -> Examined:
-    """Fit every map, and check it.
-
-    rng:  for `chance_error`.
-    A map that cannot be fit, or not be checked, becomes Refused.
-    """
-    maps = {
-        how: attempt(lambda how=how: calibration.fit(how, logits.fit_real, logits.fit_fake)) for how in CALIBRATIONS
-    }
-    checks = {
-        how: one if isinstance(one, Refused) else attempt(lambda one=one: _checks(one, logits, rng))
-        for how, one in maps.items()
-    }
-    on_held_out = attempt(lambda: Logistic.fit(logits.real[REALS[1]], logits.fake))
-    return Examined(logits, maps, on_held_out, checks, ranking(logits))
-
-
-def chance_error(logits: Tensor, rng: torch.Generator, draws: int = 200) -> float:
-    """The calibration error below which a calibrated D stays in 95 % of samples of this size.
-
-    logits:  (N,) of the pooled rows, whose probabilities are taken to be right: rows are drawn
-             with replacement, then labels by these probabilities.
-    draws:   samples behind the 95 % point.
-    """
-    p = logits.sigmoid()
-    drawn = p[torch.randint(len(p), (draws, len(p)), generator=rng)]  # (draws, N)
-    misses = torch.bernoulli(drawn, generator=rng) - drawn
-    index = (drawn * BINS).long().clamp(max=BINS - 1)  # p = 1 is in the last bin
-    sums = torch.zeros(draws, BINS, dtype=p.dtype).scatter_add_(1, index, misses)
-    return float((sums.abs().sum(1) / len(p)).quantile(LEVEL))
-
-
-def ranking(logits: Logits) -> Ranking:
-    """How D ranks data above samples of G. No increasing map changes it."""
-    places = [_places(logits.real[kind], logits.fake) for kind in REALS]
-    seen, held_out = (float(place.mean()) for place in places)
-    half = NORMAL * math.sqrt(sum(float(place.var()) / len(place) for place in places))
-    gap = seen - held_out
-    return Ranking(seen, held_out, gap, (gap - half, gap + half))
-
-
-def share_above(real: Tensor, fake: Tensor) -> float:
-    """Share of all pairs in which the logit of a datum lies above that of a sample.
-
-    real, fake:  (n,), (m,); a tie counts half. 1/2 where both have one law.
-    """
-    return float(_places(real, fake).mean())
-
-
-def _places(real: Tensor, fake: Tensor) -> Tensor:
-    """Share of the samples below each datum, (n,) float64."""
-    fake = fake.sort().values
-    return (torch.searchsorted(fake, real) + torch.searchsorted(fake, real, right=True)).double() / (2 * len(fake))
-
-
-def _checks(calibrate: Calibrator, logits: Logits, rng: torch.Generator) -> Checks:
-    real, fake = {kind: calibrate(x) for kind, x in logits.real.items()}, calibrate(logits.fake)
-    bins = {kind: calibration.reliability(x, fake, BINS) for kind, x in real.items()}
-    return Checks(
-        bins,
-        {kind: calibration.expected_calibration_error(one) for kind, one in bins.items()},
-        {kind: chance_error(torch.cat([x, fake]), rng) for kind, x in real.items()},
-        calibration.z_statistic(real[REALS[1]], fake),
-        float(fake.logsumexp(0)) - math.log(len(fake)),
-    )
-
+from dotlib.training.settings import ImageTraining
 
 METHODS = ("DRS", "OBRS", "MH-GAN")  # read the value of a logit, and choose among samples
 DRAWN = ("dcgan-wgan-gp", "dcgan-sngan-ns", "dcgan-sngan-hi")  # a row for each objective
+MAPS = {"none": "as trained", "logistic": "logistic", "isotonic": "isotonic"}  # their names on the page
+REFUSED = "refused"  # in tables
+SCORES = ("fid", "precision", "recall", "above")
+QUANTITIES = scores.QUANTITIES | {"above": ("real above", "", 3)}  # name, unit, digits
 
 
 @dataclass(frozen=True)
-class Sizes:
+class Settings:
     """How much work the page is.
 
-    judged:   images of each kind, and samples of G, on which maps are judged; at most.
-    samples:  images in a set of draws; sets: number of sets.
-    burn_in, percentile, budget, chain:  the one setting of each method.
+    Attributes:
+        judged: images of each kind, and samples of G, on which maps are judged; at most.
+        samples: images in a set of draws.
+        burn_in: the one setting of DRS and OBRS, besides `percentile` and `budget`.
+        chain: the one setting of MH-GAN.
+        sets: number of sets of draws.
     """
 
     judged: int
@@ -226,10 +67,10 @@ class Sizes:
     budget: float = 0.4
 
 
-SIZES = {
-    "smoke": Sizes(200, 100, 200, 5, sets=2),
-    "laptop": Sizes(1_000, 300, 1_000, 20),
-    "paper": Sizes(1_000, 10_000, 10_000, 100),
+SETTINGS = {
+    "smoke": Settings(200, 100, 200, 5, sets=2),
+    "laptop": Settings(1_000, 300, 1_000, 20),
+    "paper": Settings(1_000, 10_000, 10_000, 100),
 }
 
 
@@ -241,85 +82,70 @@ class Draws:
     points: dict[tuple[str, str], Point]
 
 
-def sizes(profile: str) -> Sizes:
-    """Sizes of a profile. Raises InputError for an unknown one."""
-    check_option("profile", profile, SIZES)
-    return SIZES[profile]
-
-
 def match(name: str, *, profile: str, seed: int = 0, judge: str = "classifier", device: str = "cpu") -> Match:
     """The contest of a named image pair, "<dataset>-<row of Table 1>", in the sizes of the page.
 
-    Its scores have "above" besides: how often the logit of an image held out lies above that of a
-    sample, 1/2 where both have one law.
-    Raises InputError for a pair that has seen every image, and what `zoo.pair` and `summon` raise.
+    Its scores have "above" besides: how often the logit of an image held out lies above that of a sample, 1/2 where
+    both have one law. Raises InputError for a pair that has seen every image, and what `zoo.pair` and `summon` raise.
     """
-    s = sizes(profile)
+    settings = sized(SETTINGS, profile)
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
-    t = trained.settings
-    if getattr(t, "split", None) != "train":
+    training = trained.settings
+    if not isinstance(training, ImageTraining) or training.split != "train":
         raise InputError(
             f"name: {name} leaves no image that its D has not seen; name an image pair trained on the split 'train'"
         )
-    c = replace(scoring(t.dataset, t.architecture, profile), samples=s.samples, sets=s.sets)
-    panel = summon(t.dataset, c, profile=profile, judge=judge, device=device)
-    whole = comparison.on_images(
-        image_pairs.subject(trained, device), panel, c, images.image_set(t.dataset, t.split), profile=profile, seed=seed
+    c = scoring(training.dataset, training.architecture, profile)
+    c = replace(c, samples=settings.samples, sets=settings.sets)
+    panel = summon(training.dataset, c, profile=profile, judge=judge, device=device)
+    real_images = images.image_set(training.dataset, training.split)
+    subject = image_pairs.subject(trained, device)
+    whole = comparison.on_images(subject, panel, c, real_images, profile=profile, seed=seed)
+    terms = replace(
+        whole.terms,
+        burn_in=settings.burn_in,
+        percentiles=(settings.percentile,),
+        budgets=(settings.budget,),
+        chains=(settings.chain,),
     )
-    terms = replace(whole.terms, burn_in=s.burn_in, percentiles=(s.percentile,), budgets=(s.budget,), chains=(s.chain,))
-    held_out = _held_out(t.dataset, s.judged, seed)
-    real = sampling.logits(whole.pair, held_out.to(device))
+    real = sampling.logits(whole.pair, _held_out(training.dataset, settings.judged, seed).to(device))
 
     def score(x: Tensor, number: int) -> dict[str, float]:
         return whole.score(x, number) | {"above": share_above(real, sampling.logits(whole.pair, x))}
 
     decides = [
         *whole.decides,
-        s.judged,
+        settings.judged,
         files.code_of("samplers.calibration", "samplers.base"),
         files.code_of_functions(_held_out, match),
     ]
     return Match(replace(whole, terms=terms, score=score, decides=decides), trained, asdict(panel.floor[panel.first]))
 
 
-def examine_pair(found: Match, judged: int, seed: int) -> Examined:
-    """`ratio_checks.examine`: fit on the training images of the contest, judged on split "test".
-
-    judged:  images of each kind at most.
-    """
-    terms, label = found.contest.terms, found.contest.label
-    held_out = _held_out(found.trained.settings.dataset, judged, seed)
-    logits = read_logits(
-        found.contest.pair, terms.real, held_out, terms.fakes, judged, generator(seed, "reliability", label)
-    )
-    return examine(logits, generator(seed, "chance", label))
+def examine_pair(match: Match, judged: int, seed: int) -> Examined:
+    """`examine` a pair: fit on the training images of the contest, judged on at most so many of the split "test"."""
+    contest = match.contest
+    held_out = _held_out(match.trained.settings.dataset, judged, seed)
+    rng = generator(seed, "reliability", contest.label)
+    logits = read_logits(contest.pair, contest.terms.real, held_out, contest.terms.fakes, judged, rng)
+    return examine(logits, generator(seed, "chance", contest.label))
 
 
-def draw(contest: Comparison, seed: int, methods: Sequence[str] = METHODS) -> Draws:
-    """Draw by each method with each map, at the one setting that the contest's terms have.
-
-    A method that cannot work with a map gives a point that says so. Raises InputError for an unknown
-    method.
-    """
-    for method in methods:
-        check_option("methods", method, METHODS)
+def draw(contest: Comparison, seed: int) -> Draws:
+    """Draw by each method with each map; a method that cannot work with a map gives a point that says so."""
     (bare,) = comparison.measure(contest, seed, ["bare"])
     points = {}
-    for method in methods:
-        for how in CALIBRATIONS:
-            one = replace(contest, terms=replace(contest.terms, how=how))
-            (points[method, how],) = comparison.measure(one, seed, [method], last=True)
+    for method in METHODS:
+        for calibration in CALIBRATIONS:
+            with_map = replace(contest, terms=replace(contest.terms, how=calibration))
+            (points[method, calibration],) = comparison.measure(with_map, seed, [method], last=True)
     return Draws(bare, points)
 
 
 def state_digest(pair: Pair) -> str:
-    """SHA-256 over every parameter and buffer of G and D."""
-    digest = hashlib.sha256()
-    for network in (pair.generator, pair.discriminator):
-        for name, value in [*network.named_parameters(), *network.named_buffers()]:
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    """SHA-256 over every parameter and statistic of G and D."""
+    states = {f"{role} {name}": x for role, net in _networks(pair).items() for name, x in net.state_dict().items()}
+    return hashlib.sha256(safetensors.torch.save(states)).hexdigest()
 
 
 def moved_by_training_mode(pair: Pair, n: int, rng: torch.Generator) -> tuple[int, int]:
@@ -327,12 +153,16 @@ def moved_by_training_mode(pair: Pair, n: int, rng: torch.Generator) -> tuple[in
 
     Copies are run; the pair stays as it is. Counters of batches are no statistics.
     """
-    G, D = (copy.deepcopy(net).train() for net in (pair.generator, pair.discriminator))
+    G, D = (copy.deepcopy(net).train() for net in _networks(pair).values())
     kept = [b for net in (G, D) for b in net.buffers() if b.is_floating_point()]
     before = [b.clone() for b in kept]
     with torch.no_grad():
         D(G(sampling.latents(pair, n, rng)))
     return sum(not torch.equal(a, b) for a, b in zip(before, kept, strict=True)), len(kept)
+
+
+def _networks(pair: Pair) -> dict[str, nn.Module]:
+    return {role: net for role in ("generator", "discriminator") if isinstance(net := getattr(pair, role), nn.Module)}
 
 
 def _held_out(dataset: str, n: int, seed: int) -> Tensor:
@@ -342,58 +172,150 @@ def _held_out(dataset: str, n: int, seed: int) -> Tensor:
     return images.to_float(rows.images)
 
 
-NAMES = {"none": "as trained", "logistic": "logistic", "isotonic": "isotonic"}  # maps on pages
-REFUSED = "refused"  # in tables
-SCORES = ("fid", "precision", "recall", "above")
-QUANTITIES = scores.QUANTITIES | {"above": ("real above", "", 3)}  # name, unit, digits
+# --- record --------------------------------------------------------------------------------------
 
 
 def fill_record(
-    record: records.Record, found: Mapping[str, Match], examined: Mapping[str, Examined], drawn: Mapping[str, Draws]
+    record: records.Record, matches: Mapping[str, Match], examined: Mapping[str, Examined], drawn: Mapping[str, Draws]
 ) -> None:
     """Put every check, ranking and draw into the record, and what was refused, by row of Table 1.
 
     Messages of refusals are in `record.made`; their number is a value.
     """
-    zoo.add_training_provenance(record, *(one.trained for one in found.values()))
-    record.made["weights"] = {one.trained.path.name: one.trained.sha256 for one in found.values()}
+    zoo.add_training_provenance(record, *(match.trained for match in matches.values()))
+    record.made["weights"] = {match.trained.path.name: match.trained.sha256 for match in matches.values()}
     record.made["images"] = {
-        f"{kind}, {one.split}": one.origin
-        for kind, one in (
-            (one.trained.settings.dataset, images.image_set(one.trained.settings.dataset, split))
-            for one in found.values()
-            for split in ("train", "test")
-        )
+        f"{dataset}, {split}": images.image_set(dataset, split).origin
+        for dataset in {match.trained.settings.dataset for match in matches.values()}
+        for split in ("train", "test")
     }
-    record.parameters["terms"] = {row: described(one.contest.terms)[1] for row, one in found.items()}
-    for row, one in examined.items():
-        _put_examined(record, row, one)
-    for row, one in drawn.items():
-        for name in SCORES:
-            record.put(
-                f"{row}, bare, {name}",
-                float(np.mean(one.bare.scores[name])),
-                unit=QUANTITIES[name][1],
-                n=len(one.bare.scores[name]),
-            )
-        for (method, how), point in one.points.items():
-            if not point.refused:
-                _put_point(record, f"{row}, {method}, {how}", point, one.bare)
+    record.parameters["terms"] = {row: described(match.contest.terms)[1] for row, match in matches.items()}
+    for row, pair in examined.items():
+        _put_examined(record, row, pair)
+    for row, draws in drawn.items():
+        _put_draws(record, row, draws)
     record.made["refused"] = refusals(examined, drawn)
     record.put("refused", len(record.made["refused"]), unit="maps and methods")
 
 
+def _put_examined(record: records.Record, row: str, pair: Examined) -> None:
+    for name, checks in pair.checks.items():
+        if isinstance(checks, Refused):
+            continue
+        for kind in REALS:
+            record.put("ECE", checks.ece[kind], pair=row, method=name, setting=kind, unit="probability")
+            record.put("ECE by chance", checks.chance[kind], pair=row, method=name, setting=kind, unit="probability")
+        record.put("Z", checks.z, pair=row, method=name, unit="standard errors")
+        record.put("log E_G[r]", checks.log_ratio, pair=row, method=name, unit="")
+    for kind, line in zip(REALS, (pair.maps["logistic"], pair.on_held_out), strict=True):
+        if isinstance(line, Logistic):
+            record.put("slope", line.slope, pair=row, setting=kind, unit="log ratio per logit")
+            record.put("intercept", line.intercept, pair=row, setting=kind, unit="log ratio")
+    seen, held_out = REALS
+    rank = pair.ranking
+    record.put("above samples", rank.seen, pair=row, setting=seen, unit="")
+    record.put("above samples", rank.held_out, pair=row, setting=held_out, unit="")
+    record.put("above samples", rank.gap, pair=row, setting=seen, against=held_out, interval=rank.interval, unit="")
+
+
+def _put_draws(record: records.Record, row: str, draws: Draws) -> None:
+    bare = draws.bare.scores
+    for name in SCORES:
+        put_sets(record, name, bare[name], pair=row, method="bare", unit=QUANTITIES[name][1])
+    for (method, calibration), point in draws.points.items():
+        key: Key = {"pair": row, "method": method, "setting": calibration}
+        if point.refused:
+            continue
+        put_sets(record, "accepted", shares(point), unit="", **key)
+        for name in SCORES:
+            put_sets(record, name, point.scores[name], unit=QUANTITIES[name][1], **key)
+            put_difference(record, name, point.scores[name], bare[name], unit=QUANTITIES[name][1], **key)
+
+
 def refusals(examined: Mapping[str, Examined], drawn: Mapping[str, Draws]) -> dict[str, str]:
     """What could not be fit, checked or drawn: "<row>, <method or check>, <map>" -> the message."""
-    found = {}
-    for row, one in examined.items():
-        parts = one.checks | {"logistic, held out": one.on_held_out}
-        found |= {f"{row}, checks, {how}": part.message for how, part in parts.items() if isinstance(part, Refused)}
-    for row, one in drawn.items():
-        found |= {
-            f"{row}, {method}, {how}": point.refused for (method, how), point in one.points.items() if point.refused
+    messages = {}
+    for row, pair in examined.items():
+        parts = pair.checks | {"logistic, held out": pair.on_held_out}
+        messages |= {f"{row}, checks, {name}": p.message for name, p in parts.items() if isinstance(p, Refused)}
+    for row, draws in drawn.items():
+        messages |= {f"{row}, {', '.join(key)}": point.refused for key, point in draws.points.items() if point.refused}
+    return messages
+
+
+def change(point: Point, bare: Point, name: str) -> tuple[float, tuple[float, float]]:
+    """Mean of a score minus bare's over the sets, and its 95 % interval."""
+    return intervals.interval(np.asarray(point.scores[name]), np.asarray(bare.scores[name]))
+
+
+# --- tables and figures --------------------------------------------------------------------------
+
+
+def panels(examined: Mapping[str, Examined], lines: Mapping[str, tuple[str, str]]) -> dict[str, dict[str, Reliability]]:
+    """Row of Table 1 -> line -> its bins, without maps that were refused. lines: name -> (map, word of REALS)."""
+    return {
+        row: {
+            name: checks.bins[kind]
+            for name, (calibration, kind) in lines.items()
+            if not isinstance(checks := pair.checks[calibration], Refused)
         }
-    return found
+        for row, pair in examined.items()
+    }
+
+
+def error_table(examined: Mapping[str, Examined]) -> str:
+    """Markdown: the error of each D under each map, and in brackets that of chance."""
+    rows = []
+    for row, pair in examined.items():
+        for kind in REALS:
+            cells = _cells(pair, lambda checks, kind=kind: f"{checks.ece[kind]:.3f} ({checks.chance[kind]:.3f})")
+            rows.append([f"{row}, {kind}", *cells])
+    return tables.markdown(["D, real images", *MAPS.values()], rows)
+
+
+def rank_table(examined: Mapping[str, Examined]) -> str:
+    """Markdown: how often D puts a real image above a sample, seen and held out, and the difference."""
+    rows = []
+    for row, rank in ((row, pair.ranking) for row, pair in examined.items()):
+        rows.append([row, f"{rank.seen:.3f}", f"{rank.held_out:.3f}", tables.change(rank.gap, rank.interval, 3)])
+    return tables.markdown(["above a sample of G", "training images", "held out", "difference"], rows)
+
+
+def scale_table(examined: Mapping[str, Examined]) -> str:
+    """Markdown: slope, that of images held out, intercept, and E_G[r] under each map."""
+    rows = []
+    for row, pair in examined.items():
+        line = pair.maps["logistic"]
+        intercept = f"{line.intercept:+.3g}" if isinstance(line, Logistic) else REFUSED
+        ratios = _cells(pair, lambda checks: shown_ratio(checks.log_ratio))
+        rows.append([row, _slope(line), _slope(pair.on_held_out), intercept, *ratios])
+    heads = (f"E_G[r], {name}" for name in MAPS.values())
+    return tables.markdown(["D", "slope a", "held out", "intercept b", *heads], rows)
+
+
+def z_table(examined: Mapping[str, Examined]) -> str:
+    """Markdown: Z of MH-GAN under each map, on images held out."""
+    rows = [[row, *_cells(pair, lambda checks: f"{checks.z:+.1f}")] for row, pair in examined.items()]
+    return tables.markdown(["Z", *MAPS.values()], rows)
+
+
+def summary_table(examined: Mapping[str, Examined]) -> str:
+    """Markdown: error under each map with images held out, slope, E_G[r] as trained."""
+    rows = []
+    for row, pair in examined.items():
+        errors = _cells(pair, lambda checks: f"{checks.ece['held out']:.3f}")
+        as_trained, *_ = _cells(pair, lambda checks: shown_ratio(checks.log_ratio))
+        rows.append([row, *errors, _slope(pair.maps["logistic"]), as_trained])
+    return tables.markdown(["D", *(f"ECE, {name}" for name in MAPS.values()), "slope", "E_G[r], as trained"], rows)
+
+
+def _cells(pair: Examined, shown: Callable[[Checks], str]) -> list[str]:
+    """A cell for each map: what is shown of its checks, or REFUSED."""
+    return [REFUSED if isinstance(checks, Refused) else shown(checks) for checks in pair.checks.values()]
+
+
+def _slope(line: Calibrator | Refused) -> str:
+    return f"{line.slope:.3g}" if isinstance(line, Logistic) else REFUSED
 
 
 def shown_ratio(log_ratio: float) -> str:
@@ -402,11 +324,27 @@ def shown_ratio(log_ratio: float) -> str:
     return f"{math.exp(log_ratio):.3g}" if abs(power) < 3 else f"$10^{{{power:.0f}}}$"
 
 
+def draw_tables(drawn: Mapping[str, Draws], matches: Mapping[str, Match]) -> str:
+    """Markdown, a table a pair: real images, bare, and every method with every map."""
+    heads, shown = ["accepted", *(QUANTITIES[name][0] for name in SCORES)], []
+    for row, draws in drawn.items():
+        floor = matches[row].floor
+        real = [f"{floor[name]:.{QUANTITIES[name][2]}f}" if name in floor else "0.5" for name in SCORES]
+        lines = [["real images", "-", *real], ["bare", *point_cells(draws.bare, draws.bare)]]
+        for (method, calibration), point in draws.points.items():
+            lines.append([f"{method}, {MAPS[calibration]}", *point_cells(point, draws.bare)])
+        shown.append(tables.markdown([row, *heads], lines))
+    return "\n\n".join(shown)
+
+
 def point_cells(point: Point, bare: Point) -> list[str]:
-    """Cells of a point: accepted share, then each of SCORES with the interval of its paired difference to bare."""
+    """Accepted share and SCORES of a point: mean, and in brackets the interval of its paired difference to bare.
+
+    Without samples there is REFUSED in every cell.
+    """
     if point.refused:
         return [REFUSED] * (1 + len(SCORES))
-    cells = ["-" if None in point.acceptance else f"{np.mean(point.acceptance):.3f}"]
+    cells = [f"{np.mean(shares(point)):.3f}" if shares(point) else "-"]
     for name in SCORES:
         digits, text = QUANTITIES[name][2], f"{np.mean(point.scores[name]):.{QUANTITIES[name][2]}f}"
         if point is not bare:
@@ -416,44 +354,42 @@ def point_cells(point: Point, bare: Point) -> list[str]:
     return cells
 
 
-def change(point: Point, bare: Point, name: str) -> tuple[float, tuple[float, float]]:
-    """Mean of a score minus bare's over the sets, and its 95 % interval."""
-    return intervals.interval(np.asarray(point.scores[name]), np.asarray(bare.scores[name]))
+def shares(point: Point) -> list[float]:
+    """Kept share of the proposals in each set; empty for a method that proposes nothing."""
+    return [share for share in point.acceptance if share is not None]
 
 
 def changes_of(drawn: Mapping[str, Draws], name: str) -> dict[str, dict]:
     """`change` of every point, or REFUSED: row -> method -> name of the map on pages."""
-    found = {row: {} for row in drawn}
-    for row, one in drawn.items():
-        for (method, how), point in one.points.items():
-            found[row].setdefault(method, {})[NAMES[how]] = REFUSED if point.refused else change(point, one.bare, name)
-    return found
+    changes = {row: {} for row in drawn}
+    for row, draws in drawn.items():
+        for (method, calibration), point in draws.points.items():
+            value = REFUSED if point.refused else change(point, draws.bare, name)
+            changes[row].setdefault(method, {})[MAPS[calibration]] = value
+    return changes
 
 
-def _put_examined(record: records.Record, row: str, one: Examined) -> None:
-    for how, checks in one.checks.items():
-        if not isinstance(checks, Checks):
-            continue
-        for kind in REALS:
-            record.put(f"{row}, {how}, ECE {kind}", checks.ece[kind], unit="probability")
-            record.put(f"{row}, {how}, ECE {kind} by chance", checks.chance[kind], unit="probability")
-        record.put(f"{row}, {how}, Z", checks.z, unit="standard errors")
-        record.put(f"{row}, {how}, log E_G[r]", checks.log_ratio, unit="")
-    line = one.maps["logistic"]
-    if not isinstance(line, Refused):
-        record.put(f"{row}, slope", line.slope, unit="log ratio per logit")
-        record.put(f"{row}, intercept", line.intercept, unit="log ratio")
-    if not isinstance(one.on_held_out, Refused):
-        record.put(f"{row}, slope held out", one.on_held_out.slope, unit="log ratio per logit")
-    record.put(f"{row}, seen above samples", one.ranking.seen, unit="")
-    record.put(f"{row}, held out above samples", one.ranking.held_out, unit="")
-    record.put(f"{row}, seen minus held out", one.ranking.gap, unit="", interval=one.ranking.interval)
+def facts(examined: Mapping[str, Examined], settings: Settings) -> dict[str, object]:
+    """Name -> what the prose of the page says by it."""
+    logits = next(iter(examined.values())).logits
+    gaps = [pair.ranking.interval for pair in examined.values()]
+    slopes = [line.slope for pair in examined.values() if isinstance(line := pair.maps["logistic"], Logistic)]
+    largest = 2 * min(len(logits.fit_real), len(logits.fit_fake)) - 1
+    return {
+        **asdict(settings),
+        "percentile": f"{settings.percentile:g}",
+        "of": len(examined),
+        "judged": len(logits.fake),
+        "fakes": len(logits.fit_fake),
+        "largest": largest,
+        "jump": f"{largest / len(logits.fake):.2g}",
+        "in_sample": f"{max(error_on_the_fit(pair.logits) for pair in examined.values()):.1g}",
+        "remembers": sum(low > 0 for low, _ in gaps),
+        "contrary": sum(high < 0 for _, high in gaps),
+        "inverted": sum(slope < 0 for slope in slopes),
+        **{f"off_{name}": sum(_beyond_chance(pair.checks[name]) for pair in examined.values()) for name in MAPS},
+    }
 
 
-def _put_point(record: records.Record, key: str, point: Point, bare: Point) -> None:
-    record.put(f"{key}, accepted", float(np.mean(point.acceptance)), unit="", n=len(point.acceptance))
-    for name in SCORES:
-        unit, n = QUANTITIES[name][1], len(point.scores[name])
-        mean, interval = change(point, bare, name)
-        record.put(f"{key}, {name}", float(np.mean(point.scores[name])), unit=unit, n=n)
-        record.put(f"{key}, change of {name}", mean, interval=interval, unit=unit, n=n)
+def _beyond_chance(checks: Checks | Refused) -> bool:
+    return isinstance(checks, Checks) and checks.ece["held out"] > checks.chance["held out"]

@@ -12,15 +12,15 @@ from torch import nn
 from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation.comparison import Comparison
-from dotlib.experiments import calibration as calibration_page
-from dotlib.experiments.calibration import METHODS
+from dotlib.evaluation.logit_checks import Refused, examine, read_logits, share_above
+from dotlib.experiments import calibration
 from dotlib.metrics import intervals
 from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.plots import samplers as sampler_plots
 from dotlib.results import records
 from dotlib.samplers import base as sampling
 from dotlib.samplers import rejection
-from dotlib.samplers.calibration import CALIBRATIONS, Reliability
+from dotlib.samplers.calibration import CALIBRATIONS, Logistic, Reliability
 from dotlib.samplers.methods import SamplerSettings
 from dotlib.seeding import generator
 from dotlib.training import zoo
@@ -90,98 +90,154 @@ def test_a_constant_of_the_logit_changes_no_sample(sampler, constant):
 def test_no_network_moves_and_a_moved_one_would_be_seen():
     pair = networks()
     real = near(pair)
-    before = calibration_page.state_digest(pair)
-    logits = calibration_page.read_logits(pair, real, near(pair, 100), 200, 100, generator(0, "x"))
-    calibration_page.examine(logits, generator(0, "y"))
-    drawn = calibration_page.draw(contest(pair, real), 0)
+    before = calibration.state_digest(pair)
+    logits = read_logits(pair, real, near(pair, 100), 200, 100, generator(0, "x"))
+    examine(logits, generator(0, "y"))
+    drawn = calibration.draw(contest(pair, real), 0)
     assert not any(point.refused for point in drawn.points.values())
-    assert calibration_page.moved_by_training_mode(pair, 64, generator(0, "z")) == (4, 4)
-    assert calibration_page.state_digest(pair) == before
+    assert calibration.moved_by_training_mode(pair, 64, generator(0, "z")) == (4, 4)
+    assert calibration.state_digest(pair) == before
     assert not any(part.training for net in (pair.generator, pair.discriminator) for part in net.modules())
     for change in (
         lambda: pair.generator.train()(torch.ones(4, 3)),
         lambda: pair.discriminator[0].bias.data[3].add_(1e-3),
         lambda: pair.generator[1].running_var[7].add_(1e-3),
     ):
-        last = calibration_page.state_digest(pair)
+        last = calibration.state_digest(pair)
         change()
-        assert calibration_page.state_digest(pair) != last
+        assert calibration.state_digest(pair) != last
 
 
 def test_every_method_is_drawn_with_every_map_from_the_same_latents():
     pair = networks()
-    found = calibration_page.draw(contest(pair, near(pair)), 0)
-    assert list(found.points) == [(method, how) for method in METHODS for how in CALIBRATIONS]
-    for how in CALIBRATIONS:
-        setup = [cost.generator for cost in found.points["OBRS", how].setup]
-        assert setup == [200 + 200 * (how != "none")] * 2  # burn-in; samples of the fit
-    assert found.points["DRS", "none"].scores != found.points["DRS", "logistic"].scores
-    with pytest.raises(InputError, match="^methods: unknown 'DOT'"):
-        calibration_page.draw(contest(pair, near(pair)), 0, ["DOT"])
+    points = calibration.draw(contest(pair, near(pair)), 0).points
+    assert list(points) == [(method, name) for method in calibration.METHODS for name in CALIBRATIONS]
+    for name in CALIBRATIONS:
+        setup = [cost.generator for cost in points["OBRS", name].setup]
+        assert setup == [200 + 200 * (name != "none")] * 2  # burn-in; samples of the fit
+    assert points["DRS", "none"].scores != points["DRS", "logistic"].scores
 
 
 def test_a_method_that_fails_is_in_the_table_as_such():
     """Data far beyond the samples, where no slope is the most likely; and ratios so far apart that
     DRS keeps nothing of what it proposes."""
     pair = Pair(lambda z: z, lambda x: 1e4 * x[:, 0], Uniform(2))
-    drawn = calibration_page.draw(contest(pair, torch.full((50, 2), 3.0), percentiles=(100,)), 0)
-    found = calibration_page.refusals({}, {"row": drawn})
-    assert set(found) - {"row, DRS, isotonic"} == {
+    drawn = calibration.draw(contest(pair, torch.full((50, 2), 3.0), percentiles=(100,)), 0)
+    messages = calibration.refusals({}, {"row": drawn})
+    assert set(messages) - {"row, DRS, isotonic"} == {
         "row, DRS, none",
         "row, DRS, logistic",
         "row, OBRS, logistic",
         "row, MH-GAN, logistic",
     }
-    assert found["row, DRS, none"].startswith("limit: ")
-    assert "separable" in found["row, OBRS, logistic"]
-    for method in METHODS:
-        assert calibration_page.point_cells(drawn.points[method, "logistic"], drawn.bare) == ["refused"] * 5
-    marks = calibration_page.changes_of({"row": drawn}, "fid")
+    assert messages["row, DRS, none"].startswith("limit: ")
+    assert "separable" in messages["row, OBRS, logistic"]
+    for method in calibration.METHODS:
+        assert calibration.point_cells(drawn.points[method, "logistic"], drawn.bare) == ["refused"] * 5
+    marks = calibration.changes_of({"row": drawn}, "fid")
     assert marks["row"]["DRS"]["as trained"] == marks["row"]["OBRS"]["logistic"] == "refused"
     (axis,) = sampler_plots.changes(marks, unit="FID").axes
-    assert [text.get_text() for text in axis.texts] == ["refused"] * len(found)
-    assert len(axis.containers) == 9 - len(found)
+    assert [text.get_text() for text in axis.texts] == ["refused"] * len(messages)
+    assert len(axis.containers) == 9 - len(messages)
 
 
-def test_a_pair_is_judged_on_images_that_it_has_not_seen_and_recorded(tmp_path):
-    found = calibration_page.match(NAME, profile="smoke")
-    terms, test = found.contest.terms, images.image_set("digits", "test")
+@pytest.fixture(scope="module")
+def artifact_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture
+def measured(artifacts):
+    """A pair of the zoo: its contest, its checks, its draws."""
+    match = calibration.match(NAME, profile="smoke")
+    return match, calibration.examine_pair(match, 200, 0), calibration.draw(match.contest, 0)
+
+
+def test_a_pair_is_judged_on_images_that_it_has_not_seen(measured):
+    match, examined, _ = measured
+    terms, test = match.contest.terms, images.image_set("digits", "test")
     train = {row.numpy().tobytes() for row in terms.real}
     assert not train & {row.numpy().tobytes() for row in images.to_float(test.images)}
-    one = calibration_page.examine_pair(found, 200, 0)
-    assert len(one.logits.fit_real) == len(terms.real) == 1_000
-    assert len(one.logits.fake) == len(one.logits.real["held out"]) == 200
-    expected = {float(x) for x in sampling.logits(found.contest.pair, images.to_float(test.images))}
-    gaps = [min(abs(x - y) for y in expected) for x in one.logits.real["held out"].tolist()]
+    assert len(examined.logits.fit_real) == len(terms.real) == 1_000
+    assert len(examined.logits.fake) == len(examined.logits.real["held out"]) == 200
+    expected = {float(x) for x in sampling.logits(match.contest.pair, images.to_float(test.images))}
+    gaps = [min(abs(x - y) for y in expected) for x in examined.logits.real["held out"].tolist()]
     assert max(gaps) < 1e-4  # batches round otherwise
-    drawn = calibration_page.draw(found.contest, 0)
-    x = near(found.contest.pair, 100, shift=0)
-    assert found.contest.score(x, 0)["above"] == calibration_page.share_above(
-        one.logits.real["held out"], sampling.logits(found.contest.pair, x)
-    )
+    x = near(match.contest.pair, 100, shift=0)
+    above = share_above(examined.logits.real["held out"], sampling.logits(match.contest.pair, x))
+    assert match.contest.score(x, 0)["above"] == above
+
+
+def test_the_record_holds_the_checks_and_the_paired_differences(measured, tmp_path):
+    match, examined, drawn = measured
     record = records.start("calibration", profile="smoke", dataset="x", seed=0, parameters={})
-    calibration_page.fill_record(record, {"row": found}, {"row": one}, {"row": drawn})
+    calibration.fill_record(record, {"row": match}, {"row": examined}, {"row": drawn})
     kept = records.read(records.write(record, tmp_path / "records"))
-    assert kept["row, none, ECE held out"] == one.checks["none"].ece["held out"]
-    assert kept.interval("row, seen minus held out") == pytest.approx(one.ranking.interval)
+    error = kept.get("ECE", pair="row", method="none", setting="held out")
+    assert error.value == examined.checks["none"].ece["held out"]
+    gap = kept.get("above samples", pair="row", setting="seen", against="held out")
+    assert gap.interval == pytest.approx(examined.ranking.interval)
     obrs = drawn.points["OBRS", "isotonic"]
     mean, interval = intervals.interval(np.array(obrs.scores["fid"]), drawn.bare.scores["fid"])
-    assert kept["row, OBRS, isotonic, change of fid"] == pytest.approx(mean)
-    assert kept.interval("row, OBRS, isotonic, change of fid") == pytest.approx(interval)
-    assert kept["refused"] == len(kept.made["refused"])
-    assert kept.made["pairs"][NAME]["sha256"] == found.trained.sha256
-    cells = calibration_page.point_cells(obrs, drawn.bare)
+    change = kept.get("fid", pair="row", method="OBRS", setting="isotonic", against="bare")
+    assert (change.value, *change.interval) == pytest.approx((mean, *interval))
+    assert kept.get("refused").value == len(kept.made["refused"])
+    assert kept.made["pairs"][NAME]["sha256"] == match.trained.sha256
+    cells = calibration.point_cells(obrs, drawn.bare)
     assert cells[0] == f"{np.mean(obrs.acceptance):.3f}" and f"{interval[0]:+.2f}" in cells[1]
-    assert calibration_page.point_cells(drawn.bare, drawn.bare)[0] == "-"
+    assert calibration.point_cells(drawn.bare, drawn.bare)[0] == "-"
+
+
+def cells_of(table, line):
+    """Cells of one line of a Markdown table, 0 for its head."""
+    return [cell.strip() for cell in table.splitlines()[line + (line > 0)].strip("|").split("|")]
+
+
+def test_tables_show_the_checks_and_what_was_refused(measured):
+    match, examined, drawn = measured
+    checks = examined.checks["none"]
+    broken = replace(examined, maps=examined.maps | {"logistic": Refused("x")}, on_held_out=Refused("y"))
+    broken = replace(broken, checks=examined.checks | {"logistic": Refused("x")})
+    fitted = replace(examined, maps=examined.maps | {"logistic": Logistic(0.5, -1)}, on_held_out=Logistic(0.25, 0))
+    pairs = {"row": replace(fitted, checks=examined.checks | {"logistic": checks}), "broken": broken}
+    table = calibration.error_table(pairs)
+    assert cells_of(table, 1)[:2] == ["row, seen", f"{checks.ece['seen']:.3f} ({checks.chance['seen']:.3f})"]
+    assert cells_of(table, 4)[0] == "broken, held out" and cells_of(table, 4)[2] == "refused"
+    assert cells_of(calibration.rank_table(pairs), 1)[1] == f"{examined.ranking.seen:.3f}"
+    ratio, isotonic = (calibration.shown_ratio(examined.checks[name].log_ratio) for name in ("none", "isotonic"))
+    assert cells_of(calibration.scale_table(pairs), 1)[1:] == ["0.5", "0.25", "-1", ratio, ratio, isotonic]
+    assert cells_of(calibration.scale_table(pairs), 2)[1:] == [*["refused"] * 3, ratio, "refused", isotonic]
+    assert cells_of(calibration.z_table(pairs), 2)[1:3] == [f"{checks.z:+.1f}", "refused"]
+    assert cells_of(calibration.summary_table(pairs), 2)[2:] == [
+        "refused",
+        f"{examined.checks['isotonic'].ece['held out']:.3f}",
+        "refused",
+        ratio,
+    ]
+    table = calibration.draw_tables({"row": drawn}, {"row": match})
+    assert cells_of(table, 1) == ["real images", "-", *(cells_of(table, 1)[2:5]), "0.5"]
+    assert len(table.splitlines()) == 2 + 2 + 9
+    lines = calibration.panels(pairs, {"a": ("none", "seen"), "b": ("logistic", "held out")})
+    assert {row: list(panel) for row, panel in lines.items()} == {"row": ["a", "b"], "broken": ["a"]}
+
+
+def test_the_prose_gets_the_counts(measured):
+    _, examined, _ = measured
+    facts = calibration.facts({"row": examined}, calibration.SETTINGS["smoke"])
+    assert (facts["of"], facts["judged"], facts["fakes"], facts["largest"]) == (1, 200, 100, 199)
+    for name, checks in examined.checks.items():
+        off = not isinstance(checks, Refused) and checks.ece["held out"] > checks.chance["held out"]
+        assert facts[f"off_{name}"] == off
+    assert facts["remembers"] + facts["contrary"] <= 1
 
 
 def test_a_pair_that_has_seen_every_image_is_not_judged(monkeypatch):
     settings = replace(image_training("digits", "dcgan-sngan-ns", "smoke"), split="paper")
     monkeypatch.setattr(zoo, "pair", lambda name, **_: zoo.TrainedPair(name, networks(), settings, None, "", [], {}))
     with pytest.raises(InputError, match=f"^name: {NAME} leaves no image that its D has not seen"):
-        calibration_page.match(NAME, profile="smoke")
+        calibration.match(NAME, profile="smoke")
     with pytest.raises(InputError, match="^profile: unknown 'huge'"):
-        calibration_page.match(NAME, profile="huge")
+        calibration.match(NAME, profile="huge")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +245,7 @@ def test_a_pair_that_has_seen_every_image_is_not_judged(monkeypatch):
     [(0.0, "1"), (np.log(1.0234), "1.02"), (np.log(250.0), "250"), (2e3, "$10^{869}$"), (-50.0, "$10^{-22}$")],
 )
 def test_ratios_of_any_size_are_printed(log_ratio, text):
-    assert calibration_page.shown_ratio(log_ratio) == text
+    assert calibration.shown_ratio(log_ratio) == text
 
 
 def test_a_map_that_is_missing_in_one_panel_keeps_its_colour_in_the_others():

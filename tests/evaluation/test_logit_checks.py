@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from dotlib.errors import InputError
-from dotlib.experiments import calibration as calibration_page
-from dotlib.experiments.calibration import REALS, Logits, Refused
+from dotlib.evaluation import logit_checks
+from dotlib.evaluation.logit_checks import REALS, Logits, Refused
 from dotlib.pairs import Normal, Pair
 from dotlib.samplers import calibration
 from dotlib.samplers.base import Metered
@@ -40,7 +40,7 @@ def data(n, seed, mean=M):
 
 
 def logits_of(c=1.0, d=0.0, n=N, seen_mean=M):
-    return calibration_page.read_logits(gaussians(c, d), data(n, 1, seen_mean), data(n, 2), n, n, seeded(3))
+    return logit_checks.read_logits(gaussians(c, d), data(n, 1, seen_mean), data(n, 2), n, n, seeded(3))
 
 
 def exact_error(c, d):
@@ -62,33 +62,33 @@ def exact_error(c, d):
 @pytest.mark.parametrize(("c", "d"), [(3.0, -2.0), (0.2, 0.0), (1.0, 1.5), (1.0, 0.0)])
 def test_the_error_of_a_distorted_logit_is_that_of_quadrature_and_maps_remove_it(c, d):
     logits = logits_of(c, d)
-    found = calibration_page.examine(logits, seeded())
+    examined = logit_checks.examine(logits, seeded())
     for kind in REALS:
-        assert found.checks["none"].ece[kind] == pytest.approx(exact_error(c, d), abs=3 * NOISE)
+        assert examined.checks["none"].ece[kind] == pytest.approx(exact_error(c, d), abs=3 * NOISE)
     assert (exact_error(c, d) > 9 * NOISE) == ((c, d) != (1, 0))
-    for how in ("logistic", "isotonic"):
-        assert found.checks[how].ece["held out"] < 3 * NOISE
-    assert found.checks["logistic"].log_ratio == pytest.approx(0, abs=0.1)
-    assert found.maps["logistic"].slope == pytest.approx(1 / c, rel=0.1)
-    assert found.maps["logistic"].intercept == pytest.approx(-d / c, abs=0.1)
+    for name in ("logistic", "isotonic"):
+        assert examined.checks[name].ece["held out"] < 3 * NOISE
+    assert examined.checks["logistic"].log_ratio == pytest.approx(0, abs=0.1)
+    assert examined.maps["logistic"].slope == pytest.approx(1 / c, rel=0.1)
+    assert examined.maps["logistic"].intercept == pytest.approx(-d / c, abs=0.1)
     # E_G[exp(c l + d)] for l ~ N(-2 M^2, 4 M^2)
     expected = d - 2 * c * M**2 + 2 * c**2 * M**2
     tolerance = 0.1 * math.exp(2 * c**2 * M**2)  # heavy tails
-    assert found.checks["none"].log_ratio == pytest.approx(expected, abs=tolerance)
+    assert examined.checks["none"].log_ratio == pytest.approx(expected, abs=tolerance)
 
 
 def test_a_discriminator_that_knows_its_data_by_heart_fools_the_fit_and_not_the_checks():
     """Seen data lie 4 M from the samples, others 2 M: the fit doubles the slope."""
-    found = calibration_page.examine(logits_of(seen_mean=3 * M), seeded())
-    assert found.maps["logistic"].slope == pytest.approx(2, rel=0.1)
-    assert found.on_held_out.slope == pytest.approx(1, rel=0.1)
-    error = found.checks["logistic"].ece
+    examined = logit_checks.examine(logits_of(seen_mean=3 * M), seeded())
+    assert examined.maps["logistic"].slope == pytest.approx(2, rel=0.1)
+    assert examined.on_held_out.slope == pytest.approx(1, rel=0.1)
+    error = examined.checks["logistic"].ece
     assert error["seen"] < 3 * NOISE and error["held out"] > 9 * NOISE
-    assert abs(found.checks["logistic"].z) > 10 > abs(found.checks["none"].z)
+    assert abs(examined.checks["logistic"].z) > 10 > abs(examined.checks["none"].z)
     gap = stats.norm.cdf(4 * M / math.sqrt(2)) - stats.norm.cdf(2 * M / math.sqrt(2))
-    low, high = found.ranking.interval
+    low, high = examined.ranking.interval
     assert low < gap < high and high - low < 0.03
-    assert found.ranking.gap == pytest.approx(gap, abs=0.02)
+    assert examined.ranking.gap == pytest.approx(gap, abs=0.02)
 
 
 def test_the_checks_tell_a_calibrated_discriminator_from_one_that_is_not():
@@ -99,7 +99,7 @@ def test_the_checks_tell_a_calibrated_discriminator_from_one_that_is_not():
         for trial in range(100):
             real, fake = (c * 2 * M * x[:, 0].double() for x in (data(500, 2 * trial), data(500, 2 * trial + 1, -M)))
             error = calibration.expected_calibration_error(calibration.reliability(real, fake))
-            exceeded[c] += error > calibration_page.chance_error(torch.cat([real, fake]), seeded(trial))
+            exceeded[c] += error > logit_checks.chance_error(torch.cat([real, fake]), seeded(trial))
     assert exceeded[1.0] <= 5 + 3 * math.sqrt(5) and exceeded[2.0] >= 95
 
 
@@ -107,9 +107,9 @@ def test_the_checks_tell_a_calibrated_discriminator_from_one_that_is_not():
 def test_chance_of_a_coin(n):
     """One bin with p = 1/2: the error is |mean of n signs| / 2, normal with deviation 1/(2 sqrt n);
     1,000 draws give its 95 % point to some 3 %."""
-    found = calibration_page.chance_error(torch.zeros(n).double(), seeded(), draws=1_000)
-    assert found == pytest.approx(1.96 / (2 * math.sqrt(n)), rel=0.12)
-    assert calibration_page.chance_error(torch.full((n,), 800.0).double(), seeded()) == 0
+    examined = logit_checks.chance_error(torch.zeros(n).double(), seeded(), draws=1_000)
+    assert examined == pytest.approx(1.96 / (2 * math.sqrt(n)), rel=0.12)
+    assert logit_checks.chance_error(torch.full((n,), 800.0).double(), seeded()) == 0
 
 
 VALUES = st.lists(st.integers(-4, 4).map(float), min_size=2, max_size=12)
@@ -120,20 +120,20 @@ VALUES = st.lists(st.integers(-4, 4).map(float), min_size=2, max_size=12)
 def test_ranks_are_those_of_all_pairs_and_no_increasing_map_changes_them(seen, held_out, fake):
     real = dict(zip(REALS, map(torch.tensor, (seen, held_out)), strict=True))
     logits = Logits(real["seen"], torch.tensor(fake), real, torch.tensor(fake))
-    found = calibration_page.ranking(logits)
-    for values, share in ((seen, found.seen), (held_out, found.held_out)):
+    examined = logit_checks.ranking(logits)
+    for values, share in ((seen, examined.seen), (held_out, examined.held_out)):
         above = [(x > y) + (x == y) / 2 for x in values for y in fake]
         assert share == pytest.approx(sum(above) / len(above))
     cubed = Logits(logits.fit_real, logits.fit_fake, {k: x**3 for k, x in real.items()}, logits.fake**3)
-    assert calibration_page.ranking(cubed) == found
+    assert logit_checks.ranking(cubed) == examined
 
 
 def test_the_interval_of_ranks_covers_equality_19_times_in_20():
     covered = 0
     for trial in range(200):
         real = {kind: data(200, 10 * trial + i)[:, 0] for i, kind in enumerate(REALS)}
-        found = calibration_page.ranking(Logits(real["seen"], real["seen"], real, data(200, 10 * trial + 5, -M)[:, 0]))
-        covered += found.interval[0] <= 0 <= found.interval[1]
+        examined = logit_checks.ranking(Logits(real["seen"], real["seen"], real, data(200, 10 * trial + 5, -M)[:, 0]))
+        covered += examined.interval[0] <= 0 <= examined.interval[1]
     assert abs(covered - 190) <= 4 * math.sqrt(200 * 0.95 * 0.05)
 
 
@@ -141,7 +141,7 @@ def test_nothing_that_is_fit_on_is_judged_but_the_data_called_seen():
     """Logits are 2 M times the points, which are all different."""
     pair = Metered.of(gaussians())
     seen, held_out = data(300, 1), data(120, 2)
-    logits = calibration_page.read_logits(pair, seen, held_out, 250, 200, seeded(3))
+    logits = logit_checks.read_logits(pair, seen, held_out, 250, 200, seeded(3))
     assert [len(x) for x in (logits.fit_real, logits.fit_fake, logits.fake, *logits.real.values())] == [
         300,
         250,
@@ -163,41 +163,47 @@ def test_nothing_that_is_fit_on_is_judged_but_the_data_called_seen():
 def test_what_cannot_be_fit_is_said_and_the_rest_goes_on():
     logits = logits_of(n=50)
     apart = Logits(logits.fit_real + 99, logits.fit_fake, logits.real, logits.fake)
-    found = calibration_page.examine(apart, seeded())
-    for one in (found.maps["logistic"], found.checks["logistic"]):
-        assert one.message.startswith("real_logits, fake_logits: separable")
-    for how in set(CALIBRATIONS) - {"logistic"}:
-        assert 0 <= found.checks[how].ece["held out"] <= 1
+    examined = logit_checks.examine(apart, seeded())
+    for part in (examined.maps["logistic"], examined.checks["logistic"]):
+        assert part.message.startswith("real_logits, fake_logits: separable")
+    for name in set(CALIBRATIONS) - {"logistic"}:
+        assert 0 <= examined.checks[name].ece["held out"] <= 1
 
 
 def test_a_check_that_cannot_be_made_is_refused_with_its_map_kept():
     """Probabilities that round to 0 and 1 leave Z without a variance."""
     logits = logits_of(c=1e6, n=50)
-    found = calibration_page.examine(logits, seeded())
-    assert "all round to 0 or 1" in found.checks["none"].message
-    assert not isinstance(found.maps["none"], Refused)
-    assert not isinstance(found.checks["isotonic"], Refused)
+    examined = logit_checks.examine(logits, seeded())
+    assert "all round to 0 or 1" in examined.checks["none"].message
+    assert not isinstance(examined.maps["none"], Refused)
+    assert not isinstance(examined.checks["isotonic"], Refused)
 
 
 def test_only_typed_errors_are_taken_for_refusals():
     def fails():
         raise InputError("x: 1")
 
-    assert calibration_page.attempt(fails) == Refused("x: 1")
-    assert calibration_page.attempt(lambda: 5) == 5
+    assert logit_checks.attempt(fails) == Refused("x: 1")
+    assert logit_checks.attempt(lambda: 5) == 5
     with pytest.raises(ZeroDivisionError):
-        calibration_page.attempt(lambda: 1 / 0)
+        logit_checks.attempt(lambda: 1 / 0)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((data(1, 0), data(9, 1), 5, 5), "^n: rows of each kind: expected an integer >= 2, found 1"),
+        ((data(1, 0), data(9, 1), 5, 5), "^n: rows of each kind: expected an integer >= 2, examined 1"),
         ((data(9, 0), data(9, 1), 0, 5), "^fakes: expected an integer >= 1"),
-        ((data(9, 0), data(9, 1)[:0], 5, 5), "^held_out: found an empty batch"),
-        ((data(9, 0) * math.nan, data(9, 1), 5, 5), "^seen: found NaN"),
+        ((data(9, 0), data(9, 1)[:0], 5, 5), "^held_out: examined an empty batch"),
+        ((data(9, 0) * math.nan, data(9, 1), 5, 5), "^seen: examined NaN"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(InputError, match=message):
-        calibration_page.read_logits(gaussians(), *arguments, seeded())
+        logit_checks.read_logits(gaussians(), *arguments, seeded())
+
+
+def test_on_the_data_of_its_own_fit_isotonic_regression_is_right():
+    """Whatever D is: at most 1/(2n), what keeps its probabilities away from 0 and 1."""
+    for c in (0.1, 3.0):
+        assert logit_checks.error_on_the_fit(logits_of(c, n=300)) <= 1 / 600 + 1e-9
