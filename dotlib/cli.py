@@ -23,7 +23,7 @@ def choose_gp_weight(options: argparse.Namespace) -> None:
     from dotlib.results import records
 
     record = gp_weight.gp_weight(options.dataset, profile=options.profile, seed=options.seed)
-    print(f"{records.write(record)}  chosen {record['chosen']:g}")
+    print(f"{records.write(record)}  chosen {record.get('chosen').value:g}")
 
 
 def move(options: argparse.Namespace) -> None:

@@ -35,17 +35,16 @@ def fill_record(
     """
     run.put("K_eff", K_eff.value, sd=K_eff.std, n=len(K_eff.maxima), unit=toy_pairs.SLOPE)
     for method, values in emd.items():
-        run.put(
-            f"emd_{method}", float(values.mean()), sd=float(values.std(ddof=1)), n=len(values), unit=toy_pairs.SQUARED
-        )
+        run.put_trials("emd", values, method=method, unit=toy_pairs.SQUARED)
     shown = {method: paper.value(f"fig3.{what.dataset}.{method}.emd") for method in toy_pairs.METHODS}
     for method, number in shown.items():
         run.verdicts[f"EMD of {toy_pairs.NAMES[method]}"] = paper.verdict(
-            run[f"emd_{method}"], number, profile=run.profile
+            run.get("emd", method=method).value, number, profile=run.profile
         )
     for better, worse, claim in toy_pairs.CLAIMS:
-        mean, interval = intervals.interval(emd[better], emd[worse])
-        run.put(f"{better}_minus_{worse}", mean, interval=interval, n=len(emd[better]), unit=toy_pairs.SQUARED)
+        interval = intervals.put_difference(
+            run, "emd", emd[better], emd[worse], method=better, against=worse, unit=toy_pairs.SQUARED
+        )
         run.verdicts[claim] = paper.verdict_on_order(shown[better], shown[worse], interval, profile=run.profile)
 
 
@@ -75,7 +74,7 @@ def table(runs: dict[str, dict[str, records.Record | None]]) -> str:
                 number = paper.value(f"fig3.{dataset}.{method}.emd")
                 shown = tables.plus_minus(number.value, number.sd)
             cells = [
-                tables.plus_minus(run[f"emd_{method}"], run.sd(f"emd_{method}")) if run else "-"
+                tables.plus_minus(row.value, row.sd) if (row := run and run.get("emd", method=method)) else "-"
                 for run in columns.values()
             ]
             rows.append([f"{dataset}, {toy_pairs.NAMES[method]}", shown, *cells])

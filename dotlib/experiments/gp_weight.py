@@ -31,20 +31,13 @@ def gp_weight(dataset: str, *, profile: str = "laptop", seed: int = 0) -> record
         trained = zoo.candidate(f"{dataset}-wgan-gp", one, profile)
         record.made["weights"][f"{weight:g}"] = trained.sha256
         scored = [row for row in trained.log if "emd_g" in row]
-        scores = [row["emd_g"] for row in scored]
-        last = scores[-LAST_SCORES:]
+        last = [row["emd_g"] for row in scored[-LAST_SCORES:]]
         ends[weight] = float(np.mean(last))
-        record.put(f"emd_g_{weight:g}", scores, unit="squared data units")
-        record.put(
-            f"end_{weight:g}",
-            ends[weight],
-            n=len(last),
-            unit="squared data units",
-            sd=float(np.std(last, ddof=1)) if len(last) > 1 else None,
-        )
-        if "updates" not in record.values:
-            record.put("updates", [row["update"] for row in scored], unit="updates of G")
-    best, second = sorted(ends, key=ends.get)[:2]
+        where: records.Where = {"method": "g", "pair": f"gp_weight {weight:g}"}
+        for row in scored:
+            record.put("emd", row["emd_g"], setting=row["update"], unit="squared data units", **where)
+        record.put_trials("emd_last", last, unit="squared data units", **where)
+    best, second = sorted(ends, key=lambda weight: ends[weight])[:2]
     record.put("chosen", best, unit="")
     record.put("margin", ends[second] - ends[best], unit="squared data units")
     return record

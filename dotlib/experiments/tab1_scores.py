@@ -17,7 +17,7 @@ from dotlib.evaluation.images import Measured, Run
 from dotlib.evaluation.judges import scoring
 from dotlib.metrics import intervals
 from dotlib.metrics.frechet import FidInfinity, fid_infinity
-from dotlib.metrics.scores import QUANTITIES
+from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.results import paper, records, tables
 from dotlib.results.records import run_name
 from dotlib.seeding import generator
@@ -25,7 +25,6 @@ from dotlib.training.settings import ROWS, changed_from_published
 from dotlib.training.zoo import add_training_provenance
 
 CLAIMS = {"is_mean": "DOT raises the inception score", "fid": "DOT lowers FID"}
-PRINTED = {"is_mean": "is", "fid": "fid"}  # quantity -> its name among the published values
 PUBLISHED_SETS = {"stl10": "stl10"}  # other data sets stand beside the paper's CIFAR-10 numbers
 
 
@@ -60,20 +59,23 @@ def fill_record(record: records.Record, run: Run) -> None:
         record.put(name, estimate.value, sd=estimate.std, n=len(estimate.maxima), unit=unit)
     for name, judge in panel.judges.items():
         if judge.accuracy is not None:
-            record.put(f"accuracy of {name}", judge.accuracy, unit="")
-    record.put("floor_n", panel.floor[panel.first].n, unit="images")
-    for quantity, (_, unit, _) in QUANTITIES.items():
-        record.put(f"floor_{quantity}", getattr(panel.floor[panel.first], quantity), unit=unit)
+            record.put("accuracy", judge.accuracy, judge=name, unit="")
+    floor = panel.floor[panel.first]
+    record.put("images", floor.n, method="real", unit="images")
+    for quantity in IMAGE_SCORES:
+        record.put(quantity, getattr(floor, quantity), method="real", unit=SCORES[quantity].unit)
         for method, step in m.rows:
-            _put_row(record, m, method, step, quantity, unit)
+            where: records.Where = {"method": method, "setting": step} if step else {"method": "bare"}
+            record.put_trials(quantity, m.of(method, step, quantity), unit=SCORES[quantity].unit, **where)
+            if step:
+                _put_change(record, m, method, step, quantity)
     for judge in list(panel.judges)[1:]:
         for quantity in CLAIMS:
-            _put_difference(record, m, "dot", run.c.updates, quantity, judge)
-    last = f"dot{run.c.updates}"
+            _put_change(record, m, "dot", run.c.updates, quantity, judge)
     for quantity, claim in CLAIMS.items():
         record.verdicts[claim] = paper.verdict_on_sign(
             printed_difference(run.what.label, quantity),
-            record.interval(f"{last}_minus_bare_{quantity}"),
+            change(record, quantity).interval,
             profile=record.profile,
         )
 
@@ -86,7 +88,7 @@ def printed(name: str, column: str, quantity: str) -> paper.Published | None:
     dataset, architecture, kind = name.split("-", 2)
     where = PUBLISHED_SETS.get(dataset, "cifar10")
     try:
-        return paper.value(f"tab1.{where}.{architecture}.{kind}.{column}.{PRINTED[quantity]}")
+        return paper.value(f"tab1.{where}.{architecture}.{kind}.{column}.{SCORES[quantity].printed}")
     except InputError:
         return None
 
@@ -138,29 +140,25 @@ def extrapolated(run: Run, seed: int) -> dict[str, FidInfinity]:
     }
 
 
-def _put_row(record: records.Record, m: Measured, method: str, step: int, quantity: str, unit: str) -> None:
-    values = np.asarray(m.of(method, step, quantity))
-    record.put(
-        f"{_row(method, step)}_{quantity}", float(values.mean()), unit=unit, n=len(values), sd=float(values.std(ddof=1))
+def _put_change(record: records.Record, m: Measured, method: str, step: int, quantity: str, judge: str = "") -> None:
+    """Put the mean of the paired differences to bare over the sets, with its interval."""
+    intervals.put_difference(
+        record,
+        quantity,
+        m.of(method, step, quantity, judge or None),
+        m.of("dot", 0, quantity, judge or None),
+        unit=SCORES[quantity].unit,
+        method=method,
+        setting=step,
+        against="bare",
+        judge=judge,
     )
-    if step:
-        _put_difference(record, m, method, step, quantity)
 
 
-def _put_difference(
-    record: records.Record, m: Measured, method: str, step: int, quantity: str, judge: str | None = None
-) -> None:
-    """Mean of the paired differences to bare over the sets, with its interval."""
-    mean, interval = intervals.interval(m.of(method, step, quantity, judge), m.of("dot", 0, quantity, judge))
-    name = f"{_row(method, step)}_minus_bare_{quantity}" + (f"_{judge}" if judge else "")
-    record.put(name, mean, interval=interval, unit=QUANTITIES[quantity][1], n=len(m.of(method, step, quantity, judge)))
-
-
-def _row(method: str, step: int) -> str:
-    return f"{method}{step}" if step else "bare"
-
-
-LOWER = ("fid", "kid")  # of these the lower one is better
+def change(record: records.Record, quantity: str, method: str = "dot", judge: str = "") -> records.Row:
+    """The row of a method's change of a score at its last update, minus bare; the first judge unless named."""
+    updates = record.parameters["updates"]
+    return record.get(quantity, method=method, setting=updates, against="bare", judge=judge)
 
 
 def kept_runs() -> dict[str, dict[str, records.Record]]:
@@ -240,7 +238,7 @@ def score_table(quantity: str, runs: Mapping[str, Mapping[str, records.Record]])
     ]
     rows.append(["real images", *("-" for _ in papers), *(_floor(found, quantity) for found in runs.values())])
     heads = [{"cifar10": "paper, CIFAR-10", "stl10": "paper, STL-10"}[one] for one in papers]
-    return tables.markdown([f"{QUANTITIES[quantity][0]}, bare → DOT", *heads, *runs], rows)
+    return tables.markdown([f"{SCORES[quantity].label}, bare → DOT", *heads, *runs], rows)
 
 
 def verdict_table(runs: Mapping[str, Mapping[str, records.Record]]) -> str:
@@ -264,22 +262,22 @@ def said(record: records.Record, quantity: str) -> str:
     """What one score says of DOT: "better", "worse" or "undecided".
 
     Undecided where the 95 % interval of its paired difference to bare holds 0.
-    quantity:  a key of QUANTITIES. Raises InputError for another.
+    quantity:  one of IMAGE_SCORES. Raises InputError for another.
     """
-    check_option("quantity", quantity, QUANTITIES)
-    low, high = record.interval(f"dot{record.parameters['updates']}_minus_bare_{quantity}")
+    check_option("quantity", quantity, IMAGE_SCORES)
+    low, high = change(record, quantity).interval
     if low <= 0 <= high:
         return "undecided"
-    return "better" if (high < 0) == (quantity in LOWER) else "worse"
+    return "better" if (high < 0) == SCORES[quantity].lower_is_better else "worse"
 
 
 def said_table(runs: Mapping[str, records.Record]) -> str:
     """Markdown: what every score says of DOT, a row for each run; a dash where undecided."""
     rows = [
-        [name, *(said(record, quantity).replace("undecided", "-") for quantity in QUANTITIES)]
+        [name, *(said(record, quantity).replace("undecided", "-") for quantity in IMAGE_SCORES)]
         for name, record in runs.items()
     ]
-    return tables.markdown(["DOT is", *(shown for shown, _, _ in QUANTITIES.values())], rows)
+    return tables.markdown(["DOT is", *(SCORES[quantity].label for quantity in IMAGE_SCORES)], rows)
 
 
 def _printed_cell(name: str, quantity: str) -> str:
@@ -290,21 +288,17 @@ def _printed_cell(name: str, quantity: str) -> str:
 def _cell(record: records.Record | None, quantity: str) -> str:
     if record is None:
         return "-"
-    last, digits = f"dot{record.parameters['updates']}", QUANTITIES[quantity][2]
-    low, high = record.interval(f"{last}_minus_bare_{quantity}")
-    return (
-        f"{record[f'bare_{quantity}']:.{digits}f} → {record[f'{last}_{quantity}']:.{digits}f} "
-        f"({record[f'{last}_minus_bare_{quantity}']:+.{digits}f} "
-        f"[{low:+.{digits}f}, {high:+.{digits}f}])"
-    )
+    digits, row = SCORES[quantity].digits, change(record, quantity)
+    before = record.get(quantity, method="bare").value
+    after = record.get(quantity, method="dot", setting=row.setting).value
+    return f"{before:.{digits}f} → {after:.{digits}f} ({tables.change(row.value, row.interval, digits)})"
 
 
 def _floor(found: Mapping[str, records.Record], quantity: str) -> str:
     """The floor of a column's judge, with its N where that is not the samples'."""
-    digits = QUANTITIES[quantity][2]
-    floors = {
-        f"{r[f'floor_{quantity}']:.{digits}f}"
-        + ("" if r["floor_n"] == r.parameters["samples"] else f" (N = {r['floor_n']:,})")
-        for r in found.values()
-    }
+    floors = set()
+    for record in found.values():
+        n = record.get("images", method="real").value
+        text = f"{record.get(quantity, method='real').value:.{SCORES[quantity].digits}f}"
+        floors.add(text + ("" if n == record.parameters["samples"] else f" (N = {n:,})"))
     return "; ".join(sorted(floors)) or "-"

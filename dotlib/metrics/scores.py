@@ -7,6 +7,7 @@ that does not grow with their number; float64 throughout. Fréchet distances are
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,15 +17,39 @@ from dotlib.metrics import backends
 from dotlib.metrics.frechet import Moments, fid
 from dotlib.metrics.neighbours import density_coverage, precision_recall
 
-QUANTITIES = {  # field of Scores -> (name, unit, digits)
-    "is_mean": ("IS", "inception score", 2),
-    "fid": ("FID", "squared feature units", 2),
-    "kid": ("KID", "squared kernel distance", 4),
-    "precision": ("precision", "", 3),
-    "recall": ("recall", "", 3),
-    "density": ("density", "", 3),
-    "coverage": ("coverage", "", 3),
+
+class Score(NamedTuple):
+    """How a score is shown.
+
+    Attributes:
+        label: Its name in tables.
+        unit: Its unit; "" for a pure number.
+        digits: Decimals in tables.
+        lower_is_better: Whether a lower score is a better one.
+        printed: Its name among the paper's values; "" where the paper prints none.
+    """
+
+    label: str
+    unit: str
+    digits: int
+    lower_is_better: bool = False
+    printed: str = ""
+
+
+SCORES = {  # quantity of a record -> how it is shown
+    "is_mean": Score("IS", "inception score", 2, printed="is"),
+    "fid": Score("FID", "squared feature units", 2, lower_is_better=True, printed="fid"),
+    "kid": Score("KID", "squared kernel distance", 4, lower_is_better=True),
+    "precision": Score("precision", "", 3),
+    "recall": Score("recall", "", 3),
+    "density": Score("density", "", 3),
+    "coverage": Score("coverage", "", 3),
+    "emd_sqeuclidean": Score("EMD, squared cost", "squared data units", 4, lower_is_better=True),
+    "emd_euclidean": Score("W1", "data units", 4, lower_is_better=True),
+    "above": Score("real above", "", 3, lower_is_better=True),
 }
+IMAGE_SCORES = ("is_mean", "fid", "kid", "precision", "recall", "density", "coverage")  # the fields of Scores
+QUANTITIES = {name: SCORES[name][:3] for name in IMAGE_SCORES}
 
 KEPT = 10_000  # rows for KID and neighbourhoods, whose cost grows with the square
 

@@ -18,8 +18,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple, TypedDict, Unpack
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from dotlib import seeding
 from dotlib.errors import FileError, InputError, check_count, check_device, check_option, nearest, refuse_difference
@@ -37,51 +40,73 @@ BUILT = Path("_build/records")  # what this build measured; git-ignored
 KEPT = ROOT / "results"  # long runs, committed
 
 
-KEY = ("quantity", "method", "setting", "against", "pair", "judge")
+class Where(TypedDict, total=False):
+    """What a number is a number of; a field that does not apply is left out."""
+
+    method: str
+    setting: str | float
+    against: str
+    pair: str
+    judge: str
 
 
-@dataclass(frozen=True)
-class Row:
-    """One number of a record, and what it is a number of.
-
-    Attributes:
-        quantity: What was measured, such as "fid" or "k_eff".
-        value: The number.
-        method: Whose samples were measured, such as "bare", "dot" or "real".
-        setting: Where on the method's scale, such as the number of updates; the x of a curve.
-        against: The method that is subtracted; empty for a value that is no difference.
-        pair: Pair (G, D), where a record holds several.
-        judge: Network that measured, where it is not the record's first.
-        unit: Unit of the value; empty for a pure number.
-        low: Lower end of the 95 % interval of the value.
-        high: Upper end of the 95 % interval of the value.
-        sd: Standard deviation over the n trials.
-        n: Number of trials.
-    """
+class Key(NamedTuple):
+    """The six fields that name a row in its record; see `Row`."""
 
     quantity: str
-    value: float
     method: str = ""
     setting: str | float = ""
     against: str = ""
     pair: str = ""
     judge: str = ""
+
+    def __str__(self) -> str:
+        parts = zip(self._fields, self, strict=True)
+        return ", ".join([self.quantity, *(f"{name}={part}" for name, part in list(parts)[1:] if part != "")])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One number of a record, and what it is a number of.
+
+    Attributes:
+        quantity: What was measured, such as "fid" or "k_eff".
+        method: Whose samples were measured, such as "bare", "dot" or "real".
+        setting: Where on the method's scale, such as the number of updates; the x of a curve.
+        against: The method that is subtracted; empty for a value that is no difference.
+        pair: Pair (G, D), where a record holds several.
+        judge: Network that measured, where it is not the record's first.
+        value: The number.
+        unit: Unit of the value; empty for a pure number.
+        sd: Standard deviation over the n trials.
+        n: Number of trials.
+        low: Lower end of the 95 % interval of the value.
+        high: Upper end of the 95 % interval of the value.
+    """
+
+    quantity: str
+    method: str = ""
+    setting: str | float = ""
+    against: str = ""
+    pair: str = ""
+    judge: str = ""
+    value: float
     unit: str = ""
-    low: float | None = None
-    high: float | None = None
     sd: float | None = None
     n: int | None = None
+    low: float | None = None
+    high: float | None = None
 
     @property
-    def key(self) -> tuple[str | float, ...]:
-        """The six fields that name the row in its record."""
-        return tuple(getattr(self, name) for name in KEY)
+    def key(self) -> Key:
+        """What names the row in its record."""
+        return Key(*(getattr(self, name) for name in Key._fields))
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the value. Raises InputError when the row has none."""
         if self.low is None or self.high is None:
-            raise InputError(f"interval: {_named(self.key)} has none; put one with the value")
+            raise InputError(f"interval: {self.key} has none; put one with the value")
         return self.low, self.high
 
 
@@ -103,7 +128,7 @@ class Record:
     dataset: str
     seed: int
     parameters: dict
-    content: dict[tuple[str | float, ...], Row] = field(default_factory=dict)
+    content: dict[Key, Row] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     made: dict = field(default_factory=dict)
 
@@ -112,55 +137,57 @@ class Record:
         quantity: str,
         value: float,
         *,
-        method: str = "",
-        setting: str | float = "",
-        against: str = "",
-        pair: str = "",
-        judge: str = "",
         unit: str,
-        interval: tuple[float, float] | None = None,
         sd: float | None = None,
         n: int | None = None,
+        interval: tuple[float, float] | None = None,
+        **where: Unpack[Where],
     ) -> None:
-        """Add one row; the arguments are its fields, the interval as a pair.
+        """Add one row.
+
+        Args:
+            quantity: What was measured.
+            value: The number.
+            unit: Its unit; "" for a pure number.
+            sd: Standard deviation over the n trials.
+            n: Number of trials.
+            interval: 95 % interval of the value.
+            **where: The other fields of its key.
 
         Raises:
             InputError: A number is not finite, or there is a row with this key.
         """
         low, high = interval or (None, None)
-        row = Row(quantity, value, method, setting, against, pair, judge, unit, low, high, sd, n)
+        row = Row(quantity=quantity, **where, value=value, unit=unit, sd=sd, n=n, low=low, high=high)
         if row.key in self.content:
-            raise InputError(f"quantity: {_named(row.key)} is in this record already; choose another key")
+            raise InputError(f"quantity: {row.key} is in this record already; choose another key")
         try:
             json.dumps(asdict(row), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InputError(
-                f"value: {_named(row.key)} is not finite or not a number ({value!r}); find the run that diverged"
+                f"value: {row.key} is not finite or not a number ({value!r}); find the run that diverged"
             ) from error
         self.content[row.key] = row
 
-    def get(
-        self,
-        quantity: str,
-        *,
-        method: str = "",
-        setting: str | float = "",
-        against: str = "",
-        pair: str = "",
-        judge: str = "",
-    ) -> Row:
+    def put_trials(self, quantity: str, trials: ArrayLike, *, unit: str, **where: Unpack[Where]) -> None:
+        """Add the mean of some trials, with their standard deviation where there are two or more."""
+        trials = np.asarray(trials)
+        sd = float(trials.std(ddof=1)) if len(trials) > 1 else None
+        self.put(quantity, float(trials.mean()), unit=unit, sd=sd, n=len(trials), **where)
+
+    def get(self, quantity: str, **where: Unpack[Where]) -> Row:
         """The row with exactly this key. Raises InputError, naming the nearest key, when there is none."""
-        key = (quantity, method, setting, against, pair, judge)
+        key = Key(quantity, **where)
         if key not in self.content:
-            same = [f"; nearest: {_named(row.key)}" for row in self.rows(quantity=quantity)]
-            near = nearest(_named(key), map(_named, self.content)) or "".join(same[:1])
-            raise InputError(f"quantity: no {_named(key)} in the record {self.stem}/{self.key}{near}")
+            same = "".join(f"; nearest: {row.key}" for row in [*self.rows(quantity=quantity)][:1])
+            near = nearest(key, map(str, self.content)) or same
+            raise InputError(f"quantity: no {key} in the record {self.stem}/{self.key}{near}")
         return self.content[key]
 
     def rows(self, **where: str | float) -> Iterator[Row]:
         """The rows whose fields have these values, in the order in which they were put."""
         for name in where:
-            check_option("where", name, KEY)
+            check_option("where", name, Key._fields)
         return (
             row for row in self.content.values() if all(getattr(row, name) == value for name, value in where.items())
         )
@@ -231,22 +258,22 @@ def write(record: Record, folder: Path = BUILT) -> Path:
     """Close the record and write it to `<folder>/<stem>/<key>.json`, atomically."""
     record.made["seconds"] = round(time.time() - record.made["started"], 1)
     path = Path(folder) / record.stem / f"{record.key}.json"
-    head = json.dumps(
-        {name: part for name, part in vars(record).items() if name != "content"}, indent=1, sort_keys=True
-    )
-    rows = (
-        json.dumps({k: v for k, v in asdict(row).items() if v not in ("", None)}) for row in record.content.values()
-    )
-    files.write_text(path, head[:-2] + ',\n "rows": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n")
+    files.write_text(path, text_of(record))
     return path
+
+
+def text_of(record: Record) -> str:
+    """The JSON of a record, one line a row."""
+    head = {name: part for name, part in vars(record).items() if name != "content"}
+    rows = [{k: v for k, v in asdict(row).items() if v not in ("", None)} for row in record.content.values()]
+    lines = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in rows)
+    return json.dumps(head, indent=1, sort_keys=True)[:-2] + f',\n "rows": [\n{lines}\n ]\n}}\n'
 
 
 def read(path: Path) -> Record:
     """Read a record. Raises FileError, naming the file, when it is missing or not a record."""
     try:
         stored = json.loads(Path(path).read_text(encoding="utf-8"))
-        if "values" in stored:  # a record of before there were rows
-            stored["rows"] = [_row_of(name, **entry) for name, entry in stored.pop("values").items()]
         rows = [Row(**row) for row in stored.pop("rows")]
         return Record(**stored, content={row.key: row for row in rows})
     except OSError as error:
@@ -282,15 +309,3 @@ def keep(path: Path, folder: Path = KEPT) -> Path:
         refuse_difference(str(target), read(target).parameters, record.parameters)
     files.write_bytes(target, Path(path).read_bytes())
     return target
-
-
-def _named(key: tuple[str | float, ...]) -> str:
-    """A key as errors print it: "fid, method=dot, setting=20"."""
-    return ", ".join(
-        [str(key[0]), *(f"{name}={part}" for name, part in zip(KEY[1:], key[1:], strict=True) if part != "")]
-    )
-
-
-def _row_of(name: str, interval: list | None = None, **entry: float) -> dict:
-    low, high = interval or (None, None)
-    return entry | {"quantity": name, "low": low, "high": high}

@@ -295,10 +295,11 @@ def record(run):
 def test_a_record_holds_what_was_measured(run, record, tmp_path):
     again = records.read(records.write(record, tmp_path))
     fid = run.measured.of("dot", 4, "fid")
-    assert again["dot4_fid"] == pytest.approx(np.mean(fid))
-    assert again["dot4_minus_bare_fid"] == pytest.approx(np.mean(fid) - np.mean(run.measured.of("dot", 0, "fid")))
-    assert again["k_eff"] == run.measured.k_eff.value
-    assert again["floor_fid"] == run.panel.floor[run.panel.first].fid
+    assert again.get("fid", method="dot", setting=4).value == pytest.approx(np.mean(fid))
+    change = tab1_scores.change(again, "fid").value
+    assert change == pytest.approx(np.mean(fid) - np.mean(run.measured.of("dot", 0, "fid")))
+    assert again.get("k_eff").value == run.measured.k_eff.value
+    assert again.get("fid", method="real").value == run.panel.floor[run.panel.first].fid
     assert set(again.verdicts.values()) == {paper.SMOKE}
     assert again.made["weights"].keys() >= {run.trained.path.name, "classifier 0", "test"}
     assert again.made["images"] == {"test": "built into scikit-learn", "floor": "built into scikit-learn"}
@@ -310,7 +311,8 @@ def test_tables_show_the_paper_and_every_run(record):
     table = tab1_scores.score_table("fid", columns)
     rows = [line for line in table.splitlines() if "dcgan-sngan-hi" in line]
     assert len(rows) == 1 and "20.47 → 17.12" in rows[0] and rows[0].rstrip().endswith("- |")
-    assert f"{record['bare_fid']:.2f} → {record['dot4_fid']:.2f}" in rows[0]
+    bare, dot = record.get("fid", method="bare"), record.get("fid", method="dot", setting=4)
+    assert f"{bare.value:.2f} → {dot.value:.2f}" in rows[0]
     assert len(table.splitlines()) == 2 + len(training_settings.ROWS) + 1
     verdicts = tab1_scores.verdict_table(columns)
     assert f"{paper.SMOKE} (1 of 1)" in verdicts
@@ -456,7 +458,7 @@ def test_the_floor_says_its_number_where_it_is_another(record):
     columns = {"this build": {"dcgan-sngan-hi": record}}
     assert "(N =" not in tab1_scores.score_table("fid", columns)
     record.parameters["samples"] = 50_000
-    assert f"{record['floor_fid']:.2f} (N = 100)" in tab1_scores.score_table("fid", columns)
+    assert f"{record.get('fid', method='real').value:.2f} (N = 100)" in tab1_scores.score_table("fid", columns)
     assert "N = 50,000" in tab1_scores.label_of(record, "recorded")
 
 
@@ -506,13 +508,13 @@ def test_what_a_score_says_is_the_side_of_its_interval(quantity, interval, word)
     record = records.start(
         "tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0, parameters={"updates": 20}
     )
-    for name in scores.QUANTITIES:
+    for name in scores.IMAGE_SCORES:
         here = interval if name == quantity else (-1.0, 1.0)
-        record.put(f"dot20_minus_bare_{name}", sum(here) / 2, interval=here, unit="", n=5)
+        record.put(name, sum(here) / 2, method="dot", setting=20, against="bare", interval=here, unit="", n=5)
     assert tab1_scores.said(record, quantity) == word
     (row,) = [line for line in tab1_scores.said_table({"one": record}).splitlines() if line.startswith("| one |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")[1:]]
-    assert cells == [word if name == quantity and word != "undecided" else "-" for name in scores.QUANTITIES]
+    assert cells == [word if name == quantity and word != "undecided" else "-" for name in scores.IMAGE_SCORES]
 
 
 def test_an_unknown_score_is_named():

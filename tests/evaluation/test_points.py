@@ -92,8 +92,9 @@ def test_the_record_holds_every_value_and_a_verdict_for_each_claim(subject):
     emd["real"] = emd["g"] / 2
     run = fig3_toy.open_record("fig3_toy", subject, C, "laptop", 0)
     fig3_toy.fill_record(run, subject, K_eff, emd)
-    assert run["emd_dot"] == pytest.approx(emd["dot"].mean())
-    assert run["dot_minus_naive"] == pytest.approx((emd["dot"] - emd["naive"]).mean())
+    assert run.get("emd", method="dot").value == pytest.approx(emd["dot"].mean())
+    change = run.get("emd", method="dot", against="naive")
+    assert change.value == pytest.approx((emd["dot"] - emd["naive"]).mean())
     assert len(run.verdicts) == 6
     assert "DOT" in fig3_toy.table({"25gaussians": {"here": run, "missing": None}})
     assert "naive against G" in fig3_toy.verdict_table({"here": run})

@@ -49,13 +49,15 @@ def test_the_lowest_end_is_chosen(record, artifacts):
         settings = training_settings.replace(tiny("swissroll", "smoke"), gp_weight=weight)
         trained = zoo.candidate("swissroll-wgan-gp", settings, "smoke")
         scores = [row["emd_g"] for row in trained.log if "emd_g" in row]
-        assert record[f"emd_g_{weight:g}"] == scores and len(scores) >= 1
+        pair = f"gp_weight {weight:g}"
+        curve = list(record.rows(quantity="emd", pair=pair))
+        assert [row.value for row in curve] == scores and len(scores) >= 1
+        assert [row.setting for row in curve] == [row["update"] for row in trained.log if "emd_g" in row]
         ends[weight] = np.mean(scores[-4:])
-        assert record[f"end_{weight:g}"] == pytest.approx(ends[weight], rel=1e-12)
+        assert record.get("emd_last", method="g", pair=pair).value == pytest.approx(ends[weight], rel=1e-12)
         assert record.made["weights"][f"{weight:g}"] == trained.sha256
-        assert record["updates"] == [row["update"] for row in trained.log if "emd_g" in row]
     assert len(set(ends.values())) == 3  # the weight does something
-    assert record["chosen"] == min(ends, key=ends.get)
+    assert record.get("chosen").value == min(ends, key=ends.get)
     assert len(list((artifacts / "swissroll-wgan-gp").glob("*.safetensors"))) == 3
 
 
@@ -64,7 +66,7 @@ def test_the_record_tells_the_settings_and_the_candidates(record):
     assert record.parameters["gp_weight"] == [0.1, 1.0, 10.0]
     assert record.parameters["generator_updates"] == 5 and record.parameters["last_scores"] == 4
     assert record.parameters.keys() - {"last_scores"} == training_settings.asdict(tiny("swissroll", "smoke")).keys()
-    assert record.values["end_0.1"]["unit"] == "squared data units"
+    assert {row.unit for row in record.rows(method="g")} == {"squared data units"}
 
 
 def test_the_choice_follows_the_ends_not_the_order(monkeypatch):
@@ -79,9 +81,11 @@ def test_the_choice_follows_the_ends_not_the_order(monkeypatch):
 
     monkeypatch.setattr(zoo, "candidate", candidate)
     record = gp_weight.gp_weight("25gaussians", profile="smoke")
-    assert record["chosen"] == 1.0 and record["end_1"] == 3.0 and record.sd("end_1") == 0.0
-    assert record["end_10"] == pytest.approx(18.5 / 4) and record["end_0.1"] == 8.0
-    assert record["updates"] == list(range(20, 161, 20))
+    assert record.get("chosen").value == 1.0
+    ends = {row.pair: (row.value, row.sd) for row in record.rows(quantity="emd_last")}
+    assert ends["gp_weight 1"] == (3.0, 0.0) and ends["gp_weight 0.1"] == (8.0, 0.0)
+    assert ends["gp_weight 10"][0] == pytest.approx(18.5 / 4)
+    assert [row.setting for row in record.rows(quantity="emd", pair="gp_weight 1")] == list(range(20, 161, 20))
 
 
 def test_unknown_sets_are_refused():
@@ -94,9 +98,9 @@ def test_the_settings_hold_what_the_committed_record_chose(dataset):
     record = records.find("gp_weight", profile="laptop", dataset=dataset, folder=records.KEPT)
     if record is None:
         pytest.skip(f"results/gp_weight has no laptop record of {dataset} yet; `dotlib choose-gp-weight` makes it")
-    assert training_settings.GP_WEIGHT[dataset] == record["chosen"]
-    ends = {weight: record[f"end_{weight:g}"] for weight in record.parameters["gp_weight"]}
-    assert record["chosen"] == min(ends, key=ends.get)
+    assert training_settings.GP_WEIGHT[dataset] == record.get("chosen").value
+    best = min(record.rows(quantity="emd_last"), key=lambda row: row.value)
+    assert best.pair == f"gp_weight {record.get('chosen').value:g}"
 
 
 def test_sets_by_name():

@@ -84,7 +84,7 @@ def test_the_file_is_stable_text():
     assert text.endswith("}\n") and not text.endswith("\n\n")
     *keys, last = json.loads(text)
     assert keys == sorted(keys) and last == "rows"
-    assert '  {"quantity": "loss", "value": 2.0, "setting": 20},\n' in text
+    assert '  {"quantity": "loss", "setting": 20, "value": 2.0},\n' in text
 
 
 # --- finding and keeping -----------------------------------------------------------------------

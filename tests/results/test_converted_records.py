@@ -1,0 +1,97 @@
+"""No value of a committed record changed when their flat names became rows.
+
+Kinds of test: golden numbers (digests, taken from the committed files while their values still had flat names; the
+names are rebuilt here from the rows), failures, identities (a second conversion changes nothing).
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dotlib.results import records
+
+DIGESTS = json.loads(Path(__file__).with_name("record_digests.json").read_text(encoding="utf-8"))
+SCRIPT = records.ROOT / "workflow" / "convert_records.py"
+
+
+def digest(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def flat_name(stem: str, row: records.Row) -> str:
+    """The name of a row's value before there were rows."""
+    if stem == "gp_weight" and row.pair:
+        return {"emd": "emd_g_", "emd_last": "end_"}[row.quantity] + row.pair.removeprefix("gp_weight ")
+    if not row.method:
+        return f"accuracy of {row.judge}" if row.judge else row.quantity
+    if stem == "fig3_toy":
+        return f"{row.method}_minus_{row.against}" if row.against else f"emd_{row.method}"
+    if row.method == "real":
+        return "floor_n" if row.quantity == "images" else f"floor_{row.quantity}"
+    difference, judge = f"_minus_{row.against}" * bool(row.against), f"_{row.judge}" * bool(row.judge)
+    return f"{row.method}{row.setting}{difference}_{row.quantity}{judge}"
+
+
+def flat_values(record: records.Record) -> dict:
+    """Every value of a record under its old name, a curve as one list beside its updates."""
+    values = {}
+    for row in record.rows():
+        entry = {"value": row.value, "unit": row.unit, "sd": row.sd, "n": row.n}
+        entry["interval"] = None if row.low is None else list(row.interval)
+        entry = {name: part for name, part in entry.items() if part is not None}
+        name = flat_name(record.stem, row)
+        if name.startswith("emd_g_"):
+            values.setdefault(name, {"value": [], "unit": row.unit})["value"].append(row.value)
+            updates = values.setdefault("updates", {"value": [], "unit": "updates of G"})["value"]
+            updates += [row.setting] if row.setting not in updates else []
+        else:
+            assert name not in values
+            values[name] = entry
+    return values
+
+
+@pytest.mark.parametrize("path", DIGESTS)
+def test_every_value_of_a_committed_record_survived(path):
+    record = records.read(records.KEPT / path)
+    values = flat_values(record)
+    assert len(values) == DIGESTS[path]["count"]
+    assert digest(values) == DIGESTS[path]["values"]
+    rest = {name: part for name, part in vars(record).items() if name != "content"}
+    assert digest(rest) == DIGESTS[path]["rest"]
+    value, *_ = (row for row in record.content.values() if row.value)
+    record.content[value.key] = replace(value, value=value.value * (1 + 1e-12))
+    assert digest(flat_values(record)) != DIGESTS[path]["values"]
+
+
+def convert(folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, str(SCRIPT), str(folder)], capture_output=True, text=True, check=False)
+
+
+def flat_file(folder: Path, values: dict) -> Path:
+    path = folder / "fig3_toy" / "paper-x-s0.json"
+    path.parent.mkdir()
+    content = {"stem": "fig3_toy", "profile": "paper", "dataset": "x", "seed": 0, "parameters": {}, "values": values}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_a_converted_file_is_left_as_it_is(tmp_path):
+    entry = {"value": -1.5, "unit": "squared data units", "n": 3, "interval": [-2.0, -1.0]}
+    path = flat_file(tmp_path, {"dot_minus_naive": entry})
+    assert convert(tmp_path).stdout == f"{path}: rows\n"
+    row = records.read(path).get("emd", method="dot", against="naive")
+    assert (row.value, row.interval, row.n, row.unit) == (-1.5, (-2.0, -1.0), 3, "squared data units")
+    text = path.read_bytes()
+    assert convert(tmp_path).stdout == "" and path.read_bytes() == text
+
+
+def test_an_unknown_name_stops_the_conversion_and_leaves_the_file(tmp_path):
+    path = flat_file(tmp_path, {"emd_dotty": {"value": 1.0, "unit": ""}})
+    text = path.read_bytes()
+    assert "has the value 'emd_dotty', which no pattern knows" in convert(tmp_path).stderr
+    assert path.read_bytes() == text
