@@ -1,7 +1,10 @@
-"""dotlib: discriminator optimal transport and the experiments around it.
+"""Discriminator optimal transport for any generator and discriminator, and the samplers and scores around it.
 
-Import the module that you need, for example ``from dotlib import transport``; the package itself
-imports nothing, so that each module costs only what it uses.
+The names of the stub beside this file are the promised interface: they stay, and change with notice. Each is loaded
+when it is first used, so that ``import dotlib as dot`` costs nothing.
+The rest can be imported from its room, and may move.
 """
 
-__version__ = "0.1.0"
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,6 +9,9 @@ import build_book
 import check_book
 import nbformat
 import pytest
+import reference
+
+import dotlib
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
@@ -100,15 +103,20 @@ def test_docstrings_become_markup_that_always_parses():
     assert "\n::" not in text
 
 
-def test_reference_names_every_module():
-    text = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
+def test_the_reference_has_every_module_and_the_front_door_first():
+    page = ["a\n<!-- front door -->\nb\n<!-- rooms -->\n"]
+    reference.fill(None, "book/api", page)
     modules = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in (ROOT / "dotlib").rglob("*.py")
         if path.name != "__init__.py"
     }
-    named = {line.removeprefix(".. automodule:: ") for line in text.splitlines() if line.startswith(".. automodule:: ")}
-    assert named == modules
+    named = [
+        line.removeprefix(".. automodule:: ") for line in page[0].splitlines() if line.startswith(".. automodule:: ")
+    ]
+    assert set(named) == modules and len(named) == len(modules)
+    assert all(f"`dot.{name} <dotlib." in page[0].split("\nb\n")[0] for name in dotlib.__all__)
+    assert "<!--" not in page[0]
 
 
 def test_executed_pages_follow_the_run(tmp_path):
