@@ -192,10 +192,10 @@ def test_only_typed_errors_are_taken_for_refusals():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((data(1, 0), data(9, 1), 5, 5), "^n: rows of each kind: expected an integer >= 2, examined 1"),
+        ((data(1, 0), data(9, 1), 5, 5), "^n: rows of each kind: expected an integer >= 2, found 1"),
         ((data(9, 0), data(9, 1), 0, 5), "^fakes: expected an integer >= 1"),
-        ((data(9, 0), data(9, 1)[:0], 5, 5), "^held_out: examined an empty batch"),
-        ((data(9, 0) * math.nan, data(9, 1), 5, 5), "^seen: examined NaN"),
+        ((data(9, 0), data(9, 1)[:0], 5, 5), "^held_out: found an empty batch"),
+        ((data(9, 0) * math.nan, data(9, 1), 5, 5), "^seen: found NaN"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
