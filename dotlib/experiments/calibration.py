@@ -38,6 +38,8 @@ from dotlib.seeding import generator
 from dotlib.training import zoo
 from dotlib.training.settings import ImageTraining
 
+STEPS = (("score", "digits-*"),)
+
 METHODS = ("DRS", "OBRS", "MH-GAN")  # read the value of a logit, and choose among samples
 DRAWN = ("dcgan-wgan-gp", "dcgan-sngan-ns", "dcgan-sngan-hi")  # a row for each objective
 MAPS = {"none": "as trained", "logistic": "logistic", "isotonic": "isotonic"}  # their names on the page

@@ -24,6 +24,8 @@ from dotlib.training import zoo
 from dotlib.training.settings import OBJECTIVES
 from dotlib.transport import lipschitz
 
+STEPS = (("score", "digits-*"),)
+
 CONSTANTS = {"K_eff": "logits per data distance", "k_eff": "logits per latent distance"}
 SCORES = {"is_mean": "inception score", "fid": "squared feature units"}
 DRASTIC = 2.0  # ours, fixed before any run: the paper has no number for "drastically"

@@ -15,6 +15,8 @@ from dotlib.profiles import PROFILES
 from dotlib.results import paper, records
 from dotlib.transport import lipschitz
 
+STEPS = (("move", "25gaussians"), ("move", "swissroll"), ("record", "fig3_toy"))
+
 
 @dataclass(frozen=True)
 class Audit:

@@ -13,6 +13,8 @@ from dotlib.results import paper, records, tables
 from dotlib.training.settings import toy_datasets
 from dotlib.transport import lipschitz
 
+STEPS = (("move", "25gaussians"), ("move", "swissroll"))
+
 
 def open_record(stem: str, what: toy_pairs.Subject, c: Figure3, profile: str, seed: int) -> records.Record:
     """Start the record of one subject on one page; to be called before the work, which it times."""

@@ -20,6 +20,8 @@ from dotlib.results import paper, records
 from dotlib.transport import SGD, TARGET_ADAM, VARIANTS, Trajectory, latent_dot
 from dotlib.transport.dot import PROJECTIONS, divisor, project
 
+STEPS = (("score", "digits-*"),)
+
 
 @dataclass(frozen=True)
 class Views:

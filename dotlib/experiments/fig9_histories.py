@@ -15,6 +15,8 @@ from dotlib.evaluation.judges import Scoring, scoring
 from dotlib.metrics import intervals
 from dotlib.results import paper, records
 
+STEPS = (("score", "digits-*"),)
+
 SCORES = {"is_mean": "inception score", "fid": "squared feature units", "precision": "", "recall": ""}
 BORDER = 1 - 1e-6  # a coordinate beyond this lies on a face of the cube
 

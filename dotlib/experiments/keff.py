@@ -18,6 +18,8 @@ from dotlib.seeding import generator
 from dotlib.training.settings import OBJECTIVES
 from dotlib.transport import lipschitz
 
+STEPS = (("score", "digits-*"),)
+
 ARMS = {"k1": "k = 1", "k1step": "k = 1, step / k_eff", "dot": "k_eff", "naive": "no distance"}
 EFFECTS = {"step": ("k1step", "k1"), "price": ("dot", "k1step"), "rest": ("naive", "dot")}
 UPDATES = (0, 10, 20)  # of the tables in B.2; here: start, half, end

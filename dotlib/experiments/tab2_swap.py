@@ -17,6 +17,8 @@ from dotlib.training import zoo
 from dotlib.training.settings import OBJECTIVES, ROWS
 from dotlib.transport import lipschitz
 
+STEPS = (("score", "digits-*"), ("swap", "digits-*"))
+
 PAPER_G = "dcgan-sagan-hi"  # of Table 2, by its numbers; the caption says SAGAN(ns)
 PRINTED = {"is_mean": "is", "fid": "fid"}  # field of Scores -> its name among published values
 UNITS = {"fid": "squared feature units", "is_mean": "inception score", "precision": "", "recall": ""}

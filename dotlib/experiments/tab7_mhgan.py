@@ -12,6 +12,8 @@ from dotlib.results import paper, tables
 from dotlib.results.records import Record
 from dotlib.training.settings import OBJECTIVES
 
+STEPS = (("score", "digits-dcgan-*"), ("table7", "digits-dcgan-*"))
+
 METHODS = ("bare", "DOT", "MH-GAN")
 SCORES = {"is_mean": "is", "fid": "fid"}  # quantity -> its name among the published values
 BETTER = "DOT looks better than MH-GAN"

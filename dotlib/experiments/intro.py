@@ -1,0 +1,3 @@
+"""The first page: what was found."""
+
+STEPS = (("page", "*"), ("record", "*"))

@@ -1,0 +1,3 @@
+"""The last page: what this build measured, and where."""
+
+STEPS = (("page", "*"), ("record", "*"))
