@@ -1,0 +1,205 @@
+"""The measures behind the page of theorems, its tables and its record.
+
+Kinds of test: identities, closed forms, failures of a claim.
+"""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from dotlib.evaluation import points as toy_pairs
+from dotlib.experiments import theorems
+from dotlib.metrics import optimal_transport
+from dotlib.networks.mlp import MLP
+from dotlib.results import paper
+from dotlib.seeding import generator
+from dotlib.transport import LipschitzEstimate
+
+
+def rng():
+    return generator(0, "theorems", "test")
+
+
+@pytest.fixture(scope="module")
+def optimum():
+    """Thirty points against thirty others beside them."""
+    return optimal_transport.solve(torch.randn(30, 2, generator=rng()), torch.randn(30, 2, generator=rng()) * 0.5 + 1)
+
+
+def linear(slope: float) -> nn.Sequential:
+    """D(x) = slope x_1."""
+    D = nn.Sequential(nn.Linear(2, 1))
+    with torch.no_grad():
+        D[0].weight.copy_(torch.tensor([[slope, 0.0]]))
+        D[0].bias.zero_()
+    return D.eval().requires_grad_(False)
+
+
+class Flat(nn.Module):
+    """D(x) = 0, with a gradient."""
+
+    def forward(self, x):
+        return 0 * x[:, :1]
+
+
+def estimate(*maxima: float) -> LipschitzEstimate:
+    return LipschitzEstimate(torch.tensor(maxima, dtype=torch.float64), 100)
+
+
+def test_small_measures_are_distributions_of_up_to_twelve_points():
+    stream = rng()
+    for optimum in (theorems.small_optimum(stream) for _ in range(20)):
+        assert 1 <= len(optimum.x) <= 12 and 1 <= len(optimum.y) <= 12
+        assert float(optimum.a.sum()) == pytest.approx(1) and float(optimum.b.sum()) == pytest.approx(1)
+
+
+def test_the_worst_certificate_is_the_largest_of_each_number(optimum):
+    single = theorems.worst_certificate(optimum)
+    assert single["W"] == optimum.distance
+    assert single["gap"] == max(optimum.certificate(D).gap for D in (optimum.lower, optimum.upper))
+    other = theorems.small_optimum(rng())
+    both = theorems.worst_certificate(optimum, other)
+    assert both.pop("W") is None
+    assert both == {key: max(single[key], theorems.worst_certificate(other)[key]) for key in both}
+
+
+def test_the_excess_is_zero_on_the_segment_and_nowhere_negative(optimum):
+    """With an odd number of cells, the middle one is the middle of y and T(y)."""
+    y, image = optimum.y[3], optimum.images()[3]
+    for D in (optimum.lower, optimum.upper):
+        (first, second), value = theorems.excess(D, y, image, side=41)
+        assert value.shape == (41, 41) and float(value.min()) > -1e-12
+        assert (float(first[20]), float(second[20])) == pytest.approx(((y + image) / 2).tolist())
+        assert float(value[20, 20]) == pytest.approx(0, abs=1e-12)
+    corner = torch.stack([first[2], second[7]])[None]
+    expected = (corner - y).norm() - optimum.upper(corner) + optimum.upper(y[None])
+    assert float(value[7, 2]) == pytest.approx(float(expected))
+
+
+def test_who_stays_gains_nothing_and_who_follows_the_segment_loses_nothing(optimum):
+    stay = theorems.descent(optimum, optimum.y, 1.0)
+    assert stay["W"] == optimum.distance and {stay[key] for key in ("move", "mean", "lowest")} == {0.0}
+    arrive = theorems.descent(optimum, optimum.images(), 1.0)
+    assert arrive["W"] == pytest.approx(0, abs=1e-12) and arrive["mean"] == pytest.approx(0, abs=1e-12)
+    assert arrive["move"] == pytest.approx(optimum.distance)
+    half = theorems.descent(optimum, optimum.images(), 0.5)
+    assert half["mean"] == pytest.approx(-optimum.distance)  # length - 2 length
+
+
+def test_slopes_of_a_linear_critic_are_its_weight(optimum):
+    slopes = theorems.slopes(linear(-3.0), optimum, optimum.y, estimate(2.0))
+    assert slopes.largest == pytest.approx(3) and slopes.bound == pytest.approx(3)
+    assert slopes.norms.tolist() == pytest.approx([3.0] * 30)
+    assert slopes.row == {"bound": slopes.bound, "largest": slopes.largest, "K_eff": "2.000\u00a0±\u00a0nan"}
+
+
+def test_the_normalised_critic_has_the_bound_one(optimum):
+    D = theorems.normalised_critic(0)
+    assert isinstance(D, MLP) and not any(p.requires_grad for p in D.parameters())
+    assert theorems.slopes(D, optimum, optimum.y, estimate(0.1)).bound == pytest.approx(1, abs=1e-5)
+
+
+def test_moves_are_told_apart_by_steepness(optimum):
+    steep = torch.arange(30) < 6
+    x = optimum.y.float() + torch.where(steep[:, None], torch.tensor([0.3, 0.4]), torch.tensor([0.0, 0.1]))
+    row = theorems.movable(optimum, x, steep)
+    assert row["share"] == 0.2 and row["steep"] == pytest.approx(0.5) and row["others"] == pytest.approx(0.1)
+    assert row["W"] == optimum.distance and row["W_after"] == optimal_transport.solve(optimum.x, x).distance
+    assert theorems.movable(optimum, x, steep & ~steep)["steep"] is None
+
+
+def test_gaps_of_a_flat_critic(optimum):
+    """V_D is -2 log 2, -2, and minus the penalty (0 - 1)^2 times its weight; the printed (6) gives 0."""
+    gaps = theorems.gaps(Flat(), optimum, 7.0, rng())
+    assert gaps == pytest.approx({"dual": 0, "ns": 2 * math.log(2), "hinge": 2, "wgan": 7, "printed": 0})
+
+
+def test_gaps_of_a_linear_critic(optimum):
+    """The dual is the difference of means; with slope 1 there is no penalty, so identity attains it."""
+    gaps = theorems.gaps(linear(1.0), optimum, 7.0, rng())
+    assert gaps["dual"] == pytest.approx(float(optimum.x[:, 0].mean() - optimum.y[:, 0].mean()))
+    assert gaps["wgan"] == pytest.approx(0, abs=1e-12) and gaps["ns"] > 0 and gaps["hinge"] >= 2
+
+
+def test_random_critics_are_scaled_and_come_from_their_stream():
+    first, second = (theorems.random_critic(scale, rng()) for scale in (1.0, 3.0))
+    assert torch.equal(3 * first[0].weight, second[0].weight) and torch.equal(first[-1].bias, second[-1].bias)
+    assert float(first[-1].bias) != 0
+
+
+def test_rows_of_theorem_2_count_violations():
+    gap = dict.fromkeys(theorems.PROVED, 1.0) | {"printed": -0.5}
+    other = dict.fromkeys(theorems.PROVED, 2.0) | {"printed": 0.25}
+    rows = theorems.theorem2_rows({"swissroll": other}, [gap, other, other, other])
+    assert rows["ns"] == {"swissroll": 2.0, "random": 1.0, "violated": 0.0}
+    assert rows["printed"] == {"swissroll": 0.25, "random": -0.5, "violated": 0.25}
+    assert theorems.smallest_gaps(rows) == dict.fromkeys(theorems.PROVED, 1.0)
+
+
+def results(slip: float = 0.0, largest: float = 1.5) -> theorems.Results:
+    """What the page measures, with a segment that fails by `slip` and a critic whose bound is 4."""
+    return theorems.Results(
+        certificates={"small": {"W": None, "gap": 1e-15, "excess": -0.1, "negative": 0.0, "on_plan": 2e-15}},
+        argmins={("swissroll", "lower"): {"lower": 0.0, "spread": slip, "tight": 1.0}},
+        moves={("swissroll", "K_eff"): {"share": 0.25}},
+        theorem2={key: {"random": 0.5, "violated": 0.0} for key in theorems.PROVED},
+        attained={"swissroll": {"W": 0.9, "K_eff": 1.1, "largest": 0.4}},
+        slopes={"swissroll": theorems.Slopes(estimate(1.0, 2.0), torch.ones(3), largest, 4.0)},
+    )
+
+
+@pytest.mark.parametrize(("slip", "verdict"), [(1e-12, paper.REPRODUCED), (1e-7, paper.NOT_REPRODUCED)])
+def test_each_claim_has_the_verdict_of_its_worst_place(slip, verdict):
+    record = theorems.open_record({}, "laptop", 0)
+    theorems.fill_record(record, results(slip))
+    assert [row.value for row in record.rows(quantity="deviation")] == [2e-15, slip, 0, 0]
+    assert record.verdicts == dict.fromkeys(theorems.CLAIMS, paper.REPRODUCED) | {"Theorem 1": verdict}
+    assert record.get("share_movable", pair="swissroll").value == 0.25
+    assert record.get("K_eff", pair="swissroll").sd == pytest.approx(math.sqrt(0.5))
+    assert record.get("theorem2_gap", method="hinge").n == 1_001
+    lines = theorems.summary(record).splitlines()
+    assert lines[3].startswith("| Theorem 1 {eq}`eq-16`, and the segment | 2 x 400 samples, 10,000 grid points")
+    assert lines[3].endswith(f"| {slip:.0e} | {verdict} |") and "| 2e-15 | reproduced |" in lines[2]
+
+
+def test_a_slope_above_the_bound_is_a_deviation():
+    assert theorems.deviations(results(largest=5.0))["product bound"] == pytest.approx(0.25)
+
+
+def test_a_smoke_run_compares_nothing():
+    record = theorems.open_record({}, "smoke", 0)
+    theorems.fill_record(record, results())
+    assert set(record.verdicts.values()) == {paper.SMOKE}
+
+
+def test_a_table_has_a_name_a_caption_and_dashes():
+    row = {"share": 0.5, "steep": None, "others": 0.1, "W": 1.0, "W_after": 0.9}
+    text = theorems.table("tab-movable", {("25gaussians", "K_eff"): row}, 100)
+    assert text.startswith(":::{table} Target-space DOT with the trained critics, 100 updates of Adam")
+    assert ":name: tab-movable\n" in text
+    assert "| 25 Gaussians, $K_\\text{eff}$ | 0.50 | - | 0.100 | 1.000 | 0.900 |" in text
+    exact = {"1, smooth, SGD": {"move": 0.01, "W": 0.5, "mean": -1e-9, "lowest": -0.5}}
+    text = theorems.table("tab-exact", exact, 0.984)
+    assert "$D^*_{\\rm low}$ in the place of D, from W = 0.984" in text and "| 0.0000 | -0.5000 |" in text
+    text = theorems.table("tab-duality", {"small": {"W": None, "gap": 3e-15, "excess": 0, "negative": 0, "on_plan": 0}})
+    assert "| 200 small measures | - | 3e-15 | 0 | 0 | 0 |" in text
+
+
+def test_measures_are_drawn_from_data_and_generator():
+    pair = SimpleNamespace(
+        name="swissroll",
+        data=SimpleNamespace(draw=lambda n, rng: torch.rand(n, 2, generator=rng)),
+        generate=lambda n, rng: torch.rand(n, 2, generator=rng) + 5,
+    )
+    x, y = theorems.measures(pair, 4, 0)
+    assert x.shape == y.shape == (4, 2) and float(x.max()) < 1 < float(y.min())
+    assert torch.equal(theorems.measures(pair, 4, 0)[1], y) and not torch.equal(theorems.measures(pair, 4, 1)[1], y)
+
+
+def test_parameters_hold_what_decides_the_values():
+    parameters = theorems.open_record({}, "paper", 0).parameters
+    assert parameters["points"] == 1_000 and parameters["scales"] == [0.1, 1.0, 3.0, 10.0]
+    assert parameters["figure3"]["steps"] == toy_pairs.figure3_settings("paper").steps
