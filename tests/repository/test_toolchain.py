@@ -83,6 +83,16 @@ def test_ci_runs_the_two_commands_and_the_check():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
+def test_hooks_fetch_nothing_and_make_test_runs_them():
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert [repository["repo"] for repository in repositories] == ["local"]
+    assert {hook["language"] for hook in repositories[0]["hooks"]} == {"system", "fail"}
+    run = subprocess.run(
+        ["make", "-C", str(ROOT), "-n", "-o", ".venv/ready", "test"], capture_output=True, text=True, check=True
+    )
+    assert "pre-commit run --all-files" in run.stdout
+
+
 def test_make_help_lists_every_command():
     run = subprocess.run(["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True)
     for command in ("make book", "make test", "make test-cluster", "make lab", "make bench", "make clean"):
