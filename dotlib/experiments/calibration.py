@@ -27,8 +27,8 @@ from dotlib.evaluation.logit_checks import (
     read_logits,
     share_above,
 )
-from dotlib.evaluation.recording import Key, put_difference, put_sets
-from dotlib.metrics import intervals, scores
+from dotlib.metrics import intervals
+from dotlib.metrics.scores import SCORES
 from dotlib.pairs import Pair
 from dotlib.profiles import sized
 from dotlib.results import files, records, tables
@@ -44,8 +44,7 @@ METHODS = ("DRS", "OBRS", "MH-GAN")  # read the value of a logit, and choose amo
 DRAWN = ("dcgan-wgan-gp", "dcgan-sngan-ns", "dcgan-sngan-hi")  # a row for each objective
 MAPS = {"none": "as trained", "logistic": "logistic", "isotonic": "isotonic"}  # their names on the page
 REFUSED = "refused"  # in tables
-SCORES = ("fid", "precision", "recall", "above")
-QUANTITIES = scores.QUANTITIES | {"above": ("real above", "", 3)}  # name, unit, digits
+SHOWN = ("fid", "precision", "recall", "above")
 
 
 @dataclass(frozen=True)
@@ -222,16 +221,18 @@ def _put_examined(record: records.Record, row: str, pair: Examined) -> None:
 
 def _put_draws(record: records.Record, row: str, draws: Draws) -> None:
     bare = draws.bare.scores
-    for name in SCORES:
-        put_sets(record, name, bare[name], pair=row, method="bare", unit=QUANTITIES[name][1])
+    for name in SHOWN:
+        record.put_trials(name, bare[name], pair=row, method="bare", unit=SCORES[name].unit)
     for (method, calibration), point in draws.points.items():
-        key: Key = {"pair": row, "method": method, "setting": calibration}
+        where: records.Where = {"pair": row, "method": method, "setting": calibration}
+        against_bare: records.Where = {**where, "against": "bare"}
         if point.refused:
             continue
-        put_sets(record, "accepted", shares(point), unit="", **key)
-        for name in SCORES:
-            put_sets(record, name, point.scores[name], unit=QUANTITIES[name][1], **key)
-            put_difference(record, name, point.scores[name], bare[name], unit=QUANTITIES[name][1], **key)
+        record.put_trials("accepted", shares(point), unit="", **where)
+        for name in SHOWN:
+            values, unit = point.scores[name], SCORES[name].unit
+            record.put_trials(name, values, unit=unit, **where)
+            intervals.put_difference(record, name, values, bare[name], unit=unit, **against_bare)
 
 
 def refusals(examined: Mapping[str, Examined], drawn: Mapping[str, Draws]) -> dict[str, str]:
@@ -328,10 +329,10 @@ def shown_ratio(log_ratio: float) -> str:
 
 def draw_tables(drawn: Mapping[str, Draws], matches: Mapping[str, Match]) -> str:
     """Markdown, a table a pair: real images, bare, and every method with every map."""
-    heads, shown = ["accepted", *(QUANTITIES[name][0] for name in SCORES)], []
+    heads, shown = ["accepted", *(SCORES[name].label for name in SHOWN)], []
     for row, draws in drawn.items():
         floor = matches[row].floor
-        real = [f"{floor[name]:.{QUANTITIES[name][2]}f}" if name in floor else "0.5" for name in SCORES]
+        real = [f"{floor[name]:.{SCORES[name].digits}f}" if name in floor else "0.5" for name in SHOWN]
         lines = [["real images", "-", *real], ["bare", *point_cells(draws.bare, draws.bare)]]
         for (method, calibration), point in draws.points.items():
             lines.append([f"{method}, {MAPS[calibration]}", *point_cells(point, draws.bare)])
@@ -340,15 +341,15 @@ def draw_tables(drawn: Mapping[str, Draws], matches: Mapping[str, Match]) -> str
 
 
 def point_cells(point: Point, bare: Point) -> list[str]:
-    """Accepted share and SCORES of a point: mean, and in brackets the interval of its paired difference to bare.
+    """Accepted share and SHOWN of a point: mean, and in brackets the interval of its paired difference to bare.
 
     Without samples there is REFUSED in every cell.
     """
     if point.refused:
-        return [REFUSED] * (1 + len(SCORES))
+        return [REFUSED] * (1 + len(SHOWN))
     cells = [f"{np.mean(shares(point)):.3f}" if shares(point) else "-"]
-    for name in SCORES:
-        digits, text = QUANTITIES[name][2], f"{np.mean(point.scores[name]):.{QUANTITIES[name][2]}f}"
+    for name in SHOWN:
+        digits, text = SCORES[name].digits, f"{np.mean(point.scores[name]):.{SCORES[name].digits}f}"
         if point is not bare:
             _, (low, high) = change(point, bare, name)
             text += f" [{low:+.{digits}f}, {high:+.{digits}f}]"

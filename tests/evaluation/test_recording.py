@@ -1,6 +1,5 @@
-"""Kinds of test: closed forms (two sets whose interval is known), identities."""
+"""Kinds of test: identities (what was put is shown)."""
 
-import math
 from types import SimpleNamespace
 
 import pytest
@@ -12,23 +11,7 @@ from dotlib.results import records
 
 @pytest.fixture
 def record():
-    return records.Record("stem", "smoke", "digits", 0, {})
-
-
-def test_sets_give_their_mean_spread_and_number(record):
-    recording.put_sets(record, "fid", [1.0, 3.0], unit="squared feature units", pair="a", method="dot", setting=20)
-    row = record.get("fid", pair="a", method="dot", setting=20)
-    assert (row.value, row.sd, row.n, row.unit) == (2, pytest.approx(math.sqrt(2)), 2, "squared feature units")
-
-
-def test_a_difference_is_paired_and_its_interval_comes_back(record):
-    """Differences 1 and 2: mean 1.5, standard error 1/2, and t at 97.5 % with one degree of freedom is 12.706."""
-    interval = recording.put_difference(record, "fid", [4.0, 9.0], [3.0, 7.0], unit="", method="dot")
-    row = record.get("fid", method="dot", against="bare")
-    assert (row.value, row.n, row.interval) == (1.5, 2, interval)
-    assert interval == pytest.approx((1.5 - 12.7062 / 2, 1.5 + 12.7062 / 2), rel=1e-5)
-    recording.put_difference(record, "fid", [4.0, 9.0], [3.0, 7.0], unit="", against="naive", method="dot")
-    assert record.get("fid", method="dot", against="naive").value == 1.5
+    return records.Record("stem", "laptop", "digits", 0, {})
 
 
 def test_a_description_holds_every_file_and_setting(record):
@@ -45,3 +28,17 @@ def test_a_description_holds_every_file_and_setting(record):
     assert list(record.parameters["settings"]) == ["a", "b"]
     assert record.parameters["settings"]["b"]["training"] == "key of b"
     assert record.parameters["settings"]["b"]["scoring"]["sets"] == 3
+
+
+def test_verdicts_stand_beside_the_committed_ones(record, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "KEPT", tmp_path)
+    other = records.start("stem", profile="laptop", dataset="mnist", seed=0, parameters={})
+    other.verdicts["DOT lowers FID"] = "reproduced"
+    records.write(other, tmp_path)
+    record.verdicts |= {"DOT lowers FID": "same sign", "DOT raises IS": "not reproduced"}
+    assert recording.verdict_table(record, "claim", record.verdicts).splitlines() == [
+        "| claim | this build, digits | recorded, mnist, laptop |",
+        "| :-- | --: | --: |",
+        "| DOT lowers FID | same sign | reproduced |",
+        "| DOT raises IS | not reproduced | - |",
+    ]
