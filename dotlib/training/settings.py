@@ -185,6 +185,9 @@ def image_training(dataset: str, row: str, profile: str, seed: int = 0) -> Image
         profile: "smoke", "laptop" or "paper".
         seed: of weights and batches.
 
+    Returns:
+        The published settings, or those of a smaller profile.
+
     Raises:
         InputError: for an unknown word.
     """
