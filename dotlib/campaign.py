@@ -102,7 +102,7 @@ def run_next(*, device: str = "cpu", manifest: Path = MANIFEST) -> Path | None:
 def _row(entry: Entry, device: str) -> Path:
     """One row of Table 1; its picture comes before its record, with which the entry is done."""
     record = tab1_scores.open_record(entry.pair, entry.profile, entry.seed, entry.judge, device)
-    run = image_pairs.table1(entry.pair, profile=entry.profile, seed=entry.seed, judge=entry.judge, device=device)
+    run = image_pairs.table1_row(entry.pair, profile=entry.profile, seed=entry.seed, judge=entry.judge, device=device)
     tab1_scores.fill_record(record, run)
     shown, _ = tab1_scores.grid(run, SHOWN, entry.seed)
     sheets = [image_plots.sheet(rows, SHOWN) for rows in shown.values()]

@@ -31,10 +31,10 @@ def move(options: argparse.Namespace) -> None:
     from dotlib.evaluation import points as toy_pairs
 
     c = toy_pairs.figure3_settings(options.profile)
-    what = toy_pairs.subject(options.dataset, weights=options.weights, profile=options.profile, seed=options.seed)
-    K_eff = toy_pairs.constant(what, c, options.seed).value
-    toy_pairs.moved(what, c, K_eff, options.seed)
-    print(f"{what.name}: {c.trials} trials of {c.points} points moved with K_eff {K_eff:.3f}")
+    pair = toy_pairs.load(options.dataset, weights=options.weights, profile=options.profile, seed=options.seed)
+    K_eff = toy_pairs.constant(pair, c, options.seed).value
+    toy_pairs.moved(pair, c, K_eff, options.seed)
+    print(f"{pair.name}: {c.trials} trials of {c.points} points moved with K_eff {K_eff:.3f}")
 
 
 def judge(options: argparse.Namespace) -> None:
@@ -50,11 +50,11 @@ def score(options: argparse.Namespace) -> None:
     """Move and judge the samples of an image pair, so that its pages only have to load them."""
     from dotlib.evaluation import images as image_pairs
 
-    found = image_pairs.table1(
+    found = image_pairs.table1_row(
         options.name, profile=options.profile, seed=options.seed, judge=options.judge, device=options.device
     )
     print(
-        f"{options.name}: {len(found.measured.rows)} rows of {found.c.sets} sets, "
+        f"{options.name}: {len(found.measured.rows)} rows of {found.settings.sets} sets, "
         f"k_eff {found.measured.k_eff.value:.3f}"
     )
 
@@ -73,7 +73,7 @@ def sample(options: argparse.Namespace) -> None:
     """Draw from a pair by every sampler, or those named, so that pages only have to load it."""
     from dotlib.evaluation import comparison
 
-    found = comparison.match(
+    compared = comparison.load(
         options.name,
         profile=options.profile,
         seed=options.seed,
@@ -81,9 +81,9 @@ def sample(options: argparse.Namespace) -> None:
         judge=options.judge,
         device=options.device,
     )
-    points = comparison.measure(found.contest, options.seed, options.method, last=options.last)
+    points = comparison.measure(compared, options.seed, options.method, last=options.last)
     print(
-        f"{found.contest.label}: {len(points)} points of {found.contest.sets} sets, "
+        f"{compared.label}: {len(points)} points of {compared.sets} sets, "
         f"{sum(bool(point.refused) for point in points)} refused"
     )
 
@@ -134,7 +134,7 @@ OPTIONS = {  # of the commands: flags -> what argparse is told of them
     "judge": (("--judge",), {"default": "classifier", "help": "classifier or inception"}),
     "weights": (("--weights",), {"default": "trained", "help": "trained or authors"}),
     "method": (("--method",), {"action": "append", "help": "a key of samplers.METHODS; all"}),
-    "last": (("--last",), {"action": "store_true", "help": "only the last setting of each dial"}),
+    "last": (("--last",), {"action": "store_true", "help": "only the last setting of each method"}),
     "oracle": (("--oracle",), {"action": "store_true", "help": "2-D: the exact ratio as D"}),
     "list": (("--list",), {"action": "store_true", "help": "only say what is recorded, what not"}),
     "parameter": (("-p", "--parameter"), {"action": "append", "default": [], "metavar": "NAME=VALUE"}),

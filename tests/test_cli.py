@@ -52,11 +52,11 @@ def test_move_prepares_the_figure(monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(
         toy_pairs,
-        "subject",
+        "load",
         lambda dataset, **options: asked.append((dataset, options)) or SimpleNamespace(name="swissroll-authors"),
     )
     monkeypatch.setattr(toy_pairs, "constant", lambda *_: SimpleNamespace(value=1.25))
-    monkeypatch.setattr(toy_pairs, "moved", lambda what, c, K_eff, seed: asked.append((K_eff, seed)))
+    monkeypatch.setattr(toy_pairs, "moved", lambda pair, c, K_eff, seed: asked.append((K_eff, seed)))
     assert cli.main(["move", "swissroll", "--weights", "authors", "--profile", "smoke"]) == 0
     assert asked[0] == ("swissroll", {"weights": "authors", "profile": "smoke", "seed": 0})
     assert asked[1] == (1.25, 0)

@@ -1,11 +1,11 @@
-"""What pages show of a contest of samplers: its record, and its tables."""
+"""What pages show of a comparison of samplers: its record, and its tables."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from dotlib.errors import InputError
-from dotlib.evaluation.comparison import Match, Point, described
+from dotlib.evaluation.comparison import Comparison, Point, described
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import QUANTITIES as IMAGE_QUANTITIES
 from dotlib.results import records, tables
@@ -19,26 +19,25 @@ QUANTITIES = IMAGE_QUANTITIES | {  # name of a score -> (name, unit, digits)
 HIGHER = ("is_mean", "precision", "recall", "density", "coverage")  # is better
 
 
-def fill_record(record: records.Record, match: Match, points: Sequence[Point]) -> None:
-    """Put a contest into its record: points, floor, terms, and where the pair came from."""
-    contest = match.contest
-    add_training_provenance(record, match.trained)
-    record.made["weights"] = {match.trained.path.name: match.trained.sha256}
+def fill_record(record: records.Record, comparison: Comparison, points: Sequence[Point]) -> None:
+    """Put a comparison into its record: points, floor, settings, and where the pair came from."""
+    add_training_provenance(record, comparison.origin)
+    record.made["weights"] = {comparison.origin.path.name: comparison.origin.sha256}
     record.parameters |= {
-        "n": contest.n,
-        "sets": contest.sets,
-        "label": contest.label,
-        "terms": described(contest.terms)[1],
+        "n": comparison.n,
+        "sets": comparison.sets,
+        "label": comparison.label,
+        "settings": described(comparison.settings)[1],
     }
-    for name in (name for name in QUANTITIES if name in match.floor):
-        record.put(f"floor_{name}", match.floor[name], unit=QUANTITIES[name][1])
+    for name in (name for name in QUANTITIES if name in comparison.floor):
+        record.put(f"floor_{name}", comparison.floor[name], unit=QUANTITIES[name][1])
     put_points(record, points)
 
 
 def put_points(record: records.Record, points: Sequence[Point]) -> None:
     """Put every point into a record: scores, paired differences to bare, cost, acceptance.
 
-    points:  of one contest, with "bare" among them. A refused one leaves its message only.
+    points:  of one comparison, with "bare" among them. A refused one leaves its message only.
     """
     bare = _bare(points)
     record.parameters["refused"] = {key_of(p): p.refused for p in points if p.refused}
@@ -115,7 +114,7 @@ def budget_table(points: Sequence[Point], name: str, budgets: Sequence[float]) -
         cells = []
         for budget in budgets:
             found = within([p for p in points if p.method == method], budget)
-            cells.append("-" if found is None else f"{np.mean(found.scores[name]):.{digits}f} ({found.dial:g})")
+            cells.append("-" if found is None else f"{np.mean(found.scores[name]):.{digits}f} ({found.setting:g})")
         rows.append([method, *cells])
     return tables.markdown([f"{QUANTITIES[name][0]} (setting)", *(f"at most {budget:,g}" for budget in budgets)], rows)
 
@@ -156,12 +155,12 @@ def key_of(point: Point) -> str:
     """A point as record keys call it: "mh-gan500"."""
     if point.method == "bare":
         return "bare"
-    return f"{point.method.replace(' ', '-').lower()}{point.dial:g}"
+    return f"{point.method.replace(' ', '-').lower()}{point.setting:g}"
 
 
 def label_of(point: Point) -> str:
     """A point as pages call it: "MH-GAN, 500"."""
-    return "bare" if point.method == "bare" else f"{point.method}, {point.dial:g}"
+    return "bare" if point.method == "bare" else f"{point.method}, {point.setting:g}"
 
 
 def _bare(points: Sequence[Point]) -> Point:

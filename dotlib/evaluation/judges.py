@@ -1,10 +1,8 @@
 """Judges: frozen networks that turn images into features and logits, for scores only.
 
-Two kinds. `classifier` is fit here, once per data set, profile and seed, on images that no
-reference holds, and no transport ever sees it. `inception` is the network of the published scores.
-Scores of different judges are different quantities.
-
-The judges of a data set, and the real images that they compare samples with.
+Two kinds. `classifier` is fit here, once per data set, profile and seed, on images that no reference holds, and no
+transport ever sees it. `inception` is the network of the published scores. Scores of different judges are different
+quantities. A `Panel` has the judges of a data set, and the real images that they compare samples with.
 """
 
 import functools
@@ -52,32 +50,32 @@ class Scoring:
 _SAMPLES = {"digits": 600, "mnist": 2_500, "cifar10": 2_500, "stl10": 2_500}  # FID: above 2,048
 
 
-def scoring(dataset: str, architecture: str, profile: str) -> Scoring:
+def scoring_settings(dataset: str, architecture: str, profile: str) -> Scoring:
     """Settings of scores. Raises InputError for an unknown word."""
     check_option("dataset", dataset, SHAPES)
     check_option("architecture", architecture, ("dcgan", "resnet"))
     check_option("profile", profile, PROFILES)
     updates = 10 if architecture == "resnet" else 20
-    whole = Scoring(updates=updates)
+    settings = Scoring(updates=updates)
     if profile == "laptop" or dataset == "digits":
-        whole = replace(whole, samples=_SAMPLES[dataset], kid_subsets=20)
+        settings = replace(settings, samples=_SAMPLES[dataset], kid_subsets=20)
         if dataset != "digits":
-            whole = replace(whole, batch=50)  # the attention of 50 images stays in a core's cache
+            settings = replace(settings, batch=50)  # the attention of 50 images stays in a core's cache
     if profile == "smoke":
-        return replace(whole, sets=2, samples=100, updates=updates // 5, repeats=2, splits=2)
-    return whole
+        return replace(settings, sets=2, samples=100, updates=updates // 5, repeats=2, splits=2)
+    return settings
 
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """A frozen network with its way of looking at images.
+    """A frozen network with its way of looking at images; ``judge.network.to("cuda")`` moves it.
 
-    network:   what `prepare` gives -> (features (B, dim), logits (B, classes)); evaluation mode.
-    prepare:   uint8 images -> the network's input.
-    sha256:    of the file with the weights, for records.
-    accuracy:  share of right answers on the "test" split, or None where that is not its task.
-    batch:     images that are looked at together.
-    It works where its weights are: ``judge.network.to("cuda")`` moves it.
+    Attributes:
+        network: What `prepare` gives -> (features (B, dim), logits (B, classes)); evaluation mode.
+        prepare: uint8 images -> the network's input.
+        sha256: Of the file with the weights, for records.
+        accuracy: Share of right answers on the "test" split, or None where that is not its task.
+        batch: Images that are looked at together.
     """
 
     name: str
@@ -95,11 +93,10 @@ class Judge:
 
         Raises InputError for anything but a batch of uint8 images.
         """
-        found = (
-            f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
-        )
-        if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4 or images.shape[0] == 0:
-            raise InputError(f"images: expected (B, C, H, W) uint8, found {found}; use images.to_uint8")
+        if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4 or len(images) == 0:
+            is_tensor = isinstance(images, Tensor)
+            passed = f"{images.dtype} of shape {tuple(images.shape)}" if is_tensor else type(images).__name__
+            raise InputError(f"images: expected (B, C, H, W) uint8, found {passed}; use images.to_uint8")
         device = next(self.network.parameters()).device
         answers = [self.network(self.prepare(rows.to(device))) for rows in images.split(self.batch)]
         features, logits = (torch.cat([part.float().cpu() for part in parts]) for parts in zip(*answers, strict=True))
@@ -110,10 +107,11 @@ class Judge:
 class JudgeTraining:
     """How a classifier is fit: Adam, cross-entropy, a step size that falls linearly to zero.
 
-    images:    of the "judge" split that are used, the first ones; 0 takes all.
-    width:     channels of the first layers; features is the width of the last hidden one, far
-               below the number of reference images, which FID needs.
-    flip:      mirror half of the images, left to right.
+    Attributes:
+        images: Of the "judge" split that are used, the first ones; 0 takes all.
+        width: Channels of the first layers.
+        features: Width of the last hidden layer, far below the number of reference images, which FID needs.
+        flip: Mirror half of the images, left to right.
     """
 
     dataset: str
@@ -150,15 +148,13 @@ def judge_training(dataset: str, profile: str, seed: int = 0) -> JudgeTraining:
 
 
 def classifier(dataset: str, *, profile: str, seed: int = 0) -> Judge:
-    """The classifier of a data set: loaded, or fit first; a second process waits for the first.
+    """The classifier of "digits", "mnist", "cifar10" or "stl10": loaded, or fit first; a second process waits.
 
-    dataset:  "digits", "mnist", "cifar10" or "stl10".
-    Raises InputError for unknown words, FileError for a damaged file, SettingsDifferError for one that was
-    made with other settings or images.
+    Raises InputError for unknown words, FileError for a damaged file, SettingsDifferError for one that was made with
+    other settings or images.
     """
     settings = judge_training(dataset, profile, seed)
-    name = f"{dataset}-{profile}-s{seed}-{settings.key()}.safetensors"
-    path = files.artifacts() / "judges" / name
+    path = files.artifacts() / "judges" / f"{dataset}-{profile}-s{seed}-{settings.key()}.safetensors"
     if not path.exists():
         with files.only_maker(path):
             if not path.exists():
@@ -175,16 +171,8 @@ def make(settings: JudgeTraining, path: Path) -> None:
         accuracy = accuracy_of(network, image_set(settings.dataset, "test"))
     finally:
         torch.set_num_threads(threads)
-    checkpoints.save(
-        path,
-        network.state_dict(),
-        {
-            "settings": asdict(settings),
-            "images": _fingerprints(settings),
-            "accuracy": accuracy,
-            "made": provenance.here(),
-        },
-    )
+    made = {"settings": asdict(settings), "images": _fingerprints(settings), "accuracy": accuracy}
+    checkpoints.save(path, network.state_dict(), made | {"made": provenance.here()})
 
 
 def load(settings: JudgeTraining, path: Path) -> Judge:
@@ -215,25 +203,24 @@ def load(settings: JudgeTraining, path: Path) -> Judge:
 
 def fit(settings: JudgeTraining) -> nn.Module:
     """Train on the "judge" split; evaluation mode."""
-    s, data = settings, image_set(settings.dataset, "judge")
-    rng = generator(s.seed, "judge", s.dataset)
-    network = _network(s, data, rng).train()
-    n = min(s.images, len(data)) if s.images else len(data)
-    steps = s.epochs * -(-n // s.batch_size)
-    optimiser = torch.optim.Adam(network.parameters(), s.lr)
-    falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, steps)
-    bar = tqdm(total=steps, desc=f"judge {s.dataset}", unit="step", disable=None)
-    with bar:
-        for _ in range(s.epochs):
-            for rows in torch.randperm(n, generator=rng).split(s.batch_size):
+    data = image_set(settings.dataset, "judge")
+    rng = generator(settings.seed, "judge", settings.dataset)
+    network = _network(settings, data, rng).train()
+    n = min(settings.images, len(data)) if settings.images else len(data)
+    steps = settings.epochs * -(-n // settings.batch_size)
+    optimizer = torch.optim.Adam(network.parameters(), settings.lr)
+    falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
+    with tqdm(total=steps, desc=f"judge {settings.dataset}", unit="step", disable=None) as bar:
+        for _ in range(settings.epochs):
+            for rows in torch.randperm(n, generator=rng).split(settings.batch_size):
                 x = to_float(data.images[rows])
-                if s.flip:
+                if settings.flip:
                     mirrored = torch.rand(len(x), generator=rng) < 0.5
                     x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
                 loss = functional.cross_entropy(network(x)[1], data.labels[rows])
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 loss.backward()
-                optimiser.step()
+                optimizer.step()
                 falling.step()
                 bar.update()
     return network.eval()
@@ -252,20 +239,30 @@ def accuracy_of(network: nn.Module, data: ImageSet) -> float:
 def inception(path: Path | None = None, *, sha256: str | None = None) -> Judge:
     """The Inception network of the published scores, with the weights of 2015.
 
-    path:    the weights; None takes $DOTLIB_INCEPTION, or else `downloads.fetch`.
-    sha256:  that the file must have; None demands the published one.
-    2,048 features of the last pooling, and 1,008 logits without bias, as the inception score has
-    them. Images are scaled to 299 x 299, grey ones shown in three channels. Raises FileError.
+    It has 2,048 features of the last pooling, and 1,008 logits without bias, as the inception score has them. Images
+    are scaled to 299 x 299, grey ones shown in three channels.
+
+    Args:
+        path: The weights; None takes $DOTLIB_INCEPTION, or else `downloads.fetch`.
+        sha256: That the file must have; None demands the published one.
+
+    Returns:
+        The judge. Raises FileError.
     """
     network, digest = inception_network.network(path, sha256)
     return Judge("inception", network, inception_network.prepare, network.dim, network.classes, digest, batch=50)
 
 
-def _network(s: JudgeTraining, data: ImageSet, rng: torch.Generator | None = None) -> Classifier:
+def _network(settings: JudgeTraining, data: ImageSet, rng: torch.Generator | None = None) -> Classifier:
     _, channels, size, _ = data.images.shape
     with torch.random.fork_rng(devices=[]):  # torch's layers start with draws that nobody asked for
         return Classifier(
-            channels=channels, size=size, width=s.width, features=s.features, classes=_classes(data), rng=rng
+            channels=channels,
+            size=size,
+            width=settings.width,
+            features=settings.features,
+            classes=_classes(data),
+            rng=rng,
         )
 
 
@@ -273,8 +270,8 @@ def _classes(data: ImageSet) -> int:
     return int(data.labels.max()) + 1
 
 
-def _fingerprints(s: JudgeTraining) -> dict[str, str]:
-    return {split: image_set(s.dataset, split).fingerprint for split in ("judge", "test")}
+def _fingerprints(settings: JudgeTraining) -> dict[str, str]:
+    return {split: image_set(settings.dataset, split).fingerprint for split in ("judge", "test")}
 
 
 SEEDS = (0, 1, 2)  # of the classifiers; pages show the first and the spread over all
@@ -288,11 +285,14 @@ KEPT_BY_OTHERS = 200  # rows that the second and third judge keep; pages use the
 
 @dataclass(frozen=True)
 class Panel:
-    """Judges with their references; the first judge speaks on pages.
+    """Judges with their references, each by its name; the first judge speaks on pages.
 
-    floor:    judge -> scores of real images that are not in the reference: a perfect sampler's.
-    digests:  what the scores depend on besides the samples: weights and images.
-    origins:  split -> where its images come from.
+    Attributes:
+        floor: Judge -> scores of real images that are not in the reference: a perfect sampler's.
+        digests: What the scores depend on besides the samples: weights and images.
+        origins: Split -> where its images come from.
+        kept: Judge -> rows that it keeps for KID and neighbourhoods.
+        kid_subsets: Subsets that KID averages.
     """
 
     judges: dict[str, Judge]
@@ -308,85 +308,89 @@ class Panel:
         """Name of the judge that speaks on pages."""
         return next(iter(self.judges))
 
+    def only_first(self) -> "Panel":
+        """A panel of the first judge alone."""
+        parts = ("judges", "references", "floor", "kept")
+        others = set(self.judges) - {self.first}
+        return replace(
+            self,
+            **{part: {self.first: getattr(self, part)[self.first]} for part in parts},
+            digests={name: digest for name, digest in self.digests.items() if name not in others},
+        )
+
     def collectors(self, total: int, splits: int) -> dict[str, Collector]:
         """An empty collector of `total` images for each judge."""
         return {
-            name: Collector(
-                dim=judge.dim,
-                classes=judge.classes,
-                total=total,
-                splits=splits,
-                kept=self.kept[name],
-                kid_subsets=self.kid_subsets,
-            )
+            name: _collector(judge, total, splits, self.kept[name], self.kid_subsets)
             for name, judge in self.judges.items()
         }
 
 
-def solo(panel: Panel) -> Panel:
-    """The first judge alone, for pages that ask no second opinion at every step."""
-    parts = ("judges", "references", "floor", "kept")
-    others = set(panel.judges) - {panel.first}
-    return replace(
-        panel,
-        **{part: {panel.first: getattr(panel, part)[panel.first]} for part in parts},
-        digests={name: d for name, d in panel.digests.items() if name not in others},
-    )
-
-
-def summon(dataset: str, c: Scoring, *, profile: str, judge: str = "classifier", device: str = "cpu") -> Panel:
+def load_panel(
+    dataset: str, settings: Scoring, *, profile: str, judge: str = "classifier", device: str = "cpu"
+) -> Panel:
     """The three classifiers of a data set, fit first if need be, or Inception, on a device.
 
-    The floor has as many images as a set of samples has, or all of its split if that has fewer.
-    Kept in memory, since the real images are judged too. Raises InputError for another word, and what
-    `judges` and `images` raise.
+    The floor has as many images as a set of samples has, or all of its split if that has fewer. Kept in memory, since
+    the real images are judged too. Raises InputError for another word, and what `classifier`, `inception` and `images`
+    raise.
     """
     check_option("judge", judge, SPLITS)
     check_device(device)
     places = tuple(os.environ.get(name, "") for name in PLACES)
-    c = Scoring(samples=c.samples, splits=c.splits, batch=c.batch, kept=c.kept, kid_subsets=c.kid_subsets)
-    return _summon(dataset, c, profile, judge, device, places)
+    of_judges = {name: getattr(settings, name) for name in ("samples", "splits", "batch", "kept", "kid_subsets")}
+    return _load_panel(dataset, Scoring(**of_judges), profile, judge, device, places)
 
 
 @functools.lru_cache(maxsize=4)
-def _summon(dataset: str, c: Scoring, profile: str, judge: str, device: str, _places: tuple[str, ...]) -> Panel:
-    """The panel of `summon`; `_places`, what the environment names, keeps panels of other folders apart."""
+def _load_panel(
+    dataset: str, settings: Scoring, profile: str, judge: str, device: str, _places: tuple[str, ...]
+) -> Panel:
+    """`load_panel`; `_places` is what the environment names: other folders are other judges and images."""
     if judge == "inception":
-        found = {"inception": inception()}
+        judges = {"inception": inception()}
     else:
-        found = {f"classifier {seed}": classifier(dataset, profile=profile, seed=seed) for seed in SEEDS}
-    for one in found.values():
+        judges = {f"classifier {seed}": classifier(dataset, profile=profile, seed=seed) for seed in SEEDS}
+    for one in judges.values():
         one.network.to(device)
-    reference, floor = (images.image_set(dataset, split) for split in SPLITS[judge])
-    kept = {name: c.kept if i == 0 else min(c.kept, KEPT_BY_OTHERS) for i, name in enumerate(found)}
-    references = {name: _reference(one, reference, kept[name], c) for name, one in found.items()}
-    floors = {name: _floor(one, floor, references[name], kept[name], c) for name, one in found.items()}
-    digests = {name: one.sha256 for name, one in found.items()}
-    digests |= {split.split: split.fingerprint for split in (reference, floor)}
+    real, fresh = (images.image_set(dataset, split) for split in SPLITS[judge])
+    kept = {name: settings.kept if i == 0 else min(settings.kept, KEPT_BY_OTHERS) for i, name in enumerate(judges)}
+    references = {name: _reference(one, real, kept[name], settings) for name, one in judges.items()}
     return Panel(
-        found,
+        judges,
         references,
-        floors,
-        digests,
-        {split.split: split.origin for split in (reference, floor)},
+        {name: _floor(one, fresh, references[name], kept[name], settings) for name, one in judges.items()},
+        {name: one.sha256 for name, one in judges.items()} | {part.split: part.fingerprint for part in (real, fresh)},
+        {part.split: part.origin for part in (real, fresh)},
         kept,
-        c.kid_subsets,
+        settings.kid_subsets,
     )
 
 
-def _reference(judge: Judge, real: images.ImageSet, kept: int, c: Scoring) -> Reference:
-    result = Reference(dim=judge.dim, total=len(real), kept=kept, rng=generator(0, "reference", real.name, real.split))
-    for rows in real.images.split(c.batch):
-        result.add(judge(rows)[0])
-    return result
-
-
-def _floor(judge: Judge, real: images.ImageSet, reference: Reference, kept: int, c: Scoring) -> Scores:
-    n = min(c.samples, len(real))
-    drawn = real.take(n, generator(0, "floor rows", real.name, real.split)).images
-    collector = Collector(
-        dim=judge.dim, classes=judge.classes, total=n, splits=c.splits, kept=kept, kid_subsets=c.kid_subsets
-    )
-    for rows in drawn.split(c.batch):
+def collect(judge: Judge, pixels: Tensor, settings: Scoring, kept: int) -> Collector:
+    """What the scores of images (n, C, H, W) uint8 need, batch by batch; `kept` rows for KID and neighbourhoods."""
+    collector = _collector(judge, len(pixels), settings.splits, kept, settings.kid_subsets)
+    for rows in pixels.split(settings.batch):
         collector.add(*judge(rows))
+    return collector
+
+
+def _collector(judge: Judge, total: int, splits: int, kept: int, kid_subsets: int) -> Collector:
+    return Collector(
+        dim=judge.dim, classes=judge.classes, total=total, splits=splits, kept=kept, kid_subsets=kid_subsets
+    )
+
+
+def _reference(judge: Judge, real: ImageSet, kept: int, settings: Scoring) -> Reference:
+    reference = Reference(
+        dim=judge.dim, total=len(real), kept=kept, rng=generator(0, "reference", real.name, real.split)
+    )
+    for rows in real.images.split(settings.batch):
+        reference.add(judge(rows)[0])
+    return reference
+
+
+def _floor(judge: Judge, real: ImageSet, reference: Reference, kept: int, settings: Scoring) -> Scores:
+    drawn = real.take(min(settings.samples, len(real)), generator(0, "floor rows", real.name, real.split))
+    collector = collect(judge, drawn.images, settings, kept)
     return collector.scores(real=reference, rng=generator(0, "floor", real.name, judge.name))

@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from dotlib.evaluation.images import Run
+from dotlib.evaluation.images import Table1Row
 from dotlib.results import records, tables
 
 
-def describe(record: records.Record, runs: Iterable[Run]) -> None:
+def describe(record: records.Record, runs: Iterable[Table1Row]) -> None:
     """Put weights, images and settings of rows of Table 1 into a record."""
     weights, origins = {}, {}
     record.parameters["settings"] = {}
     for run in runs:
-        weights |= run.what.digests | run.panel.digests
+        weights |= run.pair.digests | run.panel.digests
         origins |= run.panel.origins
-        settings = {"training": run.trained.settings.key(), "scoring": asdict(run.c)}
+        settings = {"training": run.trained.settings.key(), "scoring": asdict(run.settings)}
         record.parameters["settings"][run.trained.name] = settings
     record.made |= {"weights": weights, "images": origins}
 

@@ -15,8 +15,8 @@ from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import comparison
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.comparison import Comparison, Match, Point, described
-from dotlib.evaluation.judges import scoring, summon
+from dotlib.evaluation.comparison import Comparison, Point, described
+from dotlib.evaluation.judges import load_panel, scoring_settings
 from dotlib.evaluation.logit_checks import (
     REALS,
     Checks,
@@ -83,11 +83,13 @@ class Draws:
     points: dict[tuple[str, str], Point]
 
 
-def match(name: str, *, profile: str, seed: int = 0, judge: str = "classifier", device: str = "cpu") -> Match:
-    """The contest of a named image pair, "<dataset>-<row of Table 1>", in the sizes of the page.
+def load_comparison(
+    name: str, *, profile: str, seed: int = 0, judge: str = "classifier", device: str = "cpu"
+) -> Comparison:
+    """The comparison on a named image pair, "<dataset>-<row of Table 1>", in the sizes of the page.
 
     Its scores have "above" besides: how often the logit of an image held out lies above that of a sample, 1/2 where
-    both have one law. Raises InputError for a pair that has seen every image, and what `zoo.pair` and `summon` raise.
+    both have one law. Raises InputError for a pair that has seen every image, and what `load_panel` raises.
     """
     settings = sized(SETTINGS, profile)
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
@@ -96,14 +98,14 @@ def match(name: str, *, profile: str, seed: int = 0, judge: str = "classifier", 
         raise InputError(
             f"name: {name} leaves no image that its D has not seen; name an image pair trained on the split 'train'"
         )
-    c = scoring(training.dataset, training.architecture, profile)
+    c = scoring_settings(training.dataset, training.architecture, profile)
     c = replace(c, samples=settings.samples, sets=settings.sets)
-    panel = summon(training.dataset, c, profile=profile, judge=judge, device=device)
+    panel = load_panel(training.dataset, c, profile=profile, judge=judge, device=device)
     real_images = images.image_set(training.dataset, training.split)
-    subject = image_pairs.subject(trained, device)
-    whole = comparison.on_images(subject, panel, c, real_images, profile=profile, seed=seed)
-    terms = replace(
-        whole.terms,
+    pair = image_pairs.ImagePair.of(trained, device)
+    whole = comparison.on_images(pair, panel, c, real_images, profile=profile, seed=seed)
+    of_samplers = replace(
+        whole.settings,
         burn_in=settings.burn_in,
         percentiles=(settings.percentile,),
         budgets=(settings.budget,),
@@ -118,27 +120,26 @@ def match(name: str, *, profile: str, seed: int = 0, judge: str = "classifier", 
         *whole.decides,
         settings.judged,
         files.code_of("samplers.calibration", "samplers.base"),
-        files.code_of_functions(_held_out, match),
+        files.code_of_functions(_held_out, load_comparison),
     ]
-    return Match(replace(whole, terms=terms, score=score, decides=decides), trained, asdict(panel.floor[panel.first]))
+    return replace(whole, settings=of_samplers, score=score, decides=decides, trained=trained)
 
 
-def examine_pair(match: Match, judged: int, seed: int) -> Examined:
-    """`examine` a pair: fit on the training images of the contest, judged on at most so many of the split "test"."""
-    contest = match.contest
-    held_out = _held_out(match.trained.settings.dataset, judged, seed)
-    rng = generator(seed, "reliability", contest.label)
-    logits = read_logits(contest.pair, contest.terms.real, held_out, contest.terms.fakes, judged, rng)
-    return examine(logits, generator(seed, "chance", contest.label))
+def examine_pair(compared: Comparison, judged: int, seed: int) -> Examined:
+    """`examine` a pair: fit on the training images of the comparison, judged on at most so many of the split "test"."""
+    held_out = _held_out(compared.origin.settings.dataset, judged, seed)
+    rng = generator(seed, "reliability", compared.label)
+    logits = read_logits(compared.pair, compared.settings.real, held_out, compared.settings.fakes, judged, rng)
+    return examine(logits, generator(seed, "chance", compared.label))
 
 
-def draw(contest: Comparison, seed: int) -> Draws:
+def draw(compared: Comparison, seed: int) -> Draws:
     """Draw by each method with each map; a method that cannot work with a map gives a point that says so."""
-    (bare,) = comparison.measure(contest, seed, ["bare"])
+    (bare,) = comparison.measure(compared, seed, ["bare"])
     points = {}
     for method in METHODS:
         for calibration in CALIBRATIONS:
-            with_map = replace(contest, terms=replace(contest.terms, how=calibration))
+            with_map = replace(compared, settings=replace(compared.settings, calibration=calibration))
             (points[method, calibration],) = comparison.measure(with_map, seed, [method], last=True)
     return Draws(bare, points)
 
@@ -177,20 +178,24 @@ def _held_out(dataset: str, n: int, seed: int) -> Tensor:
 
 
 def fill_record(
-    record: records.Record, matches: Mapping[str, Match], examined: Mapping[str, Examined], drawn: Mapping[str, Draws]
+    record: records.Record,
+    comparisons: Mapping[str, Comparison],
+    examined: Mapping[str, Examined],
+    drawn: Mapping[str, Draws],
 ) -> None:
     """Put every check, ranking and draw into the record, and what was refused, by row of Table 1.
 
     Messages of refusals are in `record.made`; their number is a value.
     """
-    zoo.add_training_provenance(record, *(match.trained for match in matches.values()))
-    record.made["weights"] = {match.trained.path.name: match.trained.sha256 for match in matches.values()}
+    origins = [compared.origin for compared in comparisons.values()]
+    zoo.add_training_provenance(record, *origins)
+    record.made["weights"] = {trained.path.name: trained.sha256 for trained in origins}
     record.made["images"] = {
         f"{dataset}, {split}": images.image_set(dataset, split).origin
-        for dataset in {match.trained.settings.dataset for match in matches.values()}
+        for dataset in {trained.settings.dataset for trained in origins}
         for split in ("train", "test")
     }
-    record.parameters["terms"] = {row: described(match.contest.terms)[1] for row, match in matches.items()}
+    record.parameters["settings"] = {row: described(compared.settings)[1] for row, compared in comparisons.items()}
     for row, pair in examined.items():
         _put_examined(record, row, pair)
     for row, draws in drawn.items():
@@ -327,11 +332,11 @@ def shown_ratio(log_ratio: float) -> str:
     return f"{math.exp(log_ratio):.3g}" if abs(power) < 3 else f"$10^{{{power:.0f}}}$"
 
 
-def draw_tables(drawn: Mapping[str, Draws], matches: Mapping[str, Match]) -> str:
+def draw_tables(drawn: Mapping[str, Draws], comparisons: Mapping[str, Comparison]) -> str:
     """Markdown, a table a pair: real images, bare, and every method with every map."""
     heads, shown = ["accepted", *(SCORES[name].label for name in SHOWN)], []
     for row, draws in drawn.items():
-        floor = matches[row].floor
+        floor = comparisons[row].floor
         real = [f"{floor[name]:.{SCORES[name].digits}f}" if name in floor else "0.5" for name in SHOWN]
         lines = [["real images", "-", *real], ["bare", *point_cells(draws.bare, draws.bare)]]
         for (method, calibration), point in draws.points.items():

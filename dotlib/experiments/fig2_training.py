@@ -14,8 +14,8 @@ from torch import Tensor
 
 from dotlib.errors import InputError, check_option
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import Method, Subject
-from dotlib.evaluation.judges import Panel, Scoring, scoring
+from dotlib.evaluation.images import ImagePair, Method
+from dotlib.evaluation.judges import Panel, Scoring, scoring_settings
 from dotlib.metrics import intervals
 from dotlib.networks import layer_norms
 from dotlib.results import paper, records
@@ -57,7 +57,7 @@ class Milestone:
 
 def along_settings(dataset: str, profile: str) -> Along:
     """Settings of Figure 2. Raises InputError for an unknown word."""
-    c = replace(scoring(dataset, "dcgan", profile), kept=100, pairs=10, repeats=1)
+    c = replace(scoring_settings(dataset, "dcgan", profile), kept=100, pairs=10, repeats=1)
     if profile == "smoke":
         return Along(c, n_pairs=20, repeats=10, pool=200, every=4, gradients=50)
     c = replace(c, samples=min(c.samples, 10_000))
@@ -76,39 +76,39 @@ def along_training(
     if not found:
         raise InputError(f"trained: no milestones beside {trained.path}; delete the pair and train it again")
     history, bare = [], Method("bare", (0,), c.scoring.lr, k=1.0)
-    for update, pair in found:
-        at = replace(trained, name=f"{trained.name}-u{update}", pair=pair)
-        what = image_pairs.subject(at, device)
-        what = replace(what, digests=what.digests | {"update": str(update)})
-        m = image_pairs.measure(what, (bare,), judged, c.scoring, seed)
+    for update, then in found:
+        at = replace(trained, name=f"{trained.name}-u{update}", pair=then)
+        pair = image_pairs.ImagePair.of(at, device)
+        pair = replace(pair, digests=pair.digests | {"update": str(update)})
+        m = image_pairs.measure(pair, (bare,), judged, c.scoring, seed)
         history.append(
-            Milestone(update, *pool_constants(what, c, seed), m.of("bare", 0, "is_mean"), m.of("bare", 0, "fid"))
+            Milestone(update, *pool_constants(pair, c, seed), m.of("bare", 0, "is_mean"), m.of("bare", 0, "fid"))
         )
     return history
 
 
 def pool_constants(
-    what: Subject, c: Along, seed: int
+    pair: ImagePair, c: Along, seed: int
 ) -> tuple[lipschitz.LipschitzEstimate, lipschitz.LipschitzEstimate]:
     """K_eff, eq. (20), and k_eff, eq. (21), of one pool of latents and the same random pairs."""
-    pair, z = what.pair, pool(what, c, seed)
+    z = pool(pair, c, seed)
     K_eff, k_eff = (
         lipschitz.pooled_constant(f, points, n_pairs=c.n_pairs, repeats=c.repeats, rng=generator(seed, "fig2", "pairs"))
-        for f, points in ((pair.logit, generated(what, z, c)), (pair.latent_logit, z))
+        for f, points in ((pair.logit, generated(pair, z, c)), (pair.latent_logit, z))
     )
     return K_eff, k_eff
 
 
-def pool(what: Subject, c: Along, seed: int) -> Tensor:
+def pool(pair: ImagePair, c: Along, seed: int) -> Tensor:
     """The latents of Figure 2, (pool, d), the same for every pair with this prior."""
-    rng = generator(seed, "fig2", "pool", str(what.pair.prior.dim))
-    return what.pair.prior.sample(c.pool, rng).to(what.pair.device)
+    rng = generator(seed, "fig2", "pool", str(pair.prior.dim))
+    return pair.prior.sample(c.pool, rng).to(pair.device)
 
 
 @torch.no_grad()
-def generated(what: Subject, z: Tensor, c: Along) -> Tensor:
+def generated(pair: ImagePair, z: Tensor, c: Along) -> Tensor:
     """G(z), (B, C, H, W), batch by batch."""
-    return torch.cat([what.pair.generate(rows) for rows in z.split(c.scoring.batch)])
+    return torch.cat([pair.generate(rows) for rows in z.split(c.scoring.batch)])
 
 
 def growth(history: Sequence[Milestone], name: str) -> tuple[float, tuple[float, float]]:
@@ -143,15 +143,15 @@ def not_drastic(interval: tuple[float, float], *, profile: str) -> str:
     return paper.verdict_on_sign(-1.0, (low, high), profile=profile)
 
 
-def bounds(what: Subject, c: Along, seed: int) -> tuple[float, layer_norms.Products]:
+def bounds(pair: ImagePair, c: Along, seed: int) -> tuple[float, layer_norms.Products]:
     """The largest gradient norm of D at samples, and the products that bound it from above.
 
     Raises InputError for a D with attention, whose slope is not bounded.
     """
-    x = generated(what, pool(what, c, seed)[: c.gradients], c)
+    x = generated(pair, pool(pair, c, seed)[: c.gradients], c)
     return (
-        float(lipschitz.gradient_norms(what.pair.logit, x).max()),
-        layer_norms.products(what.pair.discriminator, x, rng=generator(seed, "fig2", "power")),
+        float(lipschitz.gradient_norms(pair.logit, x).max()),
+        layer_norms.products(pair.discriminator, x, rng=generator(seed, "fig2", "power")),
     )
 
 

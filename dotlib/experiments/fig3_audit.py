@@ -9,7 +9,7 @@ from torch import Tensor
 from dotlib import transport
 from dotlib.errors import check_option
 from dotlib.evaluation import points as toy_pairs
-from dotlib.evaluation.points import Figure3, Subject
+from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics import intervals, optimal_transport
 from dotlib.profiles import PROFILES
 from dotlib.results import paper, records
@@ -49,7 +49,7 @@ CLIP = 2.0  # the released code confines each coordinate to [-2, 2] after every 
 
 
 def readings(
-    what: Subject, sets: dict[str, Tensor], c: Figure3, seed: int, trials: int
+    pair: ToyPair, sets: dict[str, Tensor], c: Figure3, seed: int, trials: int
 ) -> dict[tuple[str, str], dict[str, np.ndarray]]:
     """EMDs of one set of moved points under every reading of the text, with a floor.
 
@@ -60,11 +60,11 @@ def readings(
     trials:  of each reading but the published one, which has all; the first ones.
     Returns (cost, sampling) -> method -> (trials,).
     """
-    possible = [r for r in READINGS if r[1] == "random" or what.data.modes is not None]
+    possible = [r for r in READINGS if r[1] == "random" or pair.data.modes is not None]
     some = {method: points[:trials] for method, points in sets.items()}, replace(c, trials=trials)
     return {
         (cost, sampling): toy_pairs.distances(
-            what,
+            pair,
             *((sets, c) if (cost, sampling) == PUBLISHED else some),
             seed,
             cost=cost,
@@ -112,7 +112,7 @@ def settings_of_descent(
 
 
 def sensitivity(
-    what: Subject, y: Tensor, c: Figure3, seed: int, settings: dict[str, tuple[float, dict]]
+    pair: ToyPair, y: Tensor, c: Figure3, seed: int, settings: dict[str, tuple[float, dict]]
 ) -> dict[str, dict[str, np.ndarray]]:
     """Each setting on the same generated points y, (trials, points, 2).
 
@@ -125,10 +125,10 @@ def sensitivity(
     for label, (K, changes) in settings.items():
         steps = range(changes.get("steps", c.steps) + 1)
         paths = [
-            toy_pairs.move(what, part, K, c, "dot", snapshots=steps, **changes).points for part in y
+            toy_pairs.move(pair, part, K, c, "dot", snapshots=steps, **changes).points for part in y
         ]  # (steps + 1, points, 2) each
         moved = torch.stack([path[-1] for path in paths])
-        emd = toy_pairs.distances(what, {"dot": moved}, few, seed, cost="euclidean", sampling=best_sampling(what))
+        emd = toy_pairs.distances(pair, {"dot": moved}, few, seed, cost="euclidean", sampling=best_sampling(pair))
         results[label] = {
             "emd": emd["dot"],
             "length": (moved - y).norm(dim=2).mean(1).numpy(),
@@ -150,9 +150,9 @@ def monge_gaps(sets: dict[str, Tensor]) -> dict[str, np.ndarray]:
     }
 
 
-def best_sampling(what: Subject) -> str:
+def best_sampling(pair: ToyPair) -> str:
     """The sampling with less noise: balanced where the set has modes."""
-    return "random" if what.data.modes is None else "balanced"
+    return "random" if pair.data.modes is None else "balanced"
 
 
 def fill_record(

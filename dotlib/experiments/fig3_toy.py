@@ -16,20 +16,20 @@ from dotlib.transport import lipschitz
 STEPS = (("move", "25gaussians"), ("move", "swissroll"))
 
 
-def open_record(stem: str, what: toy_pairs.Subject, c: Figure3, profile: str, seed: int) -> records.Record:
+def open_record(stem: str, pair: toy_pairs.ToyPair, c: Figure3, profile: str, seed: int) -> records.Record:
     """Start the record of one subject on one page; to be called before the work, which it times."""
     return records.start(
         stem,
         profile=profile,
-        dataset=what.name,
+        dataset=pair.name,
         seed=seed,
-        parameters=asdict(c) | {"origin": what.origin},
-        weights=what.digests,
+        parameters=asdict(c) | {"origin": pair.origin},
+        weights=pair.digests,
     )
 
 
 def fill_record(
-    run: records.Record, what: toy_pairs.Subject, K_eff: lipschitz.LipschitzEstimate, emd: dict[str, np.ndarray]
+    run: records.Record, pair: toy_pairs.ToyPair, K_eff: lipschitz.LipschitzEstimate, emd: dict[str, np.ndarray]
 ) -> None:
     """Put one row of Figure 3 into its record: K_eff, EMDs, paired differences, verdicts.
 
@@ -38,7 +38,7 @@ def fill_record(
     run.put("K_eff", K_eff.value, sd=K_eff.std, n=len(K_eff.maxima), unit=toy_pairs.SLOPE)
     for method, values in emd.items():
         run.put_trials("emd", values, method=method, unit=toy_pairs.SQUARED)
-    shown = {method: paper.value(f"fig3.{what.dataset}.{method}.emd") for method in toy_pairs.METHODS}
+    shown = {method: paper.value(f"fig3.{pair.dataset}.{method}.emd") for method in toy_pairs.METHODS}
     for method, number in shown.items():
         run.verdicts[f"EMD of {toy_pairs.NAMES[method]}"] = paper.verdict(
             run.get("emd", method=method).value, number, profile=run.profile
@@ -55,9 +55,9 @@ def picture(profile: str, seed: int = 0) -> Figure:
     c = figure3_settings(profile)
     shown = {}
     for dataset in toy_datasets("both"):
-        what = toy_pairs.subject(dataset, weights="trained", profile=profile, seed=seed)
-        sets = toy_pairs.moved(what, c, toy_pairs.constant(what, c, seed).value, seed)
-        shown[dataset] = {"real": toy_pairs.target(what, c, seed, 0, "random")}
+        pair = toy_pairs.load(dataset, weights="trained", profile=profile, seed=seed)
+        sets = toy_pairs.moved(pair, c, toy_pairs.constant(pair, c, seed).value, seed)
+        shown[dataset] = {"real": toy_pairs.target(pair, c, seed, 0, "random")}
         shown[dataset] |= {method: points[0] for method, points in sets.items()}
     return toy_plots.rows(shown, toy_pairs.LIMITS)
 

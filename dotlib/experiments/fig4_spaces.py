@@ -11,8 +11,8 @@ from torch import Tensor
 from dotlib.data import images
 from dotlib.errors import InputError, check_count, check_option, check_points
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import Method, Run, Subject
-from dotlib.evaluation.judges import Panel, Scoring, solo
+from dotlib.evaluation.images import ImagePair, Method, Table1Row
+from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.metrics import intervals
 from dotlib.pairs import rowwise_gradient
 from dotlib.profiles import PROFILES
@@ -118,14 +118,14 @@ def space_methods(c: Scoring, steps: tuple[int, ...]) -> tuple[Method, Method]:
     return (image_pairs.table1_methods(c)[0], Method("target", steps, TARGET_ADAM.lr, space="target", adam=True))
 
 
-def look(run: Run, v: Views, seed: int, number: int) -> Looked:
+def look(run: Table1Row, v: Views, seed: int, number: int) -> Looked:
     """First images of a set under both methods: images (n, C, H, W), logits (n,), on the CPU."""
-    z, found = image_pairs.latents(run.what, run.c, seed, number)[: v.looked], {}
+    z, found = image_pairs.latents(run.pair, run.settings, seed, number)[: v.looked], {}
     K = run.measured.k_eff.value, run.measured.K_eff.value
-    for method, constant in zip(space_methods(run.c, v.target_steps), K, strict=True):
-        for step, x in image_pairs.moved(run.what, method, z, constant):
+    for method, constant in zip(space_methods(run.settings, v.target_steps), K, strict=True):
+        for step, x in image_pairs.moved(run.pair, method, z, constant):
             with torch.no_grad():
-                found[method.name, step] = x.cpu(), run.what.pair.logit(x).cpu()
+                found[method.name, step] = x.cpu(), run.pair.logit(x).cpu()
     return found
 
 
@@ -189,21 +189,21 @@ def variant_methods(c: Scoring, v: Views) -> tuple[Method, ...]:
     )
 
 
-def variant_jury(run: Run, v: Views) -> tuple[Panel, Scoring]:
+def variant_jury(run: Table1Row, v: Views) -> tuple[Panel, Scoring]:
     """The first judge alone, and smaller sets with an IS in parts of 100 (projection page)."""
-    panel = solo(run.panel)
-    samples = min(run.c.samples, max(v.samples, 2 * panel.judges[panel.first].dim))
-    return (panel, replace(run.c, samples=samples, splits=min(run.c.splits, max(1, samples // 100))))
+    panel = run.panel.only_first()
+    samples = min(run.settings.samples, max(v.samples, 2 * panel.judges[panel.first].dim))
+    return (panel, replace(run.settings, samples=samples, splits=min(run.settings.splits, max(1, samples // 100))))
 
 
-def radial_factors(what: Subject, z: Tensor, K: float) -> dict[str, tuple[Tensor, Tensor]]:
+def radial_factors(pair: ImagePair, z: Tensor, K: float) -> dict[str, tuple[Tensor, Tensor]]:
     """What each projection makes of the radial part of the first gradient, for latents z (B, d).
 
     Returns projection -> (measured, predicted), (B,) float64 each: the quotient of g . z after and
     before, nan where g is 0, and 1 - z . z / divisor (book/theory).
     """
-    z = z.to(what.pair.device)
-    _, g = rowwise_gradient(lambda z: -what.pair.latent_logit(z) / K, z)  # the smooth norm has no slope at the anchor
+    z = z.to(pair.device)
+    _, g = rowwise_gradient(lambda z: -pair.latent_logit(z) / K, z)  # the smooth norm has no slope at the anchor
     length = z.double().square().sum(1, keepdim=True)
     radial = {name: (project(g, z, name) * z).double().sum(1) for name in PROJECTIONS}
     return {
@@ -212,12 +212,12 @@ def radial_factors(what: Subject, z: Tensor, K: float) -> dict[str, tuple[Tensor
     }
 
 
-def descent(what: Subject, method: Method, z: Tensor, K: float) -> Trajectory:
+def descent(pair: ImagePair, method: Method, z: Tensor, K: float) -> Trajectory:
     """Every update of a latent method from latents z (B, d), on the pair's device."""
     steps = method.steps[-1]
     return latent_dot(
-        what.pair,
-        z.to(what.pair.device),
+        pair,
+        z.to(pair.device),
         K,
         steps=steps,
         optimizer=SGD(method.lr),
@@ -228,13 +228,13 @@ def descent(what: Subject, method: Method, z: Tensor, K: float) -> Trajectory:
 
 
 @torch.no_grad()
-def along(what: Subject, path: Trajectory) -> dict[str, np.ndarray]:
+def along(pair: ImagePair, path: Trajectory) -> dict[str, np.ndarray]:
     """{"radius", "moved", "D"} at every update of a `descent`, each (steps + 1, B).
 
     radius: |z| / sqrt(d); moved: |z - z_y| in latent units; D in logits.
     """
     z = path.points
-    logits = torch.stack([what.pair.latent_logit(point) for point in z])
+    logits = torch.stack([pair.latent_logit(point) for point in z])
     return {
         "radius": (z.norm(dim=2) / math.sqrt(z.shape[2])).cpu().numpy(),
         "moved": (z - z[0]).norm(dim=2).cpu().numpy(),

@@ -10,8 +10,8 @@ import numpy as np
 
 from dotlib import transport
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import Measured, Method, Subject
-from dotlib.evaluation.judges import Scoring, scoring
+from dotlib.evaluation.images import ImagePair, Measurement, Method
+from dotlib.evaluation.judges import Scoring, scoring_settings
 from dotlib.metrics import intervals
 from dotlib.results import paper, records
 
@@ -49,7 +49,7 @@ class Claim:
 
 def updates_settings(dataset: str, row: str, profile: str) -> Updates:
     """Settings of Figures 9 to 11 for a row of Table 1. Raises InputError for an unknown word."""
-    c = scoring(dataset, row.partition("-")[0], profile)
+    c = scoring_settings(dataset, row.partition("-")[0], profile)
     if profile == "smoke":
         return Updates(c, steps=(0, 1, 2, 3), early=1, late=2, followed=20)
     whole = profile == "paper" and dataset != "digits"
@@ -72,7 +72,7 @@ def named(kind: str, lr: float) -> str:
     return f"{kind}-{lr:g}"
 
 
-def curve(m: Measured, method: str, quantity: str) -> tuple[list[int], np.ndarray, np.ndarray]:
+def curve(m: Measurement, method: str, quantity: str) -> tuple[list[int], np.ndarray, np.ndarray]:
     """(steps, mean over the sets, half of the 95 % interval of the paired difference to bare)."""
     steps = [step for name, step in m.rows if name == method]
     sets = np.array([m.of(method, step, quantity) for step in steps])  # (steps, sets)
@@ -80,17 +80,17 @@ def curve(m: Measured, method: str, quantity: str) -> tuple[list[int], np.ndarra
     return steps, sets.mean(1), np.array([(high - low) / 2 for low, high in ends])
 
 
-def ways(what: Subject, k_eff: float, c: Updates, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def ways(pair: ImagePair, k_eff: float, c: Updates, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Curve -> (mean distance from the start, how the support holds), both (steps,).
 
     The second is the share of coordinates on a face of the cube for the uniform prior, and the
     mean of ||z|| / sqrt(d) for the normal one.
     """
-    z = image_pairs.latents(what, c.scoring, seed, 0)[: c.followed].to(what.pair.device)
+    z = image_pairs.latents(pair, c.scoring, seed, 0)[: c.followed].to(pair.device)
     found = {}
     for method in methods(c):
         path = transport.latent_dot(
-            what.pair,
+            pair,
             z,
             k_eff,
             steps=c.steps[-1],
@@ -99,7 +99,7 @@ def ways(what: Subject, k_eff: float, c: Updates, seed: int) -> dict[str, tuple[
             optimizer=transport.SGD(method.lr),
         ).points  # (steps, latents, d)
         radius = path.norm(dim=2).mean(1) / math.sqrt(path.shape[2])
-        edge = radius if what.pair.prior.spherical else (path.abs() > BORDER).float().mean((1, 2))
+        edge = radius if pair.prior.spherical else (path.abs() > BORDER).float().mean((1, 2))
         found[method.name] = (path - z).norm(dim=2).mean(1).cpu().numpy(), edge.cpu().numpy()
     return found
 
@@ -166,7 +166,7 @@ def sign(claim: Claim) -> str:
     return f"{claim.printed:+.2f}"
 
 
-def fill_updates(record: records.Record, m: Measured, c: Updates) -> None:
+def fill_updates(record: records.Record, m: Measurement, c: Updates) -> None:
     """Put Figures 9 to 11 into their record: curves, paired differences, verdicts."""
     record.put("k_eff", m.k_eff.value, sd=m.k_eff.std, n=len(m.k_eff.maxima), unit="logits per latent distance")
     for method in methods(c):

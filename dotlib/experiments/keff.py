@@ -9,8 +9,7 @@ from torch import Tensor
 
 from dotlib.errors import check_option
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import Measured, Method, Run, Subject
-from dotlib.evaluation.judges import solo
+from dotlib.evaluation.images import ImagePair, Measurement, Method, Table1Row
 from dotlib.experiments.tab2_swap import PRINTED, SIGN, UNITS, describe
 from dotlib.metrics import intervals
 from dotlib.results import paper, records, tables
@@ -52,23 +51,23 @@ def sizes(profile: str) -> Sizes:
     return SIZES[profile]
 
 
-def with_arms(run: Run, seed: int) -> Measured:
+def with_arms(run: Table1Row, seed: int) -> Measurement:
     """A row of Table 1 with one more method, "k1step": k = 1 with steps of lr / k_eff.
 
     Its gradient of D counts as much as with k_eff, its gradient of the distance 1 / k_eff as much.
     """
-    m, steps = run.measured, (run.c.updates // 2, run.c.updates)
-    method = Method("k1step", steps, run.c.lr / m.k_eff.value, k=1.0)
-    more = image_pairs.measure(run.what, (method,), solo(run.panel), run.c, seed)
+    m, steps = run.measured, (run.settings.updates // 2, run.settings.updates)
+    method = Method("k1step", steps, run.settings.lr / m.k_eff.value, k=1.0)
+    more = image_pairs.measure(run.pair, (method,), run.panel.only_first(), run.settings, seed)
     return replace(m, rows=m.rows | more.rows, logits=m.logits | more.logits)
 
 
-def difference(m: Measured, first: str, second: str, step: int, quantity: str) -> tuple[float, tuple[float, float]]:
+def difference(m: Measurement, first: str, second: str, step: int, quantity: str) -> tuple[float, tuple[float, float]]:
     """Paired difference of two arms after `step` updates, first minus second, and its interval."""
     return intervals.interval(m.of(first, step, quantity), m.of(second, step, quantity))
 
 
-def lower_minus_higher(m: Measured, step: int, quantity: str) -> tuple[float, float]:
+def lower_minus_higher(m: Measurement, step: int, quantity: str) -> tuple[float, float]:
     """95 % interval of the arm with the smaller k, of k_eff and 1, minus the other."""
     lower = ("dot", "k1") if m.k_eff.value < 1 else ("k1", "dot")
     return difference(m, *lower, step, quantity)[1]
@@ -112,7 +111,7 @@ def contrary() -> list[str]:
     return found
 
 
-def stl10_table(runs: Mapping[str, Run]) -> str:
+def stl10_table(runs: Mapping[str, Table1Row]) -> str:
     """Markdown: the two histories that B.2 prints for STL-10, beside runs on that set.
 
     runs:  row of Table 1 -> its run; other data sets, and updates without scores, give a dash.
@@ -143,9 +142,9 @@ class Probe:
     norms: Tensor
 
 
-def probe(what: Subject, size: Sizes, seed: int) -> Probe:
+def probe(pair: ImagePair, size: Sizes, seed: int) -> Probe:
     """Slopes of a pair's D(G(.)), with latents of its prior."""
-    pair, device = what.pair, what.pair.device
+    device = pair.device
 
     def sample(n: int, rng: torch.Generator) -> Tensor:
         return pair.prior.sample(n, rng).to(device)
@@ -155,14 +154,14 @@ def probe(what: Subject, size: Sizes, seed: int) -> Probe:
         sample,
         n_pairs=size.pair_counts,
         repeats=size.pair_repeats,
-        rng=generator(seed, "pairs", what.label),
+        rng=generator(seed, "pairs", pair.name),
     )
-    z = sample(size.gradient_points, generator(seed, "gradients", what.label))
+    z = sample(size.gradient_points, generator(seed, "gradients", pair.name))
     return Probe(curve, lipschitz.gradient_norms(pair.latent_logit, z))
 
 
 def fill_k(
-    record: records.Record, arms: Mapping[str, Measured], probes: Mapping[str, Probe], runs: Mapping[str, Run]
+    record: records.Record, arms: Mapping[str, Measurement], probes: Mapping[str, Probe], runs: Mapping[str, Table1Row]
 ) -> None:
     """Put the k tables into their record, with a verdict for each printed row, step and score.
 
@@ -170,7 +169,7 @@ def fill_k(
     """
     describe(record, runs.values())
     for name, m in arms.items():
-        steps, slope = (0, runs[name].c.updates // 2, runs[name].c.updates), probes[name]
+        steps, slope = (0, runs[name].settings.updates // 2, runs[name].settings.updates), probes[name]
         record.put(f"{name}, k_eff", m.k_eff.value, sd=m.k_eff.std, n=len(m.k_eff.maxima), unit=SLOPE)
         record.put(f"{name}, k_eff by pairs", slope.curve.mean.tolist(), unit=SLOPE)
         record.put(f"{name}, largest gradient norm", float(slope.norms.max()), unit=SLOPE, n=len(slope.norms))

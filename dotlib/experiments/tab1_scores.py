@@ -13,8 +13,8 @@ import torch
 from dotlib.data import downloads, images
 from dotlib.errors import InputError, check_option
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import Measured, Run
-from dotlib.evaluation.judges import scoring
+from dotlib.evaluation.images import Measurement, Table1Row
+from dotlib.evaluation.judges import scoring_settings
 from dotlib.metrics import intervals
 from dotlib.metrics.frechet import FidInfinity, fid_infinity
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
@@ -33,7 +33,7 @@ PUBLISHED_SETS = {"stl10": "stl10"}  # other data sets stand beside the paper's 
 def open_record(name: str, profile: str, seed: int, judge: str = "classifier", device: str = "cpu") -> records.Record:
     """Start the record of one row of Table 1; to be called before the work, which it times."""
     dataset, architecture = name.split("-")[:2]
-    c = scoring(dataset, architecture, profile)
+    c = scoring_settings(dataset, architecture, profile)
     return records.start(
         "tab1_scores",
         profile=profile,
@@ -44,11 +44,11 @@ def open_record(name: str, profile: str, seed: int, judge: str = "classifier", d
     )
 
 
-def fill_record(record: records.Record, run: Run) -> None:
+def fill_record(record: records.Record, run: Table1Row) -> None:
     """Put one row into its record: constants, floor, every method, differences, verdicts."""
     m, panel = run.measured, run.panel
     add_training_provenance(record, run.trained)
-    record.made["weights"] = run.what.digests | panel.digests
+    record.made["weights"] = run.pair.digests | panel.digests
     record.made["images"] = panel.origins
     record.parameters |= {
         "training": run.trained.settings.key(),
@@ -73,10 +73,10 @@ def fill_record(record: records.Record, run: Run) -> None:
                 _put_change(record, m, method, step, quantity)
     for judge in list(panel.judges)[1:]:
         for quantity in CLAIMS:
-            _put_change(record, m, "dot", run.c.updates, quantity, judge)
+            _put_change(record, m, "dot", run.settings.updates, quantity, judge)
     for quantity, claim in CLAIMS.items():
         record.verdicts[claim] = paper.verdict_on_sign(
-            printed_difference(run.what.label, quantity),
+            printed_difference(run.pair.name, quantity),
             change(record, quantity).interval,
             profile=record.profile,
         )
@@ -103,33 +103,33 @@ def printed_difference(name: str, quantity: str) -> float:
     return dot.value - bare.value
 
 
-def grid(run: Run, n: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
+def grid(run: Table1Row, n: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
     """n latents before and after the published updates: images, and D as captions.
 
     Returns row -> (n, C, H, W) uint8, and row -> n texts, the second with the change of D.
     """
-    method = image_pairs.Method("dot", (0, run.c.updates), run.c.lr)
-    z = image_pairs.latents(run.what, run.c, seed, 0)[:n]
+    method = image_pairs.Method("dot", (0, run.settings.updates), run.settings.lr)
+    z = image_pairs.latents(run.pair, run.settings, seed, 0)[:n]
     shown, logits = {}, []
     for row, (_, x) in zip(
-        ("bare", "DOT"), image_pairs.moved(run.what, method, z, run.measured.k_eff.value), strict=True
+        ("bare", "DOT"), image_pairs.moved(run.pair, method, z, run.measured.k_eff.value), strict=True
     ):
         shown[row] = images.to_uint8(x.cpu()).numpy()
         with torch.no_grad():
-            logits.append(run.what.pair.logit(x).cpu())
+            logits.append(run.pair.logit(x).cpu())
     change = logits[1] - logits[0]
     return shown, {"bare": [f"{v:.2f}" for v in logits[0]], "DOT": [f"{v:+.2f}" for v in change]}
 
 
-def extrapolated(run: Run, seed: int) -> dict[str, FidInfinity]:
+def extrapolated(run: Table1Row, seed: int) -> dict[str, FidInfinity]:
     """FID of the first set at several numbers of samples, and its limit, before and after DOT."""
     judge = run.panel.judges[run.panel.first]
-    method = image_pairs.Method("dot", (0, run.c.updates), run.c.lr)
-    features: dict[int, list[torch.Tensor]] = {0: [], run.c.updates: []}
-    for z in image_pairs.latents(run.what, run.c, seed, 0).split(run.c.batch):
-        for step, x in image_pairs.moved(run.what, method, z, run.measured.k_eff.value):
+    method = image_pairs.Method("dot", (0, run.settings.updates), run.settings.lr)
+    features: dict[int, list[torch.Tensor]] = {0: [], run.settings.updates: []}
+    for z in image_pairs.latents(run.pair, run.settings, seed, 0).split(run.settings.batch):
+        for step, x in image_pairs.moved(run.pair, method, z, run.measured.k_eff.value):
             features[step].append(judge(images.to_uint8(x.cpu()))[0])
-    n, least = run.c.samples, judge.dim + 1
+    n, least = run.settings.samples, judge.dim + 1
     counts = [int(least + (n - least) * share) for share in (0.25, 0.4, 0.55, 0.7, 0.85, 1)]
     return {
         label: fid_infinity(
@@ -142,7 +142,7 @@ def extrapolated(run: Run, seed: int) -> dict[str, FidInfinity]:
     }
 
 
-def _put_change(record: records.Record, m: Measured, method: str, step: int, quantity: str, judge: str = "") -> None:
+def _put_change(record: records.Record, m: Measurement, method: str, step: int, quantity: str, judge: str = "") -> None:
     """Put the mean of the paired differences to bare over the sets, with its interval."""
     intervals.put_difference(
         record,

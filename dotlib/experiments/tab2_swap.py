@@ -8,10 +8,8 @@ import torch
 
 from dotlib.errors import InputError, check_option
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import Method, Run, Subject
-from dotlib.evaluation.judges import solo
+from dotlib.evaluation.images import ImagePair, Method, Table1Row
 from dotlib.metrics import intervals
-from dotlib.pairs import Pair
 from dotlib.results import paper, records
 from dotlib.training import zoo
 from dotlib.training.settings import OBJECTIVES, ROWS
@@ -58,22 +56,27 @@ class Cell:
         return intervals.interval(self.moved[quantity], self.bare[quantity])
 
 
-def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: torch.device | str = "cpu") -> Subject:
+def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: torch.device | str = "cpu") -> ImagePair:
     """G and prior of one pair with D of another, on a device.
 
-    Its label is "<row of G>+<row of D>", and each file's digest carries the role that it plays.
+    Its name is "<row of G>+<row of D>", and each file's digest carries the role that it plays.
     Raises InputError for pairs of two data sets.
     """
     first, second = (one.name.partition("-") for one in (of_G, of_D))
     if first[0] != second[0]:
         raise InputError(f"of_D: {of_D.name} was trained on other images than {of_G.name}; choose a pair of {first[0]}")
-    pair = Pair(of_G.pair.generator.to(device), of_D.pair.discriminator.to(device), of_G.pair.prior)
-    return Subject(
-        f"{first[2]}+{second[2]}", pair, {f"G of {of_G.path.name}": of_G.sha256, f"D of {of_D.path.name}": of_D.sha256}
+    return ImagePair(
+        of_G.pair.generator.to(device),
+        of_D.pair.discriminator.to(device),
+        of_G.pair.prior,
+        name=f"{first[2]}+{second[2]}",
+        digests={f"G of {of_G.path.name}": of_G.sha256, f"D of {of_D.path.name}": of_D.sha256},
     )
 
 
-def row(run: Run, others: Mapping[str, zoo.TrainedPair], seed: int, samples: int | None = None) -> dict[str, Cell]:
+def row(
+    run: Table1Row, others: Mapping[str, zoo.TrainedPair], seed: int, samples: int | None = None
+) -> dict[str, Cell]:
     """One G moved by each D: row of Table 1 -> Cell. Only the first judge is asked.
 
     run:      the row of Table 1 whose G it is; with its own D the cell is that row's DOT.
@@ -82,19 +85,19 @@ def row(run: Run, others: Mapping[str, zoo.TrainedPair], seed: int, samples: int
 
     The settings are those of G's architecture, and the sets start from the latents of Table 1.
     """
-    panel = solo(run.panel)
+    panel = run.panel.only_first()
     least = 2 * panel.judges[panel.first].dim  # FID wants more samples than features
-    c = replace(run.c, samples=min(max(samples or run.c.samples, least), run.c.samples))
+    c = replace(run.settings, samples=min(max(samples or run.settings.samples, least), run.settings.samples))
     steps = (0, c.updates)
     own = run.measured
-    if c != run.c:
-        own = image_pairs.measure(run.what, (Method("dot", steps, c.lr),), panel, c, seed)
+    if c != run.settings:
+        own = image_pairs.measure(run.pair, (Method("dot", steps, c.lr),), panel, c, seed)
     cells = {}
     for name, trained in others.items():
         found = own
         if trained.name != run.trained.name:
-            what = swapped(run.trained, trained, run.what.pair.device)
-            found = image_pairs.measure(what, (Method("dot", steps[1:], c.lr),), panel, c, seed)
+            pair = swapped(run.trained, trained, run.pair.device)
+            found = image_pairs.measure(pair, (Method("dot", steps[1:], c.lr),), panel, c, seed)
         cells[name] = Cell(
             found.k_eff,
             *(
@@ -110,9 +113,9 @@ def row_of(
 ) -> dict[str, Cell]:
     """The row of the page for a named pair, "<dataset>-<row of Table 1>", measured or loaded.
 
-    Trains what is missing of all pairs of the data set. Raises what `image_scores.table1` raises.
+    Trains what is missing of all pairs of the data set. Raises what `evaluation.images.table1_row` raises.
     """
-    run = image_pairs.table1(name, profile=profile, seed=seed, judge=judge, device=device)
+    run = image_pairs.table1_row(name, profile=profile, seed=seed, judge=judge, device=device)
     dataset, _, own = name.partition("-")
     others = {row: zoo.pair(f"{dataset}-{row}", profile=profile, seed=seed, device=device) for row in ROWS}
     return row(run, others, seed, None if own == PAPER_G else sizes(profile).samples)
@@ -173,7 +176,7 @@ def printed_change(kind: str, quantity: str) -> float:
     return with_D - without
 
 
-def fill_swap(record: records.Record, cells: Mapping[str, Mapping[str, Cell]], runs: Iterable[Run]) -> None:
+def fill_swap(record: records.Record, cells: Mapping[str, Mapping[str, Cell]], runs: Iterable[Table1Row]) -> None:
     """Put the matrix into its record: every change, every k_eff, and a verdict for each printed D.
 
     cells:  row of G -> row of D -> Cell.
@@ -203,12 +206,12 @@ def fill_swap(record: records.Record, cells: Mapping[str, Mapping[str, Cell]], r
             )
 
 
-def describe(record: records.Record, runs: Iterable[Run]) -> None:
+def describe(record: records.Record, runs: Iterable[Table1Row]) -> None:
     """Put weights, images and scoring settings of all rows into a record."""
     weights, images, how = {}, {}, {}
     for run in runs:
-        weights |= run.what.digests | run.panel.digests
+        weights |= run.pair.digests | run.panel.digests
         images |= run.panel.origins
-        how[run.trained.settings.architecture] = asdict(run.c)
+        how[run.trained.settings.architecture] = asdict(run.settings)
     record.made |= {"weights": weights, "images": images}
     record.parameters["scoring"] = how

@@ -104,7 +104,7 @@ TABLES = {  # name -> caption, heads, formats
 }
 
 
-def open_record(pairs: Mapping[str, toy_pairs.Subject], profile: str, seed: int) -> records.Record:
+def open_record(pairs: Mapping[str, toy_pairs.ToyPair], profile: str, seed: int) -> records.Record:
     """Start the record, with everything that decides its values."""
     parameters = asdict(profiles.sized(SETTINGS, profile)) | {
         "figure3": asdict(toy_pairs.figure3_settings(profile)),
@@ -132,10 +132,10 @@ def _cell(value: float | str | None, form: str) -> str:
     return "-" if value is None else f"{value:{form}}"
 
 
-def measures(pair: toy_pairs.Subject, n: int, seed: int) -> tuple[Tensor, Tensor]:
+def measures(pair: toy_pairs.ToyPair, n: int, seed: int) -> tuple[Tensor, Tensor]:
     """n training points and n generated points, (n, 2) each."""
     rng = generator(seed, "theorems", pair.name)
-    return pair.data.draw(n, rng), pair.generate(n, rng)
+    return pair.data.draw(n, rng), pair.draw(n, rng)
 
 
 def small_optimum(rng: torch.Generator) -> Optimum:

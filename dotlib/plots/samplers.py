@@ -1,4 +1,4 @@
-"""Figures of a contest of samplers: frontiers, and reliability of a discriminator."""
+"""Figures of a comparison of samplers: frontiers, and reliability of a discriminator."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -36,7 +36,7 @@ Change = tuple[float, tuple[float, float]]  # mean of a paired difference, and i
 def frontier(
     points: Sequence[Point], axes: Sequence[tuple[str, str]], *, floor: Mapping[str, float] | None = None
 ) -> Figure:
-    """One panel for each pair of quantities, one line for each method along its dial.
+    """One panel for each pair of quantities, one line for each method along its settings.
 
     `axes`: (x, y) of each panel: names of scores, or EVALUATIONS. `floor`: score of real data in the samples' place:
     name -> value. Bars are 95 % t-intervals over the sets.
@@ -46,14 +46,14 @@ def frontier(
 
 
 def frontiers(
-    contests: Mapping[str, Sequence[Point]], axes: tuple[str, str], *, floor: Mapping[str, float] | None = None
+    comparisons: Mapping[str, Sequence[Point]], axes: tuple[str, str], *, floor: Mapping[str, float] | None = None
 ) -> Figure:
-    """One panel for each contest, by its title, on the same axes; otherwise as `frontier`.
+    """One panel for each comparison, by its title, on the same axes; otherwise as `frontier`.
 
     A distance, which has a scale and no sign, gets a logarithmic axis.
     """
-    check_count("contests: panels", len(contests))
-    return _panels([(title, points, axes) for title, points in contests.items()], floor or {}, shared=True)
+    check_count("comparisons: panels", len(comparisons))
+    return _panels([(title, points, axes) for title, points in comparisons.items()], floor or {}, shared=True)
 
 
 def looks(points: Sequence[Point]) -> dict[str, tuple[str, str]]:

@@ -167,9 +167,9 @@ def latents(pair: Pair, n: int, rng: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def generate(pair: Pair, z: Tensor) -> Tensor:
+def generate(pair: Pair, z: Tensor, block: int = BLOCK) -> Tensor:
     """G(z) a block at a time, (n, d) -> (n, ...)."""
-    return torch.cat([pair.generate(rows) for rows in z.split(BLOCK)])
+    return torch.cat([pair.generate(rows) for rows in z.split(block)])
 
 
 @torch.no_grad()

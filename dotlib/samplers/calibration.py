@@ -122,13 +122,13 @@ class Isotonic:
 CALIBRATIONS = {"none": Identity, "logistic": Logistic, "isotonic": Isotonic}
 
 
-def fit(how: str, real_logits: Tensor, fake_logits: Tensor) -> Calibrator:
+def fit(name: str, real_logits: Tensor, fake_logits: Tensor) -> Calibrator:
     """The calibrator of that name, fitted to logits, (n,) of data and (m,) of samples of G.
 
     Raises InputError for an unknown word and for logits that are not finite, naming the argument.
     """
-    check_option("how", how, CALIBRATIONS)
-    return CALIBRATIONS[how].fit(real_logits, fake_logits)
+    check_option("calibration", name, CALIBRATIONS)
+    return CALIBRATIONS[name].fit(real_logits, fake_logits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ class Calibrated(Sampler):
 
     inner:  the sampler that gets the calibrated pair.
     real:   (n, ...) data in the units of G, best held out from training; [DOT19] B.2 takes 1,000.
-    how:    a key of CALIBRATIONS; "none" evaluates nothing.
+    calibration:    a key of CALIBRATIONS; "none" evaluates nothing.
     fakes:  fresh samples of G to fit on besides; [DOT19] B.2 takes 1,000.
 
     Costs fakes evaluations of G and n + fakes of D, once. Raises InputError naming the argument.
@@ -145,19 +145,19 @@ class Calibrated(Sampler):
 
     inner: Sampler
     real: Tensor
-    how: str = "logistic"
+    calibration: str = "logistic"
     fakes: int = 1000
 
     def __post_init__(self) -> None:
         if not isinstance(self.inner, Sampler):
             raise InputError(f"inner: found a {type(self.inner).__name__}; pass a Sampler")
         check_points("real", self.real, rank=None)
-        check_option("how", self.how, CALIBRATIONS)
+        check_option("calibration", self.calibration, CALIBRATIONS)
         check_count("fakes", self.fakes)
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
         """Fit on D(real) and D of new samples, then prepare `inner` on the calibrated pair."""
-        if self.how == "none":
+        if self.calibration == "none":
             return self.inner.prepare(pair, rng)
         _, x, fake_logits = proposals(pair, self.fakes, rng)
         if (self.real.shape[1:], self.real.dtype) != (x.shape[1:], x.dtype):
@@ -166,7 +166,7 @@ class Calibrated(Sampler):
                 f"bring them to those of G, {tuple(x.shape[1:])}, {x.dtype}"
             )
         real_logits = logits(pair, self.real.to(pair.device))
-        return self.inner.prepare(with_logits(pair, fit(self.how, real_logits, fake_logits)), rng)
+        return self.inner.prepare(with_logits(pair, fit(self.calibration, real_logits, fake_logits)), rng)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,7 @@
 """Every sampler of the book by name. A new one is a file with a `Sampler` and a line in METHODS.
 
-Each name leads to a family: settings of its one dial, the sampler for each, from the least effort
-to the most. The dial is what the method's authors turn: updates, length of a chain, percentile,
-share of proposals to accept.
+Each name leads to a family: the sampler for each setting, from the least effort to the most. The setting is what the
+method's authors vary: updates, length of a chain, percentile, share of proposals to accept.
 """
 
 from collections.abc import Callable
@@ -18,24 +17,24 @@ from dotlib.samplers.dot import Bare, LatentDOT, TargetDOT
 from dotlib.samplers.langevin import DDLS, DGflow
 from dotlib.samplers.rejection import DRS, MHGAN, OBRS
 
-Family = dict[float, Sampler]  # setting of the dial -> sampler
+Family = dict[float, Sampler]  # setting -> sampler
 
 
 @dataclass(frozen=True, eq=False)
 class SamplerSettings:
-    """What every method is granted on one pair.
+    """What holds for every method on one pair, and the settings of each: updates, percentiles, ..., flow.
 
-    real:         (R, ...) data in the units of G: calibrates D, and starts the chains of MH-GAN.
-    how:          calibration of D for the methods that read density ratios, "none" for an oracle.
-    fakes:        samples of G for calibration.
-    burn_in:      proposals behind maxima and thresholds.
-    target:       DOT and the naive ascent move points of data space, as Figure 3 does.
-    optimizer:    of DOT and the naive ascent.
-    updates, percentiles, budgets, chains, langevin, flow:  settings of the dials.
+    Attributes:
+        real: (R, ...) data in the units of G: calibrates D, and starts the chains of MH-GAN.
+        calibration: Of D, for the methods that read density ratios; "none" for an oracle.
+        fakes: Samples of G for calibration.
+        burn_in: Proposals behind maxima and thresholds.
+        target: DOT and the naive ascent move points of data space, as Figure 3 does.
+        optimizer: Of DOT and the naive ascent.
     """
 
     real: Tensor
-    how: str = "logistic"
+    calibration: str = "logistic"
     fakes: int = 1_000  # [DOT19] B.2, for MH-GAN
     burn_in: int = 10_000
     target: bool = False
@@ -49,7 +48,7 @@ class SamplerSettings:
 
     def calibrated(self, inner: Sampler) -> Sampler:
         """The sampler on the calibrated discriminator."""
-        return Calibrated(inner, self.real, self.how, self.fakes)
+        return Calibrated(inner, self.real, self.calibration, self.fakes)
 
     def transport(self, **options) -> Family:
         """DOT or the naive ascent in this pair's space, for every number of updates."""
@@ -62,26 +61,26 @@ class SamplerSettings:
 
 
 METHODS: dict[str, Callable[[SamplerSettings], Family]] = {
-    "bare": lambda t: {1: Bare()},
-    "DOT": lambda t: t.transport(),
-    "DOT exact": lambda t: t.transport(variant="exact"),
-    "naive": lambda t: t.transport(cost="none"),
-    "DRS": lambda t: {p: t.calibrated(DRS(p, burn_in=t.burn_in)) for p in t.percentiles},
-    "OBRS": lambda t: {b: t.calibrated(OBRS(b, t.burn_in)) for b in t.budgets},
-    "MH-GAN": lambda t: {n: t.calibrated(MHGAN(n, t.real)) for n in t.chains},
-    "DDLS": lambda t: {n: t.calibrated(DDLS(steps=n)) for n in t.langevin},
-    "DGflow KL": lambda t: t.gradient_flow("KL"),
-    "DGflow JS": lambda t: t.gradient_flow("JS"),
-    "DGflow logD": lambda t: t.gradient_flow("logD"),
+    "bare": lambda settings: {1: Bare()},
+    "DOT": lambda settings: settings.transport(),
+    "DOT exact": lambda settings: settings.transport(variant="exact"),
+    "naive": lambda settings: settings.transport(cost="none"),
+    "DRS": lambda settings: {p: settings.calibrated(DRS(p, burn_in=settings.burn_in)) for p in settings.percentiles},
+    "OBRS": lambda settings: {b: settings.calibrated(OBRS(b, settings.burn_in)) for b in settings.budgets},
+    "MH-GAN": lambda settings: {n: settings.calibrated(MHGAN(n, settings.real)) for n in settings.chains},
+    "DDLS": lambda settings: {n: settings.calibrated(DDLS(steps=n)) for n in settings.langevin},
+    "DGflow KL": lambda settings: settings.gradient_flow("KL"),
+    "DGflow JS": lambda settings: settings.gradient_flow("JS"),
+    "DGflow logD": lambda settings: settings.gradient_flow("logD"),
 }
 
 
-def family(name: str, terms: SamplerSettings) -> Family:
-    """The samplers of one method, by the setting of their dial. Raises InputError for no method."""
+def family(name: str, settings: SamplerSettings) -> Family:
+    """The samplers of one method, by setting. Raises InputError for no method."""
     check_option("name", name, METHODS)
-    return METHODS[name](terms)
+    return METHODS[name](settings)
 
 
-def named(name: str, terms: SamplerSettings) -> Sampler:
-    """The method at the last setting of its dial: the published one, where there is one."""
-    return list(family(name, terms).values())[-1]
+def named(name: str, settings: SamplerSettings) -> Sampler:
+    """The method at its last setting: the published one, where there is one."""
+    return list(family(name, settings).values())[-1]

@@ -28,25 +28,25 @@ from dotlib.seeding import generator, numpy_rng
 SMALL = Figure3(trials=2, points=100, steps=4)
 
 
-def subject(points=1_000):
+def pair_of(points=1_000):
     """A generator that fills the square of the Gaussians evenly, and a D that sees their centre."""
     pair = Pair(lambda z: 1.7 * z, lambda x: -x.square().sum(1), Uniform(2))
-    return toy_pairs.Subject(
-        "25gaussians-test",
-        "25gaussians",
-        pair,
-        toy_data.toy("25gaussians", numpy_rng(0, "data"), size=points),
-        "made here",
-        {"weights": "none"},
+    return toy_pairs.ToyPair(
+        **vars(pair),
+        name="25gaussians-test",
+        dataset="25gaussians",
+        data=toy_data.toy("25gaussians", numpy_rng(0, "data"), size=points),
+        origin="made here",
+        digests={"weights": "none"},
     )
 
 
-def contest(**changes):
-    return replace(comparison.on_points(subject(), SMALL, profile="smoke", seed=0), **changes)
+def compared(**changes):
+    return replace(comparison.on_points(pair_of(), SMALL, profile="smoke", seed=0), **changes)
 
 
 def test_every_method_is_measured_and_priced():
-    points = comparison.measure(contest(), seed=0)
+    points = comparison.measure(compared(), seed=0)
     assert [p.method for p in points] == list(methods.METHODS)
     by_name = {p.method: p for p in points}
     assert by_name["bare"].evaluations() == 1
@@ -64,8 +64,8 @@ def test_every_method_is_measured_and_priced():
 
 def test_a_new_method_is_one_class_and_one_line(monkeypatch):
     monkeypatch.setitem(methods.METHODS, "best of", lambda t: {n: Best(n) for n in (2, 4)})
-    points = comparison.measure(contest(), seed=0)
-    assert [(p.method, p.dial) for p in points][-2:] == [("best of", 2), ("best of", 4)]
+    points = comparison.measure(compared(), seed=0)
+    assert [(p.method, p.setting) for p in points][-2:] == [("best of", 2), ("best of", 4)]
     assert points[-1].evaluations() == 8 and points[-1].acceptance == [0.25, 0.25]
     rows = comparison_tables.frontier_table(points, ["emd_euclidean"]).splitlines()[2:]
     assert [row.split("|")[1].strip() for row in rows[-2:]] == ["best of, 2", "best of, 4"]
@@ -81,7 +81,7 @@ def test_a_killed_measurement_continues_with_the_next_set():
             raise KeyboardInterrupt
         return {"mean": float(samples.mean())}
 
-    one = contest(score=dies_at_the_third, sets=4)
+    one = compared(score=dies_at_the_third, sets=4)
     with pytest.raises(KeyboardInterrupt):
         comparison.measure(one, 0, ["bare"])
     (point,) = comparison.measure(one, 0, ["bare"])
@@ -97,13 +97,13 @@ def test_whatever_decides_a_set_names_its_file(tmp_path):
         calls.append(number)
         return {"mean": float(samples.mean())}
 
-    one = contest(score=counted, sets=1)
+    one = compared(score=counted, sets=1)
     others = [
         one,
         replace(one, n=50),
         replace(one, decides=["other weights"]),
-        replace(one, terms=replace(one.terms, burn_in=150)),
-        replace(one, terms=replace(one.terms, real=one.terms.real + 0.01)),
+        replace(one, settings=replace(one.settings, burn_in=150)),
+        replace(one, settings=replace(one.settings, real=one.settings.real + 0.01)),
     ]
     for other in others:
         comparison.measure(other, 0, ["DRS"])
@@ -117,8 +117,8 @@ def test_whatever_decides_a_set_names_its_file(tmp_path):
 def test_methods_share_their_starting_latents():
     seen = {}
     for steps in (0, 2):
-        one = contest(score=lambda samples, number: {"mean": float(samples.double().mean())})
-        one = replace(one, terms=replace(one.terms, updates=(steps,)))
+        one = compared(score=lambda samples, number: {"mean": float(samples.double().mean())})
+        one = replace(one, settings=replace(one.settings, updates=(steps,)))
         for point in comparison.measure(one, 0, ["bare", "DOT"]):
             seen[point.method, steps] = point.scores["mean"]
     assert seen["bare", 0] == seen["bare", 2] == pytest.approx(seen["DOT", 0], abs=1e-7)
@@ -126,9 +126,9 @@ def test_methods_share_their_starting_latents():
 
 
 def test_with_the_exact_ratio_rejection_finds_the_modes():
-    exact = comparison.on_points(subject(5_000), replace(SMALL, points=500), profile="smoke", seed=0, exact=True)
-    terms = replace(exact.terms, budgets=(0.05,), burn_in=2_000)
-    bare, obrs = comparison.measure(replace(exact, terms=terms), 0, ["bare", "OBRS"])
+    exact = comparison.on_points(pair_of(5_000), replace(SMALL, points=500), profile="smoke", seed=0, exact=True)
+    settings = replace(exact.settings, budgets=(0.05,), burn_in=2_000)
+    bare, obrs = comparison.measure(replace(exact, settings=settings), 0, ["bare", "OBRS"])
     for worse, better in zip(bare.scores["emd_euclidean"], obrs.scores["emd_euclidean"], strict=True):
         assert better < 0.75 * worse
     assert obrs.setup[0].generator == 2_000  # an oracle is not calibrated
@@ -138,16 +138,15 @@ def test_the_quality_of_a_ratio_is_that_of_known_normals():
     """G = N(0, 1), data N(0, s^2) in two dimensions: E[r] = 1, E[r^2] = (s^4 (2/s^2 - 1))^-1."""
     variance = 0.8
     pair = Pair(lambda z: z, lambda x: x.square().sum(1) * (1 - 1 / variance) / 2 - math.log(variance), Normal(2))
-    terms = methods.SamplerSettings(
-        torch.randn(4_000, 2, generator=generator(1, "x")) * variance**0.5, how="none", fakes=4_000
+    settings = methods.SamplerSettings(
+        torch.randn(4_000, 2, generator=generator(1, "x")) * variance**0.5, calibration="none", fakes=4_000
     )
-    one = Comparison("normals", pair, terms, lambda samples, number: {}, [], 10, 1)
+    one = Comparison("normals", pair, settings, lambda samples, number: {}, [], 10, 1)
     mean, share = comparison.ratio_quality(one, 50_000, 0)
     expected = variance**2 * (2 / variance - 1)
     assert mean == pytest.approx(1, abs=0.01) and share == pytest.approx(expected, abs=0.01)
-    scaled = replace(
-        one, pair=replace(pair, discriminator=lambda x: 3 * pair.logit(x) + 1), terms=replace(terms, how="logistic")
-    )
+    scaled = replace(pair, discriminator=lambda x: 3 * pair.logit(x) + 1)
+    scaled = replace(one, pair=scaled, settings=replace(settings, calibration="logistic"))
     assert comparison.ratio_quality(scaled, 50_000, 0) == pytest.approx((mean, share), abs=0.05)
 
 
@@ -160,18 +159,18 @@ def test_settings_are_described_by_content():
 
 def test_wrong_use_is_named():
     with pytest.raises(InputError, match="^name: unknown 'MHGAN'; known: .*; nearest: MH-GAN"):
-        comparison.measure(contest(), 0, ["MHGAN"])
+        comparison.measure(compared(), 0, ["MHGAN"])
     with pytest.raises(InputError, match="^n: expected an integer >= 1, found 0"):
-        comparison.measure(contest(n=0), 0)
+        comparison.measure(compared(n=0), 0)
     with pytest.raises(InputError, match="^profile: unknown 'huge'"):
-        comparison.terms(torch.zeros(3, 2), "huge")
+        comparison.on_points(pair_of(), SMALL, profile="huge", seed=0)
 
 
 def test_a_method_that_accepts_nothing_leaves_no_file(tmp_path):
     pair = Pair(lambda z: z, lambda x: 1e4 * x[:, 0], Uniform(2))
-    terms = methods.SamplerSettings(torch.zeros(3, 2), how="none", burn_in=100, percentiles=(100,))
-    strict = Comparison("strict", pair, terms, lambda samples, number: {"x": 0.0}, [], 300, 1)
-    rejecting = methods.named("DRS", terms)
+    settings = methods.SamplerSettings(torch.zeros(3, 2), calibration="none", burn_in=100, percentiles=(100,))
+    strict = Comparison("strict", pair, settings, lambda samples, number: {"x": 0.0}, [], 300, 1)
+    rejecting = methods.named("DRS", settings)
     with pytest.raises(NothingAcceptedError, match="^limit: "):
         replace(rejecting.inner, limit=1).draw(pair, 300, generator(0, "x"))
     (point,) = comparison.measure(strict, 0, ["DRS"])
@@ -182,8 +181,8 @@ def test_a_method_that_accepts_nothing_leaves_no_file(tmp_path):
 def test_a_discriminator_that_parts_the_classes_is_refused_and_shown():
     """Data far from all samples: calibrated methods end, the others go on, and tables say so."""
     far = Pair(lambda z: z, lambda x: x[:, 0], Uniform(2))
-    one = contest(pair=far)
-    one = replace(one, terms=replace(one.terms, real=torch.full((50, 2), 9.0)))
+    one = compared(pair=far)
+    one = replace(one, settings=replace(one.settings, real=torch.full((50, 2), 9.0)))
     points = comparison.measure(one, 0)
     refused = [p.method for p in points if p.refused]
     assert refused == ["DRS", "OBRS", "MH-GAN", "DDLS", "DGflow KL", "DGflow JS", "DGflow logD"]
@@ -200,29 +199,29 @@ def test_a_discriminator_that_parts_the_classes_is_refused_and_shown():
     assert [c.get_label() for c in figure.axes[0].containers] == ["bare", "DOT", "DOT exact", "naive"]
 
 
-def test_a_match_by_name_is_what_the_command_measures(capsys, tmp_path):
+def test_a_comparison_by_name_is_what_the_command_measures(capsys, tmp_path):
     command = ["sample", "swissroll-wgan-gp", "--profile", "smoke", "--last"]
     assert cli.main([*command, "--method", "bare", "--method", "OBRS"]) == 0
     assert "swissroll-d: 2 points of 2 sets, 0 refused" in capsys.readouterr().out
-    found = comparison.match("swissroll-wgan-gp", profile="smoke")
+    found = comparison.load("swissroll-wgan-gp", profile="smoke")
     assert found.floor.keys() == {"emd_sqeuclidean", "emd_euclidean"}
-    bare, obrs = comparison.measure(found.contest, 0, ["bare", "OBRS"], last=True)  # from the files
-    assert obrs.dial == 0.5 and obrs.acceptance[0] == pytest.approx(0.5, abs=0.2)
+    bare, obrs = comparison.measure(found, 0, ["bare", "OBRS"], last=True)  # from the files
+    assert obrs.setting == 0.5 and obrs.acceptance[0] == pytest.approx(0.5, abs=0.2)
     assert found.floor["emd_euclidean"] < min(bare.scores["emd_euclidean"])
     record = records.start("frontier", profile="smoke", dataset="x", seed=0, parameters={})
     comparison_tables.fill_record(record, found, [bare, obrs])
     kept = records.read(records.write(record, tmp_path / "records"))
     assert kept["floor_emd_euclidean"] == found.floor["emd_euclidean"]
-    assert kept.parameters["sets"] == 2 and kept.parameters["terms"]["burn_in"] == 200
+    assert kept.parameters["sets"] == 2 and kept.parameters["settings"]["burn_in"] == 200
     assert kept.made["pairs"]["swissroll-wgan-gp"]["sha256"] == found.trained.sha256
     assert cli.main([*command, "--method", "OBRSS"]) == 2
     assert "name: unknown 'OBRSS'" in capsys.readouterr().err
 
 
 def test_images_are_scored_by_the_first_judge():
-    found = comparison.match("digits-dcgan-sngan-ns", profile="smoke")
-    (bare,) = comparison.measure(found.contest, 0, ["bare"])
+    found = comparison.load("digits-dcgan-sngan-ns", profile="smoke")
+    (bare,) = comparison.measure(found, 0, ["bare"])
     assert found.floor["fid"] < min(bare.scores["fid"])
     assert bare.scores["n"] == [100, 100]
-    assert found.contest.terms.real.shape == (1_000, 1, 8, 8)
-    assert -1 <= found.contest.terms.real.min() < found.contest.terms.real.max() <= 1
+    assert found.settings.real.shape == (1_000, 1, 8, 8)
+    assert -1 <= found.settings.real.min() < found.settings.real.max() <= 1

@@ -1,4 +1,4 @@
-"""Records, tables and figures of a contest of samplers.
+"""Records, tables and figures of a comparison of samplers.
 
 Kinds: identities (numbers of a table are those of the points), failures.
 """
@@ -16,11 +16,11 @@ from dotlib.samplers.base import Cost
 from dotlib.samplers.calibration import Reliability
 
 
-def point(method, dial, fid, is_mean=(5.0, 5.1, 5.2), acceptance=None):
+def point(method, setting, fid, is_mean=(5.0, 5.1, 5.2), acceptance=None):
     n = len(fid)
     return Point(
         method,
-        dial,
+        setting,
         {"fid": list(fid), "is_mean": list(is_mean)},
         [Cost(3, 2, 1, 0.5)] * n,
         [Cost(10, 20, 0, 0.1)] * n,
@@ -64,15 +64,15 @@ def test_tables_show_the_points():
     assert "| DOT, 20 | 3.0 | 2.0 | 1.0 | 500.00 | 30 | 0.10 |" in costs
 
 
-def dial(setting, rows, fid):
+def costly(setting, rows, fid):
     """DOT at one setting whose samples cost so many evaluations."""
     return Point("DOT", setting, {"fid": [fid, fid]}, [Cost(rows, 0, 0, 0.1)] * 2, [Cost()] * 2, [None] * 2)
 
 
 def test_a_budget_shows_the_largest_setting_that_it_pays_for():
-    family = [dial(5, 20, 9.0), dial(10, 40, 8.0), dial(20, 80, 7.0)]
-    assert comparison_tables.within(family, 40).dial == 10
-    assert comparison_tables.within(family, 39.9).dial == 5
+    family = [costly(5, 20, 9.0), costly(10, 40, 8.0), costly(20, 80, 7.0)]
+    assert comparison_tables.within(family, 40).setting == 10
+    assert comparison_tables.within(family, 39.9).setting == 5
     assert comparison_tables.within(family, 19) is None
     lines = comparison_tables.budget_table([BARE, *family], "fid", (19, 40, 1_000)).splitlines()
     assert lines[0] == "| FID (setting) | at most 19 | at most 40 | at most 1,000 |"
@@ -86,7 +86,7 @@ def test_differences_are_paired_and_signed():
     assert f"| MH-GAN, 500 | 7.0 | +{mean:.2f} [" in table
 
 
-def test_contests_share_axes_and_distances_are_logarithmic():
+def test_comparisons_share_axes_and_distances_are_logarithmic():
     points = [Point("bare", 1, {"emd_euclidean": [0.1, 0.2]}, [Cost(1)] * 2, [Cost()] * 2, [None] * 2)]
     figure = sampler_plots.frontiers(
         {"D": points, "oracle": points}, ("evaluations", "emd_euclidean"), floor={"emd_euclidean": 0.05}

@@ -35,7 +35,7 @@ def artifact_folder(tmp_path_factory):
 
 @pytest.fixture
 def run(artifacts):
-    return image_pairs.table1(NAME, profile="smoke")
+    return image_pairs.table1_row(NAME, profile="smoke")
 
 
 # --- streams -------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_no_two_pairs_share_weights_or_batches(run):
 def test_a_sorted_test_file_has_the_reference_and_floor_of_a_shuffled_one(order):
     """Real images of one law, in files sorted by brightness or not: KID is 0 up to its noise."""
     rng = generator(0, "a sorted file")
-    c = replace(judges.scoring("digits", "dcgan", "smoke"), kept=150, samples=250)
+    c = replace(judges.scoring_settings("digits", "dcgan", "smoke"), kept=150, samples=250)
 
     def split(name, part):
         bright = torch.rand(1_000, generator=rng)
@@ -140,22 +140,22 @@ def test_a_file_of_other_settings_is_refused(run, tmp_path, monkeypatch):
 
 
 def test_every_method_starts_from_the_same_bare_samples(run):
-    z = image_pairs.latents(run.what, run.c, 0, 0)
-    bare = dict(image_pairs.moved(run.what, METHODS[0], z, 1.0))[0]
-    assert torch.equal(bare, run.what.pair.generate(z))
-    assert not torch.equal(z, image_pairs.latents(run.what, run.c, 0, 1))
-    assert not torch.equal(z, image_pairs.latents(run.what, run.c, 1, 0))
-    other = replace(run.what, label="another pair")  # with the same prior
-    assert torch.equal(z, image_pairs.latents(other, run.c, 0, 0))
+    z = image_pairs.latents(run.pair, run.settings, 0, 0)
+    bare = dict(image_pairs.moved(run.pair, METHODS[0], z, 1.0))[0]
+    assert torch.equal(bare, run.pair.generate(z))
+    assert not torch.equal(z, image_pairs.latents(run.pair, run.settings, 0, 1))
+    assert not torch.equal(z, image_pairs.latents(run.pair, run.settings, 1, 0))
+    other = replace(run.pair, name="another pair")  # with the same prior
+    assert torch.equal(z, image_pairs.latents(other, run.settings, 0, 0))
 
 
 def test_a_set_is_scored_as_the_whole_at_once(run):
     """Batches are an economy of memory: the same numbers as from all images of the set together."""
-    method, c = METHODS[0], replace(run.c, batch=7)
-    found = image_pairs._score_set(run.what, method, 0.5, run.panel, c, 0, 0)
-    z = image_pairs.latents(run.what, c, 0, 0)
-    end = transport.latent_dot(run.what.pair, z, 0.5, steps=4, optimizer=transport.SGD(0.01))
-    x = run.what.pair.generate(end.final)
+    method, c = METHODS[0], replace(run.settings, batch=7)
+    found = image_pairs._score_set(run.pair, method, 0.5, run.panel, c, 0, 0)
+    z = image_pairs.latents(run.pair, c, 0, 0)
+    end = transport.latent_dot(run.pair, z, 0.5, steps=4, optimizer=transport.SGD(0.01))
+    x = run.pair.generate(end.final)
     collector = run.panel.collectors(c.samples, c.splits)[run.panel.first]
     collector.add(*run.panel.judges[run.panel.first](images.to_uint8(x)))
     whole = collector.scores(real=run.panel.references[run.panel.first], rng=generator(0, "x"))
@@ -163,7 +163,7 @@ def test_a_set_is_scored_as_the_whole_at_once(run):
     # a pixel may round to its neighbour where float32 sums differ by the batch
     assert here["fid"] == pytest.approx(whole.fid, rel=1e-3)
     assert here["is_mean"] == pytest.approx(whole.is_mean, rel=1e-4)
-    assert found["4"]["logit"] == pytest.approx(float(run.what.pair.logit(x).mean()), abs=1e-5)
+    assert found["4"]["logit"] == pytest.approx(float(run.pair.logit(x).mean()), abs=1e-5)
 
 
 def test_dot_raises_what_it_climbs_and_step_0_is_shared(run):
@@ -171,21 +171,21 @@ def test_dot_raises_what_it_climbs_and_step_0_is_shared(run):
     assert set(m.rows) == {("dot", 0), ("dot", 2), ("dot", 4), ("k1", 2), ("k1", 4), ("naive", 2), ("naive", 4)}
     for bare, moved in zip(m.logits["dot", 0], m.logits["dot", 4], strict=True):
         assert moved > bare
-    assert len(m.of("dot", 4, "fid")) == run.c.sets
+    assert len(m.of("dot", 4, "fid")) == run.settings.sets
     assert m.of("dot", 4, "fid", run.panel.first) == m.of("dot", 4, "fid")
     assert m.of("dot", 4, "fid", "classifier 2") != m.of("dot", 4, "fid")
 
 
 def test_target_space_stays_in_the_range_of_images(run):
-    z = image_pairs.latents(run.what, run.c, 0, 0)[:5]
+    z = image_pairs.latents(run.pair, run.settings, 0, 0)[:5]
     method = image_pairs.Method("target", (0, 3), 5.0, space="target")
-    found = dict(image_pairs.moved(run.what, method, z, 0.01))
+    found = dict(image_pairs.moved(run.pair, method, z, 0.01))
     assert found[3].abs().max() <= 1 and not torch.equal(found[0], found[3])
     images.to_uint8(found[3])
 
 
 def test_sets_are_measured_once_and_a_killed_run_goes_on(run, monkeypatch):
-    what = replace(run.what, label="counted")
+    pair = replace(run.pair, name="counted")
     real, calls = image_pairs._score_set, []
 
     def counted(*arguments):
@@ -196,9 +196,9 @@ def test_sets_are_measured_once_and_a_killed_run_goes_on(run, monkeypatch):
 
     monkeypatch.setattr(image_pairs, "_score_set", counted)
     with pytest.raises(KeyboardInterrupt):
-        image_pairs.measure(what, METHODS[:1], run.panel, run.c, 0)
-    first = image_pairs.measure(what, METHODS[:1], run.panel, run.c, 0)
-    again = image_pairs.measure(what, METHODS[:1], run.panel, run.c, 0)
+        image_pairs.measure(pair, METHODS[:1], run.panel, run.settings, 0)
+    first = image_pairs.measure(pair, METHODS[:1], run.panel, run.settings, 0)
+    again = image_pairs.measure(pair, METHODS[:1], run.panel, run.settings, 0)
     assert calls == [0, 1, 1]  # set 0 was kept, set 1 was interrupted, then done
     assert first.rows == again.rows
 
@@ -218,30 +218,30 @@ def test_sets_are_measured_once_and_a_killed_run_goes_on(run, monkeypatch):
 )
 def test_every_setting_of_a_method_has_files_of_its_own(run, change):
     paths = {
-        image_pairs._path(run.what, method, 1.0, run.panel, run.c, 0, 0)
+        image_pairs._path(run.pair, method, 1.0, run.panel, run.settings, 0, 0)
         for method in (METHODS[0], replace(METHODS[0], **change))
     }
     assert len(paths) == 2
 
 
 def test_other_weights_judges_constants_and_seeds_too(run):
-    def path(what=run.what, judged=run.panel, c=run.c, K=1.0, seed=0):
-        return image_pairs._path(what, METHODS[0], K, judged, c, seed, 0)
+    def path(pair=run.pair, judged=run.panel, c=run.settings, K=1.0, seed=0):
+        return image_pairs._path(pair, METHODS[0], K, judged, c, seed, 0)
 
     others = {
-        path(what=replace(run.what, digests={"a": "b"})),
+        path(pair=replace(run.pair, digests={"a": "b"})),
         path(K=2.0),
         path(seed=1),
         path(judged=replace(run.panel, digests={"classifier 0": "x"})),
-        path(c=replace(run.c, samples=99)),
-        path(c=replace(run.c, splits=1)),
+        path(c=replace(run.settings, samples=99)),
+        path(c=replace(run.settings, splits=1)),
     }
     assert len(others | {path()}) == 7
-    assert path(c=replace(run.c, sets=9)) == path()  # more sets continue the same files
+    assert path(c=replace(run.settings, sets=9)) == path()  # more sets continue the same files
 
 
 def test_a_damaged_set_is_named(run):
-    path = image_pairs._path(run.what, METHODS[1], 1.0, run.panel, run.c, 5, 0)
+    path = image_pairs._path(run.pair, METHODS[1], 1.0, run.panel, run.settings, 5, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('{"values": ')
     with pytest.raises(FileError, match="set0.json: cannot be read .*delete it"):
@@ -250,7 +250,7 @@ def test_a_damaged_set_is_named(run):
 
 def test_a_pair_of_points_is_refused():
     with pytest.raises(InputError, match="name: '25gaussians-wgan-gp' is a 2-D pair"):
-        image_pairs.table1("25gaussians-wgan-gp", profile="smoke")
+        image_pairs.table1_row("25gaussians-wgan-gp", profile="smoke")
 
 
 # --- judges and floors ---------------------------------------------------------------------------
@@ -260,20 +260,20 @@ def test_the_floor_is_below_the_samples(run):
     """Real images that are not in the reference beat an untrained generator under every judge."""
     for name, floor in run.panel.floor.items():
         assert floor.fid < min(run.measured.of("dot", 0, "fid", name))
-        assert (floor.n, floor.n_real) == (run.c.samples, 600)
+        assert (floor.n, floor.n_real) == (run.settings.samples, 600)
     assert set(run.panel.digests) == {*run.panel.judges, "test", "floor"}
     assert judges.SPLITS["classifier"] == ("test", "floor")
 
 
 def test_an_unknown_judge_is_refused(run):
     with pytest.raises(InputError, match="judge: unknown 'inceptoin'.*nearest: inception"):
-        judges.summon("digits", run.c, profile="smoke", judge="inceptoin")
+        judges.load_panel("digits", run.settings, profile="smoke", judge="inceptoin")
 
 
 def test_a_device_that_is_not_there_is_refused_before_any_work(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
     for call in (
-        lambda: judges.summon("digits", run.c, profile="smoke", device="cuda:99"),
+        lambda: judges.load_panel("digits", run.settings, profile="smoke", device="cuda:99"),
         lambda: tab1_scores.open_record(NAME, "smoke", 0, device="cuda:99"),
     ):
         with pytest.raises(InputError, match="^device: cannot use 'cuda:99' .*; use cpu"):

@@ -21,7 +21,7 @@ def test_a_description_holds_every_file_and_setting(record):
             SimpleNamespace(digests={name: "1"}),
             SimpleNamespace(digests={"judge": "2"}, origins={"test": "x"}),
         )
-        return SimpleNamespace(what=pair, trained=trained, panel=panel, c=Scoring(sets=3))
+        return SimpleNamespace(pair=pair, trained=trained, panel=panel, settings=Scoring(sets=3))
 
     recording.describe(record, [run("a"), run("b")])
     assert record.made == {"weights": {"a": "1", "b": "1", "judge": "2"}, "images": {"test": "x"}}

@@ -41,7 +41,7 @@ def networks(slope=1.0):
     return Pair(G.eval(), D.eval(), Normal(3))
 
 
-def contest(pair, real, **changes):
+def compared(pair, real, **changes):
     terms = SamplerSettings(real, fakes=200, burn_in=200, percentiles=(60,), budgets=(0.4,), chains=(8,))
     return Comparison(
         "test",
@@ -93,7 +93,7 @@ def test_no_network_moves_and_a_moved_one_would_be_seen():
     before = calibration.state_digest(pair)
     logits = read_logits(pair, real, near(pair, 100), 200, 100, generator(0, "x"))
     examine(logits, generator(0, "y"))
-    drawn = calibration.draw(contest(pair, real), 0)
+    drawn = calibration.draw(compared(pair, real), 0)
     assert not any(point.refused for point in drawn.points.values())
     assert calibration.moved_by_training_mode(pair, 64, generator(0, "z")) == (4, 4)
     assert calibration.state_digest(pair) == before
@@ -110,7 +110,7 @@ def test_no_network_moves_and_a_moved_one_would_be_seen():
 
 def test_every_method_is_drawn_with_every_map_from_the_same_latents():
     pair = networks()
-    points = calibration.draw(contest(pair, near(pair)), 0).points
+    points = calibration.draw(compared(pair, near(pair)), 0).points
     assert list(points) == [(method, name) for method in calibration.METHODS for name in CALIBRATIONS]
     for name in CALIBRATIONS:
         setup = [cost.generator for cost in points["OBRS", name].setup]
@@ -122,7 +122,7 @@ def test_a_method_that_fails_is_in_the_table_as_such():
     """Data far beyond the samples, where no slope is the most likely; and ratios so far apart that
     DRS keeps nothing of what it proposes."""
     pair = Pair(lambda z: z, lambda x: 1e4 * x[:, 0], Uniform(2))
-    drawn = calibration.draw(contest(pair, torch.full((50, 2), 3.0), percentiles=(100,)), 0)
+    drawn = calibration.draw(compared(pair, torch.full((50, 2), 3.0), percentiles=(100,)), 0)
     messages = calibration.refusals({}, {"row": drawn})
     assert set(messages) - {"row, DRS, isotonic"} == {
         "row, DRS, none",
@@ -149,29 +149,29 @@ def artifact_folder(tmp_path_factory):
 @pytest.fixture
 def measured(artifacts):
     """A pair of the zoo: its contest, its checks, its draws."""
-    match = calibration.match(NAME, profile="smoke")
-    return match, calibration.examine_pair(match, 200, 0), calibration.draw(match.contest, 0)
+    whole = calibration.load_comparison(NAME, profile="smoke")
+    return whole, calibration.examine_pair(whole, 200, 0), calibration.draw(whole, 0)
 
 
 def test_a_pair_is_judged_on_images_that_it_has_not_seen(measured):
-    match, examined, _ = measured
-    terms, test = match.contest.terms, images.image_set("digits", "test")
-    train = {row.numpy().tobytes() for row in terms.real}
+    whole, examined, _ = measured
+    settings, test = whole.settings, images.image_set("digits", "test")
+    train = {row.numpy().tobytes() for row in settings.real}
     assert not train & {row.numpy().tobytes() for row in images.to_float(test.images)}
-    assert len(examined.logits.fit_real) == len(terms.real) == 1_000
+    assert len(examined.logits.fit_real) == len(settings.real) == 1_000
     assert len(examined.logits.fake) == len(examined.logits.real["held out"]) == 200
-    expected = {float(x) for x in sampling.logits(match.contest.pair, images.to_float(test.images))}
+    expected = {float(x) for x in sampling.logits(whole.pair, images.to_float(test.images))}
     gaps = [min(abs(x - y) for y in expected) for x in examined.logits.real["held out"].tolist()]
     assert max(gaps) < 1e-4  # batches round otherwise
-    x = near(match.contest.pair, 100, shift=0)
-    above = share_above(examined.logits.real["held out"], sampling.logits(match.contest.pair, x))
-    assert match.contest.score(x, 0)["above"] == above
+    x = near(whole.pair, 100, shift=0)
+    above = share_above(examined.logits.real["held out"], sampling.logits(whole.pair, x))
+    assert whole.score(x, 0)["above"] == above
 
 
 def test_the_record_holds_the_checks_and_the_paired_differences(measured, tmp_path):
-    match, examined, drawn = measured
+    whole, examined, drawn = measured
     record = records.start("calibration", profile="smoke", dataset="x", seed=0, parameters={})
-    calibration.fill_record(record, {"row": match}, {"row": examined}, {"row": drawn})
+    calibration.fill_record(record, {"row": whole}, {"row": examined}, {"row": drawn})
     kept = records.read(records.write(record, tmp_path / "records"))
     error = kept.get("ECE", pair="row", method="none", setting="held out")
     assert error.value == examined.checks["none"].ece["held out"]
@@ -182,7 +182,7 @@ def test_the_record_holds_the_checks_and_the_paired_differences(measured, tmp_pa
     change = kept.get("fid", pair="row", method="OBRS", setting="isotonic", against="bare")
     assert (change.value, *change.interval) == pytest.approx((mean, *interval))
     assert kept.get("refused").value == len(kept.made["refused"])
-    assert kept.made["pairs"][NAME]["sha256"] == match.trained.sha256
+    assert kept.made["pairs"][NAME]["sha256"] == whole.trained.sha256
     cells = calibration.point_cells(obrs, drawn.bare)
     assert cells[0] == f"{np.mean(obrs.acceptance):.3f}" and f"{interval[0]:+.2f}" in cells[1]
     assert calibration.point_cells(drawn.bare, drawn.bare)[0] == "-"
@@ -194,7 +194,7 @@ def cells_of(table, line):
 
 
 def test_tables_show_the_checks_and_what_was_refused(measured):
-    match, examined, drawn = measured
+    whole, examined, drawn = measured
     checks = examined.checks["none"]
     broken = replace(examined, maps=examined.maps | {"logistic": Refused("x")}, on_held_out=Refused("y"))
     broken = replace(broken, checks=examined.checks | {"logistic": Refused("x")})
@@ -214,7 +214,7 @@ def test_tables_show_the_checks_and_what_was_refused(measured):
         "refused",
         ratio,
     ]
-    table = calibration.draw_tables({"row": drawn}, {"row": match})
+    table = calibration.draw_tables({"row": drawn}, {"row": whole})
     assert cells_of(table, 1) == ["real images", "-", *(cells_of(table, 1)[2:5]), "0.5"]
     assert len(table.splitlines()) == 2 + 2 + 9
     lines = calibration.panels(pairs, {"a": ("none", "seen"), "b": ("logistic", "held out")})
@@ -235,9 +235,9 @@ def test_a_pair_that_has_seen_every_image_is_not_judged(monkeypatch):
     settings = replace(image_training("digits", "dcgan-sngan-ns", "smoke"), split="paper")
     monkeypatch.setattr(zoo, "pair", lambda name, **_: zoo.TrainedPair(name, networks(), settings, None, "", [], {}))
     with pytest.raises(InputError, match=f"^name: {NAME} leaves no image that its D has not seen"):
-        calibration.match(NAME, profile="smoke")
+        calibration.load_comparison(NAME, profile="smoke")
     with pytest.raises(InputError, match="^profile: unknown 'huge'"):
-        calibration.match(NAME, profile="huge")
+        calibration.load_comparison(NAME, profile="huge")
 
 
 @pytest.mark.parametrize(

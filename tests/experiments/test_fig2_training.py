@@ -11,7 +11,7 @@ from torch import nn
 
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.judges import Panel, Scoring, solo
+from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.experiments import fig2_training
 from dotlib.experiments.fig2_training import Along, Milestone
 from dotlib.metrics.scores import Reference
@@ -41,8 +41,8 @@ def identity_pair(slope: float = 1.0) -> Pair:
     )
 
 
-def subject(slope: float = 1.0) -> image_pairs.Subject:
-    return image_pairs.Subject("x", identity_pair(slope), {"x": "0"})
+def pair_of(slope: float = 1.0) -> image_pairs.ImagePair:
+    return image_pairs.ImagePair(**vars(identity_pair(slope)), name="x", digests={"x": "0"})
 
 
 class StubJudge:
@@ -155,30 +155,30 @@ def test_a_flat_discriminator_and_an_unknown_constant_are_refused():
 
 def test_both_constants_agree_where_G_keeps_distances():
     """G only reshapes, and both constants take the same pairs of the same pool."""
-    K_eff, k_eff = fig2_training.pool_constants(subject(), SMALL, 0)
+    K_eff, k_eff = fig2_training.pool_constants(pair_of(), SMALL, 0)
     torch.testing.assert_close(K_eff.maxima, k_eff.maxima, rtol=1e-12, atol=0)
     assert K_eff.n_pairs == SMALL.n_pairs and len(K_eff.maxima) == SMALL.repeats
 
 
 def test_milestones_share_their_pairs():
     """A D of three times the slope has three times every maximum: the repeats are paired."""
-    one, three = (fig2_training.pool_constants(subject(slope), SMALL, 0)[0] for slope in (1, 3))
+    one, three = (fig2_training.pool_constants(pair_of(slope), SMALL, 0)[0] for slope in (1, 3))
     torch.testing.assert_close(three.maxima, 3 * one.maxima, rtol=1e-6, atol=0)
-    other, _ = fig2_training.pool_constants(subject(), SMALL, 1)
+    other, _ = fig2_training.pool_constants(pair_of(), SMALL, 1)
     assert not torch.equal(other.maxima, one.maxima)
 
 
 def test_batches_change_no_image():
-    what = subject()
-    z = fig2_training.pool(what, SMALL, 0)
-    whole = fig2_training.generated(what, z, replace(SMALL, scoring=replace(SMALL.scoring, batch=1_000)))
-    torch.testing.assert_close(fig2_training.generated(what, z, SMALL), whole)
+    pair = pair_of()
+    z = fig2_training.pool(pair, SMALL, 0)
+    whole = fig2_training.generated(pair, z, replace(SMALL, scoring=replace(SMALL.scoring, batch=1_000)))
+    torch.testing.assert_close(fig2_training.generated(pair, z, SMALL), whole)
     assert len(whole) == SMALL.pool and not whole.requires_grad
 
 
 def test_bounds_of_a_linear_discriminator_are_its_slope():
     """One layer: gradient, matrix norm and map norm are all ||w|| = sqrt(1 + 4 + 1/4)."""
-    gradient, top = fig2_training.bounds(subject(), SMALL, 0)
+    gradient, top = fig2_training.bounds(pair_of(), SMALL, 0)
     expected = pytest.approx(math.sqrt(5.25), rel=1e-6)
     assert (gradient, top.matrices, top.maps, top.layers) == (expected, expected, expected, 1)
 
@@ -212,7 +212,7 @@ def test_a_pair_without_milestones_is_refused(tmp_path):
 
 def test_the_first_judge_alone():
     judged = stub_jury("a", "b")
-    alone = solo(judged)
+    alone = judged.only_first()
     assert list(alone.judges) == list(alone.collectors(4, 2)) == ["a"] and alone.first == "a"
     assert list(judged.judges) == ["a", "b"]
     assert alone.digests == judged.digests

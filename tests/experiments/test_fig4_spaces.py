@@ -17,7 +17,7 @@ from torch import nn
 from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import Measured, Method, Subject
+from dotlib.evaluation.images import ImagePair, Measurement, Method
 from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.experiments import fig4_spaces
 from dotlib.metrics.scores import Reference
@@ -56,7 +56,7 @@ class PixelJudge:
 def run(monkeypatch):
     """A row of Table 1 without training: the tiny pair, one judge."""
     c = Scoring(sets=2, samples=30, updates=4, pairs=10, repeats=2, splits=2, batch=7, kept=30)
-    what = Subject("tiny", tiny_pair(), {"pair": "0"})
+    pair = ImagePair(**vars(tiny_pair()), name="tiny", digests={"pair": "0"})
     reference = Reference(dim=3, total=40, kept=30, rng=rng(6))
     reference.add(torch.rand(40, 3, generator=rng(5)))
     judges = {"pixels": PixelJudge(), "second": PixelJudge()}
@@ -69,8 +69,8 @@ def run(monkeypatch):
         dict.fromkeys(judges, 30),
     )
     trained = SimpleNamespace(settings=SimpleNamespace(split="train"))
-    constants = image_pairs.constants(what, c, 0)
-    return image_pairs.Run(what, trained, panel, c, Measured(*constants, {}, {}))
+    constants = image_pairs.constants(pair, c, 0)
+    return image_pairs.Table1Row(pair, trained, panel, c, Measurement(*constants, {}, {}))
 
 
 V = fig4_spaces.Views(target_steps=(1, 3), looked=5, samples=20)
@@ -220,12 +220,12 @@ def test_the_same_rise_is_the_nearest_step_by_D_alone(level, step):
 
 def test_columns_hold_the_images_that_are_judged(run):
     """Same latents, same constants: the mean of D over a whole set is what `measure` keeps."""
-    m = image_pairs.measure(run.what, fig4_spaces.space_methods(run.c, (1, 3)), run.panel, run.c, 0)
-    whole = fig4_spaces.look(run, replace(V, looked=run.c.samples), 0, 1)
+    m = image_pairs.measure(run.pair, fig4_spaces.space_methods(run.settings, (1, 3)), run.panel, run.settings, 0)
+    whole = fig4_spaces.look(run, replace(V, looked=run.settings.samples), 0, 1)
     assert set(whole) == set(m.logits)
     for key, (x, logit) in whole.items():
         assert float(logit.mean()) == pytest.approx(m.logits[key][1], abs=1e-6)
-        assert len(x) == run.c.samples and x.abs().max() <= 1
+        assert len(x) == run.settings.samples and x.abs().max() <= 1
     few = fig4_spaces.look(run, V, 0, 1)
     assert all((few[key][0] - whole[key][0][: V.looked]).abs().max() < 1e-6 for key in few)
     assert (whole["target", 3][1] - whole["dot", 0][1]).mean() > 0  # it climbs
@@ -248,15 +248,15 @@ def test_features_of_bare_are_zero_and_the_move_is_a_distance(run):
 # --- the normal prior ----------------------------------------------------------------------------
 
 
-def subject(pair):
-    return Subject("tiny", pair, {})
+def pair_of(pair):
+    return ImagePair(**vars(pair), name="tiny", digests={})
 
 
 def test_measured_radial_factors_are_the_predicted_ones():
     z = torch.randn(8, 20, generator=rng(7), dtype=torch.float64)
     pair = tiny_pair(Normal(20))
     pair = Pair(pair.generator.double(), pair.discriminator.double(), pair.prior)
-    found = fig4_spaces.radial_factors(subject(pair), z, 0.7)
+    found = fig4_spaces.radial_factors(pair_of(pair), z, 0.7)
     assert set(found) == {"none", "sqrt_dim", "constant", "norm"}
     length = z.square().sum(1)
     for name, expected in (
@@ -278,7 +278,7 @@ def flat_pair(d):
 
 def test_without_a_gradient_a_factor_is_nan():
     z = torch.randn(3, 4, generator=rng(8), dtype=torch.float64)
-    assert fig4_spaces.radial_factors(subject(flat_pair(4)), z, 1.0)["norm"][0].isnan().all()
+    assert fig4_spaces.radial_factors(pair_of(flat_pair(4)), z, 1.0)["norm"][0].isnan().all()
 
 
 def test_the_printed_projection_drives_latents_away_from_their_anchor():
@@ -287,13 +287,13 @@ def test_the_printed_projection_drives_latents_away_from_their_anchor():
     nothing to do and stays."""
     d, lr = 16, 0.01
     z = torch.ones(1, d, dtype=torch.float64)
-    printed = fig4_spaces.descent(subject(flat_pair(d)), Method("m", (30,), lr), z, 1.0)
+    printed = fig4_spaces.descent(pair_of(flat_pair(d)), Method("m", (30,), lr), z, 1.0)
     radius = math.sqrt(d)
     for point in printed.points[1:, 0]:
         radius += lr * (radius**2 / math.sqrt(d) - 1)
         assert float(point.norm()) == pytest.approx(radius, rel=1e-9)
     assert radius > math.sqrt(d) + 30 * lr * (math.sqrt(d) - 1)
-    still = fig4_spaces.descent(subject(flat_pair(d)), Method("m", (30,), lr, variant="exact"), z, 1.0)
+    still = fig4_spaces.descent(pair_of(flat_pair(d)), Method("m", (30,), lr, variant="exact"), z, 1.0)
     assert torch.equal(still.final, z) is True
 
 
@@ -306,27 +306,27 @@ def test_the_printed_projection_drives_latents_away_from_their_anchor():
     ],
 )
 def test_a_descent_ends_where_the_judged_images_are(method):
-    what, z = subject(tiny_pair(Normal(D_LATENT))), torch.randn(5, D_LATENT, generator=rng(9))
-    path = fig4_spaces.descent(what, method, z, 0.4)
+    pair, z = pair_of(tiny_pair(Normal(D_LATENT))), torch.randn(5, D_LATENT, generator=rng(9))
+    path = fig4_spaces.descent(pair, method, z, 0.4)
     assert path.steps == tuple(range(7)) and torch.equal(path.points[0], z) is True
-    for step, x in image_pairs.moved(what, method, z, 0.4):
-        assert (what.pair.generate(path.at(step)) - x).abs().max() < 1e-6
+    for step, x in image_pairs.moved(pair, method, z, 0.4):
+        assert (pair.generate(path.at(step)) - x).abs().max() < 1e-6
 
 
 def test_along_starts_at_rest():
-    what, z = subject(tiny_pair(Normal(D_LATENT))), torch.randn(5, D_LATENT, generator=rng(9))
-    found = fig4_spaces.along(what, fig4_spaces.descent(what, Method("m", (3,), 0.1), z, 0.4))
+    pair, z = pair_of(tiny_pair(Normal(D_LATENT))), torch.randn(5, D_LATENT, generator=rng(9))
+    found = fig4_spaces.along(pair, fig4_spaces.descent(pair, Method("m", (3,), 0.1), z, 0.4))
     assert all(value.shape == (4, 5) for value in found.values())
     assert (found["moved"][0] == 0).all() and (found["moved"][1:] > 0).all()
     assert np.abs(found["radius"][0] - z.norm(dim=1).numpy() / D_LATENT**0.5).max() < 1e-6
-    assert np.abs(found["D"][0] - what.pair.latent_logit(z).detach().numpy()).max() < 1e-6
+    assert np.abs(found["D"][0] - pair.latent_logit(z).detach().numpy()).max() < 1e-6
 
 
 def test_an_aliased_anchor_under_the_smooth_norm_is_the_naive_ascent():
-    what, z = subject(tiny_pair(Normal(D_LATENT))), torch.randn(5, D_LATENT, generator=rng(9))
+    pair, z = pair_of(tiny_pair(Normal(D_LATENT))), torch.randn(5, D_LATENT, generator=rng(9))
     aliased = Method("a", (8,), 0.1, variant=Variant("aliased", "norm", "smooth"))
     naive = Method("n", (8,), 0.1, cost="none", variant="exact")
-    ends = [fig4_spaces.descent(what, method, z, 0.4).final for method in (aliased, naive)]
+    ends = [fig4_spaces.descent(pair, method, z, 0.4).final for method in (aliased, naive)]
     assert (ends[0] - z).norm(dim=1).min() > 0.05 and (ends[0] - ends[1]).abs().max() < 1e-6
 
 
@@ -339,26 +339,26 @@ def test_each_ingredient_is_changed_alone():
 
 
 def test_methods_of_the_projection_page(run):
-    methods = {m.name: m for m in fig4_spaces.variant_methods(run.c, V)}
-    assert len(methods) == len(fig4_spaces.variant_methods(run.c, V))  # no name twice
+    methods = {m.name: m for m in fig4_spaces.variant_methods(run.settings, V)}
+    assert len(methods) == len(fig4_spaces.variant_methods(run.settings, V))  # no name twice
     assert set(methods) == set(VARIANTS) | set(fig4_spaces.ALONE) | {"naive"}
     assert [name for name, m in methods.items() if 0 in m.steps] == ["paper"]
-    assert all(run.c.updates in m.steps for m in methods.values())
-    assert methods["exact"].steps[-1] == 5 * run.c.updates
+    assert all(run.settings.updates in m.steps for m in methods.values())
+    assert methods["exact"].steps[-1] == 5 * run.settings.updates
     measured_ = image_pairs.measure(
-        subject(tiny_pair(Normal(D_LATENT))), tuple(methods.values()), run.panel, replace(run.c, samples=12), 0
+        pair_of(tiny_pair(Normal(D_LATENT))), tuple(methods.values()), run.panel, replace(run.settings, samples=12), 0
     )
     assert len(measured_.rows) == sum(len(m.steps) for m in methods.values())
 
 
 @pytest.mark.parametrize(("samples", "splits"), [(20, 1), (250, 2)])
 def test_projection_sets_are_smaller_but_above_the_width_of_the_features(run, samples, splits):
-    other = replace(run, c=replace(run.c, samples=1_000))
+    other = replace(run, settings=replace(run.settings, samples=1_000))
     panel, c = fig4_spaces.variant_jury(other, replace(V, samples=samples))
     assert (c.samples, c.splits) == (samples, splits) and list(panel.judges) == ["pixels"]
     assert panel.digests == {"pixels": "0", "test": "2"}
     assert fig4_spaces.variant_jury(other, replace(V, samples=1))[1].samples == 2 * 3
-    assert fig4_spaces.variant_jury(run, replace(V, samples=999))[1].samples == run.c.samples
+    assert fig4_spaces.variant_jury(run, replace(V, samples=999))[1].samples == run.settings.samples
 
 
 # --- words and records ---------------------------------------------------------------------------

@@ -33,11 +33,11 @@ def linear_pair(prior=Uniform) -> Pair:
     return Pair(nn.Sequential(G, nn.Unflatten(1, (1, 2, 2))).eval(), nn.Sequential(nn.Flatten(), D).eval(), prior(4))
 
 
-def subject(prior=Uniform) -> image_pairs.Subject:
-    return image_pairs.Subject("x", linear_pair(prior), {"x": "0"})
+def pair_of(prior=Uniform) -> image_pairs.ImagePair:
+    return image_pairs.ImagePair(**vars(linear_pair(prior)), name="x", digests={"x": "0"})
 
 
-def measured(value) -> image_pairs.Measured:
+def measured(value) -> image_pairs.Measurement:
     """Scores of three sets: value(kind, lr, step, quantity) plus what is common to a set."""
     rows = {}
     blank = dict.fromkeys(Scores.__dataclass_fields__, 0)
@@ -57,7 +57,7 @@ def measured(value) -> image_pairs.Measured:
                 ]
             }
     constant = LipschitzEstimate(torch.tensor([0.2, 0.4], dtype=torch.float64), 5)
-    return image_pairs.Measured(constant, constant, rows, {})
+    return image_pairs.Measurement(constant, constant, rows, {})
 
 
 def as_published(kind, lr, step, quantity):
@@ -172,9 +172,9 @@ def test_a_curve_has_means_and_paired_half_widths():
 
 def test_the_naive_ascent_goes_straight_until_the_cube_stops_it():
     """A step is lr W / k. With k = 5 the first coordinate gains 0.6 lr a step, the last 0.8 lr."""
-    what = subject()
-    ways = fig9_histories.ways(what, 5.0, SMALL, 0)
-    z = image_pairs.latents(what, SMALL.scoring, 0, 0)[: SMALL.followed]
+    pair = pair_of()
+    ways = fig9_histories.ways(pair, 5.0, SMALL, 0)
+    z = image_pairs.latents(pair, SMALL.scoring, 0, 0)[: SMALL.followed]
     for lr in SMALL.lrs:
         distance, border = ways[f"naive-{lr:g}"]
         for at, step in enumerate(SMALL.steps):
@@ -188,7 +188,7 @@ def test_the_naive_ascent_goes_straight_until_the_cube_stops_it():
 
 def test_latents_stay_where_the_slope_is_below_the_constant():
     """DOT with k twice the slope: no latent gets farther than the norm's delta, plus a step."""
-    ways = fig9_histories.ways(subject(), 10.0, SMALL, 0)
+    ways = fig9_histories.ways(pair_of(), 10.0, SMALL, 0)
     for lr in SMALL.lrs:
         assert ways[f"dot-{lr:g}"][0].max() < 1e-3 + 2 * lr
         assert ways[f"dot-{lr:g}"][0][-1] < ways[f"naive-{lr:g}"][0][-1]
@@ -196,30 +196,30 @@ def test_latents_stay_where_the_slope_is_below_the_constant():
 
 def test_ways_are_those_of_the_samples_that_are_judged():
     """G is the identity, so the images that `image_scores.moved` gives are the latents."""
-    what = subject()
-    z = image_pairs.latents(what, SMALL.scoring, 0, 0)[: SMALL.followed]
-    ways = fig9_histories.ways(what, 1.0, SMALL, 0)
+    pair = pair_of()
+    z = image_pairs.latents(pair, SMALL.scoring, 0, 0)[: SMALL.followed]
+    ways = fig9_histories.ways(pair, 1.0, SMALL, 0)
     for method in fig9_histories.methods(SMALL):
-        x = torch.stack([x for _, x in image_pairs.moved(what, method, z, 1.0)]).flatten(2)
+        x = torch.stack([x for _, x in image_pairs.moved(pair, method, z, 1.0)]).flatten(2)
         expected = (x - z).norm(dim=2).mean(1)
         np.testing.assert_allclose(ways[method.name][0], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_ways_start_at_the_latents():
     for prior in (Uniform, Normal):
-        for distance, edge in fig9_histories.ways(subject(prior), 5.0, SLOW, 0).values():
+        for distance, edge in fig9_histories.ways(pair_of(prior), 5.0, SLOW, 0).values():
             assert distance[0] == 0 and len(distance) == len(edge) == len(SMALL.steps)
             assert edge[0] == 0 if prior is Uniform else 0.7 < edge[0] < 1.2
 
 
 def test_the_relative_radius_of_the_normal_prior():
     """||z|| / sqrt(4) of the latents themselves, before any step."""
-    what = subject(Normal)
-    z = image_pairs.latents(what, SMALL.scoring, 0, 0)[: SMALL.followed]
-    _, edge = fig9_histories.ways(what, 5.0, SLOW, 0)["dot-0.01"]
+    pair = pair_of(Normal)
+    z = image_pairs.latents(pair, SMALL.scoring, 0, 0)[: SMALL.followed]
+    _, edge = fig9_histories.ways(pair, 5.0, SLOW, 0)["dot-0.01"]
     assert edge[0] == pytest.approx(float(z.norm(dim=1).mean() / 2), rel=1e-6)
 
 
 def test_seeds_give_other_latents():
-    first, again, other = (fig9_histories.ways(subject(), 1.0, SMALL, seed)["dot-0.5"][0] for seed in (0, 0, 1))
+    first, again, other = (fig9_histories.ways(pair_of(), 1.0, SMALL, seed)["dot-0.5"][0] for seed in (0, 0, 1))
     assert np.array_equal(first, again) and not np.array_equal(first, other)

@@ -10,7 +10,7 @@ from torch import nn
 from dotlib import transport
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import Measured
+from dotlib.evaluation.images import Measurement
 from dotlib.evaluation.judges import Scoring
 from dotlib.experiments import keff, tab2_swap
 from dotlib.pairs import Pair, Uniform
@@ -48,13 +48,13 @@ class Same(nn.Module):
 
 def run_of(
     slope: float, *, k: float = 1.0, swing: float = 0.0, dim: int = 1, dataset: str = "digits", rows=None
-) -> image_pairs.Run:
+) -> image_pairs.Table1Row:
     """A row of Table 1 whose D(G(.)) is known; its scores are given, not measured."""
     pair = Pair(Same().eval(), Wave(slope, swing).eval(), Uniform(dim))
-    what = image_pairs.Subject(f"{dataset}-{ROW}", pair, {"file": "digest"})
-    trained = zoo.TrainedPair(what.label, pair, image_training(dataset, ROW, "smoke"), Path("file"), "digest", [], {})
+    pair = image_pairs.ImagePair(**vars(pair), name=f"{dataset}-{ROW}", digests={"file": "digest"})
+    trained = zoo.TrainedPair(pair.name, pair, image_training(dataset, ROW, "smoke"), Path("file"), "digest", [], {})
     estimate = LipschitzEstimate(torch.tensor([k, k], dtype=torch.float64), C.pairs)
-    return image_pairs.Run(what, trained, Panel(), C, Measured(estimate, estimate, rows or {}, {}))
+    return image_pairs.Table1Row(pair, trained, Panel(), C, Measurement(estimate, estimate, rows or {}, {}))
 
 
 class Panel:
@@ -62,13 +62,15 @@ class Panel:
 
     digests, origins = {"judge": "digest"}, {"test": "nowhere"}
 
+    def only_first(self):
+        return self
+
 
 @pytest.fixture
 def third(monkeypatch):
     """with_arms of a run, with the method that it would measure in the place of scores."""
-    monkeypatch.setattr(keff, "solo", lambda panel: panel)
     monkeypatch.setattr(
-        image_pairs, "measure", lambda what, methods, *_: Measured(None, None, {"method": methods[0]}, {})
+        image_pairs, "measure", lambda pair, methods, *_: Measurement(None, None, {"method": methods[0]}, {})
     )
     return lambda run: keff.with_arms(run, 0).rows["method"]
 
@@ -76,9 +78,7 @@ def third(monkeypatch):
 def after(run, method, z, steps=1):
     """Latents after some updates of a method."""
     K = run.measured.k_eff.value if method.k is None else method.k
-    return transport.latent_dot(
-        run.what.pair, z, K, steps=steps, cost=method.cost, optimizer=transport.SGD(method.lr)
-    ).final
+    return transport.latent_dot(run.pair, z, K, steps=steps, cost=method.cost, optimizer=transport.SGD(method.lr)).final
 
 
 # --- one step -------------------------------------------------------------------------------------
@@ -87,15 +87,15 @@ def after(run, method, z, steps=1):
 @pytest.mark.parametrize("k", [0.2, 0.7, 3.0])
 def test_the_arms_are_what_the_page_says_of_one_step(third, k):
     run = run_of(0.5, k=k, swing=0.1, dim=5)
-    z = 0.5 * run.what.pair.prior.sample(8, generator(0, "z")).double()  # no clip within a step
-    run.what.pair.discriminator.double(), run.what.pair.generator.double()
+    z = 0.5 * run.pair.prior.sample(8, generator(0, "z")).double()  # no clip within a step
+    run.pair.discriminator.double(), run.pair.generator.double()
     dot, k1, naive = image_pairs.table1_methods(C)
     moved = {
         name: after(run, method, z) - z
         for name, method in (("dot", dot), ("k1", k1), ("naive", naive), ("k1step", third(run)))
     }
     leaf = z.clone().requires_grad_(True)
-    (g,) = torch.autograd.grad(run.what.pair.latent_logit(leaf).sum(), leaf)
+    (g,) = torch.autograd.grad(run.pair.latent_logit(leaf).sum(), leaf)
     u = torch.full_like(z, 5**-0.5)  # gradient of the shifted norm at the anchor
     expected = {"k1": (1, 1), "k1step": (1 / k, 1 / k), "dot": (1, 1 / k), "naive": (0, 1 / k)}
     for name, (along_u, along_g) in expected.items():
@@ -104,7 +104,7 @@ def test_the_arms_are_what_the_page_says_of_one_step(third, k):
 
 def test_with_a_constant_of_1_the_three_priced_arms_are_one(third):
     run = run_of(1.0, k=1.0, swing=0.1, dim=3)
-    z = run.what.pair.prior.sample(6, generator(0, "z"))
+    z = run.pair.prior.sample(6, generator(0, "z"))
     dot, k1, _ = image_pairs.table1_methods(C)
     ends = [after(run, method, z, steps=7) for method in (dot, k1, third(run))]
     assert torch.equal(ends[0], ends[1]) and torch.equal(ends[0], ends[2])
@@ -121,8 +121,7 @@ def test_arms_are_added_to_those_of_table_1():
     run = run_of(1.0, rows=rows)
     fresh = {("k1step", 10): 3}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keff, "solo", lambda panel: panel)
-        patch.setattr(image_pairs, "measure", lambda *_: Measured(None, None, fresh, {}))
+        patch.setattr(image_pairs, "measure", lambda *_: Measurement(None, None, fresh, {}))
         found = keff.with_arms(run, 0)
     assert found.rows == rows | fresh and run.measured.rows == rows
     assert found.k_eff is run.measured.k_eff
@@ -131,7 +130,7 @@ def test_arms_are_added_to_those_of_table_1():
 # --- differences and verdicts ---------------------------------------------------------------------
 
 
-class Given(Measured):
+class Given(Measurement):
     """Measured with scores that are written down: (arm, step) -> values of every set."""
 
     def of(self, method, step, quantity, judge=None):
@@ -185,7 +184,7 @@ def test_every_printed_row_has_a_verdict(profile, k, dot, word, other):
     record = records.start("keff", profile=profile, dataset="digits", seed=0, parameters={})
     run = run_of(1.0)
     rows = [*(f"dcgan-{kind}" for kind in OBJECTIVES), "resnet-sagan-ns"]
-    slope = keff.probe(run.what, keff.sizes("smoke"), 0)
+    slope = keff.probe(run.pair, keff.sizes("smoke"), 0)
     keff.fill_k(record, {row: given(k, dot=dot) for row in rows}, dict.fromkeys(rows, slope), dict.fromkeys(rows, run))
     assert len(record.verdicts) == 4 * len(OBJECTIVES)
     assert record.verdicts.pop("wgan-gp, fid, 20 updates") == other
@@ -201,21 +200,21 @@ def test_every_printed_row_has_a_verdict(profile, k, dot, word, other):
 
 
 def test_slopes_of_a_line_are_its_own():
-    found = keff.probe(run_of(0.7).what, keff.sizes("smoke"), 0)
+    found = keff.probe(run_of(0.7).pair, keff.sizes("smoke"), 0)
     assert found.norms == pytest.approx(torch.full((100,), 0.7).double())
     assert found.curve.mean == pytest.approx(torch.full((3,), 0.7).double(), rel=1e-3)
 
 
 def test_pairs_stay_below_the_supremum_and_gradients_come_near_it():
     run, size = run_of(0.2, swing=0.5), keff.sizes("laptop")
-    found = keff.probe(run.what, replace(size, pair_counts=(10, 100)), 0)
+    found = keff.probe(run.pair, replace(size, pair_counts=(10, 100)), 0)
     supremum = 0.2 + 3 * 0.5
     assert (found.curve.mean.diff() > 0).all() and found.curve.mean.max() < supremum + 1e-6
     assert 0.999 * supremum < found.norms.max() <= supremum + 1e-6
 
 
 def test_far_pairs_in_many_dimensions_miss_the_local_slope():
-    found = keff.probe(run_of(0.0, swing=0.5, dim=64).what, keff.sizes("smoke"), 0)
+    found = keff.probe(run_of(0.0, swing=0.5, dim=64).pair, keff.sizes("smoke"), 0)
     assert found.norms.median() > 3 * found.curve.mean.max()
 
 

@@ -17,7 +17,7 @@ from dotlib import transport
 from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.judges import Judge, Panel, Scoring, solo
+from dotlib.evaluation.judges import Judge, Panel, Scoring
 from dotlib.experiments import tab2_swap
 from dotlib.experiments.tab2_swap import Cell
 from dotlib.metrics.scores import Collector, Reference
@@ -103,11 +103,11 @@ def trained(row: str, scale: float, tilt: float = 1.0, dataset: str = "digits") 
     )
 
 
-def run_of(one: zoo.TrainedPair, c: Scoring = C) -> image_pairs.Run:
+def run_of(one: zoo.TrainedPair, c: Scoring = C) -> image_pairs.Table1Row:
     """The row of Table 1 of such a pair."""
-    what, judged = image_pairs.subject(one), solo(panel())
-    measured = image_pairs.measure(what, image_pairs.table1_methods(c), judged, c, 0)
-    return image_pairs.Run(what, one, judged, c, measured)
+    pair, judged = image_pairs.ImagePair.of(one), panel().only_first()
+    measured = image_pairs.measure(pair, image_pairs.table1_methods(c), judged, c, 0)
+    return image_pairs.Table1Row(pair, one, judged, c, measured)
 
 
 # --- cells ----------------------------------------------------------------------------------------
@@ -141,22 +141,22 @@ def test_the_sign_of_D_turns_the_motion_round():
     z, method = torch.zeros(1, 1), image_pairs.Method("dot", (0, 4), 0.02)
     steps = []
     for scale in (2.0, -2.0):
-        what = tab2_swap.swapped(trained(A, 7.0), trained(B, scale))
-        (_, before), (_, after) = image_pairs.moved(what, method, z, 0.1)
+        pair = tab2_swap.swapped(trained(A, 7.0), trained(B, scale))
+        (_, before), (_, after) = image_pairs.moved(pair, method, z, 0.1)
         steps.append((after - before) @ torch.ones(8, 8))
     assert (steps[0] * steps[1] < 0).all()
 
 
 def test_a_swapped_subject_takes_prior_and_latents_of_G_and_only_D_of_the_other():
     a, b = trained(A, 2.0), trained(B, 3.0, tilt=0.5)
-    what, own = tab2_swap.swapped(a, b), image_pairs.subject(a)
-    assert what.pair.generator is a.pair.generator and what.pair.prior is a.pair.prior
-    assert what.pair.discriminator is b.pair.discriminator
-    assert what.label == f"{A}+{B}"
-    assert torch.equal(image_pairs.latents(what, C, 0, 1), image_pairs.latents(own, C, 0, 1))
-    assert set(what.digests.values()) == {a.sha256, b.sha256}
+    pair, own = tab2_swap.swapped(a, b), image_pairs.ImagePair.of(a)
+    assert pair.generator is a.pair.generator and pair.prior is a.pair.prior
+    assert pair.discriminator is b.pair.discriminator
+    assert pair.name == f"{A}+{B}"
+    assert torch.equal(image_pairs.latents(pair, C, 0, 1), image_pairs.latents(own, C, 0, 1))
+    assert set(pair.digests.values()) == {a.sha256, b.sha256}
     back = tab2_swap.swapped(b, a)
-    assert back.digests != what.digests and back.label != what.label
+    assert back.digests != pair.digests and back.name != pair.name
 
 
 def test_pairs_of_two_data_sets_do_not_swap():
@@ -187,7 +187,7 @@ def test_a_second_run_measures_nothing(monkeypatch):
 
 @pytest.mark.parametrize(("row", "samples"), [(tab2_swap.PAPER_G, None), (B, 100)])
 def test_a_row_by_name_is_the_row_of_the_page(monkeypatch, row, samples):
-    monkeypatch.setattr(image_pairs, "table1", lambda name, **_: name)
+    monkeypatch.setattr(image_pairs, "table1_row", lambda name, **_: name)
     monkeypatch.setattr(zoo, "pair", lambda name, **_: name)
     monkeypatch.setattr(tab2_swap, "row", lambda *arguments: arguments)
     run, others, seed, most = tab2_swap.row_of(f"digits-{row}", profile="smoke", seed=3)
@@ -197,7 +197,7 @@ def test_a_row_by_name_is_the_row_of_the_page(monkeypatch, row, samples):
 
 def test_only_the_first_judge_is_asked():
     whole = panel()
-    one = solo(whole)
+    one = whole.only_first()
     assert list(one.judges) == list(one.references) == list(one.kept) == [whole.first]
     assert one.digests == {whole.first: f"sha {whole.first}", "test": "pixels"}
     assert len(whole.judges) == 2

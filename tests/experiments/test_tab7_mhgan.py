@@ -13,10 +13,10 @@ from dotlib.results import paper, records
 from dotlib.samplers.base import Cost
 
 
-def point(method, dial, fid, is_mean):
+def point(method, setting, fid, is_mean):
     return Point(
         method,
-        dial,
+        setting,
         {"fid": list(fid), "is_mean": list(is_mean)},
         [Cost(3, 2, 1, 0.5)] * 3,
         [Cost(10, 20, 0, 0.1)] * 3,

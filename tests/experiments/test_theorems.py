@@ -192,7 +192,7 @@ def test_measures_are_drawn_from_data_and_generator():
     pair = SimpleNamespace(
         name="swissroll",
         data=SimpleNamespace(draw=lambda n, rng: torch.rand(n, 2, generator=rng)),
-        generate=lambda n, rng: torch.rand(n, 2, generator=rng) + 5,
+        draw=lambda n, rng: torch.rand(n, 2, generator=rng) + 5,
     )
     x, y = theorems.measures(pair, 4, 0)
     assert x.shape == y.shape == (4, 2) and float(x.max()) < 1 < float(y.min())

@@ -125,14 +125,14 @@ def test_tables_and_ratios_by_hand():
     assert mean_ratio(tensor(800.0, 0.0)) == (math.inf, math.inf)
 
 
-@pytest.mark.parametrize("how", ["logistic", "isotonic"])
-def test_repeating_the_fakes_changes_no_map_and_no_table(how):
+@pytest.mark.parametrize("name", ["logistic", "isotonic"])
+def test_repeating_the_fakes_changes_no_map_and_no_table(name):
     real, fake = ratios(0.5, 400, 400)
     many = fake.repeat(3)
-    close(fit(how, real, many)(real), fit(how, real, fake)(real), 1e-9)
+    close(fit(name, real, many)(real), fit(name, real, fake)(real), 1e-9)
     once, thrice = calibration.reliability(real, fake), calibration.reliability(real, many)
-    for name in ("predicted", "observed", "share"):
-        close(getattr(once, name), getattr(thrice, name), 1e-12)
+    for part in ("predicted", "observed", "share"):
+        close(getattr(once, part), getattr(thrice, part), 1e-12)
 
 
 @pytest.mark.parametrize(("c", "d"), [(3.0, -2.0), (-1e3, 5.0), (1e-6, 0.0), (1.0, 50.0)])
@@ -177,8 +177,8 @@ def test_maps_keep_shape_and_dtype_and_logistic_multiplies_gradients_by_its_slop
     x = torch.linspace(-2, 2, 9, dtype=dtype, requires_grad=True)
     (gradient,) = torch.autograd.grad(Logistic(-0.75, 4.0)(x**3).sum(), x)
     close(gradient, -0.75 * 3 * x.detach() ** 2, 1e-6)
-    for how in CALIBRATIONS:
-        found = fit(how, *ratios(0.5, 50, 50))(x.detach())
+    for name in CALIBRATIONS:
+        found = fit(name, *ratios(0.5, 50, 50))(x.detach())
         assert found.shape == x.shape and found.dtype == gradient.dtype == dtype
 
 
@@ -220,8 +220,8 @@ def test_resampling_reaches_the_data_only_once_calibrated():
     """D = 3 r - 2 tilts N(-m, 1) to mean 5 m; the log ratio r to m."""
     m, pair = 0.25, gaussians(0.25, 3, -2)
     real = torch.randn(4000, 1, generator=seeded(1)) + m
-    for how, mean in (("none", 5 * m), ("logistic", m)):
-        drawn = Calibrated(Resampling(), real, how, 4000).draw(pair, 400, seeded())
+    for name, mean in (("none", 5 * m), ("logistic", m)):
+        drawn = Calibrated(Resampling(), real, name, 4000).draw(pair, 400, seeded())
         assert float(drawn.samples.mean()) == pytest.approx(mean, abs=4 / math.sqrt(400))
 
 
@@ -233,12 +233,12 @@ def test_calibration_is_counted_as_setup_and_writes_to_no_network():
     pair = Pair(G.eval(), D.eval(), Normal(3))
     before = [[value.clone() for value in net.state_dict().values()] for net in (G, D)]
     real = torch.randn(1000, 2, generator=seeded(1))
-    for how, rows, fakes, price in (
+    for name, rows, fakes, price in (
         ("logistic", 1000, 1000, (1000, 2000, 0)),
         ("isotonic", 700, 300, (300, 1000, 0)),
         ("none", 700, 300, (0, 0, 0)),
     ):
-        drawn = Calibrated(First(), real[:rows], how, fakes).draw(pair, 50, seeded())
+        drawn = Calibrated(First(), real[:rows], name, fakes).draw(pair, 50, seeded())
         assert dataclasses.astuple(drawn.setup)[:3] == price
         assert dataclasses.astuple(drawn.cost)[:3] == (1, 1, 0) and drawn.acceptance == 1
         close(drawn.samples, First().draw(pair, 50, seeded()).samples)
@@ -293,8 +293,8 @@ def test_unusable_logits_are_named(use, bad, message):
         (lambda: fit("logistic", tensor(1, 2), tensor(0, 1)), "separable"),  # touching
         (lambda: fit("logistic", tensor(0, 1), tensor(-1, 1e-9)), "separable"),  # by rounding
         (lambda: fit("logistic", tensor(3, 3), tensor(3)), "separable, 3 to 3 and 3 to 3"),
-        (lambda: fit("logistc", GOOD, GOOD), "^how: unknown 'logistc'.*nearest: logistic"),
-        (lambda: Calibrated(First(), REAL, "isotonc"), "^how: .*nearest: isotonic"),
+        (lambda: fit("logistc", GOOD, GOOD), "^calibration: unknown 'logistc'.*nearest: logistic"),
+        (lambda: Calibrated(First(), REAL, "isotonc"), "^calibration: .*nearest: isotonic"),
         (lambda: Calibrated("first", REAL), "^inner: found a str; pass a Sampler"),
         (lambda: Calibrated(First(), REAL, fakes=0), "^fakes: expected an integer >= 1"),
         (

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from dotlib.errors import InputError
-from dotlib.evaluation.judges import scoring
+from dotlib.evaluation.judges import scoring_settings
 from dotlib.profiles import PROFILES
 from dotlib.training import settings as training_settings
 from dotlib.training.settings import image_training
@@ -58,10 +58,10 @@ def test_changes_are_listed_and_the_published_training_has_none():
 
 
 def test_scoring_follows_the_paper():
-    c = scoring("cifar10", "dcgan", "paper")
+    c = scoring_settings("cifar10", "dcgan", "paper")
     assert (c.samples, c.updates, c.lr, c.pairs, c.splits) == (50_000, 20, 0.01, 100, 10)
-    assert scoring("cifar10", "resnet", "paper").updates == 10
-    assert scoring("digits", "dcgan", "laptop").sets >= 5
+    assert scoring_settings("cifar10", "resnet", "paper").updates == 10
+    assert scoring_settings("digits", "dcgan", "laptop").sets >= 5
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_scoring_follows_the_paper():
         (lambda: image_training("mnist", "dgan-wgan-gp", "laptop"), "architecture: .*nearest: dcgan"),
         (lambda: image_training("mnist", "dcgan-wgan-gp", "papr"), "profile: .*nearest: paper"),
         (lambda: image_training("mnist", "dcgan-wgan-gp", "paper", -1), "seed: expected an integer"),
-        (lambda: scoring("mnist", "resnett", "paper"), "architecture: .*nearest: resnet"),
+        (lambda: scoring_settings("mnist", "resnett", "paper"), "architecture: .*nearest: resnet"),
         (lambda: training_settings.settings_of("mnist-dcgan-sngan", "paper"), "name: .*nearest: mnist-dcgan-sn"),
     ],
 )
@@ -85,7 +85,7 @@ def test_slips_are_named(call, message):
 @pytest.mark.parametrize("dataset", ["mnist", "cifar10", "stl10"])
 def test_sets_are_large_enough_for_inception(dataset, profile):
     """FID is refused unless samples exceed its 2,048 features."""
-    assert scoring(dataset, "dcgan", profile).samples > 2_048
+    assert scoring_settings(dataset, "dcgan", profile).samples > 2_048
 
 
 @pytest.mark.parametrize(
