@@ -1,7 +1,4 @@
-"""The four settings whose runtimes [DOT19] B.3 prints: networks, descents, arithmetic.
-
-Seconds of transport on the machine at hand, beside those of [DOT19] B.3.
-"""
+"""The four settings whose runtimes [DOT19] B.3 prints: networks, descents, arithmetic, seconds on this machine."""
 
 import math
 import time
@@ -11,143 +8,112 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from dotlib import transport
 from dotlib.errors import InputError, check_count, check_option, check_positive
 from dotlib.networks import conditional, dcgan, mlp
 from dotlib.networks.freezing import frozen
-from dotlib.pairs import Normal, Pair, Prior, Uniform, autograd_nodes
+from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.results import paper, records, tables
-from dotlib.seeding import generator
 from dotlib.training.settings import SHAPES
-from dotlib.transport import Trajectory
 
+STEPS = ()
 UPDATES = 30  # B.3
-SETTINGS = {
+WORKLOADS = {
     "swissroll": "Swissroll",
     "cifar10": "CIFAR-10 (SN-DCGAN)",
     "stl10": "STL-10 (SN-DCGAN)",
     "imagenet": "ImageNet",
 }
 P100 = 10.6e12  # operations a second in single precision, NVLink model; the PCIe model has 9.3e12
+NO_BATCH = "not attempted (no batch size is printed)"
+ALIKE = 1.25  # an update lasts as long as a backprop up to this factor; fixed before any run
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one setting is timed.
+    """How one setting is timed."""
 
-    batches:  samples moved together.
-    updates:  that run; fewer than 30 are scaled.
-    chunk, series:  N = chunk x each of the series are moved, chunk by chunk; none if it is empty.
-    """
-
-    batches: tuple[int, ...]
-    updates: int = UPDATES
-    chunk: int = 1
-    series: tuple[int, ...] = ()
+    batches: tuple[int, ...]  # samples moved together
+    updates: int = UPDATES  # that run; fewer than 30 are scaled
+    chunk: int = 1  # samples moved together on the line of N
+    series: tuple[int, ...] = ()  # N = chunk x each of these
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """How much work goes into timing.
-
-    runs:    of each, after one that is not counted.
-    narrow:  what the published widths are divided by.
-    """
+class Settings:
+    """How much work goes into timing."""
 
     plans: Mapping[str, Plan]
-    runs: int = 10  # B.3
-    narrow: int = 1
+    runs: int = 10  # B.3; of each, after one that is not counted
+    narrow: int = 1  # divides the published widths
 
 
-SIZES = {
-    "smoke": Sizes(
-        {
-            "swissroll": Plan((1, 2, 4), 5, 5, (1, 4, 8)),
-            "cifar10": Plan((1, 2, 4), 5),
-            "stl10": Plan((1, 2, 4), 5),
-            "imagenet": Plan((1, 2), 5),
-        },
+_PUBLISHED = Plan((1, 10, 100, 1_000), 30, 100, (1, 2, 5, 10))
+SETTINGS = {
+    "smoke": Settings(
+        {"swissroll": Plan((1, 2, 4), 5, 5, (1, 4, 8))}
+        | {"cifar10": Plan((1, 2, 4), 5), "stl10": Plan((1, 2, 4), 5), "imagenet": Plan((1, 2), 5)},
         runs=2,
         narrow=8,
     ),
-    "laptop": Sizes(
-        {
-            "swissroll": Plan((1, 3, 10, 100, 1_000), 10, 100, (1, 2, 4, 8)),
-            "cifar10": Plan((1, 3, 10), 3, 3, (1, 2, 4)),
-            "stl10": Plan((1, 3, 10), 2),
-            "imagenet": Plan((1,), 2),
-        },
+    "laptop": Settings(
+        {"swissroll": Plan((1, 3, 10, 100, 1_000), 10, 100, (1, 2, 4, 8)), "cifar10": Plan((1, 3, 10), 3, 3, (1, 2, 4))}
+        | {"stl10": Plan((1, 3, 10), 2), "imagenet": Plan((1,), 2)},
         runs=3,
     ),
-    "paper": Sizes(
-        {
-            "swissroll": Plan((1, 10, 100, 1_000, 10_000), 30, 100, (1, 2, 5, 10)),
-            "cifar10": Plan((1, 10, 100, 1_000), 30, 100, (1, 2, 5, 10)),
-            "stl10": Plan((1, 10, 100, 1_000), 30, 100, (1, 2, 5, 10)),
-            "imagenet": Plan((1, 10, 100), 30, 10, (1, 2, 5, 10)),
-        }
+    "paper": Settings(
+        {"swissroll": Plan((1, 10, 100, 1_000, 10_000), 30, 100, (1, 2, 5, 10)), "cifar10": _PUBLISHED}
+        | {"stl10": _PUBLISHED, "imagenet": Plan((1, 10, 100), 30, 10, (1, 2, 5, 10))}
     ),
 }
 
 
-def sizes(profile: str) -> Sizes:
-    """Sizes of a profile. Raises InputError for an unknown one."""
-    check_option("profile", profile, SIZES)
-    return SIZES[profile]
-
-
 def printed(name: str) -> paper.Published:
     """Seconds of 30 updates on a P100, B.3. Raises InputError."""
-    check_option("name", name, SETTINGS)
+    check_option("name", name, WORKLOADS)
     return paper.value(f"b3.{name}.seconds")
 
 
-def printed_ratio(first: str, second: str) -> tuple[float, float]:
-    """First over second in print, and the standard deviation that follows from theirs."""
-    a, b = printed(first), printed(second)
-    return a.value / b.value, a.value / b.value * math.hypot(a.sd / a.value, b.sd / b.value)
-
-
-def networks(
-    name: str, *, narrow: int = 1, spectral: bool = True, rng: torch.Generator | None = None
-) -> tuple[nn.Module, nn.Module, Prior]:
-    """G, D and prior of a setting, with their published first weights.
-
-    narrow:    divides the published widths: 1, 2, 4 or 8.
-    spectral:  spectral norm in D, image settings.
-    rng:       None for torch's own start.
-    Raises InputError.
-    """
-    check_option("name", name, SETTINGS)
-    if narrow not in (1, 2, 4, 8):
-        raise InputError(f"narrow: found {narrow!r}; the widths can be divided by 1, 2, 4 or 8")
-    if name == "swissroll":  # Table 4
-        return (
-            mlp.toy_generator(rng, width=256 // narrow),
-            mlp.toy_discriminator(rng, width=512 // narrow),
-            Uniform(2),
-        )
-    if name == "imagenet":
-        G = conditional.Generator(width=64 // narrow, rng=rng)
-        D = conditional.Discriminator(width=64 // narrow, spectral=spectral, rng=rng)
-        return *conditional.at_class(G, D, 0), Normal(128)
-    sizes = {"bottom": SHAPES[name]["bottom"], "width": 512 // narrow}  # Table 5
-    return (dcgan.Generator(**sizes, rng=rng), dcgan.Discriminator(**sizes, spectral=spectral, rng=rng), Uniform(128))
-
-
 @dataclass(frozen=True)
-class Subject:
-    """A pair of networks, and the descent that the paper uses on it.
-
-    name:  of the setting, a key of SETTINGS.
-    """
+class Workload:
+    """A pair of networks, and the descent that the paper uses on it; `name` is a key of WORKLOADS."""
 
     name: str
     pair: Pair
-    device: str = "cpu"
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        *,
+        narrow: int = 1,
+        spectral: bool = True,
+        device: str | None = None,
+        rng: torch.Generator | None = None,
+    ) -> "Workload":
+        """A setting with frozen networks at their published first weights.
+
+        `narrow` divides the published widths by 1, 2, 4 or 8. `spectral`: spectral norm in D, image settings. `rng`:
+        None for torch's own start. Raises InputError for an unknown name or another divisor.
+        """
+        check_option("name", name, WORKLOADS)
+        if narrow not in (1, 2, 4, 8):
+            raise InputError(f"narrow: found {narrow!r}; the widths can be divided by 1, 2, 4 or 8")
+        if name == "swissroll":  # Table 4
+            G, D = mlp.toy_generator(rng, width=256 // narrow), mlp.toy_discriminator(rng, width=512 // narrow)
+            prior = Uniform(2)
+        elif name == "imagenet":
+            G = conditional.Generator(width=64 // narrow, rng=rng)
+            D = conditional.Discriminator(width=64 // narrow, spectral=spectral, rng=rng)
+            (G, D), prior = conditional.at_class(G, D, 0), Normal(128)
+        else:  # Table 5
+            bottom, width, prior = SHAPES[name]["bottom"], 512 // narrow, Uniform(128)
+            G = dcgan.Generator(bottom=bottom, width=width, rng=rng)
+            D = dcgan.Discriminator(bottom=bottom, width=width, spectral=spectral, rng=rng)
+        return cls(name, Pair(frozen(G.to(device), iterations=0), frozen(D.to(device), iterations=0), prior))
 
     @property
     def moves_data(self) -> bool:
@@ -155,16 +121,16 @@ class Subject:
         return self.name == "swissroll"
 
     def start(self, rows: int, rng: torch.Generator) -> Tensor:
-        """Points to move, (rows, ...), on the device. Raises InputError."""
+        """Points to move, (rows, ...), on the device of the pair. Raises InputError."""
         check_count("rows", rows)
-        z = self.pair.prior.sample(rows, rng).to(self.device)
+        z = self.pair.prior.sample(rows, rng).to(self.pair.device)
         with torch.no_grad():
             return self.pair.generate(z) if self.moves_data else z
 
-    def move(self, start: Tensor, updates: int, batch: int | None = None) -> Trajectory:
+    def move(self, start: Tensor, updates: int, batch: int | None = None) -> transport.Trajectory:
         """DOT with constant 1: data with Adam, latents with SGD, ImageNet's latents with Adam.
 
-        start:  (rows, ...) from `start`; moved `batch` rows at a time, None for all together.
+        `start`, (rows, ...), is moved `batch` rows at a time, None for all together.
         """
         if self.moves_data:
             return transport.target_dot(self.pair.logit, start, 1.0, steps=updates, batch_size=batch)
@@ -181,23 +147,12 @@ class Subject:
         return torch.autograd.grad(self.logit(x).sum(), x)[0]
 
 
-def subject(name: str, *, narrow: int = 1, device: str = "cpu", seed: int = 0) -> Subject:
-    """A setting with frozen networks at their first weights, as `networks` has them."""
-    G, D, prior = networks(name, narrow=narrow, rng=generator(seed, "runtimes", name))
-    G, D = (frozen(network.to(device), iterations=0) for network in (G, D))
-    return Subject(name, Pair(G, D, prior), device)
-
-
 @dataclass(frozen=True)
 class Work:
-    """What one update of one sample asks for, on any machine.
+    """What one update of one sample asks for, on any machine."""
 
-    flops:  floating-point operations of the forward pass, and of the backward pass to the point.
-    links:  operations in the chain of its gradient; each has to be started, whatever the batch.
-    """
-
-    flops: int
-    links: int
+    flops: int  # floating-point operations of the forward pass, and of the backward pass to the point
+    links: int  # operations in the chain of its gradient; each has to be started, whatever the batch
 
     def largest_batch(self, seconds: float, rate: float = P100) -> float:
         """Samples whose 30 updates fit into the seconds at this many operations a second."""
@@ -209,26 +164,28 @@ class Work:
 def work(name: str, *, narrow: int = 1) -> Work:
     """Counted on shapes, convolutions as plain sums; nothing is computed. Raises InputError."""
     with torch.device("meta"):
-        G, D, prior = networks(name, narrow=narrow, spectral=False)
-        what = Subject(name, Pair(frozen(G), frozen(D), prior), "meta")
-        x = torch.zeros(1, 2 if what.moves_data else prior.dim, requires_grad=True)
+        workload = Workload.of(name, narrow=narrow, spectral=False)
+        x = torch.zeros(1, workload.pair.prior.dim, requires_grad=True)  # points have as many coordinates as latents
         with FlopCounterMode(display=False) as counter:
-            logit = what.logit(x)
+            logit = workload.logit(x)
             logit.sum().backward()
-    return Work(counter.get_total_flops(), len(autograd_nodes(logit)))
+    todo, seen = [logit.grad_fn], set()
+    while todo:
+        node = todo.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            todo += [following for following, _ in node.next_functions]
+    return Work(counter.get_total_flops(), len(seen))
 
-
-NO_BATCH = "not attempted (no batch size is printed)"
-ALIKE = 1.25  # an update lasts as long as a backprop up to this factor; fixed before any run
 
 Clock = Callable[[], tuple[float, float]]  # wall clock and effort, in seconds
 
 
-def clock_of(device: str) -> Clock:
+def clock_of(device: torch.device | str) -> Clock:
     """A clock that waits for all that a GPU was given, and reads wall time and effort.
 
-    Effort is what ratios are taken of: on a CPU with one thread the time that this process ran,
-    which other programs disturb little, otherwise wall time again.
+    Effort is what ratios are taken of: on a CPU with one thread the time that this process ran, which other programs
+    disturb little, otherwise wall time again.
     """
     gpu = torch.device(device).type == "cuda"
 
@@ -260,24 +217,15 @@ def timed(jobs: Sequence[Callable[[], object]], *, runs: int, clock: Clock) -> n
 
 @dataclass(frozen=True)
 class Timing:
-    """One setting at one batch; every array (runs,), in seconds.
+    """One setting at one batch; every array (runs,), in seconds."""
 
-    updates:   that ran in each run.
-    seconds:   wall time of 30 updates, the evaluation before the first one included.
-    start:     wall time of that evaluation alone, the fastest run.
-    effort:    of 30 updates, as `seconds`.
-    update:    effort of one update.
-    backprop:  effort of one forward and backward pass.
-    """
-
-    name: str
     batch: int
-    updates: int
-    seconds: np.ndarray
-    start: float
-    effort: np.ndarray
-    update: np.ndarray
-    backprop: np.ndarray
+    updates: int  # that ran in each run
+    seconds: np.ndarray  # wall time of 30 updates, the evaluation before the first one included
+    start: float  # wall time of that evaluation alone, the fastest run
+    effort: np.ndarray  # of 30 updates, as `seconds`
+    update: np.ndarray  # effort of one update
+    backprop: np.ndarray  # effort of one forward and backward pass
 
     @property
     def median(self) -> float:
@@ -302,8 +250,11 @@ class Timing:
         return tables.plus_minus(mean, self.seconds.std(ddof=1), digits)
 
 
+Timings = Mapping[str, Sequence[Timing]]  # key of WORKLOADS -> its batches, ascending
+
+
 def measure(
-    what: Subject,
+    workload: Workload,
     batch: int,
     *,
     rng: torch.Generator,
@@ -313,30 +264,31 @@ def measure(
 ) -> Timing:
     """Time 30 updates of one batch, `runs` times; two runs or more.
 
-    A descent of u updates takes a + u b seconds, where a is the one evaluation before the first
-    update. Where u is not 30, a run gives a + 30 b; a is then the fastest of `runs` evaluations
-    by themselves, so that no disturbance of it makes b negative. Raises InputError.
+    A descent of u updates takes a + u b seconds, where a is the one evaluation before the first update. Where u is not
+    30, a run gives a + 30 b; a is then the fastest of `runs` evaluations by themselves, so that no disturbance of it
+    makes b negative. `clock`: None for that of the pair's device. Raises InputError.
     """
     check_count("updates", updates)
     check_count("runs", runs, least=2)
-    points = what.start(batch, rng)
-    jobs = (lambda: what.move(points, updates), lambda: what.move(points, 0), lambda: what.backprop(points))
-    whole, once, backprop = timed(jobs, runs=runs, clock=clock or clock_of(what.device))
+    points = workload.start(batch, rng)
+    jobs = (
+        partial(workload.move, points, updates),
+        partial(workload.move, points, 0),
+        partial(workload.backprop, points),
+    )
+    whole, once, backprop = timed(jobs, runs=runs, clock=clock or clock_of(workload.pair.device))
     start = once.min(0)  # (2,), wall and effort
     moved = whole - start  # (runs, 2), of the updates alone
     seconds, effort = (start + moved * (UPDATES / updates)).T
-    return Timing(what.name, batch, updates, seconds, float(start[0]), effort, moved[:, 1] / updates, backprop[:, 1])
+    return Timing(batch, updates, seconds, float(start[0]), effort, moved[:, 1] / updates, backprop[:, 1])
 
 
 @dataclass(frozen=True)
 class Line:
-    """Least squares through the seconds of moving N samples chunk by chunk: intercept + slope N.
+    """Least squares through the seconds of moving N samples chunk by chunk: intercept + slope N."""
 
-    counts, seconds:  (points,) N and the median over the runs.
-    """
-
-    counts: np.ndarray
-    seconds: np.ndarray
+    counts: np.ndarray  # (points,) N
+    seconds: np.ndarray  # (points,) median over the runs
     slope: float
     intercept: float
 
@@ -351,16 +303,15 @@ class Line:
         return float(np.abs(self.fitted / self.seconds - 1).max())
 
 
-def line(what: Subject, plan: Plan, *, rng: torch.Generator, runs: int, clock: Clock | None = None) -> Line:
+def line(workload: Workload, plan: Plan, *, rng: torch.Generator, runs: int, clock: Clock | None = None) -> Line:
     """Time the updates of `plan` on growing N. Raises InputError for fewer than two N."""
     if len(set(plan.series)) < 2:
         raise InputError(f"plan: found the series {plan.series}; a line needs two different N")
     counts, seconds = np.array([plan.chunk * many for many in plan.series]), []
     for n in counts.tolist():
-        points = what.start(n, rng)
-        job = partial(what.move, points, plan.updates, plan.chunk)
-        found = timed([job], runs=runs, clock=clock or clock_of(what.device))
-        seconds.append(np.median(found[0, :, 0]))
+        job = partial(workload.move, workload.start(n, rng), plan.updates, plan.chunk)
+        wall = timed([job], runs=runs, clock=clock or clock_of(workload.pair.device))[0, :, 0]
+        seconds.append(np.median(wall))
     slope, intercept = np.polyfit(counts, seconds, 1)
     return Line(counts, np.array(seconds), float(slope), float(intercept))
 
@@ -368,7 +319,7 @@ def line(what: Subject, plan: Plan, *, rng: torch.Generator, runs: int, clock: C
 def batch_reaching(timings: Sequence[Timing], seconds: float) -> str:
     """The batch whose 30 updates take these seconds here, by interpolation of logarithms; as text.
 
-    timings:  of one setting, batches ascending. Outside them the text says on which side it is.
+    The timings are of one setting, batches ascending. Outside them the text says on which side it is.
     """
     check_positive("seconds", seconds, "pass what is printed")
     batches, medians = [t.batch for t in timings], np.array([t.median for t in timings])
@@ -376,75 +327,52 @@ def batch_reaching(timings: Sequence[Timing], seconds: float) -> str:
         return f"longer at {batches[int(medians.argmin())]:,} already"
     if seconds > medians.max():
         return f"above {batches[int(medians.argmax())]:,}"
-    found = np.interp(math.log(seconds), np.log(np.maximum.accumulate(medians)), np.log(batches))
-    return f"{math.exp(found):,.1f}"
+    log_batch = np.interp(math.log(seconds), np.log(np.maximum.accumulate(medians)), np.log(batches))
+    return f"{math.exp(log_batch):,.1f}"
 
 
-def ratios(timings: Mapping[str, Sequence[Timing]], first: str, second: str) -> dict[int, float]:
+def ratios(timings: Timings, first: str, second: str) -> dict[int, float]:
     """Effort of 30 updates of the first setting over that of the second: common batch -> ratio."""
     ours, theirs = ({t.batch: float(np.median(t.effort)) for t in timings[name]} for name in (first, second))
     return {batch: ours[batch] / theirs[batch] for batch in ours if batch in theirs}
 
 
-def judge(ratio: float, *, profile: str) -> str:
+def verdict(ratio: float, *, profile: str) -> str:
     """Verdict on "it scales as the backprop": one update over one backprop, within ALIKE of 1."""
     check_positive("ratio", ratio, "find the clock that stood still")
     if profile == "smoke":
         return paper.SMOKE
-    alike = 1 / ALIKE <= ratio <= ALIKE
-    return paper.REPRODUCED if alike else paper.NOT_REPRODUCED
+    return paper.REPRODUCED if 1 / ALIKE <= ratio <= ALIKE else paper.NOT_REPRODUCED
 
 
-def fill(
-    record: records.Record,
-    timings: Mapping[str, Sequence[Timing]],
-    lines: Mapping[str, Line],
-    works: Mapping[str, Work],
-) -> None:
-    """Put everything into the record: name -> its timings, line and work; and the verdicts."""
-    for name, some in timings.items():
-        for t in some:
-            key, n = f"{name}, batch {t.batch}", len(t.seconds)
-            record.put(
-                f"{key}, 30 updates", float(t.seconds.mean()), unit="seconds", n=n, sd=float(t.seconds.std(ddof=1))
-            )
-            record.put(f"{key}, 30 updates, median", t.median, unit="seconds", n=n)
-            record.put(f"{key}, update / backprop", t.ratio, unit="", n=n)
-        record.put(f"{name}, operations of an update", works[name].flops, unit="operations")
-        record.put(f"{name}, links of a gradient", works[name].links, unit="")
-        smoke = record.profile == "smoke"
-        record.verdicts[f"{SETTINGS[name]}, seconds"] = paper.SMOKE if smoke else NO_BATCH
-        record.verdicts[f"{SETTINGS[name]}, as the backprop"] = judge(some[-1].ratio, profile=record.profile)
+def fill_record(record: records.Record, timings: Timings, lines: Mapping[str, Line], works: Mapping[str, Work]) -> None:
+    """Put everything into the record, and the verdicts; each argument by the key of WORKLOADS."""
+    for name, of_batches in timings.items():
+        for t in of_batches:
+            key, n = {"method": name, "setting": t.batch}, len(t.seconds)
+            sd = float(t.seconds.std(ddof=1))
+            record.put("seconds of 30 updates", float(t.seconds.mean()), **key, unit="seconds", n=n, sd=sd)
+            record.put("median seconds of 30 updates", t.median, **key, unit="seconds", n=n)
+            record.put("update over backprop", t.ratio, **key, unit="", n=n)
+        record.put("operations of an update", works[name].flops, method=name, unit="operations")
+        record.put("links of a gradient", works[name].links, method=name, unit="")
+        record.verdicts[f"{WORKLOADS[name]}, seconds"] = paper.SMOKE if record.profile == "smoke" else NO_BATCH
+        record.verdicts[f"{WORKLOADS[name]}, as the backprop"] = verdict(of_batches[-1].ratio, profile=record.profile)
     for batch, value in ratios(timings, "stl10", "cifar10").items():
-        record.put(f"stl10 / cifar10, batch {batch}", value, unit="")
-    for name, one in lines.items():
-        record.put(f"{name}, seconds a sample", one.slope, unit="seconds", n=len(one.counts))
-        record.put(f"{name}, distance from the line", one.worst, unit="")
+        record.put("STL-10 over CIFAR-10", value, setting=batch, unit="")
+    for name, fit in lines.items():
+        record.put("seconds a sample", fit.slope, method=name, unit="seconds", n=len(fit.counts))
+        record.put("distance from the line", fit.worst, method=name, unit="")
 
 
-def headline(record: records.Record, timings: Mapping[str, Sequence[Timing]]) -> str:
+def headline(record: records.Record, timings: Timings) -> str:
     """Markdown: print, our smallest and largest batch, the batch that takes as long, verdicts."""
     rows = []
-    for name, some in timings.items():
-        ends = [f"{t.batch:,}: {t.text}" for t in (some[0], some[-1])]
-        rows.append(
-            [
-                SETTINGS[name],
-                tables.plus_minus(printed(name).value, printed(name).sd),
-                *ends,
-                batch_reaching(some, printed(name).value),
-                *(record.verdicts[f"{SETTINGS[name]}, {claim}"] for claim in ("seconds", "as the backprop")),
-            ]
-        )
-    return tables.markdown(
-        [
-            "30 updates, s",
-            "paper, P100",
-            "here, batch: s",
-            "here, batch: s",
-            "batch as long as the print",
-            "seconds",
-            "as the backprop",
-        ],
-        rows,
-    )
+    for name, of_batches in timings.items():
+        published, claims = printed(name), ("seconds", "as the backprop")
+        row = [WORKLOADS[name], tables.plus_minus(published.value, published.sd)]
+        row += [f"{t.batch:,}: {t.text}" for t in (of_batches[0], of_batches[-1])]
+        row += [batch_reaching(of_batches, published.value)]
+        rows.append(row + [record.verdicts[f"{WORKLOADS[name]}, {claim}"] for claim in claims])
+    header = ["30 updates, s", "paper, P100", "here, batch: s", "here, batch: s", "batch as long as the print"]
+    return tables.markdown([*header, "seconds", "as the backprop"], rows)

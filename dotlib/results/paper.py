@@ -42,6 +42,14 @@ def value(name: str) -> Published:
     return entries[name]
 
 
+def ratio(first: str, second: str) -> tuple[float, float]:
+    """First over second published number, and the standard deviation that follows from theirs. Raises InputError."""
+    a, b = value(first), value(second)
+    if a.sd is None or b.sd is None:
+        raise InputError(f"first, second: no standard deviation is published of {first}, {second}; divide the values")
+    return a.value / b.value, a.value / b.value * math.hypot(a.sd / a.value, b.sd / b.value)
+
+
 def verdict(here: float, published: Published, *, profile: str) -> str:
     """Verdict on a number: reproduced when within two published standard deviations."""
     _check_finite("here", here)

@@ -1,7 +1,7 @@
 """Runtimes: the clock, what it is read around, and what is made of its seconds.
 
-Kinds of test: closed forms (a clock that evaluations wind), identities (the transport itself runs,
-the stated number of times), failures.
+Kinds of test: closed forms (a clock that evaluations wind, operations by hand), identities (the transport itself
+runs, the stated number of times), second method (central differences), invariances, failures.
 """
 
 import math
@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
+from dotlib import profiles, transport
 from dotlib.errors import InputError
 from dotlib.experiments import runtimes
-from dotlib.experiments.runtimes import Plan, Subject, Timing
+from dotlib.experiments.runtimes import WORKLOADS, Plan, Timing, Workload
 from dotlib.networks.mlp import MLP
 from dotlib.pairs import Pair, Uniform
 from dotlib.results import paper, records
@@ -28,7 +30,7 @@ def rng():
 def tiny(name="cifar10", cls=Pair):
     """A setting's descent on networks of a few weights."""
     networks = [MLP(2, 4, out, hidden=1, rng=generator(0, str(out))).eval().requires_grad_(False) for out in (2, 1)]
-    return Subject(name, cls(*networks, Uniform(2)))
+    return Workload(name, cls(*networks, Uniform(2)))
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Wound:
 
 
 def wound(clock, name="cifar10"):
-    """A subject whose discriminator winds the clock, forward and backward."""
+    """A workload whose discriminator winds the clock, forward and backward."""
     pair = tiny(name).pair
 
     def D(x: Tensor) -> Tensor:
@@ -66,7 +68,7 @@ def wound(clock, name="cifar10"):
             logits.register_hook(lambda g: clock.wind(clock.backward * len(x)))
         return logits
 
-    return Subject(name, replace(pair, discriminator=D))
+    return Workload(name, replace(pair, discriminator=D))
 
 
 # --- the clock ---------------------------------------------------------------------------------
@@ -136,14 +138,124 @@ def test_the_real_clock_runs():
 @pytest.mark.parametrize(("name", "through_G"), [("swissroll", 0), ("cifar10", 1), ("imagenet", 1)])
 def test_the_transport_runs_the_stated_number_of_updates(name, through_G):
     """Counted by a metered pair: (1 warm + runs) of u updates, of none, and of one backprop."""
-    what, updates, runs, batch = tiny(name, Metered), 7, 2, 3
-    runtimes.measure(what, batch, rng=rng(), updates=updates, runs=runs)
+    workload, updates, runs, batch = tiny(name, Metered), 7, 2, 3
+    runtimes.measure(workload, batch, rng=rng(), updates=updates, runs=runs)
     rows = (1 + runs) * batch
-    cost = what.pair.read()
+    cost = workload.pair.read()
     assert cost.backward == rows * (updates + 1)
     assert cost.discriminator == rows * ((updates + 1) + 1 + 1)
     # target space generates its starting points once
     assert cost.generator == (cost.discriminator if through_G else batch)
+
+
+def test_moves_are_those_of_the_public_transport():
+    z = Uniform(2).sample(5, rng())
+    for name, optimizer in (
+        ("cifar10", transport.SGD(0.01)),
+        ("stl10", transport.SGD(0.01)),
+        ("imagenet", transport.Adam(0.01, (0.0, 0.9))),
+    ):
+        workload = tiny(name)
+        assert torch.equal(workload.start(5, rng()), z)
+        ends = [workload.move(z, 4, batch).final for batch in (None, 5)]
+        ends.append(transport.latent_dot(workload.pair, z, 1.0, steps=4, optimizer=optimizer).final)
+        assert torch.equal(ends[0], ends[2]) and torch.equal(ends[0], ends[1])
+    workload = tiny("swissroll")
+    y = workload.start(5, rng())
+    assert torch.equal(y, workload.pair.generate(z))
+    end = transport.target_dot(workload.pair.discriminator, y, 1.0, steps=4).final
+    assert torch.equal(workload.move(y, 4).final, end) and not torch.equal(end, y)
+
+
+def test_backprop_is_the_gradient_of_the_logit():
+    workload, z = tiny(), Uniform(2).sample(3, rng()).double()
+    workload = replace(
+        workload, pair=Pair(workload.pair.generator.double(), workload.pair.discriminator.double(), workload.pair.prior)
+    )
+    g, step = workload.backprop(z), 1e-6
+    for i in range(2):
+        e = step * torch.eye(2, dtype=torch.float64)[i]
+        slope = (workload.pair.latent_logit(z + e) - workload.pair.latent_logit(z - e)) / (2 * step)
+        assert torch.allclose(g[:, i], slope, rtol=1e-6, atol=1e-8)
+    assert not z.requires_grad
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_workloads_are_frozen_and_of_the_stated_shape(name):
+    workload = Workload.of(name, narrow=8, rng=rng())
+    shape = {"swissroll": (2,), "cifar10": (3, 32, 32), "stl10": (3, 48, 48), "imagenet": (3, 128, 128)}[name]
+    z = workload.pair.prior.sample(2, rng())
+    assert workload.pair.generate(z).shape == (2, *shape)
+    for network in (workload.pair.generator, workload.pair.discriminator):
+        assert not any(p.requires_grad for p in network.parameters())
+        assert not any("parametrizations" in key for key in network.state_dict())
+    g = workload.backprop(workload.start(2, rng())).abs()
+    assert float(g.max()) > 1e-25  # far from the denormal numbers that slow a processor down
+    assert torch.equal(Workload.of(name, narrow=8, rng=rng()).pair.generate(z), workload.pair.generate(z))
+
+
+# --- arithmetic --------------------------------------------------------------------------------
+
+
+def test_operations_of_the_swissroll_and_dcgan_by_hand():
+    """Two operations a product, forward and backward: 4 products; D of Table 4, pair of Table 5."""
+    assert runtimes.work("swissroll").flops == 4 * (2 * 512 + 2 * 512 * 512 + 512)
+
+    def dcgan(bottom):
+        places = bottom * bottom
+        G = 128 * 512 * places + places * 16 * (512 * 256 + 4 * 256 * 128 + 16 * 128 * 64) + 64 * places * 64 * 3 * 9
+        D = places * (
+            64 * 9 * 3 * 64
+            + 16 * (16 * 64 * 128 + 4 * 128 * 256 + 256 * 512)
+            + 9 * (16 * 128 * 128 + 4 * 256 * 256 + 512 * 512)
+            + 512
+        )
+        return 4 * (G + D)
+
+    assert runtimes.work("cifar10").flops == dcgan(4)
+    assert runtimes.work("stl10").flops == dcgan(6) == dcgan(4) * 9 // 4
+
+
+def test_operations_of_imagenet_by_hand():
+    """A 3 x 3 convolution at each side of a block and a 1 x 1 beside, at their resolutions."""
+    G, D, side = 128 * 16_384 + 128 * 128 * 27 * 64, 0, 8
+    for i, o in ((1024, 1024), (1024, 512), (512, 256), (256, 128), (128, 64)):
+        G += side * side * (9 * i * o + 9 * o * o + i * o)
+        side *= 2
+    D += 128 * 128 * (27 * 64 + 9 * 64 * 64) + 64 * 64 * 3 * 64
+    for i, o, side in ((64, 128, 64), (128, 256, 32), (256, 512, 16), (512, 1024, 8)):
+        D += side * side * (9 * i * i + 9 * i * o + i * o)
+    D += 4 * 4 * 2 * 9 * 1024 * 1024 + 1024
+    assert runtimes.work("imagenet").flops == 4 * (G + D)
+
+
+def test_links_do_not_depend_on_the_size_of_images_or_networks():
+    links = {name: runtimes.work(name).links for name in WORKLOADS}
+    assert links["cifar10"] == links["stl10"] < links["imagenet"]
+    assert links["swissroll"] < links["cifar10"]
+    for name in WORKLOADS:
+        narrow = runtimes.work(name, narrow=8)
+        assert narrow.links == links[name] and narrow.flops < runtimes.work(name).flops / 16
+
+
+def test_largest_batch_inverts_the_seconds():
+    work = runtimes.Work(flops=2_000, links=1)
+    assert work.largest_batch(3.0, rate=4e5) == pytest.approx(3 * 4e5 / (30 * 2_000))
+
+
+def test_the_printed_seconds():
+    assert [runtimes.printed(name).value for name in WORKLOADS] == [0.310, 1.04, 1.05, 2.52]
+
+
+def test_every_profile_has_every_setting_and_paper_is_as_published():
+    """A figure joins the batches of a setting, so they are the first ones of the longest list."""
+    for profile in ("smoke", "laptop", "paper"):
+        settings = profiles.sized(runtimes.SETTINGS, profile)
+        longest = max((plan.batches for plan in settings.plans.values()), key=len)
+        assert list(settings.plans) == list(WORKLOADS) and sorted(set(longest)) == list(longest)
+        assert all(plan.batches == longest[: len(plan.batches)] for plan in settings.plans.values())
+        assert settings.runs >= 2 and settings.narrow == (8 if profile == "smoke" else 1)
+    assert settings.runs == 10 and {plan.updates for plan in settings.plans.values()} == {30}
 
 
 # --- lines, batches, ratios ----------------------------------------------------------------------
@@ -152,10 +264,10 @@ def test_the_transport_runs_the_stated_number_of_updates(name, through_G):
 def test_a_line_is_found_and_its_worst_point_measured():
     """31 forwards and 30 backwards a row, so 38.5 s a sample; a clock's constant is 0."""
     clock = Wound()
-    found = runtimes.line(wound(clock), Plan((1,), 30, 2, (1, 2, 5)), rng=rng(), runs=2, clock=clock)
-    assert found.counts.tolist() == [2, 4, 10]
-    assert found.slope == pytest.approx(38.5) and found.worst < 1e-12
-    assert found.intercept == pytest.approx(0, abs=1e-9)
+    line = runtimes.line(wound(clock), Plan((1,), 30, 2, (1, 2, 5)), rng=rng(), runs=2, clock=clock)
+    assert line.counts.tolist() == [2, 4, 10]
+    assert line.slope == pytest.approx(38.5) and line.worst < 1e-12
+    assert line.intercept == pytest.approx(0, abs=1e-9)
     bent = runtimes.Line(np.array([1, 2]), np.array([1.0, 4.0]), slope=2.0, intercept=0.0)
     assert bent.worst == pytest.approx(1.0)  # 2 where 1 was measured
 
@@ -164,15 +276,15 @@ def at(batch, seconds):
     """A timing with these seconds and as much effort; one update costs one backprop."""
     seconds = np.array(seconds)
     ones = 0 * seconds + 1
-    return Timing("cifar10", batch, 30, seconds, 0.0, seconds, ones, ones)
+    return Timing(batch, 30, seconds, 0.0, seconds, ones, ones)
 
 
 def test_the_batch_that_takes_as_long():
     """Seconds 2 b: logarithms are on a line, so every number inside is exact."""
-    some = [at(b, [2.0 * b] * 3) for b in (1, 10, 100)]
-    assert [runtimes.batch_reaching(some, s) for s in (2, 14, 60, 200)] == ["1.0", "7.0", "30.0", "100.0"]
-    assert runtimes.batch_reaching(some, 1.9) == "longer at 1 already"
-    assert runtimes.batch_reaching(some, 201) == "above 100"
+    timings = [at(b, [2.0 * b] * 3) for b in (1, 10, 100)]
+    assert [runtimes.batch_reaching(timings, s) for s in (2, 14, 60, 200)] == ["1.0", "7.0", "30.0", "100.0"]
+    assert runtimes.batch_reaching(timings, 1.9) == "longer at 1 already"
+    assert runtimes.batch_reaching(timings, 201) == "above 100"
 
 
 def test_ratios_use_the_batches_of_both():
@@ -194,8 +306,8 @@ def test_ratios_use_the_batches_of_both():
     ],
 )
 def test_the_verdict_on_the_backprop(ratio, verdict):
-    assert runtimes.judge(ratio, profile="laptop") == verdict
-    assert runtimes.judge(ratio, profile="smoke") == paper.SMOKE
+    assert runtimes.verdict(ratio, profile="laptop") == verdict
+    assert runtimes.verdict(ratio, profile="smoke") == paper.SMOKE
 
 
 @pytest.mark.parametrize("profile", ["smoke", "laptop"])
@@ -203,10 +315,10 @@ def test_the_record_never_judges_seconds(profile):
     record = records.start("runtimes", profile=profile, dataset="all", seed=0, parameters={})
     timings = {"cifar10": [at(1, [2.0, 4.0])], "stl10": [at(1, [3.0, 3.0])]}
     lines = {"cifar10": runtimes.Line(np.array([1, 2]), np.array([1.0, 2.0]), 1.0, 0.0)}
-    runtimes.fill(record, timings, lines, {name: runtimes.Work(5, 4) for name in timings})
-    assert record["cifar10, batch 1, 30 updates"] == 3
-    assert record["stl10 / cifar10, batch 1"] == 1
-    assert record.sd("cifar10, batch 1, 30 updates") == pytest.approx(math.sqrt(2))
+    runtimes.fill_record(record, timings, lines, {name: runtimes.Work(5, 4) for name in timings})
+    assert record.get("seconds of 30 updates", method="cifar10", setting=1).value == 3
+    assert record.get("STL-10 over CIFAR-10", setting=1).value == 1
+    assert record.get("seconds of 30 updates", method="cifar10", setting=1).sd == pytest.approx(math.sqrt(2))
     seconds = {v for claim, v in record.verdicts.items() if claim.endswith("seconds")}
     assert seconds == {paper.SMOKE if profile == "smoke" else runtimes.NO_BATCH}
     assert len(record.verdicts) == 4
@@ -215,20 +327,33 @@ def test_the_record_never_judges_seconds(profile):
 
 
 def test_bad_arguments_are_refused_by_name():
-    what = tiny()
+    workload = tiny()
     for options, message in (
         ({"updates": 0}, "updates: .*found 0"),
         ({"runs": 1}, "runs: .* >= 2"),
         ({"runs": 2.5}, "runs: .*found 2.5"),
     ):
         with pytest.raises(InputError, match=message):
-            runtimes.measure(what, 1, rng=rng(), **options)
+            runtimes.measure(workload, 1, rng=rng(), **options)
     with pytest.raises(InputError, match="runs: .*found 0"):
         runtimes.timed([lambda: None], runs=0, clock=Wound())
     with pytest.raises(InputError, match=r"plan: found the series \(3, 3\); .*two different N"):
-        runtimes.line(what, Plan((1,), 1, 1, (3, 3)), rng=rng(), runs=2)
+        runtimes.line(workload, Plan((1,), 1, 1, (3, 3)), rng=rng(), runs=2)
     for bad in (0.0, math.nan):
         with pytest.raises(InputError, match="ratio: "):
-            runtimes.judge(bad, profile="laptop")
+            runtimes.verdict(bad, profile="laptop")
         with pytest.raises(InputError, match="seconds: "):
             runtimes.batch_reaching([at(1, [1.0] * 2)], bad)
+
+
+def test_bad_workloads_are_refused_by_name():
+    for make in (Workload.of, runtimes.printed, runtimes.work):
+        with pytest.raises(InputError, match="name: unknown 'cifar'; .*nearest: cifar10"):
+            make("cifar")
+    with pytest.raises(InputError, match="narrow: found 3"):
+        Workload.of("swissroll", narrow=3)
+    with pytest.raises(InputError, match="rows: .*found 0"):
+        tiny().start(0, rng())
+    for options in ({"seconds": 0.0}, {"seconds": 1.0, "rate": -1.0}):
+        with pytest.raises(InputError, match="seconds: |rate: "):
+            runtimes.Work(4, 1).largest_batch(**options)

@@ -103,3 +103,13 @@ def test_without_the_file_the_message_says_where_to_run(tmp_path, monkeypatch):
     with pytest.raises(FileError, match="cannot be read .*run from a checkout"):
         paper.value("fig3.swissroll.g.emd")
     paper._entries.cache_clear()
+
+
+def test_the_printed_ratio_and_its_error():
+    """1.05(01) over 1.04(01): the error of a quotient by finite differences of each number."""
+    value, sd = paper.ratio("b3.stl10.seconds", "b3.cifar10.seconds")
+    assert value == pytest.approx(1.05 / 1.04)
+    parts = [(1.0501 / 1.04 - value) / 1e-4 * 0.01, (1.05 / 1.0401 - value) / 1e-4 * 0.01]
+    assert sd == pytest.approx(math.hypot(*parts), rel=1e-3)
+    with pytest.raises(InputError, match=r"no standard deviation is published of fig2.sngan.K_eff, b3.stl10"):
+        paper.ratio("fig2.sngan.K_eff", "b3.stl10.seconds")
