@@ -1,33 +1,20 @@
 """The paper: Algorithms 1 and 2 (`dot`), and the Lipschitz constants that they divide by (`lipschitz`)."""
 
-from dotlib.transport.dot import (
-    LATENT_SGD,
-    SGD,
-    TARGET_ADAM,
-    VARIANTS,
-    Adam,
-    Optimizer,
-    Trajectory,
-    Variant,
-    latent_dot,
-    target_dot,
-)
-from dotlib.transport.lipschitz import LipschitzEstimate, curve, latent_constant, pooled_constant, target_constant
-
-__all__ = [
-    "LATENT_SGD",
-    "SGD",
-    "TARGET_ADAM",
-    "VARIANTS",
-    "Adam",
-    "LipschitzEstimate",
-    "Optimizer",
-    "Trajectory",
-    "Variant",
-    "curve",
-    "latent_constant",
-    "latent_dot",
-    "pooled_constant",
-    "target_constant",
-    "target_dot",
-]
+from dotlib.transport.dot import LATENT_SGD as LATENT_SGD
+from dotlib.transport.dot import SGD as SGD
+from dotlib.transport.dot import TARGET_ADAM as TARGET_ADAM
+from dotlib.transport.dot import VARIANTS as VARIANTS
+from dotlib.transport.dot import Adam as Adam
+from dotlib.transport.dot import Optimizer as Optimizer
+from dotlib.transport.dot import Trajectory as Trajectory
+from dotlib.transport.dot import Variant as Variant
+from dotlib.transport.dot import latent_dot as latent_dot
+from dotlib.transport.dot import target_dot as target_dot
+from dotlib.transport.lipschitz import LipschitzCurve as LipschitzCurve
+from dotlib.transport.lipschitz import LipschitzEstimate as LipschitzEstimate
+from dotlib.transport.lipschitz import curve as curve
+from dotlib.transport.lipschitz import gradient_norms as gradient_norms
+from dotlib.transport.lipschitz import latent_constant as latent_constant
+from dotlib.transport.lipschitz import pooled_constant as pooled_constant
+from dotlib.transport.lipschitz import slopes as slopes
+from dotlib.transport.lipschitz import target_constant as target_constant
