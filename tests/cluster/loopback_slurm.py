@@ -21,7 +21,6 @@ from pathlib import Path
 CONF = Path("/etc/slurm/slurm.conf")
 OURS = "# Written by dotlib's tests/cluster and removed when they end; its state is in "
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo", "setpriv")
-CPUS = 2
 
 TEMPLATE = """\
 {ours}{folder}
@@ -33,13 +32,14 @@ CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge/socket
-ProctrackType=proctrack/linuxproc
+# By groups of processes: a job's programs belong to it even where the one that started them was killed first.
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
-# The next line lets squeue tell the state of jobs that ended: the workflow asks for it.
+# Kept for squeue, which snakemake asks how a job ended.
 MinJobAge=3600
 KillWait=2
 ReturnToService=2
@@ -50,7 +50,7 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=64000
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=64000
 PartitionName=first Nodes=ALL Default=YES
 PartitionName=second Nodes=ALL
 """
@@ -115,7 +115,7 @@ def _configuration(folder: Path) -> str:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         ports = {"controller_port": one.getsockname()[1], "node_port": other.getsockname()[1]}
     host = socket.gethostname().partition(".")[0]
-    return TEMPLATE.format(ours=OURS, folder=folder, host=host, cpus=CPUS, **ports)
+    return TEMPLATE.format(ours=OURS, folder=folder, host=host, **ports)
 
 
 @contextmanager
@@ -141,7 +141,7 @@ def _daemon(*command: str, user: tuple[str, ...] = ()) -> Iterator[None]:
 
 def _cancel_all(folder: Path) -> None:
     """End every job with its processes, before the node's daemon goes."""
-    _output("scancel", "--signal=KILL", "--full", *_output("squeue", "-h", "-o", "%A").split())
+    _output("scancel", "--user=root")
     _wait("all jobs ended", lambda: not _output("squeue", "-h", "-o", "%A"), folder)
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,26 +63,29 @@ def edit(file, pattern, replacement):
     file.write_text(text, "utf-8")
 
 
-def start(tree, *arguments, **variables):
-    """Start snakemake in the tree, with the profile for Slurm; its messages go to `messages.txt` there."""
+@contextmanager
+def snakemake(tree, *arguments, **variables):
+    """Snakemake runs in the tree with the profile for Slurm, at the longest until the end of the block."""
     foreign = ("SLURM", "SBATCH", "SRUN", "DOTLIB", "SNAKEMAKE")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     path = f"{tree.parent}:{Path(sys.executable).parent}:{environment['PATH']}"
     environment |= {"PYTHONPATH": str(tree), "PATH": path, "OMP_NUM_THREADS": "1"} | variables
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", *arguments]
     command += ["--workflow-profile", "workflow/profiles/slurm", "--config", "profile=smoke"]
-    with (tree / "messages.txt").open("w") as messages:
-        return subprocess.Popen(command, cwd=tree, env=environment, stdout=messages, stderr=subprocess.STDOUT)
+    messages = tree / "messages.txt"
+    with messages.open("w") as file:
+        process = subprocess.Popen(command, cwd=tree, env=environment, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        print(messages.read_text("utf-8"))  # pytest shows it where a test fails
 
 
 def finish(tree, process):
-    """Wait for snakemake, not above LIMIT."""
-    try:
-        status = process.wait(LIMIT)
-    finally:
-        process.kill()
-        messages = (tree / "messages.txt").read_text("utf-8")
-        print(messages)  # pytest shows it where a test fails
+    """Wait until snakemake ends by itself, not above LIMIT."""
+    status, messages = process.wait(LIMIT), (tree / "messages.txt").read_text("utf-8")
     name = re.search(r"SLURM run ID: (\S+)", messages)[1]
     jobs = subprocess.run(
         ["squeue", "--noheader", "--states=all", "--name", name, "--format=%T %P %a"],
@@ -99,7 +103,17 @@ def book(slurm, tree):
     accounts.write_text("#!/bin/sh\necho lab\n", "utf-8")
     accounts.chmod(0o755)
     pages = [f"{EXECUTED}/{page}.ipynb" for page in (PAGE, BROKEN_PAGE)]
-    return finish(tree, start(tree, *pages, SBATCH_ACCOUNT="lab", SBATCH_PARTITION="second"))
+    with snakemake(tree, *pages, SBATCH_ACCOUNT="lab", SBATCH_PARTITION="second") as process:
+        return finish(tree, process)
+
+
+def working_in(folder):
+    """Ids of the processes that work in a folder."""
+    ids = []
+    for file in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):  # ended meanwhile
+            ids += [file.parent.name] if os.readlink(file) == str(folder) else []
+    return ids
 
 
 def digest(path):
@@ -132,16 +146,17 @@ def test_a_killed_job_continues_to_equal_bits(book, tree):
     target, place = str(killed.relative_to(tree)), {"DOTLIB_ARTIFACTS": str(tree / "_build/killed")}
     flags = ("--default-resources", "slurm_partition=first", "mem_mb=2000", "runtime=60")
 
-    process = start(tree, target, *flags, **place)
-    end = time.monotonic() + LIMIT
-    while not state.exists() and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.1)
-    subprocess.run(["scancel", "--state=RUNNING", "--user=root"], check=True)
-    run = finish(tree, process)
+    with snakemake(tree, target, *flags, **place) as process:
+        end = time.monotonic() + LIMIT
+        while not state.exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.1)
+        subprocess.run(["scancel", "--user=root"], check=True)
+        run = finish(tree, process)
     assert (run.status, run.jobs) == (1, [("CANCELLED", "first", "(null)")])
-    assert state.exists() and not killed.exists()
+    assert state.exists() and not killed.exists() and not working_in(tree)
 
-    run = finish(tree, start(tree, target, *flags, **place))
+    with snakemake(tree, target, *flags, **place) as process:
+        run = finish(tree, process)
     assert (run.status, run.jobs) == (0, [("COMPLETED", "first", "(null)")])
     assert not state.exists()
     assert digest(killed) == digest(undisturbed)
