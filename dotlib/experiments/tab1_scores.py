@@ -10,9 +10,10 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from dotlib.data import downloads, images
-from dotlib.errors import InputError, check_option
+from dotlib.data import images
+from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation import recording
 from dotlib.evaluation.images import Measurement, Table1Row
 from dotlib.evaluation.judges import scoring_settings
 from dotlib.metrics import intervals
@@ -166,8 +167,7 @@ def change(record: records.Record, quantity: str, method: str = "dot", judge: st
 def kept_runs() -> dict[str, dict[str, records.Record]]:
     """The committed rows of Table 1: label of a column -> row -> record."""
     found: dict[str, dict[str, records.Record]] = {}
-    for path in sorted((records.KEPT / "tab1_scores").glob("*.json")):
-        record = records.read(path)
+    for record in records.stored(records.KEPT, "tab1_scores"):
         found.setdefault(label_of(record, "recorded"), {})[record.parameters["row"]] = record
     return found
 
@@ -177,7 +177,7 @@ def label_of(record: records.Record, kind: str) -> str:
     parts = [
         kind,
         dataset_of(record),
-        *filter(None, [copy_of(record)]),
+        *sorted(recording.copies(record)),
         record.profile,
         f"N = {record.parameters['samples']:,}",
     ]
@@ -189,14 +189,6 @@ def label_of(record: records.Record, kind: str) -> str:
 def dataset_of(record: records.Record) -> str:
     """The data set of a row's record."""
     return record.dataset.partition("-")[0]
-
-
-def copy_of(record: records.Record) -> str:
-    """What is said of a record's images where they are no official content, else nothing."""
-    if dataset_of(record) == "digits":  # built into scikit-learn
-        return ""
-    origins = set(record.made.get("images", {}).values())
-    return "; ".join(sorted(origins - {downloads.OFFICIAL, downloads.OFFICIAL_MD5}))
 
 
 def kept_table(kept: Mapping[str, Mapping[str, records.Record]]) -> str:
@@ -260,23 +252,13 @@ def verdict_table(runs: Mapping[str, Mapping[str, records.Record]]) -> str:
     return tables.markdown(["claim, by rows", *runs], rows)
 
 
-def said(record: records.Record, quantity: str) -> str:
-    """What one score says of DOT: "better", "worse" or "undecided".
-
-    Undecided where the 95 % interval of its paired difference to bare holds 0.
-    quantity:  one of IMAGE_SCORES. Raises InputError for another.
-    """
-    check_option("quantity", quantity, IMAGE_SCORES)
-    low, high = change(record, quantity).interval
-    if low <= 0 <= high:
-        return "undecided"
-    return "better" if (high < 0) == SCORES[quantity].lower_is_better else "worse"
-
-
 def said_table(runs: Mapping[str, records.Record]) -> str:
     """Markdown: what every score says of DOT, a row for each run; a dash where undecided."""
     rows = [
-        [name, *(said(record, quantity).replace("undecided", "-") for quantity in IMAGE_SCORES)]
+        [
+            name,
+            *(recording.direction_of_change(record, quantity).replace("undecided", "-") for quantity in IMAGE_SCORES),
+        ]
         for name, record in runs.items()
     ]
     return tables.markdown(["DOT is", *(SCORES[quantity].label for quantity in IMAGE_SCORES)], rows)

@@ -293,6 +293,11 @@ def find(stem: str, *, profile: str, dataset: str, seed: int = 0, folder: Path |
     return None
 
 
+def stored(folder: Path, stem: str = "*") -> list[Record]:
+    """All records of a folder, BUILT or KEPT, in the order of their files; or those of one experiment."""
+    return [read(path) for path in sorted(Path(folder).glob(f"{stem}/*.json"))]
+
+
 def keep(path: Path, folder: Path = KEPT) -> Path:
     """Copy a record of this build among the committed ones.
 

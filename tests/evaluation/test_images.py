@@ -17,7 +17,6 @@ from dotlib.errors import FileError, InputError, SettingsDifferError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import judges
 from dotlib.experiments import tab1_scores
-from dotlib.metrics import scores
 from dotlib.results import files, paper, records
 from dotlib.seeding import generator
 from dotlib.training import checkpoints, recipes, zoo
@@ -493,45 +492,12 @@ def test_milestones_survive_without_their_state(run):
 
 
 @pytest.mark.parametrize(
-    ("quantity", "interval", "word"),
-    [
-        ("fid", (-2.0, -1.0), "better"),
-        ("fid", (1.0, 2.0), "worse"),
-        ("fid", (-1.0, 1.0), "undecided"),
-        ("kid", (1.0, 2.0), "worse"),
-        ("precision", (-0.2, -0.1), "worse"),
-        ("is_mean", (0.1, 0.2), "better"),
-        ("recall", (0.0, 0.1), "undecided"),
-    ],
-)
-def test_what_a_score_says_is_the_side_of_its_interval(quantity, interval, word):
-    record = records.start(
-        "tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0, parameters={"updates": 20}
-    )
-    for name in scores.IMAGE_SCORES:
-        here = interval if name == quantity else (-1.0, 1.0)
-        record.put(name, sum(here) / 2, method="dot", setting=20, against="bare", interval=here, unit="", n=5)
-    assert tab1_scores.said(record, quantity) == word
-    (row,) = [line for line in tab1_scores.said_table({"one": record}).splitlines() if line.startswith("| one |")]
-    cells = [cell.strip() for cell in row.strip("|").split("|")[1:]]
-    assert cells == [word if name == quantity and word != "undecided" else "-" for name in scores.IMAGE_SCORES]
-
-
-def test_an_unknown_score_is_named():
-    record = records.start(
-        "tab1_scores", profile="smoke", dataset="digits-dcgan-sngan-hi", seed=0, parameters={"updates": 20}
-    )
-    with pytest.raises(InputError, match="quantity: .*'FID'"):
-        tab1_scores.said(record, "FID")
-
-
-@pytest.mark.parametrize(
     ("dataset", "origin", "shown"),
     [
         ("cifar10", "CIFAR-10 (JPEG copy)", "recorded, cifar10, CIFAR-10 (JPEG copy), laptop, N = 9"),
         ("mnist", downloads.OFFICIAL, "recorded, mnist, laptop, N = 9"),
         ("cifar10", downloads.UNKNOWN, f"recorded, cifar10, {downloads.UNKNOWN}, laptop, N = 9"),
-        ("digits", "scikit-learn", "recorded, digits, laptop, N = 9"),
+        ("digits", "built into scikit-learn", "recorded, digits, laptop, N = 9"),
     ],
 )
 def test_a_column_says_which_copy_its_images_are(dataset, origin, shown):

@@ -105,6 +105,15 @@ def test_find_prefers_this_build_to_the_kept_record():
     assert records.find("fig9", profile="laptop", dataset="toy") is None  # seed 0
 
 
+def test_stored_records_are_those_of_a_folder_or_of_one_experiment():
+    filled_in = filled()
+    records.write(filled_in)
+    other = records.start("fig3", profile="smoke", dataset="toy", seed=0, parameters={})
+    records.write(other)
+    assert records.stored(records.BUILT) == [other, filled_in]
+    assert records.stored(records.BUILT, "fig9") == [filled_in] and records.stored(records.KEPT) == []
+
+
 def test_keep_copies_and_replaces_only_the_same_settings():
     path = records.write(clean(filled()))
     target = records.keep(path, records.KEPT)
