@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from dotlib.errors import check_count
 from dotlib.evaluation.comparison import Point
-from dotlib.evaluation.comparison_tables import QUANTITIES
-from dotlib.plots import points as toy_plots
-from dotlib.plots.points import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from dotlib.metrics import intervals
+from dotlib.metrics.scores import SCORES
+from dotlib.plots import style
+from dotlib.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from dotlib.samplers.calibration import Reliability
 
 EVALUATIONS = "evaluations"  # of networks for a sample, as the name of an axis
@@ -28,30 +29,26 @@ LOOKS = {  # colour and mark of each method; others take the rest in turn
     "DGflow JS": (PURPLE, "s"),
     "DGflow logD": (PURPLE, "^"),
 }
-DISTANCES = ("emd_sqeuclidean", "emd_euclidean")
 OTHERS = ((BLACK, "P"), (BLACK, "X"), (BLACK, "*"))
+LOGARITHMIC = (EVALUATIONS, "emd_sqeuclidean", "emd_euclidean")  # a scale and no sign
 Change = tuple[float, tuple[float, float]]  # mean of a paired difference, and its interval
 
 
 def frontier(
     points: Sequence[Point], axes: Sequence[tuple[str, str]], *, floor: Mapping[str, float] | None = None
 ) -> Figure:
-    """One panel for each pair of quantities, one line for each method along its settings.
+    """One panel for each (x, y), names of scores or EVALUATIONS, and one line for each method along its settings.
 
-    `axes`: (x, y) of each panel: names of scores, or EVALUATIONS. `floor`: score of real data in the samples' place:
-    name -> value. Bars are 95 % t-intervals over the sets.
+    Bars are 95 % t-intervals over the sets. The floor has the scores of real data in the samples' place, name -> value.
     """
     check_count("axes: panels", len(axes))
-    return _panels([("", points, pair) for pair in axes], floor or {})
+    return _panels([("", points, pair) for pair in axes], floor or {}, shared=False)
 
 
 def frontiers(
     comparisons: Mapping[str, Sequence[Point]], axes: tuple[str, str], *, floor: Mapping[str, float] | None = None
 ) -> Figure:
-    """One panel for each comparison, by its title, on the same axes; otherwise as `frontier`.
-
-    A distance, which has a scale and no sign, gets a logarithmic axis.
-    """
+    """One panel for each comparison, by its title, on the same axes; otherwise as `frontier`."""
     check_count("comparisons: panels", len(comparisons))
     return _panels([(title, points, axes) for title, points in comparisons.items()], floor or {}, shared=True)
 
@@ -59,80 +56,66 @@ def frontiers(
 def looks(points: Sequence[Point]) -> dict[str, tuple[str, str]]:
     """Method -> (colour, mark), in the order of the points."""
     spare = iter(OTHERS * len(points))
-    return {
-        method: LOOKS[method] if method in LOOKS else next(spare)
-        for method in dict.fromkeys(point.method for point in points)
-    }
+    methods = dict.fromkeys(point.method for point in points)
+    return {method: LOOKS[method] if method in LOOKS else next(spare) for method in methods}
 
 
+@style.figure
 def reliability(tables: Mapping[str, Mapping[str, Reliability]]) -> Figure:
     """One panel for each discriminator, one line for each calibration; the diagonal is right.
 
-    Args:
-        tables: Panel -> (line -> its bins); a line that a panel lacks is left out there.
-
-    Returns:
-        The figure.
+    Tables are panel -> line -> its bins; a line that a panel lacks is left out there.
     """
     check_count("tables: panels", len(tables))
-    with toy_plots.style():
-        columns = min(len(tables), 3)
-        rows = -(-len(tables) // columns)
-        figure, grid = plt.subplots(
-            rows, columns, figsize=(3.4 * columns, 3.4 * rows), sharex=True, sharey=True, squeeze=False
-        )
-        for axis in grid.flat[len(tables) :]:
-            axis.set_visible(False)
-        for axis in grid.flat[max(0, len(tables) - columns) : len(tables)]:
-            axis.tick_params(labelbottom=True)  # nothing is below it
-        colours = _colours(tables.values())
-        for axis, (title, lines) in zip(grid.flat, tables.items(), strict=False):
-            axis.plot([0, 1], [0, 1], color=BLACK, linewidth=0.8)
-            for name, bins in lines.items():
-                axis.plot(bins.predicted, bins.observed, "o-", markersize=4, color=colours[name], label=name)
-            axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=title)
-        figure.supxlabel("predicted probability of being real")
-        figure.supylabel("share of real samples")
-        _legend(figure, grid.flat)
-        plt.close(figure)
-        return figure
+    columns = min(len(tables), 3)
+    rows = -(-len(tables) // columns)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(3.4 * columns, 3.4 * rows), sharex=True, sharey=True, squeeze=False
+    )
+    for axis in grid.flat[len(tables) :]:
+        axis.set_visible(False)
+    for axis in grid.flat[max(0, len(tables) - columns) : len(tables)]:
+        axis.tick_params(labelbottom=True)  # nothing is below it
+    colours = _colours(tables.values())
+    for axis, (title, lines) in zip(grid.flat, tables.items(), strict=False):
+        axis.plot([0, 1], [0, 1], color=BLACK, linewidth=0.8)
+        for name, bins in lines.items():
+            axis.plot(bins.predicted, bins.observed, "o-", markersize=4, color=colours[name], label=name)
+        axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=title)
+    figure.supxlabel("predicted probability of being real")
+    figure.supylabel("share of real samples")
+    _legend(figure, grid.flat)
+    return figure
 
 
+@style.figure
 def changes(panels: Mapping[str, Mapping[str, Mapping[str, Change | str]]], *, unit: str) -> Figure:
     """One panel for each pair, one place for each method, one mark for each calibration.
 
-    Args:
-        panels: Panel -> method -> mark -> (mean, its interval), or a word to be written at zero.
-        unit: Of the means.
-
-    Returns:
-        The figure.
+    Panels are panel -> method -> mark -> (mean, its interval) in the unit, or a word to be written at zero.
     """
     check_count("panels", len(panels))
-    with toy_plots.style():
-        figure, grid = plt.subplots(1, len(panels), figsize=(3.4 * len(panels), 3.4), sharey=True, squeeze=False)
-        colours = _colours(marks for methods in panels.values() for marks in methods.values())
-        for axis, (title, methods) in zip(grid[0], panels.items(), strict=True):
-            axis.axvline(0, color=BLACK, linewidth=0.8)
-            for place, marks in enumerate(methods.values()):
-                for step, (name, colour) in enumerate(colours.items()):
-                    _change(axis, marks[name], place + 0.22 * (step - (len(colours) - 1) / 2), name, colour)
-            axis.set(title=title, yticks=range(len(methods)), yticklabels=list(methods))
-        grid[0][0].invert_yaxis()  # shared
-        figure.supxlabel(unit)
-        _legend(figure, grid.flat)
-        plt.close(figure)
-        return figure
+    figure, grid = plt.subplots(1, len(panels), figsize=(3.4 * len(panels), 3.4), sharey=True, squeeze=False)
+    colours = _colours(marks for methods in panels.values() for marks in methods.values())
+    for axis, (title, methods) in zip(grid[0], panels.items(), strict=True):
+        axis.axvline(0, color=BLACK, linewidth=0.8)
+        for place, marks in enumerate(methods.values()):
+            for step, (name, colour) in enumerate(colours.items()):
+                _change(axis, marks[name], place + 0.22 * (step - (len(colours) - 1) / 2), name, colour)
+        axis.set(title=title, yticks=range(len(methods)), yticklabels=list(methods))
+    grid[0][0].invert_yaxis()  # shared
+    figure.supxlabel(unit)
+    _legend(figure, grid.flat)
+    return figure
 
 
-def _change(axis: plt.Axes, found: Change | str, y: float, name: str, colour: str) -> None:
-    if isinstance(found, str):
-        axis.annotate(found, (0, y), color=colour, fontsize=9, va="center")
+def _change(axis: Axes, shown: Change | str, y: float, name: str, colour: str) -> None:
+    if isinstance(shown, str):
+        axis.annotate(shown, (0, y), color=colour, fontsize=9, va="center")
         return
-    mean, (low, high) = found
-    axis.errorbar(
-        mean, y, xerr=[[mean - low], [high - mean]], fmt="o", markersize=4, color=colour, elinewidth=1, label=name
-    )
+    mean, (low, high) = shown
+    bar = [[mean - low], [high - mean]]
+    axis.errorbar(mean, y, xerr=bar, fmt="o", markersize=4, color=colour, elinewidth=1, label=name)
 
 
 def _colours(lines: Iterable[Iterable[str]]) -> dict[str, str]:
@@ -141,56 +124,37 @@ def _colours(lines: Iterable[Iterable[str]]) -> dict[str, str]:
     return dict(zip(names, (VERMILION, BLUE, GREEN, ORANGE, PURPLE), strict=False))
 
 
-def _legend(figure: Figure, axes: Iterable[plt.Axes]) -> None:
+def _legend(figure: Figure, axes: Iterable[Axes]) -> None:
     """Every label once, above; the name of the common axis is below."""
-    found = {}
+    entries = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
-        found |= dict(zip(labels, handles, strict=True))
-    figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=3)
+        entries |= dict(zip(labels, handles, strict=True))
+    figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=3)
 
 
+@style.figure
 def _panels(
-    panels: Sequence[tuple[str, Sequence[Point], tuple[str, str]]], floor: Mapping[str, float], *, shared: bool = False
+    panels: Sequence[tuple[str, Sequence[Point], tuple[str, str]]], floor: Mapping[str, float], *, shared: bool
 ) -> Figure:
-    with toy_plots.style():
-        figure, grid = plt.subplots(
-            1, len(panels), figsize=(4.2 * len(panels), 4.0), squeeze=False, sharex=shared, sharey=shared
-        )
-        for axis, (title, points, (x, y)) in zip(grid[0], panels, strict=True):
-            drawn = [point for point in points if not point.refused]
-            for method, look in looks(drawn).items():
-                _line(axis, [p for p in drawn if p.method == method], x, y, method, *look)
-            _floor(axis, x, y, floor)
-            axis.set(xlabel=_name(x), ylabel=_name(y), title=title)
-            for name, scale in ((x, axis.set_xscale), (y, axis.set_yscale)):
-                if name == EVALUATIONS or name in DISTANCES:
-                    scale("log")
-        handles, labels = grid[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4)
-        plt.close(figure)
-        return figure
-
-
-def _line(axis: plt.Axes, points: Sequence[Point], x: str, y: str, label: str, colour: str, mark: str) -> None:
-    centre, half = _centres(points, x, y)
-    axis.errorbar(
-        *centre,
-        xerr=half[0],
-        yerr=half[1],
-        color=colour,
-        marker=mark,
-        markersize=5,
-        linewidth=1,
-        elinewidth=0.8,
-        label=label,
-    )
-
-
-def _centres(points: Sequence[Point], x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
-    """Means and half intervals of both quantities: (2, points) each."""
-    found = np.array([[_place(point, name) for point in points] for name in (x, y)])
-    return found[..., 0], found[..., 1]
+    size = (4.2 * len(panels), 4.0)
+    figure, grid = plt.subplots(1, len(panels), figsize=size, squeeze=False, sharex=shared, sharey=shared)
+    for axis, (title, points, (x, y)) in zip(grid[0], panels, strict=True):
+        drawn = [point for point in points if not point.refused]
+        for method, (colour, mark) in looks(drawn).items():
+            places = np.array([[_place(p, x), _place(p, y)] for p in drawn if p.method == method])  # (points, 2, 2)
+            (x_mean, x_half), (y_mean, y_half) = places.transpose(1, 2, 0)
+            look = {"color": colour, "marker": mark, "markersize": 5, "linewidth": 1, "elinewidth": 0.8}
+            axis.errorbar(x_mean, y_mean, xerr=x_half, yerr=y_half, label=method, **look)
+        if x in floor and y in floor:
+            axis.plot(floor[x], floor[y], "*", markersize=12, color=BLACK, label="real")
+        elif y in floor:
+            axis.axhline(floor[y], color=BLACK, linestyle="--", linewidth=1, label="real")
+        axis.set(xlabel=_name(x), ylabel=_name(y), title=title)
+        axis.set(xscale="log" if x in LOGARITHMIC else "linear", yscale="log" if y in LOGARITHMIC else "linear")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
 
 
 def _place(point: Point, name: str) -> tuple[float, float]:
@@ -200,15 +164,9 @@ def _place(point: Point, name: str) -> tuple[float, float]:
     values = np.asarray(point.scores[name])
     if len(values) == 1:
         return float(values[0]), 0.0
-    return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-
-
-def _floor(axis: plt.Axes, x: str, y: str, floor: Mapping[str, float]) -> None:
-    if x in floor and y in floor:
-        axis.plot(floor[x], floor[y], "*", markersize=12, color=BLACK, label="real")
-    elif y in floor:
-        axis.axhline(floor[y], color=BLACK, linestyle="--", linewidth=1, label="real")
+    mean, (_, high) = intervals.interval(values, np.zeros(len(values)))
+    return mean, high - mean
 
 
 def _name(quantity: str) -> str:
-    return "evaluations a sample" if quantity == EVALUATIONS else QUANTITIES[quantity][0]
+    return "evaluations a sample" if quantity == EVALUATIONS else SCORES[quantity].label

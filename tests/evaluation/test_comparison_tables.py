@@ -10,10 +10,8 @@ from scipy import stats
 from dotlib.errors import InputError
 from dotlib.evaluation import comparison_tables
 from dotlib.evaluation.comparison import Point
-from dotlib.plots import samplers as sampler_plots
 from dotlib.results import records
 from dotlib.samplers.base import Cost
-from dotlib.samplers.calibration import Reliability
 
 
 def point(method, setting, fid, is_mean=(5.0, 5.1, 5.2), acceptance=None):
@@ -84,32 +82,6 @@ def test_differences_are_paired_and_signed():
     table = comparison_tables.difference_table([MH], DOT, ["fid"])
     mean = np.mean([4.0, 4.0, 3.0])
     assert f"| MH-GAN, 500 | 7.0 | +{mean:.2f} [" in table
-
-
-def test_comparisons_share_axes_and_distances_are_logarithmic():
-    points = [Point("bare", 1, {"emd_euclidean": [0.1, 0.2]}, [Cost(1)] * 2, [Cost()] * 2, [None] * 2)]
-    figure = sampler_plots.frontiers(
-        {"D": points, "oracle": points}, ("evaluations", "emd_euclidean"), floor={"emd_euclidean": 0.05}
-    )
-    left, right = figure.axes
-    assert [axis.get_title() for axis in figure.axes] == ["D", "oracle"]
-    assert left.get_ylim() == right.get_ylim()
-    assert left.get_xscale() == left.get_yscale() == "log"
-
-
-def test_figures_have_a_line_for_each_method_and_its_intervals():
-    new = point("best of", 4, (28.0, 29.0, 30.0))
-    figure = sampler_plots.frontier([*POINTS, new], [("evaluations", "fid"), ("is_mean", "fid")], floor={"fid": 3.0})
-    first, second = figure.axes
-    assert first.get_xscale() == "log" and second.get_xscale() == "linear"
-    assert [c.get_label() for c in first.containers] == ["bare", "DOT", "MH-GAN", "best of"]
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"bare", "DOT", "MH-GAN", "best of", "real"}
-    assert sampler_plots.looks([*POINTS, new])["best of"] not in sampler_plots.LOOKS.values()
-    bins = Reliability(*(np.array([0.25, 0.75]) for _ in range(3)), np.array([5, 5]))
-    panels = sampler_plots.reliability({f"D {i}": {"as trained": bins} for i in range(4)})
-    assert [a.get_title() for a in panels.axes if a.get_visible()] == [f"D {i}" for i in range(4)]
-    shown = [a.xaxis.get_major_ticks()[0].label1.get_visible() for a in panels.axes[:4]]
-    assert shown == [False, True, True, True]  # the last of every column
 
 
 def test_without_bare_there_is_nothing_to_compare_with():

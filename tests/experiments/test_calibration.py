@@ -20,7 +20,7 @@ from dotlib.plots import samplers as sampler_plots
 from dotlib.results import records
 from dotlib.samplers import base as sampling
 from dotlib.samplers import rejection
-from dotlib.samplers.calibration import CALIBRATIONS, Logistic, Reliability
+from dotlib.samplers.calibration import CALIBRATIONS, Logistic
 from dotlib.samplers.methods import SamplerSettings
 from dotlib.seeding import generator
 from dotlib.training import zoo
@@ -246,13 +246,3 @@ def test_a_pair_that_has_seen_every_image_is_not_judged(monkeypatch):
 )
 def test_ratios_of_any_size_are_printed(log_ratio, text):
     assert calibration.shown_ratio(log_ratio) == text
-
-
-def test_a_map_that_is_missing_in_one_panel_keeps_its_colour_in_the_others():
-    bins = Reliability(*(np.array([0.25, 0.75]) for _ in range(3)), np.array([5, 5]))
-    figure = sampler_plots.reliability(
-        {"A": {"raw": bins, "isotonic": bins}, "B": {"raw": bins, "logistic": bins, "isotonic": bins}}
-    )
-    colours = [{line.get_label(): line.get_color() for line in axis.lines[1:]} for axis in figure.axes]
-    assert colours[0].items() <= colours[1].items() and len(set(colours[1].values())) == 3
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["raw", "isotonic", "logistic"]

@@ -1,0 +1,131 @@
+"""Curves, intervals and matrices of numbers: arrays in, figures out."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from dotlib.plots import style
+from dotlib.plots.style import BLACK, BLUE, CYCLE
+
+LUMA = np.array([0.299, 0.587, 0.114])  # perceived brightness of red, green, blue (BT.601)
+
+
+@style.figure
+def lines(
+    x: Sequence[float],
+    curves: Mapping[str, ArrayLike],
+    *,
+    xlabel: str,
+    ylabel: str,
+    bands: Mapping[str, np.ndarray] | None = None,
+    log_x: bool = False,
+    log_y: bool = False,
+    marks: Mapping[str, float] | None = None,
+) -> Figure:
+    """Curves over x, name -> (len(x),).
+
+    A band has half its height, name -> (len(x),), for some curves; a mark is a dashed horizontal line, name -> height.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 3.8))
+    for colour, (name, y) in zip(CYCLE, curves.items(), strict=False):
+        axis.plot(x, y, "o-" if len(x) < 30 else "-", ms=4, color=colour, label=name)
+        if bands and name in bands:
+            _band(axis, x, y, bands[name], colour)
+    for name, height in (marks or {}).items():
+        axis.axhline(height, color=BLACK, lw=1, ls="--")
+        axis.annotate(name, (1, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=9)
+    axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
+    axis.legend()
+    return figure
+
+
+@style.figure
+def histories(
+    panels: Mapping[str, tuple[str, Mapping[str, tuple[Sequence[float], ArrayLike, ArrayLike]]]], *, xlabel: str
+) -> Figure:
+    """Curves over updates, a panel for each quantity.
+
+    Panels are title -> (unit of the y axis, curve -> (x, mean, half height of the band)).
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.7 * len(panels) + 0.6, 3.6), squeeze=False)
+    for axis, (title, (unit, curves)) in zip(axes.flat, panels.items(), strict=True):
+        for colour, (name, (x, mean, half)) in zip(CYCLE, curves.items(), strict=False):
+            axis.plot(x, mean, "o-", ms=3, color=colour, label=name)
+            _band(axis, x, mean, half, colour)
+        axis.set(title=title, xlabel=xlabel, ylabel=unit)
+    axes.flat[0].legend(fontsize=9)
+    return figure
+
+
+@style.figure
+def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str, reference: float | None = None) -> Figure:
+    """Horizontal intervals, name -> (low, middle, high); the reference is a vertical line, 0 for differences."""
+    figure, axis = plt.subplots(figsize=(6.4, 0.8 + 0.34 * len(rows)))
+    for height, (low, middle, high) in enumerate(rows.values()):
+        axis.plot([low, high], [height, height], color=BLUE, lw=2, solid_capstyle="butt")
+        axis.plot(middle, height, "o", color=BLUE, ms=5)
+    if reference is not None:
+        axis.axvline(reference, color=BLACK, lw=1)
+    axis.set_yticks(range(len(rows)), list(rows))
+    axis.set_xlabel(unit)
+    axis.locator_params(axis="x", nbins=5)
+    axis.invert_yaxis()
+    return figure
+
+
+@style.figure
+def matrix(
+    values: ArrayLike,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    unit: str,
+    centre: float | None = None,
+    marked: np.ndarray | None = None,
+) -> Figure:
+    """A heat map with the number in each cell.
+
+    Args:
+        values: (rows, columns); NaN cells stay white.
+        rows: Their names.
+        columns: Their names.
+        unit: Of the values.
+        centre: A diverging scale about this value, otherwise a sequential one.
+        marked: (rows, columns) booleans; a cell that is True has its number in bold.
+
+    Returns:
+        The figure.
+    """
+    values = np.asarray(values, dtype=float)
+    figure, axis = plt.subplots(figsize=(1.05 * len(columns) + 2.6, 0.55 * len(rows) + 1.7))
+    if centre is None:
+        shown = axis.imshow(values, cmap="Blues", aspect="auto")
+    else:
+        reach = np.nanmax(np.abs(values - centre)) or 1.0
+        shown = axis.imshow(values, cmap="RdBu_r", aspect="auto", vmin=centre - reach, vmax=centre + reach)
+    dark = np.asarray(shown.cmap(shown.norm(values)))[..., :3] @ LUMA < 0.5
+    for row, column in np.argwhere(np.isfinite(values)):
+        axis.text(
+            column,
+            row,
+            f"{values[row, column]:.2f}",
+            ha="center",
+            va="center",
+            fontsize=9,
+            weight="bold" if marked is not None and marked[row, column] else "normal",
+            color="white" if dark[row, column] else BLACK,
+        )
+    axis.set_xticks(range(len(columns)), columns, rotation=35, ha="right")
+    axis.set_yticks(range(len(rows)), rows)
+    axis.grid(False)
+    figure.colorbar(shown, label=unit)
+    return figure
+
+
+def _band(axis: Axes, x: Sequence[float], mean: ArrayLike, half: ArrayLike, colour: str) -> None:
+    mean, half = np.asarray(mean), np.asarray(half)
+    axis.fill_between(x, mean - half, mean + half, color=colour, alpha=0.2, linewidth=0)

@@ -1,0 +1,111 @@
+"""Curves, intervals and matrices: that the numbers passed in are drawn, and can be read.
+
+Kinds of test: identities, closed forms (contrast).
+"""
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from dotlib.plots import curves as curve_plots
+
+
+@pytest.fixture(autouse=True)
+def no_figure_stays_open():
+    """A page shows what a cell returns; a figure left open would be shown a second time."""
+    yield
+    assert plt.get_fignums() == []
+
+
+def test_intervals_and_curves_show_their_names():
+    figure = curve_plots.intervals({"one": (-1, 0, 1), "two": (1, 2, 3)}, unit="EMD", reference=0)
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["one", "two"]
+    figure = curve_plots.lines(
+        [1, 10],
+        {"a": np.array([1, 2])},
+        bands={"a": np.array([0.1, 0.1])},
+        xlabel="pairs",
+        ylabel="K",
+        log_x=True,
+        marks={"paper": 1.5},
+    )
+    assert figure.axes[0].get_xscale() == "log"
+    assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["a"]
+
+
+def test_histories_draw_each_quantity_in_a_panel_of_its_own():
+    x = [0, 10, 20]
+    panels = {
+        "FID": (
+            "squared feature units",
+            {"dot": (x, np.array([3.0, 2, 1]), np.ones(3)), "naive": (x, np.array([3.0, 4, 5]), np.zeros(3))},
+        ),
+        "IS": ("inception score", {"dot": (x[:2], np.array([7.0, 8]), np.ones(2))}),
+    }
+    figure = curve_plots.histories(panels, xlabel="updates")
+    for axis, (title, (unit, lines)) in zip(figure.axes, panels.items(), strict=True):
+        assert (axis.get_title(), axis.get_ylabel(), axis.get_xlabel()) == (title, unit, "updates")
+        assert [line.get_label() for line in axis.lines] == list(lines)
+        for line, band, (xs, mean, half) in zip(axis.lines, axis.collections, lines.values(), strict=True):
+            assert np.array_equal(line.get_xydata(), np.stack([xs, mean], 1)) is True
+            heights = band.get_paths()[0].vertices[:, 1]
+            assert heights.min() == (mean - half).min() and heights.max() == (mean + half).max()
+    colours = [line.get_color() for line in figure.axes[0].lines]
+    assert len(set(colours)) == 2 and figure.axes[1].lines[0].get_color() == colours[0]
+
+
+VALUES = np.array([[1.0, 2.0, np.nan], [3.0, 4.0, 9.0]])
+
+
+@pytest.mark.parametrize("centre", [None, 2.0])
+def test_a_matrix_shows_its_numbers_and_leaves_gaps_white(centre):
+    marked = VALUES > 3.5
+    figure = curve_plots.matrix(VALUES, ["G", "H"], ["a", "b", "c"], unit="FID", centre=centre, marked=marked)
+    axis = figure.axes[0]
+    texts = {(t.get_position()[1], t.get_position()[0]): t for t in axis.texts}
+    assert {key: text.get_text() for key, text in texts.items()} == {
+        (0, 0): "1.00",
+        (0, 1): "2.00",
+        (1, 0): "3.00",
+        (1, 1): "4.00",
+        (1, 2): "9.00",
+    }
+    bold = {key for key, text in texts.items() if text.get_weight() == "bold"}
+    assert bold == {(1, 1), (1, 2)}
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["a", "b", "c"]
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["G", "H"]
+    assert figure.axes[1].get_ylabel() == "FID"
+    low, high = axis.get_images()[0].get_clim()
+    if centre is None:
+        assert (low, high) == (1, 9)
+    else:
+        assert high - centre == centre - low == 7  # the middle colour is the centre
+
+
+def contrast(first, second):
+    """WCAG contrast of two colours, 1 to 21."""
+
+    def luminance(colour):
+        rgb = np.array(plt.matplotlib.colors.to_rgb(colour))
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("centre", [None, 0.0])
+def test_the_numbers_of_a_matrix_can_be_read_on_their_cells(centre):
+    """3 to 1 is what WCAG 2 asks of large text."""
+    values = np.linspace(-1, 1, 21)[None]
+    figure = curve_plots.matrix(values, ["G"], [str(i) for i in range(21)], unit="", centre=centre)
+    (image,) = figure.axes[0].get_images()
+    for text in figure.axes[0].texts:
+        cell = image.cmap(image.norm(values[0, int(text.get_position()[0])]))
+        assert contrast(text.get_color(), cell[:3]) > 3, text.get_text()
+
+
+def test_a_matrix_of_one_value_needs_no_scale():
+    figure = curve_plots.matrix(np.full((2, 2), 5.0), ["a", "b"], ["c", "d"], unit="", centre=5.0)
+    assert {t.get_text() for t in figure.axes[0].texts} == {"5.00"}
+    assert np.isfinite(figure.axes[0].get_images()[0].get_clim()).all()
