@@ -25,7 +25,7 @@ def test_verdicts_are_counted_for_each_label(tmp_path):
     stored(tmp_path, "cifar10-dcgan-sagan-hi", {"FID": paper.REPRODUCED}, images={"test": "a copy", "floor": "a copy"})
     stored(tmp_path, "stl10-dcgan-wgan-gp", {"FID": paper.REPRODUCED}, seed=1, images={"test": downloads.OFFICIAL})
     line = intro.verdicts("tab1_scores", intro.ROWS, ("laptop", "paper"), tmp_path)
-    assert line == "MNIST: reproduced (2), same sign (1); CIFAR-10: reproduced (1) [a copy]"
+    assert line == "MNIST: same sign (1), reproduced (2); CIFAR-10: reproduced (1) [a copy]"
     assert intro.verdicts("tab1_scores", intro.ROWS, ["laptop"], tmp_path, 1) == "STL-10: reproduced (1)"
     assert intro.verdicts("tab1_scores", intro.ROWS, ["smoke"], tmp_path) == "-"
 
