@@ -7,12 +7,10 @@ its scatter too. Sets are cached one by one, and a killed measurement continues 
 The samplers meet on 2-D pairs, scored by their distances to training points, and on image pairs with their judges.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -86,7 +84,7 @@ class Comparison:
         pair: G, D and prior.
         settings: The same for every method.
         score: (samples, number of the set) -> named numbers; called once for each set.
-        decides: JSON-able; what the scores depend on besides: weights, judges, data, code of `score`.
+        decides: JSON-able; what the scores depend on besides: weights, judges, data.
         n: Samples in a set.
         sets: Number of sets.
         floor: Scores of real data in the samples' place, name -> mean: a perfect sampler's.
@@ -200,8 +198,6 @@ def on_points(pair: ToyPair, settings: Figure3, *, profile: str, seed: int, exac
         asdict(settings),
         exact,
         toy.kernel * exact,
-        files.code_of("metrics.optimal_transport", "data.toy", "samplers.density_ratio"),
-        files.code_of_functions(toy_pairs.target, on_points),
     ]
     return Comparison(
         label=f"{pair.name}-{'oracle' if exact else 'd'}",
@@ -234,8 +230,6 @@ def on_images(
         panel.kept,
         asdict(replace(settings, sets=1)),
         real.fingerprint,
-        files.code_of("metrics.scores", "data.images"),
-        files.code_of_functions(on_images, type(judge)),
     ]
     return Comparison(
         label=pair.name,
@@ -286,16 +280,6 @@ def measure(
     return points
 
 
-def described(value: object) -> object:
-    """A sampler's settings as JSON: dataclasses by name and fields, tensors by their content."""
-    if isinstance(value, Tensor):
-        content = value.detach().cpu().contiguous().numpy().tobytes()
-        return [list(value.shape), hashlib.sha256(content).hexdigest()]
-    if is_dataclass(value) and not isinstance(value, type):
-        return [type(value).__name__, {f.name: described(getattr(value, f.name)) for f in fields(value)}]
-    return list(value) if isinstance(value, tuple) else value
-
-
 def ratio_quality(comparison: Comparison, n: int, seed: int) -> tuple[float, float]:
     """E_G[r], 1 for a density ratio, and the effective share E_G[r]^2 / E_G[r^2], at most 1.
 
@@ -313,18 +297,13 @@ def ratio_quality(comparison: Comparison, n: int, seed: int) -> tuple[float, flo
 
 def _drawn_set(comparison: Comparison, seed: int, label: str, sampler: Sampler, number: int) -> dict:
     """`_draw`, made once."""
-    decides = [
-        comparison.decides,
-        described(sampler),
-        comparison.n,
-        seed,
-        comparison.pair.device.type,
-        torch.__version__,
-        files.code_of("samplers.methods"),
-        files.code_of_functions(_draw, type(sampler)),
-    ]
-    path = files.path_of("frontier", label, decides, f"set{number}")
-    return files.made_once(path, lambda: _draw(comparison, seed, sampler, number))
+    return files.cached(
+        f"frontier/{label}",
+        f"set{number}",
+        lambda: _draw(comparison, seed, sampler, number),
+        decides=[comparison.decides, sampler, comparison.n, seed, comparison.pair.device.type],
+        code=[type(sampler), comparison.score],
+    )
 
 
 def _draw(comparison: Comparison, seed: int, sampler: Sampler, number: int) -> dict:

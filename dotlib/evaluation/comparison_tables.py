@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from dotlib.errors import InputError
-from dotlib.evaluation.comparison import Comparison, Point, described
+from dotlib.evaluation.comparison import Comparison, Point
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import QUANTITIES as IMAGE_QUANTITIES
-from dotlib.results import records, tables
+from dotlib.results import files, records, tables
 from dotlib.samplers.base import Cost
 from dotlib.training.zoo import add_training_provenance
 
@@ -27,7 +27,7 @@ def fill_record(record: records.Record, comparison: Comparison, points: Sequence
         "n": comparison.n,
         "sets": comparison.sets,
         "label": comparison.label,
-        "settings": described(comparison.settings)[1],
+        "settings": files.described(comparison.settings)[1],
     }
     for name in (name for name in QUANTITIES if name in comparison.floor):
         record.put(f"floor_{name}", comparison.floor[name], unit=QUANTITIES[name][1])

@@ -5,9 +5,7 @@ A killed measurement continues with the next set.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -27,17 +25,6 @@ from dotlib.training import settings as training_settings
 from dotlib.training import zoo
 from dotlib.training.settings import ImageTraining
 from dotlib.transport import lipschitz
-
-DECIDE = (
-    "transport",
-    "metrics.scores",
-    "networks.freezing",
-    "data.images",
-    "evaluation.inception",
-    "networks.dcgan",
-    "networks.resnet",
-    "networks.classifier",
-)  # modules behind every number
 
 
 @dataclass(frozen=True)
@@ -151,11 +138,14 @@ def constants(
 
     The pairs of latents are the same for every D and every G of one prior.
     """
-    decides = [settings.pairs, settings.repeats, seed, *_decides(pair), files.code_of_functions(_maxima)]
-    path = files.path_of("scores", pair.name, decides, "constants")
+    values = files.cached(
+        f"scores/{pair.name}",
+        "constants",
+        lambda: _maxima(pair, settings, seed),
+        decides=[pair.digests, settings.pairs, settings.repeats, seed, pair.device.type],
+    )
     latent, target = (
-        lipschitz.LipschitzEstimate(torch.tensor(maxima, dtype=torch.float64), settings.pairs)
-        for maxima in files.made_once(path, lambda: _maxima(pair, settings, seed))
+        lipschitz.LipschitzEstimate(torch.tensor(maxima, dtype=torch.float64), settings.pairs) for maxima in values
     )
     return latent, target
 
@@ -168,9 +158,7 @@ def measure(pair: ImagePair, methods: Sequence[Method], panel: Panel, settings: 
     for method in methods:
         K = (k_eff if method.space == "latent" else K_eff).value if method.k is None else method.k
         for number in tqdm(range(settings.sets), f"{pair.name} {method.name}", disable=None):
-            work = partial(_score_set, pair, method, K, panel, settings, seed, number)
-            scored = files.made_once(_path(pair, method, K, panel, settings, seed, number), work)
-            for step, entry in scored.items():
+            for step, entry in _scored_set(pair, method, K, panel, settings, seed, number).items():
                 key = method.name, int(step)
                 logits.setdefault(key, []).append(entry["logit"])
                 for judge, values in entry["scores"].items():
@@ -217,15 +205,16 @@ def _maxima(pair: Pair, settings: Scoring, seed: int) -> list[list[float]]:
     return [latent.maxima.tolist(), target.maxima.tolist()]
 
 
-def _path(pair: ImagePair, method: Method, K: float, panel: Panel, settings: Scoring, seed: int, number: int) -> Path:
-    """File of one set: its name hashes everything that decides the numbers, the code included."""
-    decides = [
-        {name: value for name, value in asdict(settings).items() if name != "sets"},
-        [asdict(method), K, panel.digests, panel.kept, seed],
-        *_decides(pair),
-        files.code_of_functions(moved, latents, _score_set, judges.Judge),
-    ]
-    return files.path_of("scores", f"{pair.name}-{method.name}", decides, f"set{number}")
+def _scored_set(
+    pair: ImagePair, method: Method, K: float, panel: Panel, settings: Scoring, seed: int, number: int
+) -> dict:
+    """`_score_set`, made once."""
+    return files.cached(
+        f"scores/{pair.name}-{method.name}",
+        f"set{number}",
+        lambda: _score_set(pair, method, K, panel, settings, seed, number),
+        decides=[replace(settings, sets=1), method, K, panel.digests, panel.kept, seed, pair.digests, pair.device.type],
+    )
 
 
 def _score_set(pair: Pair, method: Method, K: float, panel: Panel, settings: Scoring, seed: int, number: int) -> dict:
@@ -249,8 +238,3 @@ def _score_set(pair: Pair, method: Method, K: float, panel: Panel, settings: Sco
         }
         for step, of_judges in collectors.items()
     }
-
-
-def _decides(pair: ImagePair) -> list:
-    """What decides numbers of a pair besides its settings: weights, device, versions, code."""
-    return [pair.digests, pair.device.type, torch.__version__, files.code_of(*DECIDE)]

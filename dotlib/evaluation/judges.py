@@ -155,11 +155,7 @@ def classifier(dataset: str, *, profile: str, seed: int = 0) -> Judge:
     """
     settings = judge_training(dataset, profile, seed)
     path = files.artifacts() / "judges" / f"{dataset}-{profile}-s{seed}-{settings.key()}.safetensors"
-    if not path.exists():
-        with files.only_maker(path):
-            if not path.exists():
-                make(settings, path)
-    return load(settings, path)
+    return load(settings, files.made(path, lambda path: make(settings, path)))
 
 
 def make(settings: JudgeTraining, path: Path) -> None:

@@ -6,24 +6,20 @@ points are cached in files keyed by everything that decides them, the code of th
 continues from the last finished block of trials.
 """
 
-import hashlib
-import inspect
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dotlib import pairs, seeding, transport
+from dotlib import transport
 from dotlib.data.toy import ToyData
 from dotlib.errors import check_option
 from dotlib.metrics import optimal_transport
-from dotlib.networks import mlp
 from dotlib.pairs import Pair
 from dotlib.profiles import sized
-from dotlib.results import files, provenance
+from dotlib.results import files
 from dotlib.seeding import generator
 from dotlib.training import authors, checkpoints, zoo
 from dotlib.training.recipes import ToyRecipe
@@ -133,17 +129,8 @@ def constant(pair: ToyPair, settings: Figure3, seed: int) -> lipschitz.Lipschitz
 
 def moved(pair: ToyPair, settings: Figure3, K_eff: float, seed: int) -> dict[str, Tensor]:
     """Points of every trial, before and after transport: method -> (trials, points, 2)."""
-    folder = files.artifacts() / "figure3" / _key(pair, settings, K_eff, seed)
-    blocks = []
-    for start in tqdm(range(0, settings.trials, BLOCK), desc=f"transport {pair.name}", unit="block", disable=None):
-        size = min(BLOCK, settings.trials - start)
-        path = folder / f"trial{start}-{start + size - 1}.safetensors"
-        if not path.exists():
-            with files.only_maker(path):
-                if not path.exists():
-                    block = _move_block(pair, settings, K_eff, seed, start, size)
-                    checkpoints.save(path, block, {"made": provenance.here()})
-        blocks.append(checkpoints.load(path)[0])
+    starts = tqdm(range(0, settings.trials, BLOCK), desc=f"transport {pair.name}", unit="block", disable=None)
+    blocks = [_moved_block(pair, settings, K_eff, seed, start) for start in starts]
     return {method: torch.cat([block[method] for block in blocks]) for method in METHODS}
 
 
@@ -188,19 +175,12 @@ def distances(
 
     A floor adds "real": a second, independent draw of training points in the methods' place.
     """
-    decides = [
-        {name: _digest(points) for name, points in sets.items()},
-        floor,
-        _digest(pair.data.points),
-        [settings.trials, settings.points],
-        seed,
-        cost,
-        sampling,
-        files.code_of("metrics.optimal_transport", "data.toy"),
-        files.code_of_functions(_distances, target),
-    ]
-    path = files.path_of("emd", pair.name, decides, "distances")
-    values = files.made_once(path, lambda: _distances(pair, sets, settings, seed, cost, sampling, floor))
+    values = files.cached(
+        f"emd/{pair.name}",
+        "distances",
+        lambda: _distances(pair, sets, settings, seed, cost, sampling, floor),
+        decides=[sets, floor, pair.data.points, settings.trials, settings.points, seed, cost, sampling],
+    )
     return {name: np.asarray(of_trials) for name, of_trials in values.items()}
 
 
@@ -218,9 +198,16 @@ def _distances(
     return result
 
 
-def _digest(points: Tensor) -> str:
-    content = points.detach().cpu().contiguous()
-    return hashlib.sha256(f"{tuple(content.shape)}".encode() + content.numpy().tobytes()).hexdigest()
+def _moved_block(pair: ToyPair, settings: Figure3, K_eff: float, seed: int, start: int) -> dict[str, Tensor]:
+    """`_move_block`, made once."""
+    end = min(start + BLOCK, settings.trials)
+    return files.cached(
+        f"figure3/{pair.name}",
+        f"trial{start}-{end - 1}",
+        lambda: _move_block(pair, settings, K_eff, seed, start, end - start),
+        decides=[pair.name, pair.digests, replace(settings, trials=0), K_eff, seed],
+        store=checkpoints.TENSORS,
+    )
 
 
 def _move_block(pair: ToyPair, settings: Figure3, K_eff: float, seed: int, start: int, size: int) -> dict[str, Tensor]:
@@ -231,13 +218,3 @@ def _move_block(pair: ToyPair, settings: Figure3, K_eff: float, seed: int, start
         method: move(pair, y, K_eff, settings, method, batch_size=settings.points).final for method in ("dot", "naive")
     }
     return {method: points.reshape(size, settings.points, 2) for method, points in final.items()}
-
-
-def _key(pair: ToyPair, settings: Figure3, K_eff: float, seed: int) -> str:
-    decides = {name: value for name, value in asdict(settings).items() if name != "trials"}
-    code = [
-        torch.__version__,
-        *map(inspect.getsource, (transport.dot, pairs, mlp, seeding, move, latents, _move_block)),
-    ]
-    text = json.dumps([pair.name, pair.digests, decides, K_eff, seed, code], sort_keys=True)
-    return f"{pair.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

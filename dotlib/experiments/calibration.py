@@ -15,7 +15,7 @@ from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import comparison
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.comparison import Comparison, Point, described
+from dotlib.evaluation.comparison import Comparison, Point
 from dotlib.evaluation.judges import load_panel, scoring_settings
 from dotlib.evaluation.logit_checks import (
     REALS,
@@ -119,8 +119,6 @@ def load_comparison(
     decides = [
         *whole.decides,
         settings.judged,
-        files.code_of("samplers.calibration", "samplers.base"),
-        files.code_of_functions(_held_out, load_comparison),
     ]
     return replace(whole, settings=of_samplers, score=score, decides=decides, trained=trained)
 
@@ -195,7 +193,9 @@ def fill_record(
         for dataset in {trained.settings.dataset for trained in origins}
         for split in ("train", "test")
     }
-    record.parameters["settings"] = {row: described(compared.settings)[1] for row, compared in comparisons.items()}
+    record.parameters["settings"] = {
+        row: files.described(compared.settings)[1] for row, compared in comparisons.items()
+    }
     for row, pair in examined.items():
         _put_examined(record, row, pair)
     for row, draws in drawn.items():

@@ -1,34 +1,43 @@
-"""Files that are written whole or not at all, and one maker at a time.
+"""Files that are written whole or not at all, by one maker at a time; what was measured is kept and found again.
 
-Files of measured numbers: made once, found again by everything that decides them.
-
-A file's name hashes settings, weights and code. The code of a module counts with that of all it
-imports, as its syntax tree without docstrings, so that a comment voids nothing and a changed
-formula anywhere below voids every number made with it.
+`cached` has one rule of staleness. The name of a file hashes the settings, the digests of the inputs, and the code: the
+module of the function that makes it, with all modules of dotlib that this one imports. A module counts as its syntax
+tree without docstrings, so that a comment voids nothing and a changed formula anywhere below voids every number made
+with it. Imports under TYPE_CHECKING are not followed: nothing of them runs.
 """
 
 import ast
 import contextlib
 import functools
 import hashlib
-import inspect
+import importlib.metadata
 import json
 import os
+import sys
 import tempfile
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
-from types import FunctionType
+from typing import Any, NamedTuple, TypeVar
 
 import filelock
+import platformdirs
 
-from dotlib.errors import FileError
+from dotlib.errors import FileError, InputError
 from dotlib.results import provenance
+
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parents[2]  # of the repository, where this is a checkout of it
+
+
+def home() -> Path:
+    """Folder of all that is made: `_build` here in a checkout, the user's data folder for an installed copy."""
+    return Path("_build") if (ROOT / "pyproject.toml").is_file() else platformdirs.user_data_path("dotlib")
 
 
 def artifacts() -> Path:
-    """Folder of trained pairs: $DOTLIB_ARTIFACTS, else _build/artifacts here."""
-    return Path(os.environ.get("DOTLIB_ARTIFACTS", "_build/artifacts"))
+    """Folder of trained pairs and measured sets: $DOTLIB_ARTIFACTS, else one in `home`."""
+    return Path(os.environ.get("DOTLIB_ARTIFACTS") or home() / "artifacts")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -58,6 +67,14 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 @contextlib.contextmanager
 def only_maker(path: Path) -> Iterator[None]:
     """Hold the lock of `path`: a second process waits here until the first has made the file.
@@ -70,79 +87,95 @@ def only_maker(path: Path) -> Iterator[None]:
         yield
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def path_of(kind: str, label: str, decides: list, name: str) -> Path:
-    """The file `name` in the folder of a label.
-
-    decides:  JSON-able; everything that decides the numbers in it.
-    """
-    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
-    return artifacts() / kind / f"{label}-{key}" / f"{name}.json"
-
-
-def made_once(path: Path, make: Callable[[], object]) -> object:
-    """What `make` gave when the file was written, JSON-able; it is called if there is no file.
-
-    A second process waits for the first. Raises FileError for a file that cannot be read.
-    """
+def made(path: Path, make: Callable[[Path], object]) -> Path:
+    """`path`, after `make(path)` has written it if no process had before."""
     if not path.exists():
         with only_maker(path):
             if not path.exists():
-                content = {"values": make(), "made": provenance.here()}
-                write_text(path, json.dumps(content, allow_nan=False) + "\n")
+                make(path)
+    return path
+
+
+class Store(NamedTuple):
+    """How a kind of content is kept: the ending of its files, `write(path, content)`, and `read(path)`."""
+
+    suffix: str
+    write: Callable[[Path, Any], object]
+    read: Callable[[Path], Any]
+
+
+def _write_values(path: Path, values: object) -> None:
+    write_text(path, json.dumps({"values": values, "made": provenance.here()}, allow_nan=False) + "\n")
+
+
+def _read_values(path: Path) -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8"))["values"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FileError(f"{path}: cannot be read ({error}); delete it and run again") from error
 
 
-def code_of(*names: str) -> str:
-    """Digest of modules of dotlib and of all modules of dotlib that they import."""
-    return _digest([f"{name} {_module(name)[0]}" for name in sorted(reached(*(f"dotlib.{name}" for name in names)))])
+VALUES = Store(".json", _write_values, _read_values)  # JSON-able, finite; tensors: see `training.checkpoints`
 
 
-def reached(*names: str) -> set[str]:
-    """Modules of dotlib, with all modules of dotlib that they import; other names are left out."""
-    found, waiting = set(), set(names)
+def cached(
+    folder: str, name: str, make: Callable[[], T], *, decides: object, code: Iterable[Any] = (), store: Store = VALUES
+) -> T:
+    """What `make` returned when its file was written; it is called if there is none.
+
+    Nothing is kept where some code has no file, such as a class typed into a notebook.
+
+    Args:
+        folder: Where the file lies in `artifacts`; the digest of what decides its content is appended.
+        name: Of the file.
+        make: A function or lambda; its module decides too.
+        decides: Settings and digests of inputs: whatever `described` takes.
+        code: Functions and classes that `make` calls and that its module does not import.
+        store: How the content is kept.
+
+    Raises:
+        FileError: The file cannot be read.
+    """
+    modules = {getattr(part, "func", part).__module__ for part in (make, *code)}  # func: of a partial
+    if not all(_source(module).is_file() for module in modules):
+        return make()
+    key = _digest([json.dumps(described(decides)), importlib.metadata.version("torch"), code_of(*modules)])
+    path = artifacts() / f"{folder}-{key[:12]}" / f"{name}{store.suffix}"
+    return store.read(made(path, lambda path: store.write(path, make())))
+
+
+def described(value: object) -> Any:
+    """Settings as JSON with sorted keys: dataclasses by name and fields, tensors by shape and content."""
+    return json.loads(json.dumps(value, sort_keys=True, default=_plain))
+
+
+def _plain(value: Any) -> list:
+    if hasattr(value, "detach"):  # a tensor; torch is slow to import
+        content = value.detach().cpu().contiguous().numpy().tobytes()
+        return [list(value.shape), hashlib.sha256(content).hexdigest()]
+    return [type(value).__name__, {field.name: getattr(value, field.name) for field in fields(value)}]
+
+
+def code_of(*modules: str) -> str:
+    """Digest of modules, "dotlib.seeding", and of all modules of dotlib that they import. Raises InputError."""
+    known, waiting = set(), set(modules)
     while waiting:
-        found |= (new := {name for name in waiting if _source(name).is_file()})
-        waiting = {name for module in new for name in _module(module)[1]} - found
-    return found
-
-
-def code_of_functions(*functions: FunctionType | type) -> str:
-    """Digest of single functions or classes, without what they call."""
-    return _digest([_bare(ast.parse(textwrap.dedent(inspect.getsource(one)))) for one in functions])
-
-
-def _bare(tree: ast.AST) -> str:
-    """A syntax tree as text, without docstrings and positions."""
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-        ):
-            node.body = body[1:]
-    return ast.dump(tree)
+        if missing := [name for name in waiting if not _source(name).is_file()]:
+            raise InputError(f"modules: found no file of {missing[0]!r}; name a module as an import does")
+        known |= waiting
+        waiting = {name for module in waiting for name in _module(module)[1]} - known
+    return _digest(f"{name} {_module(name)[0]}" for name in sorted(known))
 
 
 def imported(tree: ast.AST) -> set[str]:
     """Modules of dotlib that a syntax tree imports; "dotlib" where it takes something from the package itself."""
-    names = set()
+    names, types_only = set(), set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            types_only |= set(node.body)
+        elif isinstance(node, ast.Import) and node not in types_only:
             names |= {alias.name for alias in node.names if alias.name.split(".")[0] == "dotlib"}
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and node not in types_only:
             module = ".".join(filter(None, ["dotlib" if node.level else "", node.module]))  # relative in __init__.pyi
             if module.split(".")[0] == "dotlib":
                 below = {f"{module}.{alias.name}" for alias in node.names}
@@ -160,12 +193,24 @@ def _module(name: str) -> tuple[str, set[str]]:
 
 
 def _source(name: str) -> Path:
-    """The file of a module of dotlib, no file for another name; a stub tells what a package imports lazily."""
+    """The file of a module, no file for another name; a stub tells what a package imports lazily."""
     package, *parts = name.split(".")
+    if package != "dotlib":
+        return Path(getattr(sys.modules.get(name), "__file__", None) or "")
     base = Path(__file__).parents[1].joinpath(*parts)
     files = (base.with_suffix(".py"), base / "__init__.pyi", base / "__init__.py")
-    return next((file for file in files if package == "dotlib" and file.exists()), base)
+    return next((file for file in files if file.exists()), base)
 
 
-def _digest(texts: list[str]) -> str:
+def _bare(tree: ast.AST) -> str:
+    """A syntax tree as text, without docstrings and positions."""
+    return ast.dump(_WithoutDocstrings().visit(tree))
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
+
+
+def _digest(texts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from dotlib.errors import FileError
-from dotlib.results import files
+from dotlib.results import files, provenance
 
 FORMAT = "dotlib-1"
 _BLANK = "0" * 64
@@ -51,6 +51,13 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict]:
         return safetensors.torch.load(content), json.loads(header["meta"])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path}: not a checkpoint of this suite ({error}); delete it and make it again") from error
+
+
+TENSORS = files.Store(
+    ".safetensors",
+    lambda path, tensors: save(path, tensors, {"made": provenance.here()}),
+    lambda path: load(path)[0],
+)
 
 
 def digest(path: Path) -> str:

@@ -64,11 +64,7 @@ def pair(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> Trai
 def candidate(name: str, settings: Training, profile: str, device: str = "cpu") -> TrainedPair:
     """`pair`, under settings of your own. The profile only opens the file's name."""
     path = pair_path(name, settings, profile)
-    if not path.exists():
-        with files.only_maker(path):
-            if not path.exists():
-                make(settings, path, device)
-    return load(name, settings, path)
+    return load(name, settings, files.made(path, lambda path: make(settings, path, device)))
 
 
 def load(name: str, settings: Training, path: Path) -> TrainedPair:
@@ -142,7 +138,7 @@ def _along(path: Path) -> Path:
 def add_training_provenance(record: records.Record, *trained: TrainedPair) -> None:
     """Put the origin of trained pairs into a record; one from changed source makes it unkeepable.
 
-    Scores need no such line: their files are found by the code that made them (`score_files`).
+    Scores need no such line: their files are found by the code that made them (`files.cached`).
     """
     record.made["pairs"] = {
         one.name: {key: one.made[key] for key in ("commit", "dirty", "device", "seconds_since_resume")}

@@ -21,7 +21,7 @@ from dotlib.evaluation.comparison import Comparison
 from dotlib.evaluation.points import Figure3
 from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.plots import samplers as sampler_plots
-from dotlib.results import records
+from dotlib.results import files, records
 from dotlib.samplers import methods
 from dotlib.seeding import generator, numpy_rng
 
@@ -153,8 +153,8 @@ def test_the_quality_of_a_ratio_is_that_of_known_normals():
 def test_settings_are_described_by_content():
     one, same = (methods.named("MH-GAN", methods.SamplerSettings(torch.zeros(3, 2))) for _ in range(2))
     other = methods.named("MH-GAN", methods.SamplerSettings(torch.ones(3, 2)))
-    assert comparison.described(one) == comparison.described(same) != comparison.described(other)
-    assert json.loads(json.dumps(comparison.described(one))) == comparison.described(one)
+    assert files.described(one) == files.described(same) != files.described(other)
+    assert json.loads(json.dumps(files.described(one))) == files.described(one)
 
 
 def test_wrong_use_is_named():

@@ -17,7 +17,7 @@ from dotlib.errors import FileError, InputError, SettingsDifferError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import judges
 from dotlib.experiments import tab1_scores
-from dotlib.results import files, paper, records
+from dotlib.results import paper, records
 from dotlib.seeding import generator
 from dotlib.training import checkpoints, recipes, zoo
 from dotlib.training import settings as training_settings
@@ -202,6 +202,20 @@ def test_sets_are_measured_once_and_a_killed_run_goes_on(run, monkeypatch):
     assert first.rows == again.rows
 
 
+@pytest.fixture
+def scored_anew(monkeypatch):
+    """Whether a set with these arguments is scored, and not found in a file."""
+    calls = []
+    monkeypatch.setattr(image_pairs, "_score_set", lambda *arguments: calls.append(arguments) or {})
+
+    def anew(*arguments) -> bool:
+        before = len(calls)
+        image_pairs._scored_set(*arguments)
+        return len(calls) > before
+
+    return anew
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -215,36 +229,24 @@ def test_sets_are_measured_once_and_a_killed_run_goes_on(run, monkeypatch):
         {"name": "other"},
     ],
 )
-def test_every_setting_of_a_method_has_files_of_its_own(run, change):
-    paths = {
-        image_pairs._path(run.pair, method, 1.0, run.panel, run.settings, 0, 0)
-        for method in (METHODS[0], replace(METHODS[0], **change))
-    }
-    assert len(paths) == 2
+def test_every_setting_of_a_method_has_files_of_its_own(run, scored_anew, change):
+    pair = replace(run.pair, name=f"with {change}")
+    assert scored_anew(pair, METHODS[0], 1.0, run.panel, run.settings, 0, 0)
+    assert scored_anew(pair, replace(METHODS[0], **change), 1.0, run.panel, run.settings, 0, 0)
 
 
-def test_other_weights_judges_constants_and_seeds_too(run):
-    def path(pair=run.pair, judged=run.panel, c=run.settings, K=1.0, seed=0):
-        return image_pairs._path(pair, METHODS[0], K, judged, c, seed, 0)
+def test_other_weights_judges_constants_and_seeds_too(run, scored_anew):
+    def anew(pair=run.pair, judged=run.panel, settings=run.settings, K=1.0, seed=0):
+        return scored_anew(replace(pair, name="counted"), METHODS[0], K, judged, settings, seed, 0)
 
-    others = {
-        path(pair=replace(run.pair, digests={"a": "b"})),
-        path(K=2.0),
-        path(seed=1),
-        path(judged=replace(run.panel, digests={"classifier 0": "x"})),
-        path(c=replace(run.settings, samples=99)),
-        path(c=replace(run.settings, splits=1)),
-    }
-    assert len(others | {path()}) == 7
-    assert path(c=replace(run.settings, sets=9)) == path()  # more sets continue the same files
-
-
-def test_a_damaged_set_is_named(run):
-    path = image_pairs._path(run.pair, METHODS[1], 1.0, run.panel, run.settings, 5, 0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('{"values": ')
-    with pytest.raises(FileError, match="set0.json: cannot be read .*delete it"):
-        files.made_once(path, lambda: {})
+    assert anew() and not anew()
+    assert anew(pair=replace(run.pair, digests={"a": "b"}))
+    assert anew(K=2.0)
+    assert anew(seed=1)
+    assert anew(judged=replace(run.panel, digests={"classifier 0": "x"}))
+    assert anew(settings=replace(run.settings, samples=99))
+    assert anew(settings=replace(run.settings, splits=1))
+    assert not anew(settings=replace(run.settings, sets=9))  # more sets continue the same files
 
 
 def test_a_pair_of_points_is_refused():

@@ -1,17 +1,26 @@
-"""Atomic writing and the lock: old or new, never a part; one maker at a time.
+"""Files: old or new, never a part; one maker at a time; found again by what decides them: settings, inputs, code.
 
-Kinds of test: failures (a death at each stage), identities, second method (the order of system
-calls, which a power cut would show).
+Kinds of test: failures (a death at each stage, kills, damage), identities (comments void nothing), invariances (what
+must change a name, does), second method (the order of system calls, which a power cut would show).
 """
 
+import ast
+import importlib
+import importlib.util
+import json
 import os
 import signal
+import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
+from dotlib.errors import FileError, InputError
 from dotlib.results import files
+from dotlib.training import checkpoints
 
 OLD, NEW = b"old content", b"new content, longer than the old one"
 STAGES = ("mkstemp", "fdopen", "write", "fsync", "chmod", "replace", "sync_folder")
@@ -179,3 +188,209 @@ def test_an_error_inside_frees_the_lock(tmp_path):
         raise RuntimeError("inside")
     with files.only_maker(tmp_path / "pair"):
         pass
+
+
+# --- folders --------------------------------------------------------------------------------------
+
+
+def test_a_checkout_builds_here_and_an_installed_copy_in_the_users_folder(tmp_path, monkeypatch, artifact_folder):
+    assert files.artifacts() == artifact_folder
+    monkeypatch.delenv("DOTLIB_ARTIFACTS")
+    assert files.artifacts() == Path("_build/artifacts")
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert files.artifacts() == tmp_path / "data" / "dotlib" / "artifacts"
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(artifact_folder))
+    assert files.artifacts() == artifact_folder
+
+
+# --- what decides a file --------------------------------------------------------------------------
+
+
+def trees(text: str) -> str:
+    return files._bare(ast.parse(text))
+
+
+SOURCE = 'def f(x):\n    """Doubles."""\n    return 2 * x\n'
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        "def f(x):\n    return 2 * x\n",
+        'def f(x):  # a comment\n    """Other words."""\n\n    return 2 * x',
+    ],
+)
+def test_words_and_layout_void_nothing(same):
+    assert trees(same) == trees(SOURCE)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        'def f(x):\n    """Doubles."""\n    return 3 * x\n',
+        "def g(x):\n    return 2 * x\n",
+        "def f(x):\n    return x * 2\n",
+        "def f(x, y=1):\n    return 2 * x\n",
+    ],
+)
+def test_a_change_of_code_does(other):
+    assert trees(other) != trees(SOURCE)
+
+
+def test_modules_count_with_what_they_import(monkeypatch):
+    """A changed formula two imports below changes the digest; an unrelated module does not."""
+    read = Path.read_text
+
+    def digest_where_something_is_added_to(name: str) -> str:
+        def changed(self, *arguments, **options):
+            return read(self, *arguments, **options) + "\nEXTRA = 1\n" * (self.name == name)
+
+        monkeypatch.setattr(Path, "read_text", changed)
+        files._module.cache_clear()
+        return files.code_of("dotlib.metrics.scores")
+
+    digests = [digest_where_something_is_added_to(name) for name in ("none", "zoo.py", "frechet.py", "backends.py")]
+    files._module.cache_clear()
+    assert digests[0] == digests[1] and len(set(digests)) == 3
+    with pytest.raises(InputError, match="modules: found no file of 'dotlib.metrics.none'; name a module as an"):
+        files.code_of("dotlib.metrics.none")
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("import numpy, dotlib.seeding", {"dotlib.seeding"}),
+        ("def f():\n    from dotlib import seeding", {"dotlib.seeding"}),
+        ("from dotlib import seeding, no_module", {"dotlib", "dotlib.seeding"}),
+        ("from dotlib.metrics import scores", {"dotlib.metrics", "dotlib.metrics.scores"}),
+        ("from dotlib.metrics.scores import Scores", {"dotlib.metrics.scores"}),
+        ("from .metrics.scores import Scores\nfrom . import seeding", {"dotlib.metrics.scores", "dotlib.seeding"}),
+        ("if TYPE_CHECKING:\n    from dotlib import seeding\n    import dotlib.pairs", set()),
+    ],
+)
+def test_modules_that_a_tree_imports(code, names):
+    assert files.imported(ast.parse(code)) == names
+
+
+@dataclass(frozen=True)
+class Settings:
+    steps: int
+    start: object = None
+
+
+@dataclass(frozen=True)
+class Others:
+    steps: int
+    start: object = None
+
+
+def test_settings_are_described_by_name_and_content():
+    zeros, ones = torch.zeros(3), torch.ones(3)
+    start = files.described(Settings(1, (Settings(2), 0.5)))[1]["start"]
+    assert start == [["Settings", {"start": None, "steps": 2}], 0.5]
+    starts = [None, zeros, ones, zeros[None], [zeros], Settings(1), Others(1)]
+    different = [*(Settings(1, start) for start in starts), Others(1)]
+    assert len({json.dumps(files.described(one)) for one in different}) == len(different)
+    assert files.described(Settings(1, zeros)) == files.described(Settings(1, zeros.clone()))
+    assert files.described({"b": 1, "a": 2}) == files.described({"a": 2, "b": 1})
+
+
+# --- made once ------------------------------------------------------------------------------------
+
+
+def kept_files(artifacts: Path) -> list[Path]:
+    return sorted(path for path in artifacts.rglob("*") if path.is_file() and path.suffix != ".lock")
+
+
+def test_a_name_follows_everything_that_decides(artifacts):
+    def path_of(folder="scores/x", name="set0", decides=("a", 1), **options) -> Path:
+        before = kept_files(artifacts)
+        files.cached(folder, name, lambda: 1, decides=decides, **options)
+        (path,) = set(kept_files(artifacts)) - set(before) or {None}
+        return path
+
+    first = path_of()
+    assert path_of() is None  # found again
+    others = [
+        path_of(decides=("a", 2)),
+        path_of(decides=("a",)),
+        path_of("scores/y"),
+        path_of(name="set1"),
+        path_of(code=[importlib.import_module("dotlib.samplers.base").Cost]),  # not imported by this file
+    ]
+    assert None not in others and len({first, *others}) == 6
+    assert first.relative_to(artifacts).match("scores/x-*/set0.json")
+
+
+def test_made_once_and_whole(artifacts):
+    calls = []
+
+    def make():
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return {"fid": 1.25, "rows": [1, 2]}
+
+    with pytest.raises(KeyboardInterrupt):
+        files.cached("a", "set0", make, decides=[])
+    assert not kept_files(artifacts)
+    first = files.cached("a", "set0", make, decides=[])
+    assert first == files.cached("a", "set0", make, decides=[]) == {"fid": 1.25, "rows": [1, 2]}
+    assert len(calls) == 2
+    (path,) = kept_files(artifacts)
+    assert {"commit", "dirty", "device"} <= json.loads(path.read_text())["made"].keys()
+
+
+def test_tensors_are_kept_alike(artifacts):
+    calls, x = [], torch.randn(3, 2)
+    for _ in range(2):
+        kept = files.cached("a", "x", lambda: calls.append(1) or {"x": x}, decides=[x], store=checkpoints.TENSORS)
+        assert torch.equal(kept["x"], x)
+    assert len(calls) == 1 and [path.suffix for path in kept_files(artifacts)] == [".safetensors"]
+
+
+def module_from(path: Path, code: str):
+    path.write_text(code, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_code_of_a_reader_decides_and_code_without_a_file_keeps_nothing(artifacts, tmp_path, monkeypatch):
+    """A sampler in a file of its own, then the same typed into a notebook, whose module has no file."""
+    calls = []
+
+    def measure(sampler: type) -> None:
+        files._module.cache_clear()
+        files.cached("a", "x", lambda: calls.append(1), decides=[], code=[sampler])
+
+    for code in ("class Sampler:\n    n = 1", "class Sampler:\n    n = 1  # a comment", "class Sampler:\n    n = 2"):
+        module = module_from(tmp_path / "sampler_of_a_reader.py", code)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        measure(module.Sampler)
+    assert len(calls) == len(kept_files(artifacts)) == 2
+    monkeypatch.delattr(module, "__file__")
+    measure(module.Sampler)
+    measure(module.Sampler)
+    assert len(calls) == 4 and len(kept_files(artifacts)) == 2
+
+
+def test_what_is_not_finite_is_not_kept(artifacts):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.cached("a", "set0", lambda: {"fid": float("nan")}, decides=[])
+    assert not kept_files(artifacts)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"made": 1}', "\x00"])
+def test_damage_is_named(artifacts, content):
+    def kept() -> dict:
+        return files.cached("a", "set0", lambda: {}, decides=[])
+
+    kept()
+    (path,) = kept_files(artifacts)
+    path.write_text(content)
+    with pytest.raises(FileError, match="set0.json: cannot be read .*; delete it and run again"):
+        kept()
+    assert path.read_text() == content
