@@ -1,3 +1,51 @@
-"""The last page: what this build measured, and where."""
+"""The last page: which notebooks ran, which records there are, where and when."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+
+from dotlib.results import tables
+from dotlib.results.records import Record
 
 STEPS = (("page", "*"), ("record", "*"))
+
+LAST = ("intro", "status")  # pages that read all others
+
+
+def pages(toc: Path) -> list[str]:
+    """Stems of the executed pages in the order of the book, without the last ones."""
+    return [stem for stem in re.findall(r"executed/(\w+)", toc.read_text(encoding="utf-8")) if stem not in LAST]
+
+
+def page_row(path: Path) -> list[str | int]:
+    """Page, notebook, parameters, start, seconds and number of code cells that ran, of an executed notebook."""
+    notebook = nbformat.read(path, as_version=4)
+    run = notebook.metadata.papermill
+    parameters = ", ".join(f"{name}={value}" for name, value in run.parameters.items())
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.execution_count]
+    started, seconds = run.start_time[:16].replace("T", " "), f"{run.duration:.0f}"
+    return [path.stem, run.input_path, parameters, started, seconds, len(cells)]
+
+
+def page_table(rows: Iterable[list[str | int]]) -> str:
+    """Markdown: the executed notebooks."""
+    return tables.markdown(["page", "notebook", "parameters", "started", "seconds", "cells"], list(rows))
+
+
+def record_table(stored: Iterable[Record]) -> str:
+    """Markdown: key, number of values, commit, device, start and minutes of each record."""
+    rows = [
+        [
+            f"{record.stem}/{record.key}",
+            len(record.content),
+            record.made["commit"][:12],
+            record.made["device"],
+            f"{datetime.fromtimestamp(record.made['started'], UTC):%Y-%m-%d %H:%M}",
+            f"{record.made['seconds'] / 60:.1f}",
+        ]
+        for record in stored
+    ]
+    return tables.markdown(["record", "values", "commit", "device", "started", "minutes"], rows)
