@@ -122,5 +122,10 @@ def nearest(value: object, known: Iterable[str]) -> str:
     return f"; nearest: {match[0]}" if match else ""
 
 
+def one_line(error: BaseException) -> str:
+    """What an exception says, on one line: its message, or the name of its kind where it has none."""
+    return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)

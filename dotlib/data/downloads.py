@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import requests
+import yaml
 
-from dotlib.errors import FileError, check_option
+from dotlib.errors import FileError, check_option, one_line
 from dotlib.results import files
 
 
@@ -42,55 +43,9 @@ class Source:
     packed: bool = False
 
 
-_MNIST = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
-# MNIST: digests of the unpacked files. CIFAR-10 and STL-10: the lists of TensorFlow Datasets
-# (tensorflow_datasets/url_checksums). Inception: the file's own name begins the digest; the whole
-# of it as users of the file have recorded it.
-SOURCES = {
-    **{
-        f"{name}.gz": Source(tuple(f"{place}{name}.gz" for place in _MNIST), digest, packed=True)
-        for name, digest in (
-            ("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-            ("train-labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-            ("t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-            ("t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
-        )
-    },
-    "cifar-10-binary.tar.gz": Source(
-        ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
-        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-        170_052_171,
-    ),
-    "stl10_binary.tar.gz": Source(
-        (
-            "https://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
-            "https://cs.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
-        ),
-        "f31fd99273a1acb8609c8db427cebb1de3f71de77758cdc0e22956e1289b9866",
-        2_640_397_119,
-    ),
-    "pt_inception-2015-12-05-6726825d.pth": Source(
-        ("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",),
-        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-        95_628_359,
-    ),
-}
-# Unpacked members, for which only MD5 is published: CIFAR-10's by several CMake and Go readers of
-# the binary version, STL-10's by torchvision (datasets/stl10.py).
-MD5 = {
-    "cifar-10-batches-bin/data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
-    "cifar-10-batches-bin/data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
-    "cifar-10-batches-bin/data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421",
-    "cifar-10-batches-bin/data_batch_4.bin": "ae636b3ba5c66a11e91e8cb52e771fcb",
-    "cifar-10-batches-bin/data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
-    "cifar-10-batches-bin/test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
-    "stl10_binary/train_X.bin": "918c2871b30a85fa023e0c44e0bee87f",
-    "stl10_binary/train_y.bin": "5a34089d4802c674881badbb80307741",
-    "stl10_binary/unlabeled_X.bin": "5242ba1fed5e4be9e1e742405eb56ca4",
-    "stl10_binary/test_X.bin": "7f263ba9f9e0b06b93213547f721ac82",
-    "stl10_binary/test_y.bin": "36f9794fa4beb8a2c72628de14fa638e",
-}
-
+_LISTED = yaml.safe_load(Path(__file__).with_name("sources.yml").read_text(encoding="utf-8"))
+SOURCES = {name: Source(**(entry | {"urls": tuple(entry["urls"])})) for name, entry in _LISTED["sources"].items()}
+MD5: dict[str, str] = _LISTED["md5"]  # of unpacked members
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # tqdm looks for notebook widgets, and says so on stderr
@@ -125,7 +80,7 @@ class Part:
         try:
             content = self.file.read(n)
         except _DAMAGE as error:
-            raise FileError(f"{self.what}: cannot be read ({_one_line(error)}); download it again") from error
+            raise FileError(f"{self.what}: cannot be read ({one_line(error)}); download it again") from error
         if self.folder is not None:
             self._md5.update(content)
         return content
@@ -181,7 +136,7 @@ def fetch(what: str) -> Path:
                 _download(what, source, path.parent)
     except OSError as error:
         raise FileError(
-            f"{path.parent}: the cache cannot be used ({_one_line(error)}); set "
+            f"{path.parent}: the cache cannot be used ({one_line(error)}); set "
             f"DOTLIB_CACHE to another folder, or {by_hand(what)}"
         ) from error
     return path
@@ -199,7 +154,7 @@ def fault(path: Path, source: Source) -> str:
         with gzip.open(path) if source.packed else path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except _DAMAGE as error:
-        return f"cannot be read ({_one_line(error)})"
+        return f"cannot be read ({one_line(error)})"
     return "" if found == source.sha256 else f"its sha256 is {found[:12]}..., not the published one"
 
 
@@ -264,7 +219,7 @@ def _members(path: Path, names: Sequence[str]) -> Iterator[Part]:
                     return
     except _DAMAGE as error:
         raise FileError(
-            f"{path}: not a whole tar.gz archive ({_one_line(error)}); delete it and download it again"
+            f"{path}: not a whole tar.gz archive ({one_line(error)}); delete it and download it again"
         ) from error
     raise FileError(f"{path}: holds no {', '.join(sorted(wanted))}; delete it and download it again")
 
@@ -304,7 +259,7 @@ def _reason(error: Exception) -> str:
         return f"no answer within {TIMEOUT} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "cut short on the way"
-    return "no connection" if isinstance(error, requests.ConnectionError) else _one_line(error)
+    return "no connection" if isinstance(error, requests.ConnectionError) else one_line(error)
 
 
 @contextlib.contextmanager
@@ -316,7 +271,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _one_line(error: Exception) -> str:
-    return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__

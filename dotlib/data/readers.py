@@ -20,7 +20,7 @@ import numpy as np
 
 from dotlib.data import downloads
 from dotlib.data.downloads import SOURCES
-from dotlib.errors import FileError, check_count
+from dotlib.errors import FileError, check_count, one_line
 
 CIFAR_RECORD = 1 + 3 * 32 * 32  # a label and the planes R, G, B
 STL_SIDE = 96
@@ -37,7 +37,7 @@ def gunzip(content: bytes, what: str) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
             unpacked = file.read(MOST_UNPACKED + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise FileError(f"{what}: not a whole gz file ({_one_line(error)}); {_AGAIN}") from error
+        raise FileError(f"{what}: not a whole gz file ({one_line(error)}); {_AGAIN}") from error
     if not content or len(unpacked) > MOST_UNPACKED:
         found = "more than 1 GiB" if content else "no bytes"
         raise FileError(f"{what}: expected a gz file of at most 1 GiB, found {found}; {_AGAIN}")
@@ -120,10 +120,6 @@ def _check_whole(content: bytes, record: int, what: str) -> None:
             f"{what}: {len(content)} bytes, expected a multiple of {record}; it is "
             f"empty, cut short or of another kind: {_AGAIN}"
         )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 COUNTS = {  # images in the official files
@@ -267,7 +263,7 @@ def _decoded(file: Path, size: int) -> np.ndarray:
             return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise FileError(
-            f"{file}: no readable image ({' '.join(str(error).split())}); repair it or take it out of the folder"
+            f"{file}: no readable image ({one_line(error)}); repair it or take it out of the folder"
         ) from error
 
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from dotlib.data import images
 from dotlib.data.images import ImageSet, image_set, to_float
-from dotlib.errors import FileError, InputError, check_count, check_device, check_option, refuse_difference
+from dotlib.errors import FileError, InputError, check_count, check_device, check_option, one_line, refuse_difference
 from dotlib.evaluation import inception as inception_network
 from dotlib.metrics.scores import Collector, Reference, Scores
 from dotlib.networks.classifier import Classifier
@@ -183,7 +183,7 @@ def load(settings: JudgeTraining, path: Path) -> Judge:
         accuracy = float(meta["accuracy"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileError(
-            f"{path}: does not hold this classifier ({' '.join(str(error).split())}); delete it and make it again"
+            f"{path}: does not hold this classifier ({one_line(error)}); delete it and make it again"
         ) from error
     network.eval().requires_grad_(False)
     return Judge(

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import torch
 
-from dotlib.errors import InputError, check_option
+from dotlib.errors import InputError, check_option, one_line
 
 METRICS = ("fid", "isc", "kid", "prc")
 FID_PARTS = ("fid_score", "inception")
@@ -72,4 +72,4 @@ def _quietly(name: str) -> ModuleType:
 
 def _unusable(name: str, error: Exception) -> InputError:
     package = name.partition(".")[0].replace("_", "-")
-    return InputError(f"{package}: cannot be imported ({' '.join(str(error).split())}); pip install {package}")
+    return InputError(f"{package}: cannot be imported ({one_line(error)}); pip install {package}")

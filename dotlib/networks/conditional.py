@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from dotlib.errors import InputError, check_count
 from dotlib.networks.dcgan import check_image
-from dotlib.networks.layers import BATCH_NORM_EPS, FIRST_ITERATIONS, spectral
+from dotlib.networks.layers import BATCH_NORM_EPS, start_spectral
 
 CLASSES = 1_000  # ImageNet
 LADDER = (16, 16, 8, 4, 2, 1)  # channels between the blocks of G, in units of its width
@@ -276,14 +276,4 @@ def _layer(module: nn.Module, rng: torch.Generator | None, *, gain: float = 1.0,
             module.weight.uniform_(-reach, reach, generator=rng)
             if getattr(module, "bias", None) is not None:
                 module.bias.zero_()
-    if not normalise:
-        return module
-    module = spectral(module)
-    if rng is not None:
-        norm = module.parametrizations.weight[0]
-        with torch.no_grad():
-            for vector in norm.buffers():
-                vector.copy_(F.normalize(vector.normal_(0, 1, generator=rng), dim=0))
-            for _ in range(FIRST_ITERATIONS):
-                norm(module.parametrizations.weight.original)  # in training mode, an iteration
-    return module
+    return start_spectral(module, rng) if normalise else module

@@ -78,8 +78,11 @@ def layer(
         with torch.no_grad():
             module.weight.normal_(0, std, generator=rng)
             module.bias.zero_()
-    if not normalise:
-        return module
+    return start_spectral(module, rng) if normalise else module
+
+
+def start_spectral(module: nn.Module, rng: torch.Generator | None) -> nn.Module:
+    """`spectral`, from singular vectors that rng draws and 15 power iterations refine; None for torch's own start."""
     module = spectral(module)
     if rng is not None:
         for norm, weight in _spectral_norms(module):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from dotlib.errors import FileError, InputError, check_count, check_option, refuse_difference
+from dotlib.errors import FileError, InputError, check_count, check_option, one_line, refuse_difference
 from dotlib.pairs import Prior, rowwise
 from dotlib.results import files
 from dotlib.seeding import generator
@@ -131,8 +131,7 @@ class Trainer:
             self.update = meta["update"]
         except (KeyError, RuntimeError, ValueError) as error:
             raise FileError(
-                "training state: it does not fit these networks "
-                f"({' '.join(str(error).split())}); delete it and train again"
+                f"training state: it does not fit these networks ({one_line(error)}); delete it and train again"
             ) from error
 
     def _fill(self, tensors: dict[str, Tensor]) -> None:

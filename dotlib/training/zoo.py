@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dotlib.errors import FileError, check_device, refuse_difference
+from dotlib.errors import FileError, check_device, one_line, refuse_difference
 from dotlib.pairs import Pair
 from dotlib.results import files, provenance, records
 from dotlib.training import checkpoints
@@ -127,7 +127,7 @@ def _filled(settings: Training, path: Path, tensors: dict[str, Tensor], meta: di
 
 
 def _not_this_pair(path: Path, error: Exception) -> FileError:
-    return FileError(f"{path}: does not hold this pair ({' '.join(str(error).split())}); delete it and train again")
+    return FileError(f"{path}: does not hold this pair ({one_line(error)}); delete it and train again")
 
 
 def _along(path: Path) -> Path:
