@@ -23,8 +23,10 @@ BLOCK = 256  # rows in one evaluation of G and D
 class Cost:
     """Evaluations, one row each, and seconds of wall clock.
 
-    generator, discriminator:  rows that G and D evaluated.
-    backward:                  rows of D through which a gradient went back.
+    Attributes:
+        generator: Rows that G evaluated.
+        discriminator: Rows that D evaluated.
+        backward: Rows of D through which a gradient went back.
     """
 
     generator: float = 0
@@ -44,9 +46,10 @@ class Cost:
 class Kept:
     """What a sampler decided on.
 
-    latents:    (n, d) on the pair's device.
-    samples:    (n, ...) where the sampler has them, or None: then they are G(latents).
-    proposals:  candidates among which these n were chosen; None for a sampler that moves samples.
+    Attributes:
+        latents: (n, d) on the pair's device.
+        samples: (n, ...) where the sampler has them, or None: then they are G(latents).
+        proposals: Candidates among which these n were chosen; None for a sampler that moves samples.
     """
 
     latents: Tensor
@@ -58,11 +61,12 @@ class Kept:
 class Drawn:
     """n samples and their price.
 
-    samples:     (n, ...) in the units of G.
-    latents:     (n, d) that they come from.
-    cost:        of each sample.
-    setup:       spent once, before the first sample: calibration, burn-in, Lipschitz estimate.
-    acceptance:  kept share of the proposals; None for a sampler that moves samples.
+    Attributes:
+        samples: (n, ...) in the units of G.
+        latents: (n, d) that they come from.
+        cost: Of each sample.
+        setup: Spent once, before the first sample: calibration, burn-in, Lipschitz estimate.
+        acceptance: Kept share of the proposals; None for a sampler that moves samples.
     """
 
     samples: Tensor
@@ -80,20 +84,26 @@ class Sampler(ABC):
 
     @abstractmethod
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
-        """Estimate what is needed once; return (n, rng) -> Kept.
+        """Estimate what is needed once; return the function (n, rng) -> Kept.
 
-        pair:  evaluate through `pair.generate`, `pair.logit` and `pair.latent_logit`: they count.
-        rng:   for the estimates alone; the returned function gets a generator of its own.
+        The pair is evaluated through `pair.generate`, `pair.logit` and `pair.latent_logit`, which count. The generator
+        is for the estimates alone; the returned function gets one of its own.
         """
 
     def draw(self, pair: Pair, n: int, rng: torch.Generator) -> Drawn:
-        """n samples.
+        """Draw n samples.
 
-        pair:  G, D and prior; modules in evaluation mode, whose weights and statistics are read.
-        n:     number of samples, >= 1.
-        rng:   CPU generator. Two samplers that get equal generators start from equal latents.
+        Args:
+            pair: G, D and prior; modules in evaluation mode, whose weights and statistics are read.
+            n: Number of samples, >= 1.
+            rng: CPU generator. Two samplers that get equal generators start from equal latents.
 
-        Raises InputError naming the argument, NothingAcceptedError when a rejection runs out of proposals.
+        Returns:
+            The samples and their price.
+
+        Raises:
+            InputError: Naming the argument.
+            NothingAcceptedError: A rejection ran out of proposals.
         """
         check_count("n", n)
         metered = Metered.of(pair)
@@ -107,13 +117,8 @@ class Sampler(ABC):
                 "return n latents from what `prepare` gives"
             )
         samples = generate(metered, kept.latents) if kept.samples is None else kept.samples
-        return Drawn(
-            samples,
-            kept.latents,
-            (metered.read() - setup).per(n),
-            setup,
-            None if kept.proposals is None else n / kept.proposals,
-        )
+        cost = (metered.read() - setup).per(n)
+        return Drawn(samples, kept.latents, cost, setup, None if kept.proposals is None else n / kept.proposals)
 
 
 @dataclass
@@ -175,13 +180,13 @@ def generate(pair: Pair, z: Tensor, block: int = BLOCK) -> Tensor:
 @torch.no_grad()
 def logits(pair: Pair, x: Tensor) -> Tensor:
     """D(x) a block at a time, (n, ...) -> (n,) float64 on the CPU. Raises InputError for NaN."""
-    found = torch.cat([pair.logit(rows).double().cpu() for rows in x.split(BLOCK)])
-    if not torch.isfinite(found).all():
+    values = torch.cat([pair.logit(rows).double().cpu() for rows in x.split(BLOCK)])
+    if not torch.isfinite(values).all():
         raise InputError(
-            f"discriminator: NaN or infinity among {len(found)} logits; it diverged, or "
+            f"discriminator: NaN or infinity among {len(values)} logits; it diverged, or "
             "returns probabilities of 0 and 1 as logits"
         )
-    return found
+    return values
 
 
 @torch.no_grad()

@@ -1,9 +1,8 @@
 """Calibration: from a discriminator's logits to log p_data(x) / p_G(x), and how far off they are.
 
-A discriminator trained to optimality on equal shares of data and samples has the log density ratio
-as its logit; a real one does not, and every rejection sampler believes it. Reals and fakes count
-half each here, however many there are: log odds are log density ratios. [MHGAN19]: Turner et al.,
-Metropolis-Hastings generative adversarial networks, ICML 2019.
+A discriminator trained to optimality on equal shares of data and samples has the log density ratio as its logit; a real
+one does not, and every rejection sampler believes it. Reals and fakes count half each here, however many there are: log
+odds are log density ratios. [MHGAN19]: Turner et al., Metropolis-Hastings generative adversarial networks, ICML 2019.
 """
 
 import math
@@ -31,9 +30,11 @@ class Calibrator(Protocol):
     @classmethod
     def fit(cls, real_logits: Tensor, fake_logits: Tensor) -> "Calibrator":
         """The map that logits suggest, (n,) of data and (m,) of samples of G."""
+        ...
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Calibrated logits, (B,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,6 @@ class Logistic:
     slope: float
     intercept: float
 
-    @property
-    def inverted(self) -> bool:
-        """Whether this D ranks samples of G above data: the slope is negative."""
-        return self.slope < 0
-
     @classmethod
     def fit(cls, real_logits: Tensor, fake_logits: Tensor) -> "Logistic":
         """Maximum likelihood on (n,) logits of data and (m,) of samples of G, half the weight each.
@@ -77,7 +73,7 @@ class Logistic:
         model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=TOLERANCE)  # no penalty
         model.fit(((values - centre) / scale)[:, None], real, sample_weight=weight)  # (n + m, 1)
         slope = float(model.coef_[0, 0] / scale)
-        return cls(slope, float(model.intercept_[0] - slope * centre))
+        return cls(slope, float(np.ravel(model.intercept_)[0] - slope * centre))
 
     def __call__(self, logits: Tensor) -> Tensor:
         """slope * logits + intercept, (B,); gradients go through."""
@@ -88,10 +84,11 @@ class Logistic:
 class Isotonic:
     """Log odds of the non-decreasing function that fits the labels best in least squares.
 
-    thresholds:     logits at which the fitted function is known, increasing.
-    probabilities:  its values there; linear in between, constant outside.
-
     They stay 1/(2n) away from 0 and 1, n the size of the smaller class: log odds are finite.
+
+    Attributes:
+        thresholds: Logits at which the fitted function is known, increasing.
+        probabilities: Its values there; linear in between, constant outside.
     """
 
     thresholds: tuple[float, ...]
@@ -135,12 +132,13 @@ def fit(name: str, real_logits: Tensor, fake_logits: Tensor) -> Calibrator:
 class Calibrated(Sampler):
     """Another sampler, on a discriminator calibrated first.
 
-    inner:  the sampler that gets the calibrated pair.
-    real:   (n, ...) data in the units of G, best held out from training; [DOT19] B.2 takes 1,000.
-    calibration:    a key of CALIBRATIONS; "none" evaluates nothing.
-    fakes:  fresh samples of G to fit on besides; [DOT19] B.2 takes 1,000.
-
     Costs fakes evaluations of G and n + fakes of D, once. Raises InputError naming the argument.
+
+    Attributes:
+        inner: The sampler that gets the calibrated pair.
+        real: (n, ...) data in the units of G, best held out from training; [DOT19] B.2 takes 1,000.
+        calibration: A key of CALIBRATIONS; "none" evaluates nothing.
+        fakes: Fresh samples of G to fit on besides; [DOT19] B.2 takes 1,000.
     """
 
     inner: Sampler
@@ -173,10 +171,11 @@ class Calibrated(Sampler):
 class Reliability:
     """Bins of predicted probability that are not empty, in increasing order, (k,) each.
 
-    predicted:  mean probability of being data.
-    observed:   share of data, both classes at half the weight.
-    share:      of that weight in the bin; sums to 1.
-    count:      rows in the bin.
+    Attributes:
+        predicted: Mean probability of being data.
+        observed: Share of data, both classes at half the weight.
+        share: Of that weight in the bin; sums to 1.
+        count: Rows in the bin.
     """
 
     predicted: np.ndarray
@@ -223,18 +222,6 @@ def z_statistic(real_logits: Tensor, fake_logits: Tensor) -> float:
     if variance == 0:
         raise InputError("real_logits, fake_logits: probabilities all round to 0 or 1; calibrate D")
     return float((real - p).sum() / math.sqrt(variance))
-
-
-def mean_ratio(fake_logits: Tensor) -> tuple[float, float]:
-    """E_G[exp(logit)], 1 for a log density ratio, and its standard error, from (m,) logits of G.
-
-    Infinite where float64 overflows. Raises InputError for unusable logits or fewer than 2.
-    """
-    check_points("fake_logits", fake_logits, rank=1)
-    check_count("fake_logits: rows", len(fake_logits), least=2)
-    values = fake_logits.detach().double()
-    ratios, scale = (values - values.max()).exp(), values.max().exp()
-    return float(scale * ratios.mean()), float(scale * ratios.std() / math.sqrt(len(ratios)))
 
 
 def _labelled(real_logits: Tensor, fake_logits: Tensor) -> tuple[np.ndarray, ...]:

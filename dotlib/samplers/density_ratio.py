@@ -31,10 +31,9 @@ LogDensity = Callable[[Tensor], Tensor]
 
 
 def gaussians_log_density(x: Tensor, std: float = MODE_STD) -> Tensor:
-    """log p_data of the 25 Gaussians (`data.toy`): (B, 2) -> (B,) in nats, dtype of x.
+    """log p_data of the 25 Gaussians (`data.toy`): (B, 2) -> (B,) in nats, dtype of x. Differentiable once.
 
-    std:  of each mode, in data units, that is after the division by 2.828; > 0.
-    Differentiable once. Raises InputError naming the argument.
+    The standard deviation of a mode is in data units, that is after the division by 2.828. Raises InputError.
     """
     check_points("x", x, width=2)
     check_positive("std", std, "data.GAUSSIANS_STD, divided by data.GAUSSIANS_SCALE")
@@ -54,7 +53,7 @@ def swissroll_log_density(x: Tensor, *, panels: int = PANELS) -> Tensor:
     intervals. At the default the relative error of p is below 1e-9 within 5 standard deviations
     (0.17) of the spiral and 1e-6 within 10; 1 away from it, some 5 %.
 
-    Differentiable once. Raises InputError naming the argument.
+    Differentiable once. Raises InputError.
     """
     check_points("x", x, width=2)
     check_count("panels", panels)
@@ -68,9 +67,8 @@ def kernel_log_density(x: Tensor, points: Tensor, bandwidth: float) -> Tensor:
 
         p(x) = (1 / N) sum_j N(x; points_j, bandwidth^2 I)
 
-    bandwidth:  standard deviation of the kernel, in data units.
-    Every term counts; memory does not grow with B N. Differentiable once, with respect to x.
-    Raises InputError naming the argument.
+    The bandwidth is in data units. Every term counts; memory does not grow with B N. Differentiable once, with respect
+    to x. Raises InputError.
     """
     check_points("x", x, width=2)
     check_points("points", points, width=2)
@@ -82,9 +80,11 @@ def kernel_log_density(x: Tensor, points: Tensor, bandwidth: float) -> Tensor:
 class Blurred(nn.Module):
     """G(z) + width * noise, with normal noise that is part of the latents: (B, d + 2) -> (B, 2).
 
-    generator:  G, (B, d) -> (B, 2).
-    uniform:    the latents are uniform on the cube; the last two become normal by the inverse of
-                the normal distribution function, which is kept within 4.9 standard deviations.
+    Args:
+        generator: G, (B, d) -> (B, 2).
+        width: Standard deviation of the blur, data units.
+        uniform: The latents are uniform on the cube; the last two become normal by the inverse of the normal
+            distribution function, which is kept within 4.9 standard deviations.
     """
 
     def __init__(self, generator: Callable[[Tensor], Tensor], width: float, uniform: bool) -> None:
@@ -118,9 +118,10 @@ def blurred(pair: Pair, width: float = BLUR) -> Pair:
 class LogRatio:
     """log p_data(x) - log p_G(x), (B, 2) -> (B,), for a blurred G.
 
-    real:    log p_data, (B, 2) -> (B,).
-    points:  (N, 2) samples of G before the blur; the mean over them is p_G.
-    width:   of the blur, in data units.
+    Attributes:
+        real: Log p_data, (B, 2) -> (B,).
+        points: (N, 2) samples of G before the blur; the mean over them is p_G.
+        width: Of the blur, in data units.
     """
 
     real: LogDensity
@@ -137,14 +138,18 @@ def ratio_pair(
 ) -> Pair:
     """The blurred pair with its exact log density ratio as the discriminator, a `LogRatio`.
 
-    pair:              G of points (B, 2), not blurred; its own D is not asked.
-    real_log_density:  for example `gaussians_log_density` or `swissroll_log_density`.
-    rng:               CPU generator of the samples of G.
-    points:            number N of samples of G; a logit costs that many terms. The only error of
-                       the ratio is that of a mean over N samples, so E_G[r] = 1 is a check of N.
-    width:             of the blur, in data units.
-
     Raises InputError naming the argument.
+
+    Args:
+        pair: G of points (B, 2), not blurred; its own D is not asked.
+        real_log_density: For example `gaussians_log_density` or `swissroll_log_density`.
+        rng: CPU generator of the samples of G.
+        points: Number N of samples of G; a logit costs that many terms. The only error of the ratio is that of a mean
+            over N samples, so E_G[r] = 1 is a check of N.
+        width: Of the blur, in data units.
+
+    Returns:
+        The pair with D replaced.
     """
     check_count("points", points)
     wide = blurred(pair, width)
@@ -194,6 +199,6 @@ class _LogMixture(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx, upstream: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (gradient,) = ctx.saved_tensors
         return upstream[:, None] * gradient, None, None, None

@@ -16,7 +16,7 @@ class Bare(Sampler):
     """G as it is: a sample costs one evaluation of G."""
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
-        """Nothing."""
+        """Estimate nothing."""
         return lambda n, rng: Kept(sampling.latents(pair, n, rng))
 
 
@@ -24,12 +24,13 @@ class Bare(Sampler):
 class LatentDOT(Sampler):
     """Latent-space DOT, [DOT19] Algorithm 2; with cost="none" the naive ascent, eq. (56).
 
-    steps, optimizer, cost, variant:  as in `transport.latent_dot`.
-    k_eff:           None: estimated first, eq. (21), from `pairs` pairs and `repeats` repeats.
-    pairs, repeats:  as in `lipschitz.latent_constant`.
+    A sample costs steps + 2 evaluations of G, steps + 1 of D and `steps` backward passes: the objective after the last
+    step is part of a descent, and G then makes the sample.
 
-    A sample costs steps + 2 evaluations of G, steps + 1 of D and `steps` backward passes: the
-    objective after the last step is part of a descent, and G then makes the sample.
+    Attributes:
+        steps: Number of updates; optimizer, cost and variant likewise as in `transport.latent_dot`.
+        k_eff: None: estimated first, eq. (21).
+        pairs: Pairs behind the estimate; repeats: maxima that it averages.
     """
 
     steps: int = 20
@@ -41,24 +42,23 @@ class LatentDOT(Sampler):
     repeats: int = 10
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
-        """The estimate of k_eff."""
+        """Estimate k_eff, unless it is given."""
         k_eff = self.k_eff
         if k_eff is None:
             k_eff = lipschitz.latent_constant(pair, n_pairs=self.pairs, repeats=self.repeats, rng=rng).value
 
         def keep(n: int, rng: torch.Generator) -> Kept:
-            return Kept(
-                transport.latent_dot(
-                    pair,
-                    sampling.latents(pair, n, rng),
-                    k_eff,
-                    steps=self.steps,
-                    cost=self.cost,
-                    optimizer=self.optimizer,
-                    variant=self.variant,
-                    batch_size=min(n, sampling.BLOCK),
-                ).final
+            moved = transport.latent_dot(
+                pair,
+                sampling.latents(pair, n, rng),
+                k_eff,
+                steps=self.steps,
+                cost=self.cost,
+                optimizer=self.optimizer,
+                variant=self.variant,
+                batch_size=min(n, sampling.BLOCK),
             )
+            return Kept(moved.final)
 
         return keep
 
@@ -67,12 +67,13 @@ class LatentDOT(Sampler):
 class TargetDOT(Sampler):
     """Target-space DOT, [DOT19] Algorithm 1; with cost="none" the naive ascent, eq. (56).
 
-    steps, optimizer, cost, variant, clip:  as in `transport.target_dot`.
-    K_eff:           None: estimated first, eq. (20), from `pairs` pairs and `repeats` repeats.
-    pairs, repeats:  as in `lipschitz.target_constant`.
+    A sample costs one evaluation of G, steps + 1 of D and `steps` backward passes. Its latents are those of the sample
+    before it was moved.
 
-    A sample costs one evaluation of G, steps + 1 of D and `steps` backward passes. Its latents are
-    those of the sample before it was moved.
+    Attributes:
+        steps: Number of updates; optimizer, cost, variant and clip likewise as in `transport.target_dot`.
+        K_eff: None: estimated first, eq. (20).
+        pairs: Pairs behind the estimate; repeats: maxima that it averages.
     """
 
     steps: int = 100
@@ -85,7 +86,7 @@ class TargetDOT(Sampler):
     repeats: int = 10
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
-        """The estimate of K_eff."""
+        """Estimate K_eff, unless it is given."""
         K_eff = self.K_eff
         if K_eff is None:
             K_eff = lipschitz.target_constant(
@@ -98,7 +99,7 @@ class TargetDOT(Sampler):
 
         def keep(n: int, rng: torch.Generator) -> Kept:
             z = sampling.latents(pair, n, rng)
-            path = transport.target_dot(
+            moved = transport.target_dot(
                 pair.logit,
                 sampling.generate(pair, z),
                 K_eff,
@@ -109,6 +110,6 @@ class TargetDOT(Sampler):
                 clip=self.clip,
                 batch_size=min(n, sampling.BLOCK),
             )
-            return Kept(z, path.final)
+            return Kept(z, moved.final)
 
         return keep

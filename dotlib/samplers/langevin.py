@@ -1,10 +1,9 @@
 """Langevin samplers on latents: DDLS [DDLS20] and DGflow [DGFLOW21].
 
-Both start at draws of the prior and move them by the gradient of a logit d(G(z)) and by noise. The
-logit is read as log p_data(x) / p_G(x); a discriminator whose logit is something else is
-calibrated first (`calibration.Calibrated`). Weights are read: gradients are those of the latents
-alone. All noise of a step is drawn on the CPU at once, so neither device nor block changes a
-sample (up to rounding).
+Both start at draws of the prior and move them by the gradient of a logit d(G(z)) and by noise. The logit is read as log
+p_data(x) / p_G(x); a discriminator whose logit is something else is calibrated first (`calibration.Calibrated`).
+Weights are read: gradients are those of the latents alone. All noise of a step is drawn on the CPU at once, so neither
+device nor block changes a sample (up to rounding).
 """
 
 import math
@@ -39,22 +38,20 @@ class DDLS(Sampler):
         E(z) = -log p_Z(z) - d(G(z))
         z   <- z - (step / 2) grad E(z) + sqrt(step) noise,   noise ~ N(0, I)
 
-    steps:  number of updates; 0 returns the starting latents.
-    step:   0 < step < 4. 0.01, that is noise of standard deviation 0.1, is the setting in common
-            use. The bias of the chain is of its order: where E is |z|^2 / 2, variances are
-            1 / (1 - step / 4) instead of 1.
-    block:  rows in one gradient; changes memory, not results (up to rounding).
+    The default number of steps is ours: the chain forgets its start as (1 - step / 2)^steps where the prior rules, e^-5
+    at the defaults. Between modes of the target it takes longer.
 
-    The default number of steps is ours: the chain forgets its start as (1 - step / 2)^steps where
-    the prior rules, e^-5 at the defaults. Between modes of the target it takes longer.
+    The prior must be Normal or Uniform. Under the uniform prior the chain runs in coordinates v with z = 2 Phi(v) - 1 =
+    erf(v / sqrt 2): v ~ N(0, I) makes z uniform on the cube, so with E(v) = ``|v|^2`` / 2 - d(G(z(v))) the law of z is
+    proportional to p_Z(z) exp d(G(z)), the wanted one, and no boundary is needed. This is our reading.
 
-    The prior must be Normal or Uniform. Under the uniform prior the chain runs in coordinates v
-    with z = 2 Phi(v) - 1 = erf(v / sqrt 2): v ~ N(0, I) makes z uniform on the cube, so with
-    E(v) = |v|^2 / 2 - d(G(z(v))) the law of z is proportional to p_Z(z) exp d(G(z)), the wanted
-    one, and no boundary is needed. This is our reading.
+    A sample costs steps + 1 rows of G, steps of D and steps backward. D that diverges raises InputError.
 
-    Cost of a sample: steps + 1 rows of G, steps of D and steps backward.
-    Raises InputError naming the argument, or the step at which D diverged.
+    Attributes:
+        steps: Number of updates; 0 returns the starting latents.
+        step: 0 < step < 4. 0.01, that is noise of standard deviation 0.1, is the setting in common use. The bias of the
+            chain is of its order: where E is ``|z|^2`` / 2, variances are 1 / (1 - step / 4) instead of 1.
+        block: Rows in one gradient; changes memory, not results (up to rounding).
     """
 
     steps: int = 1000
@@ -71,7 +68,7 @@ class DDLS(Sampler):
             )
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
-        """Nothing to estimate: chains of n rows from n draws of the prior."""
+        """Estimate nothing: chains of n rows start from n draws of the prior."""
         if not isinstance(pair.prior, Normal | Uniform):
             raise InputError(
                 f"prior: the density of {type(pair.prior).__name__} is not known here; use Normal or Uniform"
@@ -99,20 +96,19 @@ class DGflow(Sampler):
 
         z <- z + eta s(d) grad d(G(z)) + sqrt(2 eta gamma) noise,   noise ~ N(0, I)
 
-    f:      "KL" with s = 1, "JS" with s = sigmoid(d), "logD" with s = sigmoid(-d); s is the
-            derivative of -f'(e^-d) with respect to d, and no gradient goes through it.
-    eta:    step size; > 0.
-    gamma:  weight of the entropy, hence of the noise; >= 0.
-    steps:  number of updates; 0 returns the starting latents.
-    block:  rows in one gradient; changes memory, not results (up to rounding).
+    The defaults are those of the released configurations. As released, nothing pulls the latents back to the prior:
+    with a constant D the variance grows by 2 eta gamma a step, under the defaults by 5 % of a standard normal's in all.
+    Under the uniform prior the latents are put back into the cube after each step (`prior.constrain`), which is ours.
 
-    The defaults are those of the released configurations. As released, nothing pulls the latents
-    back to the prior: with a constant D the variance grows by 2 eta gamma a step, under the
-    defaults by 5 % of a standard normal's in all. Under the uniform prior the latents are put
-    back into the cube after each step (`prior.constrain`), which is ours.
+    A sample costs steps + 1 rows of G, steps of D and steps backward. D that diverges raises InputError.
 
-    Cost of a sample: steps + 1 rows of G, steps of D and steps backward.
-    Raises InputError naming the argument, or the step at which D diverged.
+    Attributes:
+        f: "KL" with s = 1, "JS" with s = sigmoid(d), "logD" with s = sigmoid(-d); s is the derivative of -f'(e^-d) with
+            respect to d, and no gradient goes through it.
+        eta: Step size; > 0.
+        gamma: Weight of the entropy, hence of the noise; >= 0.
+        steps: Number of updates; 0 returns the starting latents.
+        block: Rows in one gradient; changes memory, not results (up to rounding).
     """
 
     f: str = "KL"
@@ -129,7 +125,7 @@ class DGflow(Sampler):
         check_count("block", self.block)
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
-        """Nothing to estimate: flows of n rows from n draws of the prior."""
+        """Estimate nothing: flows of n rows start from n draws of the prior."""
         return partial(_keep, pair, self._move)
 
     def _move(self, pair: Pair, z: Tensor, rng: torch.Generator) -> Tensor:

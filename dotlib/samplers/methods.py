@@ -79,8 +79,3 @@ def family(name: str, settings: SamplerSettings) -> Family:
     """The samplers of one method, by setting. Raises InputError for no method."""
     check_option("name", name, METHODS)
     return METHODS[name](settings)
-
-
-def named(name: str, settings: SamplerSettings) -> Sampler:
-    """The method at its last setting: the published one, where there is one."""
-    return list(family(name, settings).values())[-1]

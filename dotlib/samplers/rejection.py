@@ -32,16 +32,16 @@ BISECTIONS = 200  # halvings of a bracket in log space: far below the spacing of
 class DRS(Sampler):
     """Discriminator rejection sampling (Azadi et al., ICLR 2019).
 
-    percentile:  of F among the burn-in, taken as gamma; 0..100. The method's reference program has
-                 60 and, for mixtures of Gaussians, 95.
-    budget:      where given, gamma is instead what accepts this share of the burn-in; (0, 1).
-    burn_in:     proposals behind the first maximum and gamma; 10,000 in the article.
-    eps:         keeps F finite at the maximum.
-    limit:       proposals for each sample asked for, before NothingAcceptedError.
+    l_M is the largest logit so far, the proposal's own included, so it rises while samples are drawn, and the accepted
+    share falls; gamma stays. With a budget, l_M stays that of the burn-in, and a proposal above it counts as one at it.
 
-    l_M is the largest logit so far, the proposal's own included, so it rises while samples are
-    drawn, and the accepted share falls; gamma stays. With a budget, l_M stays that of the burn-in,
-    and a proposal above it counts as one at it.
+    Attributes:
+        percentile: Of F among the burn-in, taken as gamma; 0..100. The method's reference program has 60 and, for
+            mixtures of Gaussians, 95.
+        budget: Where given, gamma is instead what accepts this share of the burn-in; (0, 1).
+        burn_in: Proposals behind the first maximum and gamma; 10,000 in the article.
+        eps: Keeps F finite at the maximum.
+        limit: Proposals for each sample asked for, before NothingAcceptedError.
     """
 
     percentile: float = 60.0
@@ -51,7 +51,7 @@ class DRS(Sampler):
     limit: int = 1_000
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
-        """Burn-in: the first maximum and gamma."""
+        """Estimate the first maximum and gamma from the burn-in."""
         check_positive("eps", self.eps, "the reference program has 1e-8")
         if not 0 <= self.percentile <= 100:
             raise InputError(f"percentile: found {self.percentile!r}; pass a number from 0 to 100")
@@ -80,13 +80,14 @@ class DRS(Sampler):
 class OBRS(Sampler):
     """Optimal budgeted rejection sampling (Verine et al., AISTATS 2024).
 
-    budget:   share of proposals to accept, in (0, 1]. 1 accepts all; the share 1 / max r, with
-              E_G[r] = 1, is plain rejection, and below it nothing is gained: c stays at 1.
-    burn_in:  proposals behind M and c; 10,000 in the method's reference program.
-    limit:    proposals for each sample asked for, before NothingAcceptedError.
+    Among all acceptance rules of one budget, this one brings the kept law nearest to the data by every f-divergence. A
+    proposal above the burn-in's maximum is accepted.
 
-    Among all acceptance rules of one budget, this one brings the kept law nearest to the data by
-    every f-divergence. A proposal above the burn-in's maximum is accepted.
+    Attributes:
+        budget: Share of proposals to accept, in (0, 1]. 1 accepts all; the share 1 / max r, with E_G[r] = 1, is plain
+            rejection, and below it nothing is gained: c stays at 1.
+        burn_in: Proposals behind M and c; 10,000 in the method's reference program.
+        limit: Proposals for each sample asked for, before NothingAcceptedError.
     """
 
     budget: float = 0.5
@@ -94,7 +95,7 @@ class OBRS(Sampler):
     limit: int = 1_000
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
-        """Burn-in: M and c."""
+        """Estimate M and c from the burn-in."""
         _check_budget(self.budget)
         seen = _burn_in(pair, self.burn_in, rng)
         threshold = budget_threshold(seen, self.budget)
@@ -109,14 +110,14 @@ class OBRS(Sampler):
 class MHGAN(Sampler):
     """Metropolis-Hastings GAN (Turner et al., ICML 2019): a chain for each sample.
 
-    steps:     proposals to each chain; 500 in [DOT19] Table 7.
-    start:     real data (R, ...), one for each chain at random, as published; None: G's samples.
-    restart:   what becomes of a chain that is still at its real datum. "generator", the method's
-               article: it runs once more, from a sample of G. "data", the program of [DOT19]: it
-               runs again from another datum.
-    attempts:  with "data": runs of a chain in all, before NothingAcceptedError.
-
     Each sample costs `steps` evaluations of G and of D, and one of G at the end.
+
+    Attributes:
+        steps: Proposals to each chain; 500 in [DOT19] Table 7.
+        start: Real data (R, ...), one for each chain at random, as published; None: G's samples.
+        restart: What becomes of a chain that is still at its real datum. "generator", the method's article: it runs
+            once more, from a sample of G. "data", the program of [DOT19]: it runs again from another datum.
+        attempts: With "data": runs of a chain in all, before NothingAcceptedError.
     """
 
     steps: int = 500
@@ -125,7 +126,7 @@ class MHGAN(Sampler):
     attempts: int = 10
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
-        """The logits of the real data that chains may start from."""
+        """Evaluate D on the real data that chains may start from."""
         check_count("steps", self.steps)
         check_count("attempts", self.attempts)
         check_option("restart", self.restart, ("generator", "data"))
@@ -134,20 +135,19 @@ class MHGAN(Sampler):
 
     def _keep(self, pair: Pair, starts: Tensor | None, n: int, rng: torch.Generator) -> Kept:
         z, waiting, spent = sampling.latents(pair, n, rng), torch.arange(n), 0
-        runs = 0 if starts is None else self.attempts if self.restart == "data" else 1
-        for _ in range(runs):
-            at = starts[torch.randint(len(starts), (len(waiting),), generator=rng)]
-            z[waiting], _, moved = walk(pair, z[waiting], at, self.steps, rng)
-            spent += len(waiting) * self.steps
-            waiting = waiting[~moved]
-            if not len(waiting):
-                return Kept(z, proposals=spent)
-        if starts is not None and self.restart == "data":
-            raise NothingAcceptedError(
-                f"steps: {len(waiting)} of {n} chains never left their real "
-                f"datum in {self.attempts} x {self.steps} proposals; calibrate D "
-                'or restart at G (restart="generator")'
-            )
+        if starts is not None:
+            for _ in range(self.attempts if self.restart == "data" else 1):
+                at = starts[torch.randint(len(starts), (len(waiting),), generator=rng)]
+                z[waiting], _, moved = walk(pair, z[waiting], at, self.steps, rng)
+                spent += len(waiting) * self.steps
+                waiting = waiting[~moved]
+                if not len(waiting):
+                    return Kept(z, proposals=spent)
+            if self.restart == "data":
+                raise NothingAcceptedError(
+                    f"steps: {len(waiting)} of {n} chains never left their real datum in "
+                    f'{self.attempts} x {self.steps} proposals; calibrate D or restart at G (restart="generator")'
+                )
         at = sampling.logits(pair, sampling.generate(pair, z[waiting]))
         z[waiting] = walk(pair, z[waiting], at, self.steps, rng)[0]
         return Kept(z, proposals=spent + len(waiting) * (1 + self.steps))
@@ -163,9 +163,9 @@ def shifted_log_ratio(logits: Tensor, largest: Tensor, eps: float) -> Tensor:
 
 
 def budget_threshold(logits: Tensor, budget: float) -> Tensor:
-    """log(M / c), so that mean min(1, exp(l - log(M / c))) is the budget, or c = 1 if that is more.
+    """log(M / c) for logits (N,) float64 of proposals.
 
-    logits:  (N,) float64 of proposals.
+    With it the mean of min(1, exp(l - log(M / c))) is the budget, or c = 1 if that is more.
     """
     if budget == 1:
         return logits.new_tensor(-torch.inf)
@@ -177,12 +177,10 @@ def budget_threshold(logits: Tensor, budget: float) -> Tensor:
 
 @torch.no_grad()
 def reject(pair: Pair, chance: Acceptance, n: int, rng: torch.Generator, *, limit: int) -> Kept:
-    """Propose samples of G, a block at a time, until n of them have passed.
+    """Propose samples of G, a block at a time, until n of them have passed, or limit * n have been proposed.
 
-    chance:  called with the logits of successive blocks, in order.
-    limit:   proposals for each of the n.
-
-    A block draws its latents, then a uniform number for each. Raises NothingAcceptedError.
+    The chances are those of logits of successive blocks, in order. A block draws its latents, then a uniform number for
+    each. Raises NothingAcceptedError.
     """
     check_count("limit", limit)
     kept_z, kept_x, kept, proposed = [], [], 0, 0
@@ -206,13 +204,10 @@ def reject(pair: Pair, chance: Acceptance, n: int, rng: torch.Generator, *, limi
 
 @torch.no_grad()
 def walk(pair: Pair, z: Tensor, logit: Tensor, steps: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Independence Metropolis-Hastings, one chain a row.
+    """Independence Metropolis-Hastings, one chain a row: latents, logits and whether each chain has moved.
 
-    z, logit:  (n, d) latents and (n,) float64 logits where the chains are; a logit may be that of
-               a real datum, to which no latent belongs.
-
-    Returns latents, logits and whether each chain has moved. A step draws latents for all chains,
-    then one uniform number for each.
+    Chains start at latents z (n, d) with float64 logits (n,); a logit may be that of a real datum, to which no latent
+    belongs. A step draws latents for all chains, then one uniform number for each.
     """
     z, logit = z.clone(), logit.clone()
     moved = torch.zeros(len(z), dtype=torch.bool)

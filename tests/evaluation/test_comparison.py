@@ -151,8 +151,8 @@ def test_the_quality_of_a_ratio_is_that_of_known_normals():
 
 
 def test_settings_are_described_by_content():
-    one, same = (methods.named("MH-GAN", methods.SamplerSettings(torch.zeros(3, 2))) for _ in range(2))
-    other = methods.named("MH-GAN", methods.SamplerSettings(torch.ones(3, 2)))
+    real = (torch.zeros(3, 2), torch.zeros(3, 2), torch.ones(3, 2))
+    one, same, other = (methods.family("MH-GAN", methods.SamplerSettings(x))[500] for x in real)
     assert files.described(one) == files.described(same) != files.described(other)
     assert json.loads(json.dumps(files.described(one))) == files.described(one)
 
@@ -170,7 +170,7 @@ def test_a_method_that_accepts_nothing_leaves_no_file(tmp_path):
     pair = Pair(lambda z: z, lambda x: 1e4 * x[:, 0], Uniform(2))
     settings = methods.SamplerSettings(torch.zeros(3, 2), calibration="none", burn_in=100, percentiles=(100,))
     strict = Comparison("strict", pair, settings, lambda samples, number: {"x": 0.0}, [], 300, 1)
-    rejecting = methods.named("DRS", settings)
+    rejecting = methods.family("DRS", settings)[100]
     with pytest.raises(NothingAcceptedError, match="^limit: "):
         replace(rejecting.inner, limit=1).draw(pair, 300, generator(0, "x"))
     (point,) = comparison.measure(strict, 0, ["DRS"])
