@@ -4,9 +4,10 @@ A set is one draw of latents. Every method starts from the same latents, so that
 A killed measurement continues with the next set.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -88,7 +89,9 @@ class Measurement:
     logits: dict[tuple[str, int], list[float]]
 
     def of(self, method: str, step: int, quantity: str, judge: str | None = None) -> list[float]:
-        """One quantity ("fid", "is_mean", ...) of every set; the first judge unless named."""
+        """One quantity ("fid", "is_mean", ..., or "D") of every set; the first judge unless named."""
+        if quantity == "D":
+            return self.logits[method, step]
         row = self.rows[method, step]
         return [getattr(scores, quantity) for scores in row[judge or next(iter(row))]]
 
@@ -192,6 +195,23 @@ def moved(pair: Pair, method: Method, z: Tensor, K: float) -> Iterator[tuple[int
     for step, point in zip(path.steps, path.points, strict=True):
         with torch.no_grad():
             yield step, pair.generate(point)
+
+
+@torch.no_grad()
+def looked_at(pair: Pair, method: Method, z: Tensor, K: float) -> dict[int, tuple[Tensor, Tensor]]:
+    """Kept step -> images (B, C, H, W) and D in logits (B,), on the CPU, for latents z (B, d)."""
+    return {step: (x.cpu(), pair.logit(x).cpu()) for step, x in moved(pair, method, z, K)}
+
+
+def captioned(rows: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
+    """Pixels and captions of a grid: under the first row D, under the others its change.
+
+    rows: name -> images (n, C, H, W) in [-1, 1] and logits (n,), of the same latents.
+    """
+    first = next(iter(rows.values()))[1]
+    pixels = {name: images.to_uint8(x).numpy() for name, (x, _) in rows.items()}
+    captions = {name: [f"{change:+.2f}" for change in logit - first] for name, (_, logit) in rows.items()}
+    return pixels, captions | {next(iter(rows)): [f"{logit:.2f}" for logit in first]}
 
 
 def _maxima(pair: Pair, settings: Scoring, seed: int) -> list[list[float]]:

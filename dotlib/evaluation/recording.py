@@ -1,17 +1,25 @@
-"""What pages of image pairs share around their records: where numbers come from, and tables of verdicts."""
+"""What pages of image pairs share around their records: what is put, and how it is shown."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
+from typing import Unpack
+
+from numpy.typing import ArrayLike
 
 from dotlib.data import downloads
 from dotlib.errors import check_option
 from dotlib.evaluation.images import Table1Row
+from dotlib.metrics.intervals import put_difference
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.results import records, tables
+from dotlib.results.records import Record, Where
+from dotlib.training import zoo
+
+Values = Mapping[tuple[str, str | float], Mapping[str, ArrayLike]]  # (method, setting) -> quantity -> (sets,)
 
 
-def describe(record: records.Record, runs: Iterable[Table1Row]) -> None:
-    """Put weights, images and settings of rows of Table 1 into a record."""
+def describe(record: Record, runs: Collection[Table1Row]) -> None:
+    """Put into a record where rows of Table 1 come from: weights, images, settings, trainings."""
     weights, origins = {}, {}
     record.parameters["settings"] = {}
     for run in runs:
@@ -20,15 +28,52 @@ def describe(record: records.Record, runs: Iterable[Table1Row]) -> None:
         settings = {"training": run.trained.settings.key(), "scoring": asdict(run.settings)}
         record.parameters["settings"][run.trained.name] = settings
     record.made |= {"weights": weights, "images": origins}
+    zoo.add_training_provenance(record, *(run.trained for run in runs))
 
 
-def copies(record: records.Record) -> set[str]:
+def put_scores(record: Record, values: Values, *, pair: str = "") -> None:
+    """Put the scores of every method over its sets, and their paired differences to ("bare", "")."""
+    for (method, setting), scores in values.items():
+        for quantity, of_sets in scores.items():
+            where: Where = {"method": method, "setting": setting, "pair": pair}
+            record.put_trials(quantity, of_sets, unit=SCORES[quantity].unit, **where)
+            if method != "bare":
+                put_change(record, quantity, values, (method, setting), ("bare", ""), pair=pair)
+
+
+def put_change(
+    record: Record,
+    quantity: str,
+    values: Values,
+    first: tuple[str, str | float],
+    second: tuple[str, str | float],
+    *,
+    pair: str = "",
+) -> tuple[float, float]:
+    """Put how far a score of the first lies above that of the second, with its interval, which is returned."""
+    where: Where = {"method": first[0], "setting": first[1], "against": second[0], "pair": pair}
+    a, b = values[first][quantity], values[second][quantity]
+    return put_difference(record, quantity, a, b, unit=SCORES[quantity].unit, **where)
+
+
+def score(record: Record, quantity: str, **where: Unpack[Where]) -> str:
+    """A score of a record with its digits; where: the key of its row."""
+    return f"{record.get(quantity, **where).value:.{SCORES[quantity].digits}f}"
+
+
+def change(record: Record, quantity: str, **where: Unpack[Where]) -> str:
+    """A difference of a score with its interval, as pages print it."""
+    row = record.get(quantity, **where)
+    return tables.change(row.value, row.interval, SCORES[quantity].digits)
+
+
+def copies(record: Record) -> set[str]:
     """Origins of a record's images that are copies, and no official content."""
     origins = set(record.made.get("images", {}).values())
     return origins - {downloads.OFFICIAL, downloads.OFFICIAL_MD5, "built into scikit-learn"}
 
 
-def direction_of_change(record: records.Record, quantity: str) -> str:
+def direction_of_change(record: Record, quantity: str) -> str:
     """Whether DOT at its last update makes a row of Table 1 "better" or "worse" by one score.
 
     "undecided" where the 95 % interval of the paired difference to bare holds 0. Raises InputError for a quantity that
@@ -42,7 +87,7 @@ def direction_of_change(record: records.Record, quantity: str) -> str:
     return "better" if (high < 0) == SCORES[quantity].lower_is_better else "worse"
 
 
-def verdict_table(record: records.Record, head: str, claims: Iterable[str]) -> str:
+def verdict_table(record: Record, head: str, claims: Iterable[str]) -> str:
     """Markdown: the verdict on each claim in this build, and in the committed records of its page."""
     kept = records.stored(records.KEPT, record.stem)
     heads = [f"this build, {record.dataset}", *(f"recorded, {other.dataset}, {other.profile}" for other in kept)]

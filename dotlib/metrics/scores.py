@@ -47,6 +47,10 @@ SCORES = {  # quantity of a record -> how it is shown
     "emd_sqeuclidean": Score("EMD, squared cost", "squared data units", 4, lower_is_better=True),
     "emd_euclidean": Score("W1", "data units", 4, lower_is_better=True),
     "above": Score("real above", "", 3, lower_is_better=True),
+    "D": Score("D", "logits", 2),
+    "moved": Score("distance moved", "data units", 2),
+    "share": Score("high frequencies", "", 3),
+    "nearest": Score("distance to nearest", "data units", 2),
 }
 IMAGE_SCORES = ("is_mean", "fid", "kid", "precision", "recall", "density", "coverage")  # the fields of Scores
 QUANTITIES = {name: SCORES[name][:3] for name in IMAGE_SCORES}

@@ -175,6 +175,20 @@ def test_dot_raises_what_it_climbs_and_step_0_is_shared(run):
     assert m.of("dot", 4, "fid", "classifier 2") != m.of("dot", 4, "fid")
 
 
+def test_what_is_looked_at_is_what_is_moved_and_its_captions_are_those_of_D(run):
+    z = image_pairs.latents(run.pair, run.settings, 0, 0)[:5]
+    looked = image_pairs.looked_at(run.pair, METHODS[0], z, 0.5)
+    moved = dict(image_pairs.moved(run.pair, METHODS[0], z, 0.5))
+    assert list(looked) == [0, 2, 4]
+    for step, (x, logit) in looked.items():
+        assert torch.equal(x, moved[step]) and torch.equal(logit, run.pair.logit(x))
+    pixels, captions = image_pairs.captioned({"bare": looked[0], "DOT": looked[4]})
+    assert pixels["DOT"].shape == (5, 1, 8, 8) and pixels["DOT"].dtype == np.uint8
+    assert captions["bare"][2] == f"{looked[0][1][2]:.2f}"
+    assert captions["DOT"][2] == f"{looked[4][1][2] - looked[0][1][2]:+.2f}"
+    assert run.measured.of("dot", 4, "D") == run.measured.logits["dot", 4]
+
+
 def test_target_space_stays_in_the_range_of_images(run):
     z = image_pairs.latents(run.pair, run.settings, 0, 0)[:5]
     method = image_pairs.Method("target", (0, 3), 5.0, space="target")

@@ -13,23 +13,43 @@ from dotlib.results import records
 
 @pytest.fixture
 def record():
-    return records.Record("stem", "laptop", "digits", 0, {})
+    return records.Record("stem", "laptop", "digits", 0, {}, made={"dirty": False})
 
 
 def test_a_description_holds_every_file_and_setting(record):
     def run(name):
-        trained = SimpleNamespace(name=name, settings=SimpleNamespace(key=lambda: f"key of {name}"))
-        pair, panel = (
-            SimpleNamespace(digests={name: "1"}),
-            SimpleNamespace(digests={"judge": "2"}, origins={"test": "x"}),
-        )
+        settings = SimpleNamespace(key=lambda: f"key of {name}")
+        made = dict.fromkeys(("commit", "device", "seconds_since_resume"), "") | {"dirty": name == "a"}
+        trained = SimpleNamespace(name=name, settings=settings, sha256=f"sha of {name}", made=made)
+        panel = SimpleNamespace(digests={"judge": "2"}, origins={"test": "x"})
+        pair = SimpleNamespace(digests={name: "1"})
         return SimpleNamespace(pair=pair, trained=trained, panel=panel, settings=Scoring(sets=3))
 
     recording.describe(record, [run("a"), run("b")])
-    assert record.made == {"weights": {"a": "1", "b": "1", "judge": "2"}, "images": {"test": "x"}}
+    assert record.made["weights"] == {"a": "1", "b": "1", "judge": "2"}
+    assert record.made["images"] == {"test": "x"}
+    assert [pair["sha256"] for pair in record.made["pairs"].values()] == ["sha of a", "sha of b"]
+    assert record.made["dirty"] is True
     assert list(record.parameters["settings"]) == ["a", "b"]
     assert record.parameters["settings"]["b"]["training"] == "key of b"
     assert record.parameters["settings"]["b"]["scoring"]["sets"] == 3
+
+
+def test_scores_are_put_with_their_paired_differences_to_bare_and_shown(record):
+    """Differences 1 and 2: mean 1.5, standard error 1/2, and t at 97.5 % with one degree of freedom is 12.706."""
+    values = {("bare", ""): {"fid": [3.0, 7.0]}, ("dot", 20): {"fid": [4.0, 9.0]}, ("k1", 20): {"fid": [4.0, 8.0]}}
+    recording.put_scores(record, values, pair="a")
+    bare, moved = record.get("fid", pair="a", method="bare"), record.get("fid", pair="a", method="dot", setting=20)
+    assert (bare.value, moved.value, moved.n, moved.unit) == (5, 6.5, 2, "squared feature units")
+    where = {"pair": "a", "method": "dot", "setting": 20}
+    half = 12.7062 / 2
+    row = record.get("fid", **where, against="bare")
+    assert (row.value, *row.interval) == pytest.approx((1.5, 1.5 - half, 1.5 + half), rel=1e-5)
+    assert recording.score(record, "fid", **where) == "6.50"
+    assert recording.change(record, "fid", **where, against="bare") == "+1.50 [-4.85, +7.85]"
+    interval = recording.put_change(record, "fid", values, ("dot", 20), ("k1", 20), pair="a")
+    assert record.get("fid", **where, against="k1").interval == interval
+    assert len([*record.rows(quantity="fid")]) == 3 + 2 + 1
 
 
 def test_verdicts_stand_beside_the_committed_ones(record, tmp_path, monkeypatch):

@@ -1,79 +1,32 @@
-"""Looking at moved images: what changed, how rough the change is, what lies near it; variants.
+"""Figure 4: what changed, how rough the change is, what lies near it, and what the page shows of it.
 
-Kinds of test: identities (bare, copies), closed forms (a checkerboard, the runaway of the printed
-projection), invariances (blocks, shifts, scale), second method (naive loops), failures.
+Kinds of test: identities (bare, copies), closed forms (a checkerboard), invariances (blocks, shifts, scale), second
+method (naive loops), failures.
 """
 
 import itertools
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from tiny_images import rng, row_of
 
 from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import ImagePair, Measurement, Method
-from dotlib.evaluation.judges import Panel, Scoring
+from dotlib.evaluation import recording
 from dotlib.experiments import fig4_spaces
-from dotlib.metrics.scores import Reference
-from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.results import paper, records
-from dotlib.transport import VARIANTS, Variant
 
-D_LATENT = 6
-
-
-def rng(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def tiny_pair(prior=None, seed=0):
-    """A pair on 1 x 4 x 4 images with drawn weights, in evaluation mode."""
-    prior = prior or Uniform(D_LATENT)
-    G = nn.Sequential(nn.Linear(prior.dim, 16), nn.Tanh(), nn.Unflatten(1, (1, 4, 4)))
-    D = nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.Softplus(), nn.Linear(12, 1))
-    for number, part in enumerate((*G.parameters(), *D.parameters())):
-        part.data = 0.5 * torch.randn(part.shape, generator=rng(100 * seed + number))
-    return Pair(G.eval(), D.eval(), prior)
-
-
-class PixelJudge:
-    """Features are pixels, logits two sums."""
-
-    dim, classes = 3, 2
-
-    def __call__(self, pixels):
-        flat = pixels.flatten(1).float() / 255
-        return flat[:, :3], flat[:, :2] * 4
+SETTINGS = fig4_spaces.Settings(target_steps=(1, 3), looked=5)
 
 
 @pytest.fixture
-def run(monkeypatch):
-    """A row of Table 1 without training: the tiny pair, one judge."""
-    c = Scoring(sets=2, samples=30, updates=4, pairs=10, repeats=2, splits=2, batch=7, kept=30)
-    pair = ImagePair(**vars(tiny_pair()), name="tiny", digests={"pair": "0"})
-    reference = Reference(dim=3, total=40, kept=30, rng=rng(6))
-    reference.add(torch.rand(40, 3, generator=rng(5)))
-    judges = {"pixels": PixelJudge(), "second": PixelJudge()}
-    panel = Panel(
-        judges,
-        dict.fromkeys(judges, reference),
-        dict.fromkeys(judges),
-        {"pixels": "0", "second": "1", "test": "2"},
-        {},
-        dict.fromkeys(judges, 30),
-    )
-    trained = SimpleNamespace(settings=SimpleNamespace(split="train"))
-    constants = image_pairs.constants(pair, c, 0)
-    return image_pairs.Table1Row(pair, trained, panel, c, Measurement(*constants, {}, {}))
-
-
-V = fig4_spaces.Views(target_steps=(1, 3), looked=5, samples=20)
+def run():
+    return row_of()
 
 
 # --- roughness -----------------------------------------------------------------------------------
@@ -210,7 +163,7 @@ def test_the_same_rise_is_the_nearest_step_by_D_alone(level, step):
     ]
     sets.append({key: (None, logit + 1) for key, (_, logit) in sets[0].items()})
     for some in (sets[:1], sets):
-        assert fig4_spaces.columns(some, Scoring(updates=4)) == {
+        assert fig4_spaces.columns(some, 4) == {
             "bare": ("dot", 0),
             "latent": ("dot", 4),
             "target, same rise": ("target", step),
@@ -220,179 +173,107 @@ def test_the_same_rise_is_the_nearest_step_by_D_alone(level, step):
 
 def test_columns_hold_the_images_that_are_judged(run):
     """Same latents, same constants: the mean of D over a whole set is what `measure` keeps."""
-    m = image_pairs.measure(run.pair, fig4_spaces.space_methods(run.settings, (1, 3)), run.panel, run.settings, 0)
-    whole = fig4_spaces.look(run, replace(V, looked=run.settings.samples), 0, 1)
-    assert set(whole) == set(m.logits)
+    methods = fig4_spaces.space_methods(run.settings, (1, 3))
+    measured = image_pairs.measure(run.pair, methods, run.panel, run.settings, 0)
+    whole = fig4_spaces.look(run, replace(SETTINGS, looked=run.settings.samples), 0, 1)
+    assert set(whole) == set(measured.logits)
     for key, (x, logit) in whole.items():
-        assert float(logit.mean()) == pytest.approx(m.logits[key][1], abs=1e-6)
+        assert float(logit.mean()) == pytest.approx(measured.of(*key, "D")[1], abs=1e-6)
         assert len(x) == run.settings.samples and x.abs().max() <= 1
-    few = fig4_spaces.look(run, V, 0, 1)
-    assert all((few[key][0] - whole[key][0][: V.looked]).abs().max() < 1e-6 for key in few)
+    few = fig4_spaces.look(run, SETTINGS, 0, 1)
+    assert all((few[key][0] - whole[key][0][: SETTINGS.looked]).abs().max() < 1e-6 for key in few)
     assert (whole["target", 3][1] - whole["dot", 0][1]).mean() > 0  # it climbs
 
 
 def test_features_of_bare_are_zero_and_the_move_is_a_distance(run):
-    looked = fig4_spaces.look(run, V, 0, 0)
-    where = {"bare": ("dot", 0), "far": ("target", 3)}
-    found = fig4_spaces.features(looked, where, bank_of(25, (1, 4, 4)))
-    assert list(found) == ["bare", "far"]
-    assert (found["bare"]["moved"] == 0).all() and (found["bare"]["share"] == 0).all()
+    looked, bank = fig4_spaces.look(run, SETTINGS, 0, 0), bank_of(25, (1, 4, 4))
+    shown = fig4_spaces.features(looked, {"bare": ("dot", 0), "far": ("target", 3)}, bank)
+    bare, far = shown["bare"], shown["far"]
+    assert (bare["moved"] == 0).all() and (bare["share"] == 0).all()
     step = looked["target", 3][0] - looked["dot", 0][0]
-    for i in range(V.looked):
-        assert float(found["far"]["moved"][i]) == pytest.approx(float(step[i].norm()), rel=1e-5)
-    assert (
-        found["far"]["moved"] >= (found["far"]["nearest"] - found["bare"]["nearest"]).abs() - 1e-9
-    ).all()  # triangle inequality
+    for i in range(SETTINGS.looked):
+        assert float(far["moved"][i]) == pytest.approx(float(step[i].norm()), rel=1e-5)
+    assert (far["moved"] >= (far["nearest"] - bare["nearest"]).abs() - 1e-9).all()  # triangle inequality
 
 
-# --- the normal prior ----------------------------------------------------------------------------
+# --- the page ------------------------------------------------------------------------------------
 
 
-def pair_of(pair):
-    return ImagePair(**vars(pair), name="tiny", digests={})
-
-
-def test_measured_radial_factors_are_the_predicted_ones():
-    z = torch.randn(8, 20, generator=rng(7), dtype=torch.float64)
-    pair = tiny_pair(Normal(20))
-    pair = Pair(pair.generator.double(), pair.discriminator.double(), pair.prior)
-    found = fig4_spaces.radial_factors(pair_of(pair), z, 0.7)
-    assert set(found) == {"none", "sqrt_dim", "constant", "norm"}
-    length = z.square().sum(1)
-    for name, expected in (
-        ("none", torch.ones(8)),
-        ("sqrt_dim", 1 - length / 20**0.5),
-        ("constant", 1 - length / 11.31),
-        ("norm", torch.zeros(8)),
-    ):
-        assert (found[name][0] - expected).abs().max() < 1e-8, name
-        assert (found[name][1] - expected).abs().max() < 1e-12, name
-
-
-def flat_pair(d):
-    """D does not depend on z, though autograd connects it."""
-    pair = tiny_pair(Normal(d))
-    pair.discriminator[3].weight.data.zero_()
-    return Pair(pair.generator.double(), pair.discriminator.double(), pair.prior)
-
-
-def test_without_a_gradient_a_factor_is_nan():
-    z = torch.randn(3, 4, generator=rng(8), dtype=torch.float64)
-    assert fig4_spaces.radial_factors(pair_of(flat_pair(4)), z, 1.0)["norm"][0].isnan().all()
-
-
-def test_the_printed_projection_drives_latents_away_from_their_anchor():
-    """D flat, z along (1, ..., 1): the printed cost is |r + delta sqrt(d)| for a radial move r, its
-    gradient z/|z|, and one update gives |z| + lr (|z|^2 / sqrt(d) - 1). The exact variant has
-    nothing to do and stays."""
-    d, lr = 16, 0.01
-    z = torch.ones(1, d, dtype=torch.float64)
-    printed = fig4_spaces.descent(pair_of(flat_pair(d)), Method("m", (30,), lr), z, 1.0)
-    radius = math.sqrt(d)
-    for point in printed.points[1:, 0]:
-        radius += lr * (radius**2 / math.sqrt(d) - 1)
-        assert float(point.norm()) == pytest.approx(radius, rel=1e-9)
-    assert radius > math.sqrt(d) + 30 * lr * (math.sqrt(d) - 1)
-    still = fig4_spaces.descent(pair_of(flat_pair(d)), Method("m", (30,), lr, variant="exact"), z, 1.0)
-    assert torch.equal(still.final, z) is True
-
-
-@pytest.mark.parametrize(
-    "method",
-    [
-        Method("a", (1, 6), 0.05, variant="official"),
-        Method("b", (6,), 0.05, cost="none"),
-        Method("c", (3, 6), 0.05, variant=VARIANTS["exact"]),
-    ],
-)
-def test_a_descent_ends_where_the_judged_images_are(method):
-    pair, z = pair_of(tiny_pair(Normal(D_LATENT))), torch.randn(5, D_LATENT, generator=rng(9))
-    path = fig4_spaces.descent(pair, method, z, 0.4)
-    assert path.steps == tuple(range(7)) and torch.equal(path.points[0], z) is True
-    for step, x in image_pairs.moved(pair, method, z, 0.4):
-        assert (pair.generate(path.at(step)) - x).abs().max() < 1e-6
-
-
-def test_along_starts_at_rest():
-    pair, z = pair_of(tiny_pair(Normal(D_LATENT))), torch.randn(5, D_LATENT, generator=rng(9))
-    found = fig4_spaces.along(pair, fig4_spaces.descent(pair, Method("m", (3,), 0.1), z, 0.4))
-    assert all(value.shape == (4, 5) for value in found.values())
-    assert (found["moved"][0] == 0).all() and (found["moved"][1:] > 0).all()
-    assert np.abs(found["radius"][0] - z.norm(dim=1).numpy() / D_LATENT**0.5).max() < 1e-6
-    assert np.abs(found["D"][0] - pair.latent_logit(z).detach().numpy()).max() < 1e-6
-
-
-def test_an_aliased_anchor_under_the_smooth_norm_is_the_naive_ascent():
-    pair, z = pair_of(tiny_pair(Normal(D_LATENT))), torch.randn(5, D_LATENT, generator=rng(9))
-    aliased = Method("a", (8,), 0.1, variant=Variant("aliased", "norm", "smooth"))
-    naive = Method("n", (8,), 0.1, cost="none", variant="exact")
-    ends = [fig4_spaces.descent(pair, method, z, 0.4).final for method in (aliased, naive)]
-    assert (ends[0] - z).norm(dim=1).min() > 0.05 and (ends[0] - ends[1]).abs().max() < 1e-6
-
-
-def test_each_ingredient_is_changed_alone():
-    printed = VARIANTS["paper"]
-    for name, variant in fig4_spaces.ALONE.items():
-        differing = [f.name for f in fields(Variant) if getattr(variant, f.name) != getattr(printed, f.name)]
-        assert len(differing) == 1, name
-    assert len(set(fig4_spaces.ALONE.values()) | {printed}) == len(fig4_spaces.ALONE) + 1
-
-
-def test_methods_of_the_projection_page(run):
-    methods = {m.name: m for m in fig4_spaces.variant_methods(run.settings, V)}
-    assert len(methods) == len(fig4_spaces.variant_methods(run.settings, V))  # no name twice
-    assert set(methods) == set(VARIANTS) | set(fig4_spaces.ALONE) | {"naive"}
-    assert [name for name, m in methods.items() if 0 in m.steps] == ["paper"]
-    assert all(run.settings.updates in m.steps for m in methods.values())
-    assert methods["exact"].steps[-1] == 5 * run.settings.updates
-    measured_ = image_pairs.measure(
-        pair_of(tiny_pair(Normal(D_LATENT))), tuple(methods.values()), run.panel, replace(run.settings, samples=12), 0
+@pytest.fixture
+def page(run):
+    """What the page holds for one pair: columns, measurements, features of both sets, values."""
+    looked = [fig4_spaces.look(run, SETTINGS, 0, number) for number in range(2)]
+    columns = fig4_spaces.columns(looked, run.settings.updates)
+    methods = fig4_spaces.space_methods(run.settings, SETTINGS.target_steps)
+    measured = image_pairs.measure(run.pair, methods, run.panel, run.settings, 0)
+    sets = [fig4_spaces.features(of_set, columns, bank_of(25, (1, 4, 4))) for of_set in looked]
+    return SimpleNamespace(
+        columns={"tiny": columns},
+        measured={"tiny": measured},
+        sets=sets,
+        values={"tiny": fig4_spaces.set_values(measured, columns, sets)},
     )
-    assert len(measured_.rows) == sum(len(m.steps) for m in methods.values())
 
 
-@pytest.mark.parametrize(("samples", "splits"), [(20, 1), (250, 2)])
-def test_projection_sets_are_smaller_but_above_the_width_of_the_features(run, samples, splits):
-    other = replace(run, settings=replace(run.settings, samples=1_000))
-    panel, c = fig4_spaces.variant_jury(other, replace(V, samples=samples))
-    assert (c.samples, c.splits) == (samples, splits) and list(panel.judges) == ["pixels"]
-    assert panel.digests == {"pixels": "0", "test": "2"}
-    assert fig4_spaces.variant_jury(other, replace(V, samples=1))[1].samples == 2 * 3
-    assert fig4_spaces.variant_jury(run, replace(V, samples=999))[1].samples == run.settings.samples
+@pytest.fixture
+def record(run, page, monkeypatch):
+    monkeypatch.setattr(recording.zoo, "add_training_provenance", lambda *_: None)
+    record = records.start("fig4_spaces", profile="laptop", dataset="digits", seed=0, parameters={})
+    fig4_spaces.fill_record(record, page.columns, {"tiny": run}, page.values, 0.5)
+    return record
 
 
-# --- words and records ---------------------------------------------------------------------------
+def test_values_are_those_of_judges_and_of_single_images(page):
+    latent = page.values["tiny"]["latent", ""]
+    assert latent["fid"] == page.measured["tiny"].of("dot", 4, "fid")
+    assert latent["moved"] == [float(shown["latent"]["moved"].mean()) for shown in page.sets]
 
 
-@pytest.mark.parametrize(
-    ("interval", "word"),
-    [
-        ((0.1, 0.2), "differ"),
-        ((-0.2, -0.1), "differ"),
-        ((-0.1, 0.2), "not separated"),
-        ((0.0, 0.2), "not separated"),
-        ((-0.2, 0.0), "not separated"),
-    ],
-)
-def test_separated_where_the_interval_excludes_zero(interval, word):
-    assert fig4_spaces.separated(interval, profile="laptop") == word
-    assert fig4_spaces.separated(interval, profile="smoke") == paper.SMOKE
+def test_every_claim_is_judged_by_the_paired_difference_of_its_columns(record, page):
+    assert len(record.verdicts) == len(fig4_spaces.CLAIMS)
+    latent, bare = (np.array(page.values["tiny"][name, ""]["fid"]) for name in ("latent", "bare"))
+    row = record.get("fid", pair="tiny", method="latent", against="bare")
+    assert row.value == pytest.approx((latent - bare).mean())
+    expected = paper.verdict_on_sign(-1, row.interval, profile="laptop")
+    assert record.verdicts["latent space lowers FID, tiny"] == expected
+    assert record.get("nearest", method="test images").value == 0.5
+    assert record.get("update", pair="tiny", method="target, same rise").value in SETTINGS.target_steps
 
 
-def test_put_keeps_the_mean_and_the_paired_difference():
-    record = records.Record("stem", "smoke", "digits", 0, {})
-    fig4_spaces.put(record, "moved", [1.0, 3.0], "logits", ("bare", [0.5, 2.5]))
-    assert record["moved"] == 2 and record.sd("moved") == pytest.approx(math.sqrt(2))
-    assert record["moved minus bare"] == 0.5
-    assert record.interval("moved minus bare") == pytest.approx((0.5, 0.5))
-    fig4_spaces.put(record, "alone", np.array([1.0, 2.0]), "")
-    assert "alone minus bare" not in record.values
+def test_tables_show_the_record(record, page):
+    same = page.columns["tiny"]["target, same rise"]
+    lines = fig4_spaces.step_table(page.columns, page.measured).splitlines()
+    level = np.mean(page.measured["tiny"].of(*same, "D"))
+    assert lines[0].endswith("| bare | latent | target, same rise | target |") and f"{same[1]}: {level:.2f}" in lines[2]
+    lines = fig4_spaces.score_table(record, page.columns).splitlines()
+    assert len(lines) == 2 + len(fig4_spaces.SHOWN)
+    fid = [cell.strip() for cell in lines[3].strip("|").split("|")]
+    latent = {"pair": "tiny", "method": "latent"}
+    assert fid[:2] == ["tiny: FID", recording.score(record, "fid", pair="tiny", method="bare")]
+    change = recording.change(record, "fid", **latent, against="bare")
+    assert fid[2] == f"{recording.score(record, 'fid', **latent)} ({change})"
 
 
-def test_settings_of_every_profile_and_no_other():
-    for profile in ("smoke", "laptop", "paper"):
-        v = fig4_spaces.view_settings(profile)
-        assert list(v.target_steps) == sorted(set(v.target_steps)) and v.target_steps[0] > 0
-    assert fig4_spaces.view_settings("paper").target_steps[-1] == 100  # B.1
-    with pytest.raises(InputError, match="profile"):
-        fig4_spaces.view_settings("tiny")
+def test_grids_show_the_change_and_the_neighbours(page):
+    shown, bank = page.sets[0], bank_of(25, (1, 4, 4))
+    pixels, captions = fig4_spaces.amplified(shown, 3)
+    assert len(pixels) == 3 and all(rows.shape == (3, 1, 4, 4) for rows in pixels.values())
+    assert all(max(abs(rows.astype(int) - 127.5).max(), 0) == 127.5 for rows in pixels.values())  # black or white
+    assert next(iter(captions.values()))[0] == f"{shown['latent']['share'][0]:.0%}"
+    pixels, captions = fig4_spaces.neighbours(shown, bank, 3)
+    assert (pixels["nearest to\nbare"][1] == bank[shown["bare"]["neighbour"][1]].numpy()).all()
+    assert captions["nearest to\nbare"][1] == f"{shown['bare']['nearest'][1]:.2f}"
+
+
+def test_test_images_are_nearer_than_noise():
+    """Handwritten digits have other handwritten digits nearby, which white noise has not."""
+    bank = images.image_set("digits", "train").images
+    here = fig4_spaces.distance_of_test_images("digits", bank, 20, 0)
+    noise = 2 * torch.rand(20, *bank.shape[1:], generator=rng(1)) - 1
+    assert 0 < here < fig4_spaces.nearest(noise, bank)[0].mean()
+
+
+def test_settings_of_every_profile():
+    for settings in fig4_spaces.SETTINGS.values():
+        assert list(settings.target_steps) == sorted(set(settings.target_steps)) and settings.target_steps[0] > 0
+    assert fig4_spaces.SETTINGS["paper"].target_steps[-1] == 100  # B.1
