@@ -19,7 +19,7 @@ def of_notebook(notebook, root="."):
     files |= {file for file in root.glob("results/*/*.json") if file.parent.name in read}
     files |= {root / "book" / name for name in re.findall(r"book/([\w.-]+\.ya?ml)", text)}
     if root / "dotlib" / "published.py" in files:
-        files.add(root / "book" / "paper_values.yml")
+        files.add(root / "dotlib" / "results" / "paper_values.yml")
     return sorted(str(file) for file in files if file.exists())
 
 

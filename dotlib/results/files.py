@@ -27,12 +27,11 @@ from dotlib.errors import FileError, InputError
 from dotlib.results import provenance
 
 T = TypeVar("T")
-ROOT = Path(__file__).resolve().parents[2]  # of the repository, where this is a checkout of it
 
 
 def home() -> Path:
     """Folder of all that is made: `_build` here in a checkout, the user's data folder for an installed copy."""
-    return Path("_build") if (ROOT / "pyproject.toml").is_file() else platformdirs.user_data_path("dotlib")
+    return Path("_build") if provenance.checkout() else platformdirs.user_data_path("dotlib")
 
 
 def artifacts() -> Path:
@@ -186,10 +185,12 @@ def imported(tree: ast.AST) -> set[str]:
 
 @functools.cache
 def _module(name: str) -> tuple[str, set[str]]:
-    """A module's bare syntax tree as text, and the modules of dotlib that it imports."""
-    tree = ast.parse(_source(name).read_text(encoding="utf-8"))
-    names = imported(tree)
-    return _bare(tree), names
+    """A module's bare syntax tree as text, with the data beside it that it names, and what it imports of dotlib."""
+    source = _source(name)
+    code = source.read_text(encoding="utf-8")
+    data = [file.read_text(encoding="utf-8") for file in sorted(source.parent.glob("*.yml")) if file.name in code]
+    names = imported(tree := ast.parse(code))
+    return "\n".join([_bare(tree), *data]), names
 
 
 def _source(name: str) -> Path:

@@ -1,9 +1,9 @@
 """The paper's numbers, and the words in which a page compares its own with them."""
 
 import functools
+import importlib.resources
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
 
@@ -12,8 +12,7 @@ from dotlib.errors import FileError, InputError, nearest
 # Constants that the released demo_2d.ipynb prints; the paper's text has others.
 NOTEBOOK_K = {"25gaussians": 1.97769, "swissroll": 1.05324}
 
-
-FILE = Path(__file__).resolve().parents[2] / "book" / "paper_values.yml"
+FILE = importlib.resources.files("dotlib.results") / "paper_values.yml"
 WITHIN = 2.0  # published standard deviations; fixed before any run
 REPRODUCED, SAME_SIGN, NOT_REPRODUCED = "reproduced", "same sign", "not reproduced"
 NOT_RESOLVED = "not attempted (the print does not resolve it)"
@@ -116,5 +115,5 @@ def _entries() -> dict[str, Published]:
     try:
         rows = yaml.safe_load(FILE.read_text(encoding="utf-8"))["values"]
     except OSError as error:
-        raise FileError(f"{FILE}: cannot be read ({error.strerror}); run from a checkout of the repository") from error
+        raise FileError(f"{FILE}: cannot be read ({error.strerror}); install dotlib again") from error
     return {row["id"]: Published(row["id"], row["value"], row.get("sd"), row["unit"], row["place"]) for row in rows}

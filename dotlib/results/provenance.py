@@ -9,6 +9,12 @@ from pathlib import Path
 PACKAGES = ("torch", "numpy", "scipy", "POT", "scikit-learn", "matplotlib")
 
 
+def checkout() -> Path | None:
+    """Root of the repository that this code stands in; None for an installed copy."""
+    root = Path(__file__).resolve().parents[2]
+    return root if (root / "pyproject.toml").is_file() else None
+
+
 def here(device: str = "cpu") -> dict:
     """Commit and dirty flag of the source, versions, and the device that computes."""
     import torch  # here, so that settings and files can be read without it
@@ -48,9 +54,11 @@ def device_name(device: str = "cpu") -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    folder = Path(__file__).resolve().parent
+    root = checkout()
+    if root is None:
+        return None
     try:
-        run = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+        run = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
     except OSError:
         return None
     return run.stdout.strip() if run.returncode == 0 else None

@@ -36,7 +36,7 @@ def run_name(name: str, judge: str, *more: str) -> str:
 
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILT = Path("_build/records")  # what this build measured; git-ignored
+BUILT = files.home() / "records"  # what this build measured; git-ignored
 KEPT = ROOT / "results"  # long runs, committed
 
 
@@ -284,10 +284,16 @@ def read(path: Path) -> Record:
         raise FileError(f"{path}: not a record ({error}); delete it and run its notebook again") from error
 
 
+def _checked(folder: Path) -> Path:
+    if folder == KEPT and provenance.checkout() is None:
+        raise FileError(f"{KEPT}: committed records come with the repository; run from a checkout of it")
+    return Path(folder)
+
+
 def find(stem: str, *, profile: str, dataset: str, seed: int = 0, folder: Path | None = None) -> Record | None:
     """The record with this key, from this build or else from `results`; None if there is none."""
-    for place in [BUILT, KEPT] if folder is None else [Path(folder)]:
-        path = place / stem / f"{profile}-{dataset}-s{seed}.json"
+    for place in [BUILT, KEPT] if folder is None else [folder]:
+        path = _checked(place) / stem / f"{profile}-{dataset}-s{seed}.json"
         if path.exists():
             return read(path)
     return None
@@ -295,7 +301,7 @@ def find(stem: str, *, profile: str, dataset: str, seed: int = 0, folder: Path |
 
 def stored(folder: Path, stem: str = "*") -> list[Record]:
     """All records of a folder, BUILT or KEPT, in the order of their files; or those of one experiment."""
-    return [read(path) for path in sorted(Path(folder).glob(f"{stem}/*.json"))]
+    return [read(path) for path in sorted(_checked(folder).glob(f"{stem}/*.json"))]
 
 
 def keep(path: Path, folder: Path = KEPT) -> Path:
@@ -309,7 +315,7 @@ def keep(path: Path, folder: Path = KEPT) -> Path:
         raise InputError(f"path: {path} is a smoke run; smoke numbers are never kept")
     if record.made.get("dirty", True):
         raise InputError(f"path: {path} was made from changed source; commit, then run it again")
-    target = Path(folder) / record.stem / f"{record.key}.json"
+    target = _checked(folder) / record.stem / f"{record.key}.json"
     if target.exists():
         refuse_difference(str(target), read(target).parameters, record.parameters)
     files.write_bytes(target, Path(path).read_bytes())

@@ -197,7 +197,7 @@ def test_a_checkout_builds_here_and_an_installed_copy_in_the_users_folder(tmp_pa
     assert files.artifacts() == artifact_folder
     monkeypatch.delenv("DOTLIB_ARTIFACTS")
     assert files.artifacts() == Path("_build/artifacts")
-    monkeypatch.setattr(files, "ROOT", tmp_path)
+    monkeypatch.setattr(files.provenance, "checkout", lambda: None)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     assert files.artifacts() == tmp_path / "data" / "dotlib" / "artifacts"
     monkeypatch.setenv("DOTLIB_ARTIFACTS", str(artifact_folder))

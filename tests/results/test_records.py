@@ -212,26 +212,40 @@ def test_source_state_follows_git(tmp_path, monkeypatch):
             capture_output=True,
         )
 
-    (tmp_path / "dotlib").mkdir()
-    (tmp_path / "dotlib" / "provenance.py").write_text("x = 1\n")
+    module = tmp_path / "dotlib" / "results" / "provenance.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("x = 1\n")
+    (tmp_path / "pyproject.toml").touch()
     git("init", "-q")
     git("add", ".")
     git("commit", "-q", "-m", "first")
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "dotlib" / "provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(module))
     commit, dirty = provenance.source_state()
     assert len(commit) == 40 and not dirty
     (tmp_path / "new_file").write_text("")
     assert provenance.source_state() == (commit, False)  # untracked files change no number
-    (tmp_path / "dotlib" / "provenance.py").write_text("x = 2\n")
+    module.write_text("x = 2\n")
     assert provenance.source_state() == (commit, True)
     monkeypatch.setenv("PATH", "")
     assert provenance.source_state() == ("unknown", True)
 
 
-def test_source_state_outside_a_checkout(tmp_path, monkeypatch):
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
-    assert provenance.source_state() == ("unknown", True)
+def test_an_installed_copy_knows_no_commit_and_says_where_committed_records_are(tmp_path, monkeypatch):
+    """Also where the environment lies in a repository, which is another one."""
+    site = tmp_path / "lib" / "site-packages"
+    monkeypatch.setattr(provenance, "__file__", str(site / "dotlib" / "results" / "provenance.py"))
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert provenance.checkout() is None and provenance.source_state() == ("unknown", True)
+    path = records.write(clean(filled()))
+    key = {"profile": "laptop", "dataset": "toy", "seed": 3}
+    assert records.find("fig9", **key) is not None
+    for ask in (
+        lambda: records.find("fig9", profile="paper", dataset="toy"),
+        lambda: records.stored(records.KEPT),
+        lambda: records.keep(path, records.KEPT),
+    ):
+        with pytest.raises(FileError, match="results: committed records come with the repository; run from a checkout"):
+            ask()
 
 
 def test_the_processor_has_a_name(monkeypatch):
