@@ -117,7 +117,7 @@ class Point:
         scores: Name -> value in each set.
         cost: Of each sample.
         setup: Spent once for each set.
-        acceptance: Kept share of the proposals, or None.
+        acceptance: Kept share of the proposals; empty for a method that moves samples.
         refused: Why the method ended without samples in some set; then the rest is empty.
     """
 
@@ -126,13 +126,12 @@ class Point:
     scores: dict[str, list[float]]
     cost: list[Cost]
     setup: list[Cost]
-    acceptance: list[float | None]
+    acceptance: list[float]
     refused: str = ""
 
     def evaluations(self) -> float:
-        """Rows that networks evaluated for one sample, G and D alike, a backward pass as two."""
-        rows = [cost.generator + cost.discriminator + 2 * cost.backward for cost in self.cost]
-        return sum(rows) / len(rows)
+        """Network evaluations for one sample, mean over the sets."""
+        return sum(cost.evaluations() for cost in self.cost) / len(self.cost)
 
 
 def load(
@@ -274,7 +273,7 @@ def measure(
                     scores={name: [drawn["scores"][name] for drawn in sets] for name in sets[0]["scores"]},
                     cost=[Cost(**drawn["cost"]) for drawn in sets],
                     setup=[Cost(**drawn["setup"]) for drawn in sets],
-                    acceptance=[drawn["acceptance"] for drawn in sets],
+                    acceptance=[drawn["acceptance"] for drawn in sets if drawn["acceptance"] is not None],
                 )
             )
     return points

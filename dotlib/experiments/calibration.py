@@ -233,7 +233,7 @@ def _put_draws(record: records.Record, row: str, draws: Draws) -> None:
         against_bare: records.Where = {**where, "against": "bare"}
         if point.refused:
             continue
-        record.put_trials("accepted", shares(point), unit="", **where)
+        record.put_trials("accepted", point.acceptance, unit="", **where)
         for name in SHOWN:
             values, unit = point.scores[name], SCORES[name].unit
             record.put_trials(name, values, unit=unit, **where)
@@ -352,7 +352,7 @@ def point_cells(point: Point, bare: Point) -> list[str]:
     """
     if point.refused:
         return [REFUSED] * (1 + len(SHOWN))
-    cells = [f"{np.mean(shares(point)):.3f}" if shares(point) else "-"]
+    cells = [f"{np.mean(point.acceptance):.3f}" if point.acceptance else "-"]
     for name in SHOWN:
         digits, text = SCORES[name].digits, f"{np.mean(point.scores[name]):.{SCORES[name].digits}f}"
         if point is not bare:
@@ -360,11 +360,6 @@ def point_cells(point: Point, bare: Point) -> list[str]:
             text += f" [{low:+.{digits}f}, {high:+.{digits}f}]"
         cells.append(text)
     return cells
-
-
-def shares(point: Point) -> list[float]:
-    """Kept share of the proposals in each set; empty for a method that proposes nothing."""
-    return [share for share in point.acceptance if share is not None]
 
 
 def changes_of(drawn: Mapping[str, Draws], name: str) -> dict[str, dict]:

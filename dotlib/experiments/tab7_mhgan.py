@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dotlib.errors import InputError
 from dotlib.evaluation import comparison_tables
 from dotlib.evaluation.comparison import Point
-from dotlib.evaluation.comparison_tables import HIGHER, QUANTITIES, key_of
 from dotlib.experiments.tab1_scores import printed as printed_table1
+from dotlib.metrics import scores
 from dotlib.results import paper, tables
-from dotlib.results.records import Record
+from dotlib.results.records import Record, Row
 from dotlib.training.settings import OBJECTIVES
 
 STEPS = (("score", "digits-dcgan-*"), ("table7", "digits-dcgan-*"))
 
 METHODS = ("bare", "DOT", "MH-GAN")
-SCORES = {"is_mean": "is", "fid": "fid"}  # quantity -> its name among the published values
+SCORES = {name: score for name, score in scores.SCORES.items() if score.printed}
 BETTER = "DOT looks better than MH-GAN"
 PRINTED_PAIRS = [f"{where}-dcgan-{kind}" for where in ("cifar10", "stl10") for kind in OBJECTIVES]
 
@@ -30,71 +30,80 @@ def printed(pair: str, column: str, quantity: str) -> paper.Published | None:
     dataset, architecture, kind = pair.split("-", 2)
     where = dataset if dataset == "stl10" else "cifar10"
     try:
-        return paper.value(f"tab7.{where}.{kind}.{column}.{SCORES[quantity]}") if architecture == "dcgan" else None
+        return (
+            paper.value(f"tab7.{where}.{kind}.{column}.{SCORES[quantity].printed}") if architecture == "dcgan" else None
+        )
     except InputError:
         return None
 
 
-def judge(record: Record, points: Sequence[Point], pair: str) -> None:
+def put_verdicts(record: Record, points: Sequence[Point], pair: str) -> None:
     """Put the verdicts on one row, and on the sentence below the table, into its record.
 
-    points:  "bare", "DOT" and "MH-GAN", one setting each, already in the record. MH-GAN may have
-             refused; then nothing is compared.
-    pair:    "<dataset>-<row of Table 1>"; a row that is not printed gets no verdict.
+    Args:
+        record: Holds the points already.
+        points: "bare", "DOT" and "MH-GAN", one setting each. MH-GAN may have refused; then nothing is compared.
+        pair: "<dataset>-<row of Table 1>"; a row that is not printed gets no verdict.
     """
     by_method = {point.method: point for point in points}
-    record.parameters["keys"] = {method: key_of(by_method[method]) for method in METHODS}
     refused = bool(by_method["MH-GAN"].refused)
     if not refused:
         comparison_tables.put_differences(record, by_method["DOT"], by_method["MH-GAN"])
-    for quantity in SCORES:
+    for quantity, score in SCORES.items():
         before, after = (printed(pair, column, quantity) for column in ("bare", "mhgan"))
         if before is None or after is None:
             continue
         change = after.value - before.value
         for claim, sign, method, base in (
             (f"MH-GAN {_way(change)}", change, "MH-GAN", "bare"),
-            (f"{BETTER},", 1.0 if quantity in HIGHER else -1.0, "DOT", "MH-GAN"),
+            (f"{BETTER},", -1.0 if score.lower_is_better else 1.0, "DOT", "MH-GAN"),
         ):
-            record.verdicts[f"{claim} {QUANTITIES[quantity][0]}"] = (
+            record.verdicts[f"{claim} {score.label}"] = (
                 paper.refused(record.profile)
                 if refused
-                else paper.verdict_on_sign(sign, change_of(record, method, quantity, base)[1], profile=record.profile)
+                else paper.verdict_on_sign(
+                    sign, row_of(record, method, quantity, base).interval, profile=record.profile
+                )
             )
 
 
-def change_of(record: Record, method: str, quantity: str, base: str = "bare") -> tuple[float, tuple[float, float]]:
-    """Mean paired difference of a method to `base` in a judged record, and its 95 % interval."""
-    keys = record.parameters["keys"]
-    name = f"{keys[method]}_minus_{keys[base]}_{quantity}"
-    return record[name], record.interval(name)
+def row_of(record: Record, method: str, quantity: str, against: str = "") -> Row:
+    """The row of a method's one setting: its score, or its paired difference to another method."""
+    (row,) = record.rows(quantity=quantity, method=method, against=against)
+    return row
+
+
+def cell(record: Record, method: str, quantity: str, *, interval: bool = True) -> str:
+    """A mean score, and in brackets its change to bare, with or without its interval."""
+    if not any(record.rows(method=method)):
+        return "refused"
+    digits = scores.SCORES[quantity].digits
+    shown = f"{row_of(record, method, quantity).value:.{digits}f}"
+    if method == "bare":
+        return shown
+    change = row_of(record, method, quantity, "bare")
+    if not interval:
+        return f"{shown} ({change.value:+.{digits}f})"
+    return f"{shown} ({tables.change(change.value, change.interval, digits)})"
 
 
 def score_table(quantity: str, rows: Mapping[str, Record]) -> str:
     """Markdown: a row a pair, printed scores left and measured ones right, real images last.
 
-    rows:  pair -> its judged record, all of one data set.
+    The rows are pair -> its record with verdicts, all of one data set.
     """
-    digits, lines = QUANTITIES[quantity][2], []
+    score, lines = SCORES[quantity], []
     for pair, record in rows.items():
         prints = [
             printed(pair, "bare", quantity),
             printed(pair, "mhgan", quantity),
             printed_table1(pair, "dot", quantity),
         ]
-        here = [f"{record[f'bare_{quantity}']:.{digits}f}"]
-        for method in ("MH-GAN", "DOT"):
-            if record.parameters["keys"][method] in record.parameters["refused"]:
-                here.append("refused")
-                continue
-            mean, (low, high) = change_of(record, method, quantity)
-            score = record[f"{record.parameters['keys'][method]}_{quantity}"]
-            here.append(f"{score:.{digits}f} ({mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}])")
+        here = [cell(record, method, quantity) for method in ("bare", "MH-GAN", "DOT")]
         lines.append([_row(pair), *("-" if p is None else f"{p.value:.2f}" for p in prints), *here])
-    floor = next(iter(rows.values()))[f"floor_{quantity}"]
-    lines.append(["real images", *["-"] * 3, f"{floor:.{digits}f}", *["-"] * 2])
-    name = QUANTITIES[quantity][0]
-    return tables.markdown([name, "paper: bare", "MH-GAN", "DOT", "here: bare", "MH-GAN", "DOT"], lines)
+    floor = row_of(next(iter(rows.values())), "real", quantity).value
+    lines.append(["real images", *["-"] * 3, f"{floor:.{score.digits}f}", *["-"] * 2])
+    return tables.markdown([score.label, "paper: bare", "MH-GAN", "DOT", "here: bare", "MH-GAN", "DOT"], lines)
 
 
 def verdict_table(rows: Mapping[str, Record]) -> str:
@@ -102,12 +111,11 @@ def verdict_table(rows: Mapping[str, Record]) -> str:
     lines = []
     for pair, record in rows.items():
         cells = []
-        for quantity in SCORES:
-            name = QUANTITIES[quantity][0]
-            claim = next((c for c in record.verdicts if c.startswith("MH-GAN") and c.endswith(f" {name}")), None)
+        for score in SCORES.values():
+            claim = next((c for c in record.verdicts if c.startswith("MH-GAN") and c.endswith(f" {score.label}")), None)
             cells += [
                 "-" if claim is None else f"{claim.split()[1]}: {record.verdicts[claim]}",
-                record.verdicts.get(f"{BETTER}, {name}", "-"),
+                record.verdicts.get(f"{BETTER}, {score.label}", "-"),
             ]
         lines.append([_row(pair), *cells])
     return tables.markdown(
@@ -124,13 +132,13 @@ def claims_in_print() -> tuple[str, dict[str, int]]:
     lines, counts = [], Counter()
     for pair in PRINTED_PAIRS:
         cells = []
-        for quantity in SCORES:
+        for quantity, score in SCORES.items():
             bare, mh, dot = (
                 printed(pair, "bare", quantity),
                 printed(pair, "mhgan", quantity),
                 printed_table1(pair, "dot", quantity),
             )
-            sign = 1 if quantity in HIGHER else -1
+            sign = -1 if score.lower_is_better else 1
             better = sign * (dot.value - mh.value) > 0
             worse = sign * (mh.value - bare.value) < 0
             counts.update({f"better {quantity}": better, f"worse {quantity}": worse})

@@ -37,6 +37,10 @@ class Cost:
     def __sub__(self, other: "Cost") -> "Cost":
         return Cost(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
 
+    def evaluations(self) -> float:
+        """Rows that networks evaluated, G and D alike, a backward pass as two."""
+        return self.generator + self.discriminator + 2 * self.backward
+
     def per(self, n: int) -> "Cost":
         """The cost of one of n samples."""
         return Cost(*(getattr(self, f.name) / n for f in fields(self)))

@@ -22,7 +22,7 @@ def point(method, setting, fid, is_mean=(5.0, 5.1, 5.2), acceptance=None):
         {"fid": list(fid), "is_mean": list(is_mean)},
         [Cost(3, 2, 1, 0.5)] * n,
         [Cost(10, 20, 0, 0.1)] * n,
-        [acceptance] * n,
+        [acceptance] * n if acceptance else [],
     )
 
 
@@ -39,14 +39,18 @@ def record():
 def test_a_record_holds_scores_differences_and_costs():
     kept = record()
     comparison_tables.put_points(kept, POINTS)
-    assert kept["bare_fid"] == 31.0 and kept.sd("bare_fid") == 1.0
+    bare = kept.get("fid", method="bare")
+    assert bare.value == 31.0 and bare.sd == 1.0
     difference = np.array([-5.0, -4.5, -5.0])
-    assert kept["dot20_minus_bare_fid"] == pytest.approx(difference.mean())
+    change = kept.get("fid", method="DOT", setting=20, against="bare")
+    assert change.value == pytest.approx(difference.mean())
     half = stats.t.ppf(0.975, 2) * difference.std(ddof=1) / np.sqrt(3)
-    assert kept.interval("dot20_minus_bare_fid") == pytest.approx((difference.mean() - half, difference.mean() + half))
-    assert kept["mh-gan500_evaluations"] == 3 + 2 + 2 and kept["dot20_seconds"] == 0.5
-    assert kept["mh-gan500_acceptance"] == pytest.approx(0.002)
-    assert "dot20_acceptance" not in kept.values and "bare_minus_bare_fid" not in kept.values
+    assert change.interval == pytest.approx((difference.mean() - half, difference.mean() + half))
+    chain = {"method": "MH-GAN", "setting": 500}
+    assert kept.get("evaluations", **chain).value == 3 + 2 + 2
+    assert kept.get("seconds", method="DOT", setting=20).value == 0.5
+    assert [(row.method, row.value) for row in kept.rows(quantity="acceptance")] == [("MH-GAN", pytest.approx(0.002))]
+    assert [row.method for row in kept.rows(quantity="fid", against="bare")] == ["DOT", "MH-GAN"]
 
 
 def test_tables_show_the_points():
@@ -64,7 +68,7 @@ def test_tables_show_the_points():
 
 def costly(setting, rows, fid):
     """DOT at one setting whose samples cost so many evaluations."""
-    return Point("DOT", setting, {"fid": [fid, fid]}, [Cost(rows, 0, 0, 0.1)] * 2, [Cost()] * 2, [None] * 2)
+    return Point("DOT", setting, {"fid": [fid, fid]}, [Cost(rows, 0, 0, 0.1)] * 2, [Cost()] * 2, [])
 
 
 def test_a_budget_shows_the_largest_setting_that_it_pays_for():

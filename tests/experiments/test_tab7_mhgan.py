@@ -20,7 +20,7 @@ def point(method, setting, fid, is_mean):
         {"fid": list(fid), "is_mean": list(is_mean)},
         [Cost(3, 2, 1, 0.5)] * 3,
         [Cost(10, 20, 0, 0.1)] * 3,
-        [None] * 3,
+        [],
     )
 
 
@@ -34,8 +34,8 @@ POINTS = [
 def judged(pair, profile="laptop", points=POINTS):
     record = records.start("tab7_mhgan", profile=profile, dataset="digits-x", seed=0, parameters={})
     comparison_tables.put_points(record, points)
-    record.put("floor_fid", 3.5, unit="squared feature units")
-    tab7_mhgan.judge(record, points, pair)
+    record.put("fid", 3.5, unit="squared feature units", method="real")
+    tab7_mhgan.put_verdicts(record, points, pair)
     return record
 
 
@@ -87,7 +87,7 @@ def test_a_refusal_is_shown_and_compares_nothing():
     for profile, word in (("laptop", paper.REFUSED), ("smoke", paper.SMOKE)):
         record = judged("digits-dcgan-wgan-gp", profile, refused)
         assert set(record.verdicts.values()) == {word} and len(record.verdicts) == 4
-        assert record.parameters["refused"] == {"mh-gan500": "real_logits: separable"}
+        assert record.parameters["refused"] == {"MH-GAN, 500": "real_logits: separable"}
     line = tab7_mhgan.score_table("fid", {"digits-dcgan-wgan-gp": record}).splitlines()[2]
     assert line.split("|")[6].strip() == "refused"
 

@@ -12,7 +12,7 @@ BINS = Reliability(*(np.array([0.25, 0.75]) for _ in range(3)), np.array([5, 5])
 
 def point(method, setting, fid, is_mean=(5.0, 5.1, 5.2)):
     scores = {"fid": list(fid), "is_mean": list(is_mean)}
-    return Point(method, setting, scores, [Cost(3, 2, 1, 0.5)] * 3, [Cost()] * 3, [None] * 3)
+    return Point(method, setting, scores, [Cost(3, 2, 1, 0.5)] * 3, [Cost()] * 3, [])
 
 
 POINTS = [
@@ -24,7 +24,7 @@ POINTS = [
 
 
 def test_comparisons_share_axes_and_distances_are_logarithmic():
-    points = [Point("bare", 1, {"emd_euclidean": [0.1, 0.2]}, [Cost(1)] * 2, [Cost()] * 2, [None] * 2)]
+    points = [Point("bare", 1, {"emd_euclidean": [0.1, 0.2]}, [Cost(1)] * 2, [Cost()] * 2, [])]
     figure = sampler_plots.frontiers(
         {"D": points, "oracle": points}, ("evaluations", "emd_euclidean"), floor={"emd_euclidean": 0.05}
     )
