@@ -120,7 +120,7 @@ VALUES = Store(".json", _write_values, _read_values)  # JSON-able, finite; tenso
 def cached(
     folder: str, name: str, make: Callable[[], T], *, decides: object, code: Iterable[Any] = (), store: Store = VALUES
 ) -> T:
-    """What `make` returned when its file was written; it is called if there is none.
+    """Make something once: call `make` and keep what it returns, or read what was kept.
 
     Nothing is kept where some code has no file, such as a class typed into a notebook.
 
@@ -131,6 +131,9 @@ def cached(
         decides: Settings and digests of inputs: whatever `described` takes.
         code: Functions and classes that `make` calls and that its module does not import.
         store: How the content is kept.
+
+    Returns:
+        What `make` returned, now or when the file was written.
 
     Raises:
         FileError: The file cannot be read.

@@ -24,7 +24,7 @@ SPLITS = 10  # behind every published mean and sd of an inception score, release
 
 @dataclass(frozen=True)
 class Published:
-    """One published number. place: figure or table, row, column."""
+    """One published number; its place is the figure or table, row and column."""
 
     id: str
     value: float
@@ -55,22 +55,19 @@ def verdict(here: float, published: Published, *, profile: str) -> str:
     if profile == "smoke":
         return SMOKE
     if published.sd is None:
-        raise InputError(f"published: {published.id} has no standard deviation; judge a comparison")
+        raise InputError(f"published: {published.id} has no standard deviation; ask verdict_on_sign")
     return REPRODUCED if abs(here - published.value) <= WITHIN * published.sd else NOT_REPRODUCED
 
 
 def verdict_on_sign(published_difference: float, interval: tuple[float, float], *, profile: str) -> str:
     """Verdict on a comparison from the 95 % interval of our paired difference.
 
-    Reproduced: the interval excludes 0 on the published side. Same sign: its middle is on that
-    side, but it holds 0. Not reproduced: otherwise. Raises InputError for a published difference of
-    0, which has no side.
+    Reproduced: the interval excludes 0 on the published side. Same sign: its middle is on that side, but it holds 0.
+    Not reproduced: otherwise. Raises InputError for a published difference of 0, which has no side.
     """
     _check_finite("interval", *interval)
     if published_difference == 0:
-        raise InputError(
-            "published_difference: found 0, which has no sign to compare; judge the two numbers with verdict_on_order"
-        )
+        raise InputError("published_difference: found 0, which has no sign to compare; ask verdict_on_order")
     if profile == "smoke":
         return SMOKE
     low, high = sorted(math.copysign(1, published_difference) * end for end in interval)
@@ -84,9 +81,8 @@ def verdict_on_order(
 ) -> str:
     """Verdict on "first is below second" from the 95 % interval of our first - second.
 
-    Where the printed means are closer than WITHIN standard errors of their difference (over so
-    many trials, taken as unpaired), the print resolves nothing to reproduce.
-    Raises InputError where a standard deviation is not published.
+    Where the printed means are closer than WITHIN standard errors of their difference (over so many trials, taken as
+    unpaired), the print resolves nothing to reproduce. Raises InputError where a standard deviation is not published.
     """
     if first.sd is None or second.sd is None:
         raise InputError(f"published: {first.id}, {second.id}: no standard deviation is published; ask verdict_on_sign")
@@ -105,9 +101,7 @@ def refused(profile: str) -> str:
 
 def _check_finite(name: str, *numbers: float) -> None:
     if not all(math.isfinite(number) for number in numbers):
-        raise InputError(
-            f"{name}: expected finite numbers, found {numbers}; find the run that diverged before judging it"
-        )
+        raise InputError(f"{name}: expected finite numbers, found {numbers}; find the run that diverged")
 
 
 @functools.cache

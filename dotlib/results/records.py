@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ KEPT = ROOT / "results"  # long runs, committed
 
 
 class Where(TypedDict, total=False):
-    """What a number is a number of; a field that does not apply is left out."""
+    """What a number is a number of; a field that does not apply is left out. See `Row`."""
 
     method: str
     setting: str | float
@@ -50,87 +50,53 @@ class Where(TypedDict, total=False):
     judge: str
 
 
-class Key(NamedTuple):
-    """The six fields that name a row in its record; see `Row`."""
-
-    quantity: str
-    method: str = ""
-    setting: str | float = ""
-    against: str = ""
-    pair: str = ""
-    judge: str = ""
-
-    def __str__(self) -> str:
-        parts = zip(self._fields, self, strict=True)
-        return ", ".join([self.quantity, *(f"{name}={part}" for name, part in list(parts)[1:] if part != "")])
-
-
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One number of a record, and what it is a number of.
+    """One number of a record. The fields up to `judge` are its key: they name it in its record."""
 
-    Attributes:
-        quantity: What was measured, such as "fid" or "k_eff".
-        method: Whose samples were measured, such as "bare", "dot" or "real".
-        setting: Where on the method's scale, such as the number of updates; the x of a curve.
-        against: The method that is subtracted; empty for a value that is no difference.
-        pair: Pair (G, D), where a record holds several.
-        judge: Network that measured, where it is not the record's first.
-        value: The number.
-        unit: Unit of the value; empty for a pure number.
-        sd: Standard deviation over the n trials.
-        n: Number of trials.
-        low: Lower end of the 95 % interval of the value.
-        high: Upper end of the 95 % interval of the value.
-    """
-
-    quantity: str
-    method: str = ""
-    setting: str | float = ""
-    against: str = ""
-    pair: str = ""
-    judge: str = ""
+    quantity: str  # what was measured, such as "fid" or "k_eff"
+    method: str = ""  # whose samples were measured, such as "bare", "dot" or "real"
+    setting: str | float = ""  # of the method, such as the number of updates; the x of a curve
+    against: str = ""  # the method that is subtracted; "" for a value that is no difference
+    pair: str = ""  # pair (G, D), where a record holds several
+    judge: str = ""  # network that measured, where it is not the record's first
     value: float
-    unit: str = ""
-    sd: float | None = None
+    unit: str = ""  # "" for a pure number
+    sd: float | None = None  # standard deviation over the n trials
     n: int | None = None
-    low: float | None = None
+    low: float | None = None  # ends of the 95 % interval of the value
     high: float | None = None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> tuple[str | float, ...]:
         """What names the row in its record."""
-        return Key(*(getattr(self, name) for name in Key._fields))
+        return (self.quantity, *(getattr(self, name) for name in Where.__annotations__))
+
+    def __str__(self) -> str:
+        """The key as errors print it: "fid, method=dot, setting=20"."""
+        parts = zip(Where.__annotations__, self.key[1:], strict=True)
+        return ", ".join([self.quantity, *(f"{name}={part}" for name, part in parts if part != "")])
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the value. Raises InputError when the row has none."""
         if self.low is None or self.high is None:
-            raise InputError(f"interval: {self.key} has none; put one with the value")
+            raise InputError(f"interval: {self} has none; put one with the value")
         return self.low, self.high
 
 
 @dataclass
 class Record:
-    """One run of one experiment.
+    """One run of one experiment, found by its stem, profile, data set and seed."""
 
-    Attributes:
-        stem: The experiment; notebook, results folder and page share it.
-        profile, dataset, seed: With the stem, the key of the record.
-        parameters: Every other setting that decides the values, JSON-able.
-        content: The rows by their keys, in the order in which they were put.
-        verdicts: Claim -> one of the words of `dotlib.results.paper`.
-        made: Commit, versions, device, digests of the weights, seconds.
-    """
-
-    stem: str
+    stem: str  # of the experiment: notebook, results folder and page share it
     profile: str
     dataset: str
     seed: int
-    parameters: dict
-    content: dict[Key, Row] = field(default_factory=dict)
-    verdicts: dict[str, str] = field(default_factory=dict)
-    made: dict = field(default_factory=dict)
+    parameters: dict  # every other setting that decides the values, JSON-able
+    content: dict[tuple[str | float, ...], Row] = field(default_factory=dict)  # by key, in the order of putting
+    verdicts: dict[str, str] = field(default_factory=dict)  # claim -> one of the words of `dotlib.results.paper`
+    made: dict = field(default_factory=dict)  # commit, versions, device, digests of the weights, seconds
 
     def put(
         self,
@@ -143,29 +109,19 @@ class Record:
         interval: tuple[float, float] | None = None,
         **where: Unpack[Where],
     ) -> None:
-        """Add one row.
+        """Add one row: its value, what belongs to it, and the other fields of its key.
 
-        Args:
-            quantity: What was measured.
-            value: The number.
-            unit: Its unit; "" for a pure number.
-            sd: Standard deviation over the n trials.
-            n: Number of trials.
-            interval: 95 % interval of the value.
-            **where: The other fields of its key.
-
-        Raises:
-            InputError: A number is not finite, or there is a row with this key.
+        Raises InputError for a number that is not finite, and for a key that is there already.
         """
         low, high = interval or (None, None)
         row = Row(quantity=quantity, **where, value=value, unit=unit, sd=sd, n=n, low=low, high=high)
         if row.key in self.content:
-            raise InputError(f"quantity: {row.key} is in this record already; choose another key")
+            raise InputError(f"quantity: {row} is in this record already; choose another key")
         try:
             json.dumps(asdict(row), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InputError(
-                f"value: {row.key} is not finite or not a number ({value!r}); find the run that diverged"
+                f"value: {row} is not finite or not a number ({value!r}); find the run that diverged"
             ) from error
         self.content[row.key] = row
 
@@ -177,17 +133,17 @@ class Record:
 
     def get(self, quantity: str, **where: Unpack[Where]) -> Row:
         """The row with exactly this key. Raises InputError, naming the nearest key, when there is none."""
-        key = Key(quantity, **where)
-        if key not in self.content:
-            same = "".join(f"; nearest: {row.key}" for row in [*self.rows(quantity=quantity)][:1])
-            near = nearest(key, map(str, self.content)) or same
-            raise InputError(f"quantity: no {key} in the record {self.stem}/{self.key}{near}")
-        return self.content[key]
+        wanted = Row(quantity=quantity, **where, value=0.0)
+        if wanted.key not in self.content:
+            same = (f"; nearest: {row}" for row in self.rows(quantity=quantity))
+            near = nearest(wanted, map(str, self.rows())) or next(same, "")
+            raise InputError(f"quantity: no {wanted} in the record {self.stem}/{self.key}{near}")
+        return self.content[wanted.key]
 
     def rows(self, **where: str | float) -> Iterator[Row]:
         """The rows whose fields have these values, in the order in which they were put."""
         for name in where:
-            check_option("where", name, Key._fields)
+            check_option("where", name, ("quantity", *Where.__annotations__))
         return (
             row for row in self.content.values() if all(getattr(row, name) == value for name, value in where.items())
         )
@@ -234,10 +190,9 @@ def start(
 ) -> Record:
     """Open a record; `write` closes it.
 
-    weights:  name -> SHA-256 of each file of weights that the run uses.
-    judge:    of image pairs: a parameter, and part of the data set's name where it is no classifier.
-    device:   where the run computes.
-    In the profile "paper" this first makes torch deterministic (`seeding.strict`). Raises InputError.
+    Weights are named with the SHA-256 of their files. The judge of image pairs is a parameter, and part of the data
+    set's name where it is no classifier. In the profile "paper" torch is made deterministic (`seeding.strict`). Raises
+    InputError for an unknown profile and a device that cannot be used.
     """
     check_option("profile", profile, PROFILES)
     check_count("seed", seed, 0)
@@ -307,8 +262,8 @@ def stored(folder: Path, stem: str = "*") -> list[Record]:
 def keep(path: Path, folder: Path = KEPT) -> Path:
     """Copy a record of this build among the committed ones.
 
-    A record that is there already may be replaced only by one with the same parameters. Raises
-    SettingsDifferError otherwise, and InputError for a record of the smoke profile or of changed source.
+    A record that is there already may be replaced only by one with the same parameters. Raises SettingsDifferError
+    otherwise, and InputError for a record of the smoke profile or of changed source.
     """
     record = read(path)
     if record.profile == "smoke":

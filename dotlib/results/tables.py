@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
+from dotlib.errors import InputError
+
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table: first column to the left, the others to the right.
+    """A Markdown table: first column to the left, the others to the right; numbers are formatted before.
 
-    Cells are turned into text as they are; format numbers before. Raises ValueError when a row
-    does not have as many cells as the header.
+    Raises InputError for a row that does not have as many cells as the header.
     """
     for row in rows:
         if len(row) != len(header):
-            raise ValueError(f"row {list(row)!r} has {len(row)} cells, the header {len(header)}")
+            raise InputError(f"rows: {list(row)!r} has {len(row)} cells, the header {len(header)}; add or drop some")
     lines = [header, [":--", *["--:"] * (len(header) - 1)], *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 

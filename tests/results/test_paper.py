@@ -87,8 +87,8 @@ def test_numbers_that_are_not_finite_get_no_verdict(profile):
             paper.verdict_on_sign(1.0, (0.1, bad), profile=profile)
 
 
-def test_a_number_without_deviation_cannot_be_judged():
-    with pytest.raises(InputError, match="published: x has no standard deviation; judge a compar"):
+def test_a_number_without_deviation_has_no_verdict_of_its_own():
+    with pytest.raises(InputError, match="published: x has no standard deviation; ask verdict_on_sign"):
         paper.verdict(10.0, Published("x", 10.0, None, "", "Table 0"), profile="laptop")
 
 

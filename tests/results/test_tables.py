@@ -2,6 +2,7 @@
 
 import pytest
 
+from dotlib.errors import InputError
 from dotlib.results import tables
 
 
@@ -12,7 +13,7 @@ def test_a_change_has_signs_and_its_interval():
 
 def test_a_row_of_another_length_is_refused():
     assert tables.markdown(["a", "b"], [[1, 2]]) == "| a | b |\n| :-- | --: |\n| 1 | 2 |"
-    with pytest.raises(ValueError, match=r"row \[1\] has 1 cells, the header 2"):
+    with pytest.raises(InputError, match=r"rows: \[1\] has 1 cells, the header 2; add or drop"):
         tables.markdown(["a", "b"], [[1]])
 
 
