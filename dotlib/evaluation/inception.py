@@ -31,7 +31,7 @@ class Inception(nn.Module):
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
-        self.classifier = nn.Parameter(body.fc.weight.detach(), requires_grad=False)
+        self.classifier = nn.Parameter(body.get_parameter("fc.weight").detach(), requires_grad=False)
         body.fc = nn.Identity()
         self.body = body
         self.classes, self.dim = self.classifier.shape
@@ -57,19 +57,16 @@ def network(path: Path | None = None, sha256: str | None = None) -> tuple[Incept
     one, or not such weights.
     """
     source = SOURCES[FILE] if sha256 is None else Source((), sha256)
-    if path is None:
-        path = os.environ.get(PLACE) or downloads.fetch(FILE)
-    path = Path(path)
-    found = downloads.fault(path, source)
-    if found:
-        raise FileError(f"{path}: {found}; {_remedy()}")
+    file = Path(path or os.environ.get(PLACE) or downloads.fetch(FILE))
+    if fault := downloads.fault(file, source):
+        raise FileError(f"{file}: {fault}; {_remedy()}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what it doubts; what it refuses, it raises
-            weights = torch.load(path, map_location="cpu", weights_only=True)
+            weights = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch raise whatever it stumbles over
-        raise FileError(f"{path}: cannot be read as weights ({_short(error)}); {_remedy()}") from error
-    return Inception(_filled(path, weights)), source.sha256
+        raise FileError(f"{file}: cannot be read as weights ({_short(error)}); {_remedy()}") from error
+    return Inception(_filled(file, weights)), source.sha256
 
 
 def _filled(path: Path, weights: object) -> nn.Module:
@@ -84,12 +81,13 @@ def _filled(path: Path, weights: object) -> nn.Module:
 @contextlib.contextmanager
 def _instead_of_a_download(module: ModuleType, weights: object) -> Iterator[None]:
     """fid_inception_v3 asks this name of its module for weights; meanwhile it gets ours."""
-    original = module.load_state_dict_from_url
-    module.load_state_dict_from_url = lambda *_, **__: weights
+    names = vars(module)
+    original = names["load_state_dict_from_url"]
+    names["load_state_dict_from_url"] = lambda *_, **__: weights
     try:
         yield
     finally:
-        module.load_state_dict_from_url = original
+        names["load_state_dict_from_url"] = original
 
 
 def _remedy() -> str:

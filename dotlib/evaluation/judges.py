@@ -55,14 +55,12 @@ def scoring_settings(dataset: str, architecture: str, profile: str) -> Scoring:
     check_option("dataset", dataset, SHAPES)
     check_option("architecture", architecture, ("dcgan", "resnet"))
     check_option("profile", profile, PROFILES)
-    updates = 10 if architecture == "resnet" else 20
-    settings = Scoring(updates=updates)
+    settings = Scoring(updates=10 if architecture == "resnet" else 20)
     if profile == "laptop" or dataset == "digits":
-        settings = replace(settings, samples=_SAMPLES[dataset], kid_subsets=20)
-        if dataset != "digits":
-            settings = replace(settings, batch=50)  # the attention of 50 images stays in a core's cache
+        batch = 250 if dataset == "digits" else 50  # the attention of 50 images stays in a core's cache
+        settings = replace(settings, samples=_SAMPLES[dataset], kid_subsets=20, batch=batch)
     if profile == "smoke":
-        return replace(settings, sets=2, samples=100, updates=updates // 5, repeats=2, splits=2)
+        return replace(settings, sets=2, samples=100, updates=settings.updates // 5, repeats=2, splits=2)
     return settings
 
 
@@ -93,8 +91,8 @@ class Judge:
 
         Raises InputError for anything but a batch of uint8 images.
         """
-        if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.ndim != 4 or len(images) == 0:
-            is_tensor = isinstance(images, Tensor)
+        is_tensor = isinstance(images, Tensor)
+        if not is_tensor or images.dtype != torch.uint8 or images.ndim != 4 or len(images) == 0:
             passed = f"{images.dtype} of shape {tuple(images.shape)}" if is_tensor else type(images).__name__
             raise InputError(f"images: expected (B, C, H, W) uint8, found {passed}; use images.to_uint8")
         device = next(self.network.parameters()).device
@@ -164,11 +162,11 @@ def make(settings: JudgeTraining, path: Path) -> None:
     torch.set_num_threads(1)
     try:
         network = fit(settings)
-        accuracy = accuracy_of(network, image_set(settings.dataset, "test"))
+        meta = {"accuracy": _accuracy(network, settings.dataset), "made": provenance.here()}
     finally:
         torch.set_num_threads(threads)
-    made = {"settings": asdict(settings), "images": _fingerprints(settings), "accuracy": accuracy}
-    checkpoints.save(path, network.state_dict(), made | {"made": provenance.here()})
+    meta |= {"settings": asdict(settings), "images": _fingerprints(settings)}
+    checkpoints.save(path, network.state_dict(), meta)
 
 
 def load(settings: JudgeTraining, path: Path) -> Judge:
@@ -176,8 +174,7 @@ def load(settings: JudgeTraining, path: Path) -> Judge:
     tensors, meta = checkpoints.load(path)
     refuse_difference(str(path), meta.get("settings", {}), asdict(settings))
     refuse_difference(str(path), meta.get("images", {}), _fingerprints(settings))
-    data = image_set(settings.dataset, "judge")
-    network = _network(settings, data)
+    network = _network(settings)
     try:
         network.load_state_dict(tensors)
         accuracy = float(meta["accuracy"])
@@ -185,51 +182,40 @@ def load(settings: JudgeTraining, path: Path) -> Judge:
         raise FileError(
             f"{path}: does not hold this classifier ({one_line(error)}); delete it and make it again"
         ) from error
-    network.eval().requires_grad_(False)
     return Judge(
-        f"{settings.dataset} classifier, seed {settings.seed}",
-        network,
-        to_float,
-        settings.features,
-        _classes(data),
-        checkpoints.digest(path),
-        accuracy,
+        name=f"{settings.dataset} classifier, seed {settings.seed}",
+        network=network.eval().requires_grad_(False),
+        prepare=to_float,
+        dim=settings.features,
+        classes=_classes(settings),
+        sha256=checkpoints.digest(path),
+        accuracy=accuracy,
     )
 
 
 def fit(settings: JudgeTraining) -> nn.Module:
     """Train on the "judge" split; evaluation mode."""
-    data = image_set(settings.dataset, "judge")
+    images, labels = image_set(settings.dataset, "judge").images, _labels(settings.dataset, "judge")
     rng = generator(settings.seed, "judge", settings.dataset)
-    network = _network(settings, data, rng).train()
-    n = min(settings.images, len(data)) if settings.images else len(data)
+    network = _network(settings, rng).train()
+    n = min(settings.images, len(images)) if settings.images else len(images)
     steps = settings.epochs * -(-n // settings.batch_size)
     optimizer = torch.optim.Adam(network.parameters(), settings.lr)
     falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
     with tqdm(total=steps, desc=f"judge {settings.dataset}", unit="step", disable=None) as bar:
         for _ in range(settings.epochs):
             for rows in torch.randperm(n, generator=rng).split(settings.batch_size):
-                x = to_float(data.images[rows])
+                x = to_float(images[rows])
                 if settings.flip:
                     mirrored = torch.rand(len(x), generator=rng) < 0.5
                     x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
-                loss = functional.cross_entropy(network(x)[1], data.labels[rows])
+                loss = functional.cross_entropy(network(x)[1], labels[rows])
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
                 falling.step()
                 bar.update()
     return network.eval()
-
-
-@torch.no_grad()
-def accuracy_of(network: nn.Module, data: ImageSet) -> float:
-    """Share of images whose largest logit is their label."""
-    right = sum(
-        int((network(to_float(x))[1].argmax(1) == y).sum())
-        for x, y in zip(data.images.split(500), data.labels.split(500), strict=True)
-    )
-    return right / len(data)
 
 
 def inception(path: Path | None = None, *, sha256: str | None = None) -> Judge:
@@ -249,21 +235,36 @@ def inception(path: Path | None = None, *, sha256: str | None = None) -> Judge:
     return Judge("inception", network, inception_network.prepare, network.dim, network.classes, digest, batch=50)
 
 
-def _network(settings: JudgeTraining, data: ImageSet, rng: torch.Generator | None = None) -> Classifier:
-    _, channels, size, _ = data.images.shape
+def _network(settings: JudgeTraining, rng: torch.Generator | None = None) -> Classifier:
+    _, channels, size, _ = image_set(settings.dataset, "judge").images.shape
     with torch.random.fork_rng(devices=[]):  # torch's layers start with draws that nobody asked for
         return Classifier(
             channels=channels,
             size=size,
             width=settings.width,
             features=settings.features,
-            classes=_classes(data),
+            classes=_classes(settings),
             rng=rng,
         )
 
 
-def _classes(data: ImageSet) -> int:
-    return int(data.labels.max()) + 1
+def _classes(settings: JudgeTraining) -> int:
+    return int(_labels(settings.dataset, "judge").max()) + 1
+
+
+@torch.no_grad()
+def _accuracy(network: nn.Module, dataset: str) -> float:
+    """Share of the split "test" whose largest logit is the label."""
+    images, labels = image_set(dataset, "test").images, _labels(dataset, "test")
+    answers = torch.cat([network(to_float(rows))[1].argmax(1) for rows in images.split(500)])
+    return int((answers == labels).sum()) / len(labels)
+
+
+def _labels(dataset: str, split: str) -> Tensor:
+    labels = image_set(dataset, split).labels
+    if labels is None:
+        raise InputError(f"dataset: {dataset} has no labels; a classifier is fit on them")
+    return labels
 
 
 def _fingerprints(settings: JudgeTraining) -> dict[str, str]:

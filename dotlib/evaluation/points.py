@@ -7,6 +7,8 @@ continues from the last finished block of trials.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +26,7 @@ from dotlib.seeding import generator
 from dotlib.training import authors, checkpoints, zoo
 from dotlib.training.recipes import ToyRecipe
 from dotlib.training.settings import toy_datasets, toy_training
-from dotlib.transport import lipschitz
+from dotlib.transport import Trajectory, lipschitz
 
 
 @dataclass(frozen=True)
@@ -129,14 +131,15 @@ def constant(pair: ToyPair, settings: Figure3, seed: int) -> lipschitz.Lipschitz
 
 def moved(pair: ToyPair, settings: Figure3, K_eff: float, seed: int) -> dict[str, Tensor]:
     """Points of every trial, before and after transport: method -> (trials, points, 2)."""
-    starts = tqdm(range(0, settings.trials, BLOCK), desc=f"transport {pair.name}", unit="block", disable=None)
-    blocks = [_moved_block(pair, settings, K_eff, seed, start) for start in starts]
+    blocks, decides = [], [pair.name, pair.digests, replace(settings, trials=0), K_eff, seed]
+    for start in tqdm(range(0, settings.trials, BLOCK), desc=f"transport {pair.name}", unit="block", disable=None):
+        trials = range(start, min(start + BLOCK, settings.trials))
+        name, make = f"trial{start}-{trials[-1]}", partial(_move_block, pair, settings, K_eff, seed, trials)
+        blocks.append(files.cached(f"figure3/{pair.name}", name, make, decides=decides, store=checkpoints.TENSORS))
     return {method: torch.cat([block[method] for block in blocks]) for method in METHODS}
 
 
-def move(
-    pair: ToyPair, y: Tensor, K_eff: float, settings: Figure3, method: str, **changes: object
-) -> transport.Trajectory:
+def move(pair: ToyPair, y: Tensor, K_eff: float, settings: Figure3, method: str, **changes: Any) -> Trajectory:
     """Algorithm 1 on points y (B, 2) with the settings of B.1, or for the method "naive" the ascent, eq. (56).
 
     Changes are options of `transport.target_dot` that replace the published ones.
@@ -175,46 +178,28 @@ def distances(
 
     A floor adds "real": a second, independent draw of training points in the methods' place.
     """
-    values = files.cached(
-        f"emd/{pair.name}",
-        "distances",
-        lambda: _distances(pair, sets, settings, seed, cost, sampling, floor),
-        decides=[sets, floor, pair.data.points, settings.trials, settings.points, seed, cost, sampling],
-    )
+
+    def measured() -> dict[str, list[float]]:
+        result = {}
+        for trial in tqdm(range(settings.trials), desc=f"EMD {pair.name} {cost} {sampling}", disable=None):
+            x = target(pair, settings, seed, trial, sampling)
+            points = {name: of_trials[trial] for name, of_trials in sets.items()}
+            if floor:
+                points["real"] = target(pair, settings, seed, trial, sampling, part="floor")
+            for name, y in points.items():
+                result.setdefault(name, []).append(optimal_transport.emd(y, x, cost=cost))
+        return result
+
+    decides = [sets, floor, pair.data.points, settings.trials, settings.points, seed, cost, sampling]
+    values = files.cached(f"emd/{pair.name}", "distances", measured, decides=decides)
     return {name: np.asarray(of_trials) for name, of_trials in values.items()}
 
 
-def _distances(
-    pair: ToyPair, sets: dict[str, Tensor], settings: Figure3, seed: int, cost: str, sampling: str, floor: bool
-) -> dict[str, list[float]]:
-    result = {}
-    for trial in tqdm(range(settings.trials), desc=f"EMD {pair.name} {cost} {sampling}", disable=None):
-        x = target(pair, settings, seed, trial, sampling)
-        points = {name: of_trials[trial] for name, of_trials in sets.items()}
-        if floor:
-            points["real"] = target(pair, settings, seed, trial, sampling, part="floor")
-        for name, y in points.items():
-            result.setdefault(name, []).append(optimal_transport.emd(y, x, cost=cost))
-    return result
-
-
-def _moved_block(pair: ToyPair, settings: Figure3, K_eff: float, seed: int, start: int) -> dict[str, Tensor]:
-    """`_move_block`, made once."""
-    end = min(start + BLOCK, settings.trials)
-    return files.cached(
-        f"figure3/{pair.name}",
-        f"trial{start}-{end - 1}",
-        lambda: _move_block(pair, settings, K_eff, seed, start, end - start),
-        decides=[pair.name, pair.digests, replace(settings, trials=0), K_eff, seed],
-        store=checkpoints.TENSORS,
-    )
-
-
-def _move_block(pair: ToyPair, settings: Figure3, K_eff: float, seed: int, start: int, size: int) -> dict[str, Tensor]:
-    z = torch.cat([latents(pair, settings, seed, trial) for trial in range(start, start + size)])
+def _move_block(pair: ToyPair, settings: Figure3, K_eff: float, seed: int, trials: range) -> dict[str, Tensor]:
+    z = torch.cat([latents(pair, settings, seed, trial) for trial in trials])
     with torch.no_grad():
         y = pair.generate(z)
     final = {"g": y} | {
         method: move(pair, y, K_eff, settings, method, batch_size=settings.points).final for method in ("dot", "naive")
     }
-    return {method: points.reshape(size, settings.points, 2) for method, points in final.items()}
+    return {method: points.reshape(len(trials), settings.points, 2) for method, points in final.items()}

@@ -53,7 +53,6 @@ SCORES = {  # quantity of a record -> how it is shown
     "nearest": Score("distance to nearest", "data units", 2),
 }
 IMAGE_SCORES = ("is_mean", "fid", "kid", "precision", "recall", "density", "coverage")  # the fields of Scores
-QUANTITIES = {name: SCORES[name][:3] for name in IMAGE_SCORES}
 
 KEPT = 10_000  # rows for KID and neighbourhoods, whose cost grows with the square
 
