@@ -25,7 +25,7 @@ test: $(READY)  ## run the hooks (style, types, spelling), then all tests with c
 
 test-cluster: $(READY)  ## run the workflow on a Slurm that it starts and stops; needs root, slurm-wlm and munge
 	@$(BIN)/python tests/cluster/loopback_slurm.py
-	$(ONE_THREAD) $(BIN)/python -m pytest -m cluster tests/cluster
+	env $(ONE_THREAD) $(BIN)/python -m pytest -m cluster tests/cluster
 
 lab: $(LAB_READY)  ## open JupyterLab; text notebooks open as notebooks
 	DOTLIB_ROOT="$(CURDIR)" IPYTHONDIR="$(CURDIR)/$(VENV)/ipython" \

@@ -19,12 +19,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 CONF = Path("/etc/slurm/slurm.conf")
-OURS = "# Written by dotlib's tests/cluster and removed when they end; its state is in "
+OURS = "# Written by dotlib's tests/cluster and removed when they end; logs and state are in "
+CLUSTER = "dotlib-loopback"  # in the environment of every job
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "sinfo", "setpriv")
 
 TEMPLATE = """\
 {ours}{folder}
-ClusterName=loopback
+ClusterName={cluster}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
 SlurmdPort={node_port}
@@ -66,7 +67,7 @@ def obstacle() -> str | None:
         return "Slurm's daemons need root"
     if CONF.exists() and not CONF.read_text(encoding="utf-8").startswith(OURS):
         return f"{CONF} belongs to another Slurm; these tests need a machine without one"
-    if running_daemons := {"slurmctld", "slurmd"} & set(process_names()):
+    if running_daemons := {"slurmctld", "slurmd"} & {name for _, name, _ in processes()}:
         return f"already running: {', '.join(sorted(running_daemons))}; these tests need a machine without Slurm"
     return None
 
@@ -80,7 +81,7 @@ def running() -> Iterator[Path]:
     """
     if reason := obstacle():
         raise RuntimeError(reason)
-    _remove_conf()
+    _remove()
     with ExitStack() as stack:
         stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.default_int_handler))
         folder = Path(tempfile.mkdtemp(prefix="dotlib-slurm-"))
@@ -89,7 +90,7 @@ def running() -> Iterator[Path]:
         for name in ("munge", "controller", "node"):
             (folder / name).mkdir()
         _start_munge(stack, folder / "munge")
-        stack.callback(_remove_conf)
+        stack.callback(_remove)
         CONF.parent.mkdir(exist_ok=True)
         CONF.write_text(_configuration(folder), encoding="utf-8")
         stack.enter_context(_daemon("slurmctld", "-D"))
@@ -115,7 +116,7 @@ def _configuration(folder: Path) -> str:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         ports = {"controller_port": one.getsockname()[1], "node_port": other.getsockname()[1]}
     host = socket.gethostname().partition(".")[0]
-    return TEMPLATE.format(ours=OURS, folder=folder, host=host, **ports)
+    return TEMPLATE.format(ours=OURS, folder=folder, cluster=CLUSTER, host=host, **ports)
 
 
 @contextmanager
@@ -158,16 +159,21 @@ def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20).stdout.strip()
 
 
-def process_names() -> Iterator[str]:
-    for file in Path("/proc").glob("[0-9]*/comm"):
+def processes() -> Iterator[tuple[int, str, bytes]]:
+    """(id, name, environment) of every process."""
+    for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # ended meanwhile
-            yield file.read_text(encoding="utf-8").strip()
+            yield int(folder.name), (folder / "comm").read_text("utf-8").strip(), (folder / "environ").read_bytes()
 
 
-def _remove_conf() -> None:
-    """Our slurm.conf, and the folder it names: that of a killed session is still there."""
+def _remove() -> None:
+    """Remove our slurm.conf, the folder that it names, and programs of jobs, once the daemons are gone."""
     if CONF.exists():
-        shutil.rmtree(CONF.read_text(encoding="utf-8").splitlines()[0].removeprefix(OURS), ignore_errors=True)
+        shutil.rmtree(CONF.read_text("utf-8").splitlines()[0].removeprefix(OURS), ignore_errors=True)
+        for identity, name, environment in processes():
+            if name == "slurmstepd" or f"SLURM_CLUSTER_NAME={CLUSTER}\0".encode() in environment:
+                with suppress(ProcessLookupError):
+                    os.kill(identity, signal.SIGKILL)
         CONF.unlink()
 
 

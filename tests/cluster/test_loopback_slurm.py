@@ -17,7 +17,7 @@ def machine(monkeypatch, tmp_path):
     monkeypatch.setattr(loopback_slurm.shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(loopback_slurm.importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(loopback_slurm.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(loopback_slurm, "process_names", lambda: ["init"])
+    monkeypatch.setattr(loopback_slurm, "processes", lambda: [(1, "init", b"")])
     return tmp_path / "slurm.conf"
 
 
@@ -48,7 +48,7 @@ def test_the_slurm_of_others_is_left_alone(machine, monkeypatch):
         pass
     assert machine.read_text("utf-8") == "ClusterName=theirs\n"
     machine.unlink()
-    monkeypatch.setattr(loopback_slurm, "process_names", lambda: ["init", "slurmctld"])
+    monkeypatch.setattr(loopback_slurm, "processes", lambda: [(1, "init", b""), (7, "slurmctld", b"")])
     with pytest.raises(RuntimeError, match="already running: slurmctld"), loopback_slurm.running():
         pass
     assert not machine.exists()

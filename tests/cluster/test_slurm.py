@@ -70,8 +70,9 @@ def snakemake(tree, *arguments, **variables):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     path = f"{tree.parent}:{Path(sys.executable).parent}:{environment['PATH']}"
     environment |= {"PYTHONPATH": str(tree), "PATH": path, "OMP_NUM_THREADS": "1"} | variables
-    command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", *arguments]
-    command += ["--workflow-profile", "workflow/profiles/slurm", "--config", "profile=smoke"]
+    profile = ("--snakefile", "workflow/Snakefile", "--workflow-profile", "workflow/profiles/slurm")
+    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "snakemake", *arguments, *profile]
+    command += ["--config", "profile=smoke"]
     messages = tree / "messages.txt"
     with messages.open("w") as file:
         process = subprocess.Popen(command, cwd=tree, env=environment, stdout=file, stderr=subprocess.STDOUT)
