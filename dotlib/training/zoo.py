@@ -5,17 +5,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from dotlib.errors import FileError, check_device, one_line, refuse_difference
 from dotlib.pairs import Pair
-from dotlib.results import files, provenance, records
+from dotlib.results import files, provenance
 from dotlib.training import checkpoints
 from dotlib.training.recipes import recipe, trainer
 from dotlib.training.settings import Training, pair_path, settings_of
 from dotlib.training.trainer import read_log, train
+
+if TYPE_CHECKING:  # a change of records voids no measured set
+    from dotlib.results.records import Record
 
 SCORES = 50  # of G along a training, where its kind of pair has a score
 THREADS = 1  # fastest for the 2-D networks, and pairs of images are trained side by side
@@ -135,7 +139,7 @@ def _along(path: Path) -> Path:
     return path.with_suffix(".along")
 
 
-def add_training_provenance(record: records.Record, *trained: TrainedPair) -> None:
+def add_training_provenance(record: "Record", *trained: TrainedPair) -> None:
     """Put the origin of trained pairs into a record; one from changed source makes it unkeepable.
 
     Scores need no such line: their files are found by the code that made them (`files.cached`).

@@ -242,17 +242,20 @@ def test_modules_count_with_what_they_import(monkeypatch):
     """A changed formula two imports below changes the digest; an unrelated module does not."""
     read = Path.read_text
 
-    def digest_where_something_is_added_to(name: str) -> str:
+    def digest_where_something_is_added_to(name: str, module: str = "dotlib.metrics.scores") -> str:
         def changed(self, *arguments, **options):
             return read(self, *arguments, **options) + "\nEXTRA = 1\n" * (self.name == name)
 
         monkeypatch.setattr(Path, "read_text", changed)
         files._module.cache_clear()
-        return files.code_of("dotlib.metrics.scores")
+        return files.code_of(module)
 
     digests = [digest_where_something_is_added_to(name) for name in ("none", "zoo.py", "frechet.py", "backends.py")]
+    names = ("none", "records.py", "tables.py", "comparison_tables.py", "trainer.py")
+    measured = [digest_where_something_is_added_to(name, "dotlib.evaluation.comparison") for name in names]
     files._module.cache_clear()
     assert digests[0] == digests[1] and len(set(digests)) == 3
+    assert len(set(measured[:-1])) == 1 and measured[0] != measured[-1]  # how numbers are recorded and shown is no part
     with pytest.raises(InputError, match="modules: found no file of 'dotlib.metrics.none'; name a module as an"):
         files.code_of("dotlib.metrics.none")
 
