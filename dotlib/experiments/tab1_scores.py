@@ -20,7 +20,6 @@ from dotlib.metrics import intervals
 from dotlib.metrics.frechet import FidInfinity, fid_infinity
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.results import paper, records, tables
-from dotlib.results.records import run_name
 from dotlib.seeding import generator
 from dotlib.training.settings import ROWS, changed_from_published
 from dotlib.training.zoo import add_training_provenance
@@ -38,9 +37,10 @@ def open_record(name: str, profile: str, seed: int, judge: str = "classifier", d
     return records.start(
         "tab1_scores",
         profile=profile,
-        dataset=run_name(name, judge),
+        dataset=name,
         seed=seed,
-        parameters=asdict(c) | {"judge": judge, "row": name.partition("-")[2]},
+        judge=judge,
+        parameters=asdict(c) | {"row": name.partition("-")[2]},
         device=device,
     )
 
