@@ -139,16 +139,9 @@ def load(
 ) -> Comparison:
     """The comparison on a pair by name: trained, and its judges fit, only if no run has left them.
 
-    Args:
-        name: "<dataset>-<row of Table 1>", or a 2-D pair, "25gaussians-wgan-gp".
-        profile: "smoke", "laptop" or "paper".
-        seed: Opens every random stream.
-        exact: Of a 2-D pair: the oracle in D's place.
-        judge: Of an image pair, "classifier" or "inception".
-        device: Of an image pair.
-
-    Returns:
-        The comparison. Raises InputError, and what `zoo.pair` and `judges.load_panel` raise.
+    The name is "<dataset>-<row of Table 1>", or of a 2-D pair, "25gaussians-wgan-gp"; `exact` puts the oracle in D's
+    place there, judge and device belong to an image pair. Raises InputError, and what `zoo.pair` and
+    `judges.load_panel` raise.
     """
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
     training = training_settings.settings_of(name, profile, seed)
@@ -192,18 +185,12 @@ def on_points(pair: ToyPair, settings: Figure3, *, profile: str, seed: int, exac
         score(toy_pairs.target(pair, settings, seed, number, "random", part="floor"), number)
         for number in range(toy.sets)
     ]
-    decides = [
-        pair.digests,
-        asdict(settings),
-        exact,
-        toy.kernel * exact,
-    ]
     return Comparison(
         label=f"{pair.name}-{'oracle' if exact else 'd'}",
         pair=compared,
         settings=SamplerSettings(real, **(options | LENGTHS[profile] | {"chains": toy.chains})),
         score=score,
-        decides=decides,
+        decides=[pair.digests, asdict(settings), exact, toy.kernel * exact],
         n=settings.points,
         sets=toy.sets,
         floor={name: float(np.mean([scores[name] for scores in floors])) for name in floors[0]},
@@ -295,23 +282,15 @@ def ratio_quality(comparison: Comparison, n: int, seed: int) -> tuple[float, flo
 
 
 def _drawn_set(comparison: Comparison, seed: int, label: str, sampler: Sampler, number: int) -> dict:
-    """`_draw`, made once."""
-    return files.cached(
-        f"frontier/{label}",
-        f"set{number}",
-        lambda: _draw(comparison, seed, sampler, number),
-        decides=[comparison.decides, sampler, comparison.n, seed, comparison.pair.device.type],
-        code=[type(sampler), comparison.score],
-    )
+    """Scores, costs and acceptance of one set, drawn once."""
+    pair = comparison.pair
 
+    def draw() -> dict:
+        rng = generator(seed, "frontier", type(pair.prior).__name__, str(pair.prior.dim), str(number))
+        drawn = sampler.draw(pair, comparison.n, rng)
+        costs = {"cost": asdict(drawn.cost), "setup": asdict(drawn.setup)}
+        return {"scores": comparison.score(drawn.samples, number), "acceptance": drawn.acceptance} | costs
 
-def _draw(comparison: Comparison, seed: int, sampler: Sampler, number: int) -> dict:
-    prior = comparison.pair.prior
-    rng = generator(seed, "frontier", type(prior).__name__, str(prior.dim), str(number))
-    drawn = sampler.draw(comparison.pair, comparison.n, rng)
-    return {
-        "scores": comparison.score(drawn.samples, number),
-        "cost": asdict(drawn.cost),
-        "setup": asdict(drawn.setup),
-        "acceptance": drawn.acceptance,
-    }
+    decides = [comparison.decides, sampler, comparison.n, seed, pair.device.type]
+    code = [type(sampler), comparison.score]
+    return files.cached(f"frontier/{label}", f"set{number}", draw, decides=decides, code=code)

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from dotlib.data import downloads
 from dotlib.data.downloads import SOURCES, Source
-from dotlib.errors import FileError
+from dotlib.errors import FileError, one_line
 from dotlib.metrics import backends
 
 FILE = "pt_inception-2015-12-05-6726825d.pth"
@@ -95,5 +95,5 @@ def _remedy() -> str:
 
 
 def _short(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = one_line(error)
     return text if len(text) <= REASON else text[:REASON] + "..."

@@ -219,17 +219,11 @@ def fit(settings: JudgeTraining) -> nn.Module:
 
 
 def inception(path: Path | None = None, *, sha256: str | None = None) -> Judge:
-    """The Inception network of the published scores, with the weights of 2015.
+    """The Inception network of the published scores, with the weights of 2015. Raises FileError.
 
     It has 2,048 features of the last pooling, and 1,008 logits without bias, as the inception score has them. Images
-    are scaled to 299 x 299, grey ones shown in three channels.
-
-    Args:
-        path: The weights; None takes $DOTLIB_INCEPTION, or else `downloads.fetch`.
-        sha256: That the file must have; None demands the published one.
-
-    Returns:
-        The judge. Raises FileError.
+    are scaled to 299 x 299, grey ones shown in three channels. The weights are at the path, else at $DOTLIB_INCEPTION,
+    else fetched; their SHA-256 must be the one given, else the published one.
     """
     network, digest = inception_network.network(path, sha256)
     return Judge("inception", network, inception_network.prepare, network.dim, network.classes, digest, batch=50)

@@ -118,19 +118,9 @@ class FidInfinity:
 def fid_infinity(*, real: Moments, fake: Tensor, counts: Sequence[int], rng: torch.Generator) -> FidInfinity:
     """Least squares of FID(N) = value + slope / N over `counts` (arXiv 1911.07023).
 
-    Removes the bias in the number of fakes only: that of the real side stays.
-
-    Args:
-        real: Moments of the real features.
-        fake: (N, d) features; each point of the line takes `count` of them at random, without replacement.
-        counts: Two or more different numbers, each above d and at most N.
-        rng: CPU generator of the rows taken.
-
-    Returns:
-        The line, its intercept first.
-
-    Raises:
-        InputError: Naming the argument.
+    Each point takes `count` rows of fake, (N, d), at random, without replacement; counts are two or more different
+    numbers, each above d and at most N. Removes the bias in the number of fakes only: that of the real side stays.
+    Raises InputError naming the argument.
     """
     check_points("fake", fake, width=real.dim)
     counts = tuple(counts)

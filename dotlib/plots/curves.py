@@ -87,18 +87,9 @@ def matrix(
     centre: float | None = None,
     marked: np.ndarray | None = None,
 ) -> Figure:
-    """A heat map with the number in each cell.
+    """A heat map with the number in each cell: values (rows, columns), where NaN cells stay white.
 
-    Args:
-        values: (rows, columns); NaN cells stay white.
-        rows: Their names.
-        columns: Their names.
-        unit: Of the values.
-        centre: A diverging scale about this value, otherwise a sequential one.
-        marked: (rows, columns) booleans; a cell that is True has its number in bold.
-
-    Returns:
-        The figure.
+    With a centre the colours diverge from this value. A cell that is marked, (rows, columns) bool, is in bold.
     """
     values = np.asarray(values, dtype=float)
     figure, axis = plt.subplots(figsize=(1.05 * len(columns) + 2.6, 0.55 * len(rows) + 1.7))

@@ -55,17 +55,10 @@ def particles(
     limits: tuple[float, float],
     frame_ms: int = 80,
 ) -> bytes:
-    """An animated GIF of points on their way, one panel for each method; the last frame stays for a second.
+    """An animated GIF of points on their way, name -> (frames, n, 2), one panel for each method.
 
-    Args:
-        paths: Name -> (frames, n, 2).
-        steps: Update number of each frame.
-        background: (m, 2) training points, drawn in grey.
-        limits: Of both axes, data units.
-        frame_ms: Milliseconds that a frame stays.
-
-    Returns:
-        The GIF.
+    Steps are the update numbers of the frames; the background, (m, 2) training points, is grey; limits are those of
+    both axes in data units. The last frame stays for a second.
     """
     frames = []
     with style.house(), mpl.rc_context({"figure.constrained_layout.use": False}):
