@@ -7,12 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dotlib.errors import check_option
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.images import ImagePair, Measurement, Method, Table1Row
-from dotlib.experiments.tab2_swap import PRINTED, SIGN, UNITS, describe
+from dotlib.evaluation import recording
+from dotlib.evaluation.images import Measurement, Method, Table1Row
 from dotlib.metrics import intervals
-from dotlib.results import paper, records, tables
+from dotlib.metrics.scores import SCORES
+from dotlib.results import paper, tables
+from dotlib.results.records import Record
+from dotlib.samplers import base as sampling
 from dotlib.seeding import generator
 from dotlib.training.settings import OBJECTIVES
 from dotlib.transport import lipschitz
@@ -21,34 +23,29 @@ STEPS = (("score", "digits-*"),)
 
 ARMS = {"k1": "k = 1", "k1step": "k = 1, step / k_eff", "dot": "k_eff", "naive": "no distance"}
 EFFECTS = {"step": ("k1step", "k1"), "price": ("dot", "k1step"), "rest": ("naive", "dot")}
+QUANTITIES = ("is_mean", "fid")
 UPDATES = (0, 10, 20)  # of the tables in B.2; here: start, half, end
 SLOPE = "logits per latent distance"
 
+Arms = Mapping[str, Measurement]  # row of Table 1 -> what `with_arms` gives
+Runs = Mapping[str, Table1Row]  # the same rows
+Probe = tuple[lipschitz.LipschitzCurve, Tensor]  # what `probe` gives
+
 
 @dataclass(frozen=True)
-class Sizes:
-    """How much work goes into slopes.
+class Settings:
+    """How much work goes into slopes."""
 
-    pair_counts:      pairs in the maximum of eq. (21); pair_repeats: multiples of the largest.
-    gradient_points:  latents whose gradient norm is taken.
-    """
-
-    pair_counts: tuple[int, ...] = (10, 30, 100, 300, 1_000, 3_000)
-    pair_repeats: int = 10
-    gradient_points: int = 2_000
+    pair_counts: tuple[int, ...] = (10, 30, 100, 300, 1_000, 3_000)  # pairs in the maximum of eq. (21)
+    pair_repeats: int = 10  # multiples of the largest
+    gradient_points: int = 2_000  # latents whose gradient norm is taken
 
 
-SIZES = {
-    "smoke": Sizes(pair_counts=(10, 30, 100), pair_repeats=2, gradient_points=100),
-    "laptop": Sizes(),
-    "paper": Sizes(pair_counts=(10, 30, 100, 300, 1_000, 3_000, 10_000), gradient_points=10_000),
+SETTINGS = {
+    "smoke": Settings(pair_counts=(10, 30, 100), pair_repeats=2, gradient_points=100),
+    "laptop": Settings(),
+    "paper": Settings(pair_counts=(10, 30, 100, 300, 1_000, 3_000, 10_000), gradient_points=10_000),
 }
-
-
-def sizes(profile: str) -> Sizes:
-    """Sizes of a profile. Raises InputError for an unknown one."""
-    check_option("profile", profile, SIZES)
-    return SIZES[profile]
 
 
 def with_arms(run: Table1Row, seed: int) -> Measurement:
@@ -56,42 +53,64 @@ def with_arms(run: Table1Row, seed: int) -> Measurement:
 
     Its gradient of D counts as much as with k_eff, its gradient of the distance 1 / k_eff as much.
     """
-    m, steps = run.measured, (run.settings.updates // 2, run.settings.updates)
-    method = Method("k1step", steps, run.settings.lr / m.k_eff.value, k=1.0)
+    known, steps = run.measured, (run.settings.updates // 2, run.settings.updates)
+    method = Method("k1step", steps, run.settings.lr / known.k_eff.value, k=1.0)
     more = image_pairs.measure(run.pair, (method,), run.panel.only_first(), run.settings, seed)
-    return replace(m, rows=m.rows | more.rows, logits=m.logits | more.logits)
+    return replace(known, rows=known.rows | more.rows, logits=known.logits | more.logits)
 
 
-def difference(m: Measurement, first: str, second: str, step: int, quantity: str) -> tuple[float, tuple[float, float]]:
+def difference(
+    measured: Measurement, first: str, second: str, step: int, quantity: str
+) -> tuple[float, tuple[float, float]]:
     """Paired difference of two arms after `step` updates, first minus second, and its interval."""
-    return intervals.interval(m.of(first, step, quantity), m.of(second, step, quantity))
+    return intervals.interval(measured.of(first, step, quantity), measured.of(second, step, quantity))
 
 
-def lower_minus_higher(m: Measurement, step: int, quantity: str) -> tuple[float, float]:
+def lower_minus_higher(measured: Measurement, step: int, quantity: str) -> tuple[float, float]:
     """95 % interval of the arm with the smaller k, of k_eff and 1, minus the other."""
-    lower = ("dot", "k1") if m.k_eff.value < 1 else ("k1", "dot")
-    return difference(m, *lower, step, quantity)[1]
+    lower = ("dot", "k1") if measured.k_eff.value < 1 else ("k1", "dot")
+    return difference(measured, *lower, step, quantity)[1]
 
 
-def printed_k(kind: str, update: int, quantity: str) -> tuple[float, float]:
+def printed(kind: str, update: int, quantity: str) -> tuple[paper.Published, paper.Published]:
     """B.2, CIFAR-10, DCGAN: the score with k = 1 and with k_eff after 0, 10 or 20 updates."""
-    k1, keff = (paper.value(f"b2.cifar10.dcgan.{kind}.{arm}.u{update}.{PRINTED[quantity]}") for arm in ("k1", "keff"))
-    return k1.value, keff.value
+    place, score = f"b2.cifar10.dcgan.{kind}", f"u{update}.{SCORES[quantity].printed}"
+    return paper.value(f"{place}.k1.{score}"), paper.value(f"{place}.keff.{score}")
+
+
+def printed_gap(kind: str, update: int, quantity: str) -> float:
+    """The printed score with k_eff minus that with k = 1."""
+    k1, keff = printed(kind, update, quantity)
+    return keff.value - k1.value
 
 
 def verdict(kind: str, update: int, quantity: str, interval: tuple[float, float], *, profile: str) -> str:
     """On the printed difference k_eff minus k = 1, from the 95 % interval of ours.
 
-    For IS the rule of `published.judge_comparison` over the splits. FID has no printed sd; its two
-    trials start from different samples of one G, so a gap that is not larger than that of their
-    bare FIDs is not resolved by the print.
+    For IS the rule of `paper.verdict_on_order` over the splits. FID has no printed sd; its two trials start from
+    different samples of one G, so a gap that is not larger than that of their bare FIDs is not resolved by the print.
     """
     if quantity == "is_mean":
-        k1, keff = (paper.value(f"b2.cifar10.dcgan.{kind}.{arm}.u{update}.is") for arm in ("k1", "keff"))
+        k1, keff = printed(kind, update, quantity)
         return paper.verdict_on_order(keff, k1, interval, profile=profile, trials=paper.SPLITS)
-    gap, bare = (keff - k1 for k1, keff in (printed_k(kind, u, quantity) for u in (update, 0)))
-    found = paper.verdict_on_sign(gap, interval, profile=profile)
-    return found if abs(gap) > abs(bare) or profile == "smoke" else paper.NOT_RESOLVED
+    gap, bare = (printed_gap(kind, at, quantity) for at in (update, 0))
+    on_sign = paper.verdict_on_sign(gap, interval, profile=profile)
+    return on_sign if abs(gap) > abs(bare) or profile == "smoke" else paper.NOT_RESOLVED
+
+
+def claims() -> dict[str, tuple[str, int, str]]:
+    """Every printed comparison: its name in records -> objective, update, quantity."""
+    return {
+        f"{kind}, {SCORES[quantity].printed}, {update} updates": (kind, update, quantity)
+        for kind in OBJECTIVES
+        for update in UPDATES[1:]
+        for quantity in QUANTITIES
+    }
+
+
+def contrary() -> list[str]:
+    """Names of the printed comparisons in which k = 1 has the better score."""
+    return [claim for claim, at in claims().items() if (printed_gap(*at) > 0) == SCORES[at[2]].lower_is_better]
 
 
 def printed_constant(kind: str) -> float:
@@ -99,90 +118,98 @@ def printed_constant(kind: str) -> float:
     return paper.value(f"b2.cifar10.dcgan.{kind}.k_eff").value
 
 
-def contrary() -> list[str]:
-    """Printed rows in which k = 1 has the better score: "<objective>, <is|fid>, <n> updates"."""
-    found = []
+def probe(pair: image_pairs.ImagePair, settings: Settings, seed: int) -> Probe:
+    """Slopes of a pair's D(G(.)): eq. (21) against the number of pairs, and gradient norms, latents of its prior."""
+
+    def sample(n: int, rng: torch.Generator) -> Tensor:
+        return sampling.latents(pair, n, rng)
+
+    counts, rng = settings.pair_counts, generator(seed, "pairs", pair.name)
+    curve = lipschitz.curve(pair.latent_logit, sample, n_pairs=counts, repeats=settings.pair_repeats, rng=rng)
+    z = sample(settings.gradient_points, generator(seed, "gradients", pair.name))
+    return curve, lipschitz.gradient_norms(pair.latent_logit, z)
+
+
+def fill_record(record: Record, arms: Arms, probes: Mapping[str, Probe], runs: Runs) -> None:
+    """Put the tables into their record, by row of Table 1, with a verdict for each printed comparison."""
+    recording.describe(record, runs.values())
+    for row, measured in arms.items():
+        steps, (curve, norms) = [_step(runs[row], update) for update in UPDATES[1:]], probes[row]
+        record.put_trials("k_eff", measured.k_eff.maxima.numpy(), pair=row, unit=SLOPE)
+        for count, value in zip(curve.n_pairs, curve.mean.tolist(), strict=True):
+            record.put("k_eff by pairs", value, pair=row, setting=count, unit=SLOPE)
+        record.put("largest gradient norm", float(norms.max()), pair=row, unit=SLOPE, n=len(norms))
+        values: recording.Values = {
+            (arm, step): {q: measured.of(arm, step, q) for q in QUANTITIES} for arm in ARMS for step in steps
+        }
+        for a, b in (("dot", "k1"), *EFFECTS.values()):
+            for step, quantity in ((step, quantity) for step in steps for quantity in QUANTITIES):
+                recording.put_change(record, quantity, values, (a, step), (b, step), pair=row)
+    for claim, (kind, update, quantity) in claims().items():
+        row = f"dcgan-{kind}"
+        interval = lower_minus_higher(arms[row], _step(runs[row], update), quantity)
+        record.verdicts[claim] = verdict(kind, update, quantity, interval, profile=record.profile)
+
+
+def _step(run: Table1Row, update: int) -> int:
+    """The update of a run that stands beside a printed one."""
+    return update * run.settings.updates // UPDATES[-1]
+
+
+# --- tables and curves ---------------------------------------------------------------------------
+
+
+def score_table(arms: Arms, runs: Runs) -> str:
+    """Markdown: IS and FID of each trial after the updates, as printed and here."""
+    rows = []
     for kind in OBJECTIVES:
-        for update in UPDATES[1:]:
-            for quantity, label in PRINTED.items():
-                k1, keff = printed_k(kind, update, quantity)
-                if SIGN[quantity] * (keff - k1) > 0:
-                    found.append(f"{kind}, {label}, {update} updates")
-    return found
+        measured, run = arms[f"dcgan-{kind}"], runs[f"dcgan-{kind}"]
+        constants = [["k = 1", "1", "1"], ["k_eff", f"{printed_constant(kind):.2f}", f"{measured.k_eff.value:.2g}"]]
+        for trial, (arm, (name, *both)) in enumerate(zip(("k1", "dot"), constants, strict=True)):
+            scores = [[printed(kind, update, q)[trial].value for q in QUANTITIES] for update in UPDATES]
+            for step in (_step(run, update) for update in UPDATES):
+                scores.append([float(np.mean(measured.of(arm if step else "dot", step, q))) for q in QUANTITIES])
+            rows.append([f"{kind}, {name}", *both, *(f"{is_mean:.2f}, {fid:.2f}" for is_mean, fid in scores)])
+    here = (f"{_step(runs['dcgan-wgan-gp'], update)}, here" for update in UPDATES)
+    heads = ["k, paper", "k, here", *(f"{update}, paper" for update in UPDATES), *here]
+    return tables.markdown(["IS, FID after updates", *heads], rows)
 
 
-def stl10_table(runs: Mapping[str, Table1Row]) -> str:
+def history(measured: Measurement, updates: int, quantity: str) -> dict[str, tuple]:
+    """Change to the bare samples of each arm: (updates, mean, half of the 95 % interval)."""
+    lines, steps = {}, (updates // 2, updates)
+    for arm, label in ARMS.items():
+        bare = measured.of("dot", 0, quantity)
+        changes = [intervals.interval(measured.of(arm, step, quantity), bare) for step in steps]
+        halves = [(high - low) / 2 for _, (low, high) in changes]
+        lines[label] = ((0, *steps), [0, *(mean for mean, _ in changes)], [0, *halves])
+    return lines
+
+
+def stl10_table(runs: Runs) -> str:
     """Markdown: the two histories that B.2 prints for STL-10, beside runs on that set.
 
-    runs:  row of Table 1 -> its run; other data sets, and updates without scores, give a dash.
+    Runs on other data sets, and updates without scores, give a dash.
     """
     rows = []
     for name in ("resnet-sagan-ns", "dcgan-sagan-hi"):
         run = runs.get(name)
         for update in UPDATES:
             at = f"b2.stl10.{name.replace('-', '.', 1)}.u{update}"
-            printed = [f"{paper.value(f'{at}.{q}').value:.2f}" for q in PRINTED.values()]
-            here = ["-", "-"]
+            cells = [f"{paper.value(f'{at}.{SCORES[q].printed}').value:.2f}" for q in QUANTITIES] + ["-", "-"]
             if run and run.trained.settings.dataset == "stl10" and ("dot", update) in run.measured.rows:
-                here = [f"{np.mean(run.measured.of('dot', update, q)):.2f}" for q in PRINTED]
-            rows.append([f"{name}, {update} updates", *printed, *here])
+                cells[2:] = [f"{np.mean(run.measured.of('dot', update, q)):.2f}" for q in QUANTITIES]
+            rows.append([f"{name}, {update} updates", *cells])
     return tables.markdown(["DOT on STL-10", "IS, paper", "FID, paper", "IS, here", "FID, here"], rows)
 
 
-@dataclass(frozen=True)
-class Probe:
-    """The slope of D(G(.)): by the recipe for growing numbers of pairs, and locally.
-
-    curve:  eq. (21) against the number of pairs.
-    norms:  (gradient_points,) gradient norms at latents of the prior.
-    Both in logits per latent distance.
-    """
-
-    curve: lipschitz.LipschitzCurve
-    norms: Tensor
-
-
-def probe(pair: ImagePair, size: Sizes, seed: int) -> Probe:
-    """Slopes of a pair's D(G(.)), with latents of its prior."""
-    device = pair.device
-
-    def sample(n: int, rng: torch.Generator) -> Tensor:
-        return pair.prior.sample(n, rng).to(device)
-
-    curve = lipschitz.curve(
-        pair.latent_logit,
-        sample,
-        n_pairs=size.pair_counts,
-        repeats=size.pair_repeats,
-        rng=generator(seed, "pairs", pair.name),
-    )
-    z = sample(size.gradient_points, generator(seed, "gradients", pair.name))
-    return Probe(curve, lipschitz.gradient_norms(pair.latent_logit, z))
-
-
-def fill_k(
-    record: records.Record, arms: Mapping[str, Measurement], probes: Mapping[str, Probe], runs: Mapping[str, Table1Row]
-) -> None:
-    """Put the k tables into their record, with a verdict for each printed row, step and score.
-
-    arms, probes, runs:  row of Table 1 -> what `with_arms`, `probe` and `table1` gave.
-    """
-    describe(record, runs.values())
-    for name, m in arms.items():
-        steps, slope = (0, runs[name].settings.updates // 2, runs[name].settings.updates), probes[name]
-        record.put(f"{name}, k_eff", m.k_eff.value, sd=m.k_eff.std, n=len(m.k_eff.maxima), unit=SLOPE)
-        record.put(f"{name}, k_eff by pairs", slope.curve.mean.tolist(), unit=SLOPE)
-        record.put(f"{name}, largest gradient norm", float(slope.norms.max()), unit=SLOPE, n=len(slope.norms))
-        for step in steps[1:]:
-            for quantity in PRINTED:
-                for first, second in (("dot", "k1"), *EFFECTS.values()):
-                    mean, interval = difference(m, first, second, step, quantity)
-                    record.put(
-                        f"{name}, {first} - {second}, {quantity}, {step}", mean, interval=interval, unit=UNITS[quantity]
-                    )
-        if (kind := name.partition("-")[2]) in OBJECTIVES and name.startswith("dcgan"):
-            for update, step in zip(UPDATES[1:], steps[1:], strict=True):
-                for quantity, label in PRINTED.items():
-                    record.verdicts[f"{kind}, {label}, {update} updates"] = verdict(
-                        kind, update, quantity, lower_minus_higher(m, step, quantity), profile=record.profile
-                    )
+def claim_table(record: Record, arms: Arms, runs: Runs) -> str:
+    """Markdown: for each network and update the printed difference, ours and the verdict, IS and FID."""
+    rows: dict[str, list[str]] = {}
+    for claim, (kind, update, quantity) in claims().items():
+        measured, step = arms[f"dcgan-{kind}"], _step(runs[f"dcgan-{kind}"], update)
+        here = tables.change(*difference(measured, "dot", "k1", step, quantity))
+        cells = rows.setdefault(f"{kind}, {update} updates", [f"{measured.k_eff.value:.2g}"])
+        cells += [f"{printed_gap(kind, update, quantity):+.2f}", here, record.verdicts[claim]]
+    heads = [head for score in ("IS", "FID") for head in (f"{score}, paper", f"{score}, here", "verdict")]
+    return tables.markdown(["k_eff - (k = 1)", "k_eff, here", *heads], [[name, *row] for name, row in rows.items()])

@@ -1,16 +1,19 @@
 """Table 2 of [DOT19] and its extension: the samples of any G, moved by any D of the data set."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from dotlib.errors import InputError, check_option
 from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation import recording
 from dotlib.evaluation.images import ImagePair, Method, Table1Row
 from dotlib.metrics import intervals
-from dotlib.results import paper, records
+from dotlib.metrics.scores import SCORES
+from dotlib.profiles import sized
+from dotlib.results import paper, tables
+from dotlib.results.records import Record
 from dotlib.training import zoo
 from dotlib.training.settings import OBJECTIVES, ROWS
 from dotlib.transport import lipschitz
@@ -18,37 +21,18 @@ from dotlib.transport import lipschitz
 STEPS = (("score", "digits-*"), ("swap", "digits-*"))
 
 PAPER_G = "dcgan-sagan-hi"  # of Table 2, by its numbers; the caption says SAGAN(ns)
-PRINTED = {"is_mean": "is", "fid": "fid"}  # field of Scores -> its name among published values
-UNITS = {"fid": "squared feature units", "is_mean": "inception score", "precision": "", "recall": ""}
+QUANTITIES = ("fid", "is_mean", "precision", "recall")
+CLAIMS = {"is_mean": "raises IS", "fid": "lowers FID"}  # what Table 2 says of each D
 SIGN = {"fid": 1.0, "is_mean": -1.0}  # times the score: lower is better
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How much work the matrix is. samples: images a set, at most, but for the paper's G."""
-
-    samples: int
-
-
-SIZES = {"smoke": Sizes(100), "laptop": Sizes(200), "paper": Sizes(10_000)}
-
-
-def sizes(profile: str) -> Sizes:
-    """Sizes of a profile. Raises InputError for an unknown one."""
-    check_option("profile", profile, SIZES)
-    return SIZES[profile]
+SAMPLES = {"smoke": 100, "laptop": 200, "paper": 10_000}  # images a set, at most, but for the paper's G
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Samples of one G before and after being moved by one D, under the first judge.
+    """Samples of one G before and after being moved by one D from the same latents, under the first judge."""
 
-    k_eff:        of D(G(.)).
-    bare, moved:  field of Scores -> (sets,), entry i of both from the same latents.
-    """
-
-    k_eff: lipschitz.LipschitzEstimate
-    bare: dict[str, np.ndarray]
+    k_eff: lipschitz.LipschitzEstimate  # of D(G(.))
+    bare: dict[str, np.ndarray]  # quantity -> (sets,)
     moved: dict[str, np.ndarray]
 
     def change(self, quantity: str) -> tuple[float, tuple[float, float]]:
@@ -56,22 +40,21 @@ class Cell:
         return intervals.interval(self.moved[quantity], self.bare[quantity])
 
 
-def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: torch.device | str = "cpu") -> ImagePair:
+Matrix = Mapping[str, Mapping[str, Cell]]  # row of G -> row of D -> cell
+
+
+def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: str = "cpu") -> ImagePair:
     """G and prior of one pair with D of another, on a device.
 
-    Its name is "<row of G>+<row of D>", and each file's digest carries the role that it plays.
-    Raises InputError for pairs of two data sets.
+    Its name is "<row of G>+<row of D>", and each file's digest carries the role that it plays. Raises InputError for
+    pairs of two data sets.
     """
-    first, second = (one.name.partition("-") for one in (of_G, of_D))
+    first, second = (trained.name.partition("-") for trained in (of_G, of_D))
     if first[0] != second[0]:
         raise InputError(f"of_D: {of_D.name} was trained on other images than {of_G.name}; choose a pair of {first[0]}")
-    return ImagePair(
-        of_G.pair.generator.to(device),
-        of_D.pair.discriminator.to(device),
-        of_G.pair.prior,
-        name=f"{first[2]}+{second[2]}",
-        digests={f"G of {of_G.path.name}": of_G.sha256, f"D of {of_D.path.name}": of_D.sha256},
-    )
+    digests = {f"G of {of_G.path.name}": of_G.sha256, f"D of {of_D.path.name}": of_D.sha256}
+    D = ImagePair.of(of_D, device).discriminator
+    return replace(ImagePair.of(of_G, device), discriminator=D, name=f"{first[2]}+{second[2]}", digests=digests)
 
 
 def row(
@@ -79,32 +62,31 @@ def row(
 ) -> dict[str, Cell]:
     """One G moved by each D: row of Table 1 -> Cell. Only the first judge is asked.
 
-    run:      the row of Table 1 whose G it is; with its own D the cell is that row's DOT.
-    others:   row of Table 1 -> pair whose D it is, its own included.
-    samples:  images a set at most; None: as many as in Table 1.
-
     The settings are those of G's architecture, and the sets start from the latents of Table 1.
+
+    Args:
+        run: The row of Table 1 whose G it is; with its own D the cell is that row's DOT.
+        others: Row of Table 1 -> pair whose D it is, its own included.
+        seed: Of the latents.
+        samples: Images a set at most; None: as many as in Table 1.
+
+    Returns:
+        A cell for each of the others.
     """
     panel = run.panel.only_first()
     least = 2 * panel.judges[panel.first].dim  # FID wants more samples than features
-    c = replace(run.settings, samples=min(max(samples or run.settings.samples, least), run.settings.samples))
-    steps = (0, c.updates)
-    own = run.measured
-    if c != run.settings:
-        own = image_pairs.measure(run.pair, (Method("dot", steps, c.lr),), panel, c, seed)
-    cells = {}
+    settings = replace(run.settings, samples=min(max(samples or run.settings.samples, least), run.settings.samples))
+    dot, own = Method("dot", (0, settings.updates), settings.lr), run.measured
+    if settings != run.settings:
+        own = image_pairs.measure(run.pair, (dot,), panel, settings, seed)
+    bare, cells = {quantity: np.asarray(own.of("dot", 0, quantity, panel.first)) for quantity in QUANTITIES}, {}
     for name, trained in others.items():
-        found = own
+        measured = own
         if trained.name != run.trained.name:
-            pair = swapped(run.trained, trained, run.pair.device)
-            found = image_pairs.measure(pair, (Method("dot", steps[1:], c.lr),), panel, c, seed)
-        cells[name] = Cell(
-            found.k_eff,
-            *(
-                {q: np.asarray(m.of("dot", step, q, panel.first)) for q in UNITS}
-                for m, step in ((own, 0), (found, c.updates))
-            ),
-        )
+            pair = swapped(run.trained, trained, str(run.pair.device))
+            measured = image_pairs.measure(pair, (replace(dot, steps=dot.steps[1:]),), panel, settings, seed)
+        moved = {q: np.asarray(measured.of("dot", settings.updates, q, panel.first)) for q in QUANTITIES}
+        cells[name] = Cell(measured.k_eff, bare, moved)
     return cells
 
 
@@ -118,23 +100,21 @@ def row_of(
     run = image_pairs.table1_row(name, profile=profile, seed=seed, judge=judge, device=device)
     dataset, _, own = name.partition("-")
     others = {row: zoo.pair(f"{dataset}-{row}", profile=profile, seed=seed, device=device) for row in ROWS}
-    return row(run, others, seed, None if own == PAPER_G else sizes(profile).samples)
+    return row(run, others, seed, None if own == PAPER_G else sized(SAMPLES, profile))
 
 
 @dataclass(frozen=True)
 class Rank:
-    """Where a generator's own D stands among all; 1 is the best.
+    """Where a generator's own D stands among all discriminators; 1 is the best."""
 
-    rank:       by means; low, high: with only those ahead or behind that are separated from it,
-                each by its own 95 % interval of paired differences.
-    of:         number of discriminators; best: the row with the best mean.
-    """
+    rank: int  # by means
+    low: int  # with only those ahead that are separated from it by the 95 % interval of paired differences
+    high: int  # with only those behind that are separated from it
+    of: int  # number of discriminators
+    best: str  # the row with the best mean
 
-    rank: int
-    low: int
-    high: int
-    of: int
-    best: str
+    def __str__(self) -> str:
+        return f"{self.rank} [{self.low}, {self.high}] of {self.of}"
 
 
 def own_rank(cells: Mapping[str, Cell], own: str, quantity: str) -> Rank:
@@ -152,66 +132,92 @@ def own_rank(cells: Mapping[str, Cell], own: str, quantity: str) -> Rank:
     )
 
 
+# --- the print -----------------------------------------------------------------------------------
+
+
+def printed(place: str) -> dict[str, paper.Published]:
+    """IS and FID as printed at a place of the paper's values."""
+    return {quantity: paper.value(f"{place}.{SCORES[quantity].printed}") for quantity in CLAIMS}
+
+
 def generators_by_numbers() -> list[str]:
     """Objectives whose Table 1 rows are Table 2's first column and, for their own D, their own.
 
     Compared are the printed means and standard deviations of IS and FID, CIFAR-10, DCGAN.
     """
 
-    def print_of(name: str) -> list[tuple]:
-        found = [paper.value(f"{name}.{q}") for q in PRINTED.values()]
-        return [(one.value, one.sd) for one in found]
+    def numbers(place: str) -> list[tuple]:
+        return [(score.value, score.sd) for score in printed(place).values()]
 
     return [
         kind
         for kind in OBJECTIVES
-        if print_of("tab2.none") == print_of(f"tab1.cifar10.dcgan.{kind}.bare")
-        and print_of(f"tab2.{kind}") == print_of(f"tab1.cifar10.dcgan.{kind}.dot")
+        if numbers("tab2.none") == numbers(f"tab1.cifar10.dcgan.{kind}.bare")
+        and numbers(f"tab2.{kind}") == numbers(f"tab1.cifar10.dcgan.{kind}.dot")
     ]
 
 
 def printed_change(kind: str, quantity: str) -> float:
     """Table 2: the score with the D of an objective minus the score without D."""
-    with_D, without = (paper.value(f"tab2.{column}.{PRINTED[quantity]}").value for column in (kind, "none"))
-    return with_D - without
+    return printed(f"tab2.{kind}")[quantity].value - printed("tab2.none")[quantity].value
 
 
-def fill_swap(record: records.Record, cells: Mapping[str, Mapping[str, Cell]], runs: Iterable[Table1Row]) -> None:
-    """Put the matrix into its record: every change, every k_eff, and a verdict for each printed D.
+def printed_rank(own: str, quantity: str) -> int:
+    """Rank of the own D in the printed table, ties in its favour."""
+    scores = {kind: SIGN[quantity] * printed(f"tab2.{kind}")[quantity].value for kind in OBJECTIVES}
+    return 1 + sum(score < scores[own] for score in scores.values())
 
-    cells:  row of G -> row of D -> Cell.
-    """
-    describe(record, runs)
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+def fill_record(record: Record, cells: Matrix, ranks: Mapping[str, Mapping[str, Rank]]) -> None:
+    """Put the matrix into its record: every change, every k_eff, the ranks, and a verdict for each printed D."""
     for of_G, line in cells.items():
         for of_D, cell in line.items():
-            name, estimate = f"{of_G}+{of_D}", cell.k_eff
-            record.put(
-                f"{name}, k_eff",
-                estimate.value,
-                sd=estimate.std,
-                n=len(estimate.maxima),
-                unit="logits per latent distance",
-            )
-            for quantity, unit in UNITS.items():
-                mean, interval = cell.change(quantity)
-                record.put(
-                    f"{name}, change of {quantity}", mean, interval=interval, unit=unit, n=len(cell.bare[quantity])
-                )
+            k_eff = cell.k_eff.maxima.numpy()
+            record.put_trials("k_eff", k_eff, pair=of_G, method=of_D, unit="logits per latent distance")
+            values: recording.Values = {("bare", ""): cell.bare, (of_D, ""): cell.moved}
+            for quantity in QUANTITIES:
+                recording.put_change(record, quantity, values, (of_D, ""), ("bare", ""), pair=of_G)
+        for quantity, rank in ranks.get(of_G, {}).items():
+            record.put("rank of own D", rank.rank, pair=of_G, setting=quantity, interval=(rank.low, rank.high), unit="")
+    for kind, (quantity, claim) in ((kind, claim) for kind in OBJECTIVES for claim in CLAIMS.items()):
+        interval = cells[PAPER_G][f"dcgan-{kind}"].change(quantity)[1]
+        verdict = paper.verdict_on_sign(printed_change(kind, quantity), interval, profile=record.profile)
+        record.verdicts[f"D of {kind} {claim}"] = verdict
+
+
+def heat_map(cells: Matrix, quantity: str) -> dict[str, object]:
+    """Changes of a score, G down and D across, those whose interval excludes 0 in bold: what `matrix` plots."""
+    changes = [[cell.change(quantity) for cell in line.values()] for line in cells.values()]
+    return {
+        "values": [[mean for mean, _ in line] for line in changes],
+        "marked": np.array([[low > 0 or high < 0 for _, (low, high) in line] for line in changes]),
+        "centre": 0.0,
+    } | labels(cells)
+
+
+def labels(cells: Matrix) -> dict[str, object]:
+    """Names of the rows and columns of a heat map."""
+    columns = next(iter(cells.values()))
+    return {"rows": [f"G of {row}" for row in cells], "columns": [f"D of {row}" for row in columns]}
+
+
+def directions(cells: Matrix, quantity: str) -> list[int]:
+    """Number of cells whose interval lies above 0, holds 0, lies below 0."""
+    ends = [cell.change(quantity)[1] for line in cells.values() for cell in line.values()]
+    up, down = sum(low > 0 for low, _ in ends), sum(high < 0 for _, high in ends)
+    return [up, len(ends) - up - down, down]
+
+
+def claim_table(record: Record) -> str:
+    """Markdown: for each D of Table 2 the printed change, ours and the verdict, for IS and FID."""
+    rows = []
     for kind in OBJECTIVES:
-        for quantity, claim in (("is_mean", "raises IS"), ("fid", "lowers FID")):
-            record.verdicts[f"D of {kind} {claim}"] = paper.verdict_on_sign(
-                printed_change(kind, quantity),
-                cells[PAPER_G][f"dcgan-{kind}"].change(quantity)[1],
-                profile=record.profile,
-            )
-
-
-def describe(record: records.Record, runs: Iterable[Table1Row]) -> None:
-    """Put weights, images and scoring settings of all rows into a record."""
-    weights, images, how = {}, {}, {}
-    for run in runs:
-        weights |= run.pair.digests | run.panel.digests
-        images |= run.panel.origins
-        how[run.trained.settings.architecture] = asdict(run.settings)
-    record.made |= {"weights": weights, "images": images}
-    record.parameters["scoring"] = how
+        rows.append([kind])
+        for quantity, claim in CLAIMS.items():
+            here = recording.change(record, quantity, pair=PAPER_G, method=f"dcgan-{kind}", against="bare")
+            rows[-1] += [f"{printed_change(kind, quantity):+.2f}", here, record.verdicts[f"D of {kind} {claim}"]]
+    heads = [head for score in ("IS", "FID") for head in (f"{score}, paper", f"{score}, here", "verdict")]
+    return tables.markdown(["D", *heads], rows)

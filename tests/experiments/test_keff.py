@@ -12,9 +12,9 @@ from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Measurement
 from dotlib.evaluation.judges import Scoring
-from dotlib.experiments import keff, tab2_swap
+from dotlib.experiments import keff
 from dotlib.pairs import Pair, Uniform
-from dotlib.results import paper, records
+from dotlib.results import paper, records, tables
 from dotlib.seeding import generator
 from dotlib.training import zoo
 from dotlib.training.settings import OBJECTIVES, image_training
@@ -52,9 +52,12 @@ def run_of(
     """A row of Table 1 whose D(G(.)) is known; its scores are given, not measured."""
     pair = Pair(Same().eval(), Wave(slope, swing).eval(), Uniform(dim))
     pair = image_pairs.ImagePair(**vars(pair), name=f"{dataset}-{ROW}", digests={"file": "digest"})
-    trained = zoo.TrainedPair(pair.name, pair, image_training(dataset, ROW, "smoke"), Path("file"), "digest", [], {})
+    trained = zoo.TrainedPair(pair.name, pair, image_training(dataset, ROW, "smoke"), Path("file"), "digest", [], MADE)
     estimate = LipschitzEstimate(torch.tensor([k, k], dtype=torch.float64), C.pairs)
     return image_pairs.Table1Row(pair, trained, Panel(), C, Measurement(estimate, estimate, rows or {}, {}))
+
+
+MADE = {"commit": "abc", "dirty": False, "device": "cpu", "seconds_since_resume": 1.0}
 
 
 class Panel:
@@ -122,9 +125,9 @@ def test_arms_are_added_to_those_of_table_1():
     fresh = {("k1step", 10): 3}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(image_pairs, "measure", lambda *_: Measurement(None, None, fresh, {}))
-        found = keff.with_arms(run, 0)
-    assert found.rows == rows | fresh and run.measured.rows == rows
-    assert found.k_eff is run.measured.k_eff
+        measured = keff.with_arms(run, 0)
+    assert measured.rows == rows | fresh and run.measured.rows == rows
+    assert measured.k_eff is run.measured.k_eff
 
 
 # --- differences and verdicts ---------------------------------------------------------------------
@@ -167,8 +170,9 @@ def test_the_lower_constant_comes_first(k, reversed_):
 
 def test_the_print_has_one_row_against_the_claim():
     assert keff.contrary() == ["wgan-gp, fid, 20 updates"]
-    assert keff.printed_k("wgan-gp", 20, "fid") == (24.06, 24.14)
-    assert keff.printed_k("sagan-hi", 0, "is_mean") == (7.46, 7.52)
+    assert [score.value for score in keff.printed("wgan-gp", 20, "fid")] == [24.06, 24.14]
+    assert [score.value for score in keff.printed("sagan-hi", 0, "is_mean")] == [7.46, 7.52]
+    assert keff.printed_gap("wgan-gp", 20, "fid") == pytest.approx(0.08) and len(keff.claims()) == 20
     assert [keff.printed_constant(kind) for kind in OBJECTIVES] == [0.86, 0.39, 0.34, 0.28, 0.21]
 
 
@@ -184,38 +188,48 @@ def test_every_printed_row_has_a_verdict(profile, k, dot, word, other):
     record = records.start("keff", profile=profile, dataset="digits", seed=0, parameters={})
     run = run_of(1.0)
     rows = [*(f"dcgan-{kind}" for kind in OBJECTIVES), "resnet-sagan-ns"]
-    slope = keff.probe(run.pair, keff.sizes("smoke"), 0)
-    keff.fill_k(record, {row: given(k, dot=dot) for row in rows}, dict.fromkeys(rows, slope), dict.fromkeys(rows, run))
+    slope = keff.probe(run.pair, keff.SETTINGS["smoke"], 0)
+    arms, runs = {row: given(k, dot=dot) for row in rows}, dict.fromkeys(rows, run)
+    keff.fill_record(record, arms, dict.fromkeys(rows, slope), runs)
     assert len(record.verdicts) == 4 * len(OBJECTIVES)
     assert record.verdicts.pop("wgan-gp, fid, 20 updates") == other
     # 7.17(07) against 7.21(01) over ten splits: two standard errors are 0.045
     unresolved = paper.SMOKE if profile == "smoke" else paper.NOT_RESOLVED
     assert record.verdicts.pop("wgan-gp, is, 10 updates") == unresolved
     assert set(record.verdicts.values()) == {word}
-    assert record["resnet-sagan-ns, dot - k1, fid, 20"] == pytest.approx(dot, abs=0.02)
+    row = record.get("fid", pair="resnet-sagan-ns", method="dot", setting=20, against="k1")
+    assert row.value == pytest.approx(dot, abs=0.02)
     assert record.made["weights"] == {"file": "digest", "judge": "digest"}
+    assert [row.setting for row in record.rows(quantity="k_eff by pairs", pair="dcgan-wgan-gp")] == [10, 30, 100]
+    record = records.start("keff", profile=profile, dataset="digits", seed=0, parameters={})
+    keff.fill_record(record, arms, dict.fromkeys(rows, slope), runs)
+    lines = keff.claim_table(record, arms, runs).splitlines()
+    assert len(lines) == 2 + 2 * len(OBJECTIVES)
+    cells = [cell.strip() for cell in lines[3].strip("|").split("|")]
+    gap = tables.change(*keff.difference(arms["dcgan-wgan-gp"], "dot", "k1", 20, "fid"))
+    assert cells == ["wgan-gp, 20 updates", f"{k:.2g}", *cells[2:5], "+0.08", gap, other]
 
 
 # --- slopes ---------------------------------------------------------------------------------------
 
 
 def test_slopes_of_a_line_are_its_own():
-    found = keff.probe(run_of(0.7).pair, keff.sizes("smoke"), 0)
-    assert found.norms == pytest.approx(torch.full((100,), 0.7).double())
-    assert found.curve.mean == pytest.approx(torch.full((3,), 0.7).double(), rel=1e-3)
+    curve, norms = keff.probe(run_of(0.7).pair, keff.SETTINGS["smoke"], 0)
+    assert norms == pytest.approx(torch.full((100,), 0.7).double())
+    assert curve.mean == pytest.approx(torch.full((3,), 0.7).double(), rel=1e-3)
 
 
 def test_pairs_stay_below_the_supremum_and_gradients_come_near_it():
-    run, size = run_of(0.2, swing=0.5), keff.sizes("laptop")
-    found = keff.probe(run.pair, replace(size, pair_counts=(10, 100)), 0)
+    settings = replace(keff.SETTINGS["laptop"], pair_counts=(10, 100))
+    curve, norms = keff.probe(run_of(0.2, swing=0.5).pair, settings, 0)
     supremum = 0.2 + 3 * 0.5
-    assert (found.curve.mean.diff() > 0).all() and found.curve.mean.max() < supremum + 1e-6
-    assert 0.999 * supremum < found.norms.max() <= supremum + 1e-6
+    assert (curve.mean.diff() > 0).all() and curve.mean.max() < supremum + 1e-6
+    assert 0.999 * supremum < norms.max() <= supremum + 1e-6
 
 
 def test_far_pairs_in_many_dimensions_miss_the_local_slope():
-    found = keff.probe(run_of(0.0, swing=0.5, dim=64).pair, keff.sizes("smoke"), 0)
-    assert found.norms.median() > 3 * found.curve.mean.max()
+    curve, norms = keff.probe(run_of(0.0, swing=0.5, dim=64).pair, keff.SETTINGS["smoke"], 0)
+    assert norms.median() > 3 * curve.mean.max()
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -233,9 +247,31 @@ def test_the_stl10_table_fills_only_what_a_run_on_that_set_has():
     assert "8.50 |" not in other and other.count("\n") == text.count("\n") == 7
 
 
-def test_unknown_words_are_refused():
-    with pytest.raises(InputError, match="profile: unknown 'tiny'"):
-        keff.sizes("tiny")
+def scored(k: float) -> Given:
+    """Every arm after 0, 10 and 20 updates, in two sets that differ by 1."""
+    measured = given(k, dot=-1.0)
+    return replace(measured, rows=measured.rows | {("dot", 0): [3.0, 4.0]})
+
+
+def test_the_table_of_scores_has_the_print_beside_ours():
+    rows = [f"dcgan-{kind}" for kind in OBJECTIVES]
+    table = keff.score_table({row: scored(0.25) for row in rows}, dict.fromkeys(rows, run_of(1.0))).splitlines()
+    assert table[0].endswith("| 0, here | 10, here | 20, here |") and len(table) == 2 + 2 * len(OBJECTIVES)
+    cells = [cell.strip() for cell in table[3].strip("|").split("|")]
+    assert cells[:3] == ["wgan-gp, k_eff", "0.86", "0.25"]
+    assert cells[3:6] == ["6.53, 27.84", "7.21, 24.06", "7.45, 24.14"] and cells[6] == "-3.50, 3.50"
+
+
+def test_a_history_starts_at_bare_and_has_half_its_interval():
+    measured = scored(0.5)
+    updates, means, halves = keff.history(measured, 20, "fid")["k_eff"]
+    mean, (low, high) = keff.difference(
+        replace(measured, rows=measured.rows | {("bare", 20): [3.0, 4.0]}), "dot", "bare", 20, "fid"
+    )
+    assert updates == (0, 10, 20) and (means[0], halves[0]) == (0, 0)
+    assert (means[2], halves[2]) == pytest.approx((mean, (high - low) / 2))
+
+
+def test_a_number_that_is_not_printed_is_refused():
     with pytest.raises(InputError, match="b2.cifar10.dcgan.sagan-hi.k1.u5"):
-        keff.printed_k("sagan-hi", 5, "fid")
-    assert set(tab2_swap.PRINTED) == set(tab2_swap.SIGN)
+        keff.printed("sagan-hi", 5, "fid")

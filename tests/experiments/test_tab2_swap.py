@@ -103,11 +103,11 @@ def trained(row: str, scale: float, tilt: float = 1.0, dataset: str = "digits") 
     )
 
 
-def run_of(one: zoo.TrainedPair, c: Scoring = C) -> image_pairs.Table1Row:
+def run_of(trained_pair: zoo.TrainedPair, c: Scoring = C) -> image_pairs.Table1Row:
     """The row of Table 1 of such a pair."""
-    pair, judged = image_pairs.ImagePair.of(one), panel().only_first()
+    pair, judged = image_pairs.ImagePair.of(trained_pair), panel().only_first()
     measured = image_pairs.measure(pair, image_pairs.table1_methods(c), judged, c, 0)
-    return image_pairs.Table1Row(pair, one, judged, c, measured)
+    return image_pairs.Table1Row(pair, trained_pair, judged, c, measured)
 
 
 # --- cells ----------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_the_own_cell_is_table_1_and_moves_nothing(monkeypatch):
     monkeypatch.setattr(image_pairs, "measure", refuse)
     cell = tab2_swap.row(run, {A: run.trained}, 0)[A]
     assert cell.k_eff is run.measured.k_eff
-    for quantity in tab2_swap.UNITS:
+    for quantity in tab2_swap.QUANTITIES:
         assert cell.bare[quantity].tolist() == run.measured.of("dot", 0, quantity)
         assert cell.moved[quantity].tolist() == run.measured.of("dot", C.updates, quantity)
 
@@ -147,7 +147,7 @@ def test_the_sign_of_D_turns_the_motion_round():
     assert (steps[0] * steps[1] < 0).all()
 
 
-def test_a_swapped_subject_takes_prior_and_latents_of_G_and_only_D_of_the_other():
+def test_a_swapped_pair_takes_prior_and_latents_of_G_and_only_D_of_the_other():
     a, b = trained(A, 2.0), trained(B, 3.0, tilt=0.5)
     pair, own = tab2_swap.swapped(a, b), image_pairs.ImagePair.of(a)
     assert pair.generator is a.pair.generator and pair.prior is a.pair.prior
@@ -197,9 +197,9 @@ def test_a_row_by_name_is_the_row_of_the_page(monkeypatch, row, samples):
 
 def test_only_the_first_judge_is_asked():
     whole = panel()
-    one = whole.only_first()
-    assert list(one.judges) == list(one.references) == list(one.kept) == [whole.first]
-    assert one.digests == {whole.first: f"sha {whole.first}", "test": "pixels"}
+    first = whole.only_first()
+    assert list(first.judges) == list(first.references) == list(first.kept) == [whole.first]
+    assert first.digests == {whole.first: f"sha {whole.first}", "test": "pixels"}
     assert len(whole.judges) == 2
 
 
@@ -271,7 +271,21 @@ def test_every_printed_D_improves_the_scores():
     assert tab2_swap.printed_change("wgan-gp", "fid") == pytest.approx(24.47 - 25.78)
 
 
-# --- the record -----------------------------------------------------------------------------------
+# --- the page -------------------------------------------------------------------------------------
+
+
+def test_a_printed_rank_counts_the_discriminators_ahead():
+    scores = {kind: tab2_swap.printed(f"tab2.{kind}") for kind in OBJECTIVES}
+    for quantity, better in (("fid", float.__lt__), ("is_mean", float.__gt__)):
+        own = scores["sagan-hi"][quantity].value
+        ahead = sum(better(other[quantity].value, own) for other in scores.values())
+        assert tab2_swap.printed_rank("sagan-hi", quantity) == 1 + ahead
+
+
+def matrix_of(shift):
+    """One generator and every discriminator, two of whose changes hold 0."""
+    line = {row: cell(OWN + shift, OWN) for row in ROWS}
+    return {tab2_swap.PAPER_G: line | {"resnet-sagan-ns": cell(OWN + NOISE, OWN), "resnet-sagan-hi": cell(OWN, OWN)}}
 
 
 @pytest.mark.parametrize(
@@ -284,16 +298,31 @@ def test_every_printed_D_improves_the_scores():
 )
 def test_the_record_holds_every_cell_and_judges_every_printed_D(profile, shift, word):
     record = records.start("tab2_swap", profile=profile, dataset="digits", seed=0, parameters={})
-    line = {row: cell(OWN + shift, OWN) for row in ROWS}
-    tab2_swap.fill_swap(record, {tab2_swap.PAPER_G: line}, [run_of(trained(A, 2.0))])
-    assert len(record.values) == len(ROWS) * (1 + len(tab2_swap.UNITS))
-    assert record[f"{A}+{B}, change of fid"] == pytest.approx(shift)
+    cells = matrix_of(shift)
+    ranks = {A: {"fid": tab2_swap.own_rank(cells[A], A, "fid")}}
+    tab2_swap.fill_record(record, cells, ranks)
+    assert len(record.content) == len(ROWS) * (1 + len(tab2_swap.QUANTITIES)) + 1
+    assert record.get("fid", pair=A, method=B, against="bare").value == pytest.approx(shift)
+    assert record.get("k_eff", pair=A, method=B).value == 1
+    rank = record.get("rank of own D", pair=A, setting="fid")
+    assert (rank.value, *rank.interval) == (ranks[A]["fid"].rank, ranks[A]["fid"].low, ranks[A]["fid"].high)
     assert len(record.verdicts) == 2 * len(OBJECTIVES) and set(record.verdicts.values()) == {word}
-    assert record.made["images"] == {"test": "drawn here"}
-    assert record.parameters["scoring"]["dcgan"]["updates"] == C.updates
+    line = tab2_swap.claim_table(record).splitlines()[2].split("|")
+    assert [part.strip() for part in line[1:4]] == ["wgan-gp", "+0.51", f"{-shift:+.2f} [{-shift:+.2f}, {-shift:+.2f}]"]
 
 
-def test_an_unknown_profile_is_refused():
+def test_a_heat_map_marks_what_excludes_0_and_directions_count_it():
+    cells = matrix_of(-1.0)
+    plotted = tab2_swap.heat_map(cells, "fid")
+    assert plotted["marked"].tolist() == [[True] * 5 + [False] * 2]
+    assert plotted["values"][0][0] == pytest.approx(-1.0) and plotted["centre"] == 0
+    assert plotted["rows"] == [f"G of {A}"] and plotted["columns"][1] == f"D of {ROWS[1]}"
+    assert tab2_swap.directions(cells, "fid") == [0, 2, 5] and tab2_swap.directions(cells, "is_mean") == [5, 2, 0]
+
+
+def test_an_unknown_profile_is_refused(monkeypatch):
+    monkeypatch.setattr(image_pairs, "table1_row", lambda name, **_: name)
+    monkeypatch.setattr(zoo, "pair", lambda name, **_: name)
     with pytest.raises(InputError, match="profile: unknown 'tiny'"):
-        tab2_swap.sizes("tiny")
-    assert tab2_swap.sizes("smoke").samples >= 100  # smoke's own cells are Table 1's
+        tab2_swap.row_of(f"digits-{B}", profile="tiny")
+    assert tab2_swap.SAMPLES["smoke"] >= 100  # smoke's own cells are Table 1's
