@@ -1,91 +1,107 @@
-"""What pages show of Figure 3: its records, its tables, its picture."""
+"""Figure 3: points of 25 Gaussians and of the swissroll, moved by DOT and by the naive ascent."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from dotlib.evaluation import points as toy_pairs
-from dotlib.evaluation.points import Figure3, figure3_settings
+from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics import intervals
 from dotlib.plots import points as toy_plots
-from dotlib.results import paper, records, tables
-from dotlib.training.settings import toy_datasets
-from dotlib.transport import lipschitz
+from dotlib.results import paper, tables
+from dotlib.results.records import KEPT, Record, find
+from dotlib.training.settings import changed_from_published, toy_datasets, toy_training
+from dotlib.transport import LipschitzEstimate
 
 STEPS = (("move", "25gaussians"), ("move", "swissroll"))
 
 
-def open_record(stem: str, pair: toy_pairs.ToyPair, c: Figure3, profile: str, seed: int) -> records.Record:
-    """Start the record of one subject on one page; to be called before the work, which it times."""
-    return records.start(
-        stem,
-        profile=profile,
-        dataset=pair.name,
-        seed=seed,
-        parameters=asdict(c) | {"origin": pair.origin},
-        weights=pair.digests,
-    )
-
-
-def fill_record(
-    run: records.Record, pair: toy_pairs.ToyPair, K_eff: lipschitz.LipschitzEstimate, emd: dict[str, np.ndarray]
-) -> None:
-    """Put one row of Figure 3 into its record: K_eff, EMDs, paired differences, verdicts.
-
-    emd:  method or "real" -> (trials,), squared data units.
-    """
-    run.put("K_eff", K_eff.value, sd=K_eff.std, n=len(K_eff.maxima), unit=toy_pairs.SLOPE)
-    for method, values in emd.items():
-        run.put_trials("emd", values, method=method, unit=toy_pairs.SQUARED)
-    shown = {method: paper.value(f"fig3.{pair.dataset}.{method}.emd") for method in toy_pairs.METHODS}
-    for method, number in shown.items():
-        run.verdicts[f"EMD of {toy_pairs.NAMES[method]}"] = paper.verdict(
-            run.get("emd", method=method).value, number, profile=run.profile
-        )
-    for better, worse, claim in toy_pairs.CLAIMS:
-        interval = intervals.put_difference(
-            run, "emd", emd[better], emd[worse], method=better, against=worse, unit=toy_pairs.SQUARED
-        )
-        run.verdicts[claim] = paper.verdict_on_order(shown[better], shown[worse], interval, profile=run.profile)
+def first_trial(pair: ToyPair, moved: Mapping[str, Tensor], settings: Figure3, seed: int) -> dict[str, Tensor]:
+    """One row of Figure 3, panel -> (points, 2): training points, then those of each method."""
+    real = toy_pairs.target(pair, settings, seed, trial=0, sampling="random")
+    return {"real": real} | {method: points[0] for method, points in moved.items()}
 
 
 def picture(profile: str, seed: int = 0) -> Figure:
     """Both rows of Figure 3 from our own pairs, as the README shows them."""
-    c = figure3_settings(profile)
-    shown = {}
-    for dataset in toy_datasets("both"):
-        pair = toy_pairs.load(dataset, weights="trained", profile=profile, seed=seed)
-        sets = toy_pairs.moved(pair, c, toy_pairs.constant(pair, c, seed).value, seed)
-        shown[dataset] = {"real": toy_pairs.target(pair, c, seed, 0, "random")}
-        shown[dataset] |= {method: points[0] for method, points in sets.items()}
+    settings, shown = toy_pairs.figure3_settings(profile), {}
+    for name, pair in toy_pairs.load_all("both", weights="trained", profile=profile, seed=seed).items():
+        moved = toy_pairs.moved(pair, settings, toy_pairs.constant(pair, settings, seed).value, seed)
+        shown[name] = first_trial(pair, moved, settings, seed)
     return toy_plots.rows(shown, toy_pairs.LIMITS)
 
 
-def table(runs: dict[str, dict[str, records.Record | None]]) -> str:
-    """Markdown: one row a set and method; the paper's number, then one column for each run.
+def fill_record(record: Record, pair: ToyPair, K_eff: LipschitzEstimate, emd: Mapping[str, np.ndarray]) -> None:
+    """Put one row of Figure 3 into its record: K_eff, EMDs, paired differences, verdicts.
 
-    runs:  dataset -> label of a run -> its record, or None for a dash.
+    The EMDs are those of `toy_pairs.distances`, with a floor, in squared data units.
     """
-    labels = list(next(iter(runs.values())))
-    rows = []
-    for dataset, columns in runs.items():
+    record.put("K_eff", K_eff.value, sd=K_eff.std, n=len(K_eff.maxima), unit=toy_pairs.SLOPE)
+    for method, trials in emd.items():
+        record.put_trials("emd", trials, method=method, unit=toy_pairs.SQUARED)
+    printed = {method: paper.value(f"fig3.{pair.dataset}.{method}.emd") for method in toy_pairs.METHODS}
+    for method, number in printed.items():
+        here = record.get("emd", method=method).value
+        record.verdicts[f"EMD of {toy_pairs.NAMES[method]}"] = paper.verdict(here, number, profile=record.profile)
+    for first, second, claim in toy_pairs.CLAIMS:
+        interval = intervals.put_difference(
+            record, "emd", emd[first], emd[second], method=first, against=second, unit=toy_pairs.SQUARED
+        )
+        record.verdicts[claim] = paper.verdict_on_order(
+            printed[first], printed[second], interval, profile=record.profile
+        )
+
+
+def runs_of(dataset: str, built: Mapping[str, Record]) -> dict[str, Record | None]:
+    """Label -> record of every run of one data set, None where it is not at hand."""
+    name, kept = f"{dataset}-authors", {"profile": "paper", "folder": KEPT}
+    return {
+        "authors' weights": built.get(name) or find("fig3_toy", dataset=name, **kept),
+        "paper schedule": find("fig3_toy", dataset=dataset, **kept),
+        "this build": built.get(dataset),
+    }
+
+
+def table(built: Mapping[str, Record], dataset: str) -> str:
+    """Markdown: a row for each set and method; the paper's number, then one column for each run."""
+    rows, labels = [], []
+    for name in toy_datasets(dataset):
+        runs = runs_of(name, built)
+        labels = list(runs)
         for method in ("real", *toy_pairs.METHODS):
-            shown = "-"
-            if method != "real":
-                number = paper.value(f"fig3.{dataset}.{method}.emd")
-                shown = tables.plus_minus(number.value, number.sd)
-            cells = [
-                tables.plus_minus(row.value, row.sd) if (row := run and run.get("emd", method=method)) else "-"
-                for run in columns.values()
-            ]
-            rows.append([f"{dataset}, {toy_pairs.NAMES[method]}", shown, *cells])
+            printed = None if method == "real" else paper.value(f"fig3.{name}.{method}.emd")
+            cells = [printed, *(record and record.get("emd", method=method) for record in runs.values())]
+            texts = [tables.plus_minus(cell.value, cell.sd) if cell else "-" for cell in cells]
+            rows.append([f"{name}, {toy_pairs.NAMES[method]}", *texts])
     return tables.markdown(["EMD", "paper", *labels], rows)
 
 
-def verdict_table(runs: dict[str, records.Record]) -> str:
+def verdict_table(built: Mapping[str, Record], dataset: str) -> str:
     """Markdown: one row a claim, one column a run."""
-    claims = list(next(iter(runs.values())).verdicts)
-    return tables.markdown(
-        ["claim", *runs], [[claim, *(run.verdicts[claim] for run in runs.values())] for claim in claims]
-    )
+    runs = {
+        f"{name}, {label}": record.verdicts
+        for name in toy_datasets(dataset)
+        for label, record in runs_of(name, built).items()
+        if record
+    }
+    claims = next(iter(runs.values()))
+    return tables.markdown(["claim", *runs], [[claim, *(words[claim] for words in runs.values())] for claim in claims])
+
+
+def constants_table(pairs: Mapping[str, ToyPair], constants: Mapping[str, LipschitzEstimate]) -> str:
+    """Markdown: K_eff of each pair, beside the paper's."""
+    rows = [
+        [name, f"{paper.value(f'fig3.{pair.dataset}.K_eff').value:.2f}", f"{K_eff.value:.2f}", f"{K_eff.std:.2f}"]
+        for (name, pair), K_eff in zip(pairs.items(), constants.values(), strict=True)
+    ]
+    return tables.markdown(["K_eff", "paper", "here", "sd of one maximum"], rows)
+
+
+def training_table(profile: str) -> str:
+    """Markdown: what a profile changes in the published training."""
+    changed = changed_from_published(toy_training("25gaussians", profile))
+    if not changed:
+        return "The training of this build is the published one."
+    return tables.markdown(["training", "published", "here"], [[name, *values] for name, values in changed.items()])

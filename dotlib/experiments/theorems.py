@@ -60,48 +60,6 @@ NAMES = {
     "wgan": "identity (7) with penalty",
     "printed": "(6) as printed",  # with a maximum where its proof, eq. (49), has a minimum
 }
-TABLES = {  # name -> caption, heads, formats
-    "tab-duality": (
-        "Certificates of optimality: the Wasserstein distance in data units, and by how much the two functions miss "
-        "being optimal (worst case).",
-        ["measures", "W", "gap", "slope - 1", "(32) below 0", "(33) on the plan"],
-        ".4f power power power power",
-    ),
-    "tab-argmin": (
-        "The objective of Theorem 1 against its value at x = y, over all y. Data units; the last column is a count.",
-        ["", "grid below it by", "spread on segments", "training points that attain it"],
-        "power power .2f",
-    ),
-    "tab-exact": (
-        "25 Gaussians: 100 updates with the exact $D^*_{{\\rm low}}$ in the place of D, from W = {:.3f}. The change is "
-        "that of the unsmoothed objective; negative is better. Data units.",
-        ["K, norm, optimiser", "mean move", "W after", "mean change", "lowest change"],
-        ".3f .3f z.4f z.4f",
-    ),
-    "tab-movable": (
-        "Target-space DOT with the trained critics, {} updates of Adam, smooth norm. Steep: gradient norm above the "
-        "constant. Data units.",
-        ["set, constant", "share steep", "move, steep", "move, others", "W before", "W after"],
-        ".2f .3f .3f .3f .3f",
-    ),
-    "tab-theorem2": (
-        "Gap of Theorem 2 in logits: trained critics, the smallest over the random ones, and the share of random "
-        "critics that violate the inequality.",
-        ["objective", "25 Gaussians", "swissroll", "smallest, random", "violated"],
-        ".3f .3f .4g .3f",
-    ),
-    "tab-attained": (
-        "Dual value of D / K against its maximum W, in data units.",
-        ["set", "W", "K = $K_\\text{eff}$", "K = largest gradient norm"],
-        ".3f .3f .3f",
-    ),
-    "tab-bound": (
-        "Three numbers for the slope of one critic, in logits per data distance. K_eff: mean ± standard deviation of "
-        "one maximum.",
-        ["critic", "product of layer norms", "largest gradient norm found", "$K_\\text{eff}$"],
-        ".3g .3g s",
-    ),
-}
 
 
 def open_record(pairs: Mapping[str, toy_pairs.ToyPair], profile: str, seed: int) -> records.Record:
@@ -114,11 +72,10 @@ def open_record(pairs: Mapping[str, toy_pairs.ToyPair], profile: str, seed: int)
     return records.start("theorems", profile=profile, dataset="both", seed=seed, parameters=parameters, weights=weights)
 
 
-def table(name: str, rows: Rows, *numbers: float) -> str:
-    """A numbered table, a row for each key; the numbers stand in its caption."""
-    caption, heads, formats = TABLES[name]
+def table(heads: Sequence[str], formats: str, rows: Rows) -> str:
+    """Markdown: a row for each key, with a dash for None; the format "power" is one digit and the power of ten."""
     cells = [[_label(key), *map(_cell, row.values(), formats.split())] for key, row in rows.items()]
-    return tables.numbered(name, caption.format(*numbers), heads, cells)
+    return tables.markdown(heads, cells)
 
 
 def _label(key: Key) -> str:
@@ -126,7 +83,6 @@ def _label(key: Key) -> str:
 
 
 def _cell(value: float | str | None, form: str) -> str:
-    """A dash for None; the form "power" is one digit and the power of ten."""
     if form == "power":
         return f"{value:.0e}" if value else "0"
     return "-" if value is None else f"{value:{form}}"

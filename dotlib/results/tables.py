@@ -17,11 +17,6 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def numbered(name: str, caption: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table with a caption and a number in the book, for ``{numref}`name` ``."""
-    return f":::{{table}} {caption}\n:name: {name}\n\n{markdown(header, rows)}\n:::"
-
-
 def plus_minus(value: float, sd: float | None, digits: int = 3) -> str:
     """A value with its sd, "0.052 ± 0.008", or alone where there is none."""
     text = f"{value:.{digits}f}"

@@ -7,10 +7,8 @@ committed records).
 import numpy as np
 import pytest
 
-from dotlib import profiles
 from dotlib.errors import InputError
-from dotlib.evaluation import points as toy_pairs
-from dotlib.experiments import fig3_audit, gp_weight
+from dotlib.experiments import gp_weight
 from dotlib.results import records
 from dotlib.training import settings as training_settings
 from dotlib.training import zoo
@@ -108,10 +106,3 @@ def test_sets_by_name():
     assert training_settings.toy_datasets("swissroll") == ("swissroll",)
     with pytest.raises(InputError, match="dataset: unknown 'all'"):
         training_settings.toy_datasets("all")
-
-
-def test_profiles_are_checked_wherever_they_are_asked_for():
-    for ask in (toy_pairs.figure3_settings, fig3_audit.audit_settings):
-        assert all(ask(profile) is not None for profile in profiles.PROFILES)
-        with pytest.raises(InputError, match="profile: unknown 'big'"):
-            ask("big")

@@ -175,17 +175,14 @@ def test_a_smoke_run_compares_nothing():
     assert set(record.verdicts.values()) == {paper.SMOKE}
 
 
-def test_a_table_has_a_name_a_caption_and_dashes():
-    row = {"share": 0.5, "steep": None, "others": 0.1, "W": 1.0, "W_after": 0.9}
-    text = theorems.table("tab-movable", {("25gaussians", "K_eff"): row}, 100)
-    assert text.startswith(":::{table} Target-space DOT with the trained critics, 100 updates of Adam")
-    assert ":name: tab-movable\n" in text
-    assert "| 25 Gaussians, $K_\\text{eff}$ | 0.50 | - | 0.100 | 1.000 | 0.900 |" in text
-    exact = {"1, smooth, SGD": {"move": 0.01, "W": 0.5, "mean": -1e-9, "lowest": -0.5}}
-    text = theorems.table("tab-exact", exact, 0.984)
-    assert "$D^*_{\\rm low}$ in the place of D, from W = 0.984" in text and "| 0.0000 | -0.5000 |" in text
-    text = theorems.table("tab-duality", {"small": {"W": None, "gap": 3e-15, "excess": 0, "negative": 0, "on_plan": 0}})
-    assert "| 200 small measures | - | 3e-15 | 0 | 0 | 0 |" in text
+def test_a_table_names_its_rows_and_has_dashes():
+    row = {"share": 0.5, "steep": None, "W": 1.0, "gap": 3e-15, "excess": 0.0, "change": -1e-9}
+    rows = {("25gaussians", "K_eff"): row, "2, smooth, SGD": row}
+    text = theorems.table(["set", *row], ".2f .3f .4f power power z.4f", rows)
+    assert text.splitlines()[2:] == [
+        "| 25 Gaussians, $K_\\text{eff}$ | 0.50 | - | 1.0000 | 3e-15 | 0 | 0.0000 |",
+        "| 2, smooth, SGD | 0.50 | - | 1.0000 | 3e-15 | 0 | 0.0000 |",
+    ]
 
 
 def test_measures_are_drawn_from_data_and_generator():

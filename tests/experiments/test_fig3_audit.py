@@ -1,0 +1,125 @@
+"""The audit of Figure 3: readings, settings, gaps, and what is said of them.
+
+Kinds of test: identities (the same points, what was put is shown), invariants, failures to separate.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dotlib import seeding
+from dotlib.data import toy as toy_data
+from dotlib.evaluation import points as toy_pairs
+from dotlib.experiments import fig3_audit
+from dotlib.metrics import optimal_transport
+from dotlib.pairs import Pair, Uniform
+from dotlib.transport import lipschitz
+
+SETTINGS = replace(toy_pairs.FIGURE3["smoke"], trials=7, points=50, steps=3, pairs=20, repeats=4)
+
+
+@pytest.fixture
+def pair():
+    """G stretches latents, D prefers the origin."""
+    networks = Pair(lambda z: 1.5 * z, lambda x: -x.square().sum(1), Uniform(2))
+    points = toy_data.toy("25gaussians", seeding.numpy_rng(0, "d"), size=5_000)
+    return toy_pairs.ToyPair(
+        **vars(networks), name="25gaussians", dataset="25gaussians", data=points, origin="by hand", digests={"G": "00"}
+    )
+
+
+@pytest.fixture
+def record(pair):
+    return toy_pairs.open_record("fig3_audit", pair, SETTINGS, "laptop", 0)
+
+
+def test_every_reading_is_put_and_shown(pair, record):
+    sets = toy_pairs.moved(pair, SETTINGS, 2.0, seed=0)
+    emds = fig3_audit.readings(pair, sets, SETTINGS, 0, 5)
+    assert tuple(emds) == fig3_audit.READINGS
+    assert [len(emd["dot"]) for emd in emds.values()] == [7, 5, 5, 5]
+    fig3_audit.put_readings(record, emds)
+    assert len(record.verdicts) == 12  # four readings, three pairs of methods
+    row = record.get("emd_euclidean", method="dot", setting="balanced", against="g")
+    trials = emds["euclidean", "balanced"]
+    assert row.value == pytest.approx((trials["dot"] - trials["g"]).mean()) and row.unit == "data units"
+    runs = {"25gaussians": record}
+    shown = fig3_audit.differences(runs)
+    assert list(shown)[:2] == [f"25gaussians, {name}: squared cost, random" for name in ("DOT", "naive")]
+    assert shown["25gaussians, DOT: W1 cost, balanced"] == (row.low, row.value, row.high) and len(shown) == 8
+    lines = fig3_audit.readings_table(runs).splitlines()
+    assert len(lines) == 6 and lines[2].startswith("| 25gaussians, squared cost, random | 7 | ")
+    share = emds["sqeuclidean", "balanced"]
+    assert fig3_audit.floor_share(runs, "balanced") == f"{share['real'].mean() / share['g'].mean():.0%}"
+    assert fig3_audit.floor_share({"swissroll": record}, "random") == "-"
+    verdicts = fig3_audit.verdict_table(runs).splitlines()
+    assert verdicts[0] == "| reading | DOT against G | naive against G | DOT against naive |" and len(verdicts) == 6
+
+
+def test_a_set_without_modes_has_two_readings(pair):
+    pair = replace(pair, data=toy_data.toy("swissroll", seeding.numpy_rng(0, "d"), size=5_000))
+    sets = toy_pairs.moved(pair, SETTINGS, 2.0, seed=0)
+    emds = fig3_audit.readings(pair, sets, SETTINGS, 0, 2)
+    assert {sampling for _, sampling in emds} == {"random"}
+    assert [len(emd["dot"]) for emd in emds.values()] == [SETTINGS.trials, 2]
+
+
+def test_a_rank_needs_the_interval_and_the_floor(record):
+    """With a shift of 0.02 the interval excludes 0, but the floor scatters by more."""
+    noise = np.random.default_rng(0).normal(scale=0.01, size=50)
+    real, g = 0.1 + np.random.default_rng(1).normal(scale=0.05, size=50), np.full(50, 1.0)
+    shifts = {-0.2: "better", 0.2: "worse", -0.02: "not separated", 0.02: "not separated"}
+    shifted = {str(shift): g + shift + noise for shift in shifts} | {"wild": g + 0.2 + np.tile([3, -3], 25)}
+    words = {str(shift): word for shift, word in shifts.items()} | {"wild": "not separated"}
+    for name, dot in shifted.items():
+        emd = {"dot": dot, "g": g, "naive": g + 1, "real": real}
+        smoke = replace(record, profile="smoke", content={}, verdicts={})
+        laptop = replace(record, content={}, verdicts={})
+        for run in (smoke, laptop):
+            fig3_audit.put_readings(run, {("euclidean", "random"): emd})
+        assert laptop.verdicts["W1 cost, random: DOT against G"] == words[name]
+        assert laptop.verdicts["W1 cost, random: naive against G"] == "worse"
+        assert set(smoke.verdicts.values()) == {"smoke: not comparable"}
+
+
+def test_every_setting_but_the_idle_clip_changes_the_result(pair, record):
+    y = toy_pairs.moved(pair, SETTINGS, 2.0, seed=0)["g"][:2]
+    changed = fig3_audit.changed_settings(pair, 2.0, SETTINGS)
+    results = fig3_audit.sensitivity(pair, y, SETTINGS, 0, changed)
+    fig3_audit.put_settings(record, results)
+    published = results.pop(fig3_audit.PUBLISHED)
+    moved = torch.stack([toy_pairs.move(pair, points, 2.0, SETTINGS, "dot").final for points in y])
+    assert published["length"] == pytest.approx((moved - y).norm(dim=2).mean(1))
+    same = [label for label, trials in results.items() if np.array_equal(trials["W1"], published["W1"])]
+    assert same == ["clip at 2"]  # no point gets there
+    difference = record.get("W1", method="dot", setting="K_eff doubled", against="as published")
+    assert difference.value == pytest.approx((results["K_eff doubled"]["W1"] - published["W1"]).mean())
+    rows = fig3_audit.settings_table({"25gaussians": record}).splitlines()[2:]
+    assert len(rows) == 10 and rows[0].startswith("| 25gaussians, as published | ") and rows[0].count("| - |") == 1
+    assert rows[1].startswith("| 25gaussians, K_eff of the paper, 1.68 | ")
+
+
+def test_gaps_and_lengths_are_those_of_the_first_trials(record):
+    y = torch.tensor([[[0.0, 0.0], [1.0, 0.0]]] * 2)
+    crossed = y.flip(1)  # the two points change places: each moves by 1, and W1 is 0
+    fig3_audit.put_monge_gaps(record, {"g": y, "dot": y + 0.5, "naive": torch.cat([crossed, 9 * y])}, 2)
+    assert record.get("monge_gap", method="dot").value == pytest.approx(0, abs=1e-12)
+    assert (
+        record.get("monge_gap", method="naive").value == pytest.approx(1)
+        and record.get("monge_gap", method="naive").n == 2
+    )
+    assert optimal_transport.monge_gap(y[0], crossed[0]) == pytest.approx(1)
+    row = fig3_audit.gap_table({"swissroll": record}).splitlines()[-1]
+    assert row == "| swissroll, naive | 1.0000\u00a0±\u00a00.0000 | 1.000 |"
+
+
+def test_constants_stand_beside_the_published_ones(pair, record):
+    curve = lipschitz.curve(pair.logit, pair.draw, n_pairs=(10, 2_000), repeats=2, rng=seeding.generator(0, "curve"))
+    fig3_audit.put_constants(record, 2.0, curve, 4.25)
+    assert [row.setting for row in record.rows(quantity="K_eff_by_pairs")] == [10, 2_000]
+    assert record.get("K_eff_by_pairs", setting=10).sd == float(curve.std[0])
+    header, _, row = fig3_audit.constants_table({"25gaussians": record}, {"25gaussians": pair}).splitlines()
+    assert "| 2,000 pairs, here | gradient norm, here |" in header
+    assert row.startswith("| 25gaussians | 1.68 | 1.98 | ") and row.endswith(f"| 2.00 | {curve.mean[-1]:.2f} | 4.25 |")
