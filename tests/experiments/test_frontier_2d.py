@@ -1,0 +1,64 @@
+"""Tables of the comparison in two dimensions. Kinds of test: identities (what was measured is shown)."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from dotlib.evaluation.comparison import Point
+from dotlib.experiments import frontier_2d
+from dotlib.samplers.base import Cost
+
+
+def point(method, setting, *distances, refused=""):
+    scores = {} if refused else {"emd_euclidean": list(distances), "emd_sqeuclidean": [d * d for d in distances]}
+    costs = [] if refused else [Cost(1.0, 1.0, 0.0, 0.001)] * len(distances)
+    return Point(method, setting, scores, costs, costs, [], refused)
+
+
+@pytest.fixture
+def points():
+    """DOT's last setting is nearer than bare, DDLS refuses, and the oracle makes DOT worse."""
+    bare = point("bare", 1, 0.9, 1.1)
+    return {
+        ("swissroll", "D"): [
+            bare,
+            point("DOT", 10, 1.2, 1.2),
+            point("DOT", 20, 0.7, 0.9),
+            point("DDLS", 5, refused="infinite"),
+        ],
+        ("swissroll", "oracle"): [bare, point("DOT", 20, 1.3, 1.5), point("DDLS", 5, 0.2, 0.4)],
+    }
+
+
+def test_the_last_setting_of_each_method_counts(points):
+    distances = frontier_2d.last_distances(points["swissroll", "D"])
+    assert distances == {"bare": pytest.approx(1), "DOT": pytest.approx(0.8), "DDLS": None}
+
+
+def test_who_comes_nearer_than_bare(points):
+    rows = frontier_2d.nearer_table(points).splitlines()[2:]
+    assert rows == ["| swissroll, D | 1.0000 | 1 of 1 | DOT |", "| swissroll, oracle | 1.0000 | 1 of 2 | DDLS |"]
+
+
+def test_the_summary_has_a_column_a_landscape_and_real_points(points):
+    comparisons = {key: SimpleNamespace(floor={"emd_euclidean": 0.25}) for key in points}
+    header, _, *rows = frontier_2d.summary(points, comparisons).splitlines()
+    assert header == "| W1 | swissroll, D | swissroll, oracle |"
+    assert rows == [
+        "| bare | 1.0000 | 1.0000 |",
+        "| DOT | 0.8000 | 1.4000 |",
+        "| DDLS | refused | 0.3000 |",
+        "| real | 0.2500 | 0.2500 |",
+    ]
+
+
+def test_every_point_stands_under_its_landscape(points):
+    first, second = frontier_2d.point_tables(points).split("**swissroll, oracle**")
+    assert first.startswith("**swissroll, D**\n\n| method |") and first.count("| DOT, ") == 2
+    assert second.count("| DOT, ") == 1
+
+
+def test_quality_is_that_of_fresh_samples(monkeypatch):
+    monkeypatch.setattr(frontier_2d, "ratio_quality", lambda comparison, n, seed: (n / 1e4, seed + comparison))
+    row = frontier_2d.quality_table({("swissroll", "D"): 0.125}, 0).splitlines()[-1]
+    assert row == "| swissroll, D | 1 | 0.125 |"
