@@ -24,7 +24,11 @@ seconds = time.perf_counter() - started
 loaded = [name for name in {HEAVY!r} if name in sys.modules]
 from dotlib.results import files, paper, records
 printed = paper.value("fig3.25gaussians.g.emd").value
-message = ""
+try:
+    records.find("fig3_toy", profile="laptop", dataset="swissroll")
+    message = ""
+except Exception as error:
+    message = f"{{type(error).__name__}}: {{error}}"
 print(json.dumps([seconds, loaded, printed, str(files.artifacts()), message, dot.__file__]))
 """
 
@@ -65,3 +69,20 @@ def test_the_stub_and_the_readme_name_what_is_there():
     block = (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     assert len([line for line in block.splitlines() if line]) == 5
     assert set(re.findall(r"dot\.(\w+)", block)) <= set(dot.__all__)
+
+
+def test_an_installed_wheel_works_from_any_folder(tmp_path):
+    """It has the paper's values, keeps its artifacts with the user, and says in one line what needs the repository."""
+    target, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    source = tmp_path / "source"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
+    for path in ("dotlib", "pyproject.toml", "README.md", "LICENSE"):  # as they are now, committed or not
+        subprocess.run(["cp", "-r", str(ROOT / path), str(source)], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-compile"]
+    subprocess.run([*pip, "--target", str(target), str(source)], check=True, capture_output=True)
+    _, loaded, printed, artifacts, message, file = report(elsewhere, target)
+    assert Path(file).is_relative_to(target) and loaded == [] and printed == 0.052
+    assert not Path(artifacts).is_relative_to(target) and Path(artifacts).is_absolute()
+    assert Path(artifacts).is_relative_to(elsewhere), "in the user's data folder"
+    assert "\n" not in message and "repository" in message
