@@ -13,16 +13,18 @@ from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import ImagePair, Measurement, Method
 from dotlib.evaluation.judges import Scoring, scoring_settings
 from dotlib.metrics import intervals
-from dotlib.results import paper, records
+from dotlib.metrics.scores import SCORES
+from dotlib.results import paper, tables
+from dotlib.results.records import Record
 
 STEPS = (("score", "digits-*"),)
 
-SCORES = {"is_mean": "inception score", "fid": "squared feature units", "precision": "", "recall": ""}
+QUANTITIES = ("is_mean", "fid", "precision", "recall")
 BORDER = 1 - 1e-6  # a coordinate beyond this lies on a face of the cube
 
 
 @dataclass(frozen=True)
-class Updates:
+class Settings:
     """How Figures 9 to 11 are measured ([DOT19] B.2)."""
 
     scoring: Scoring
@@ -35,34 +37,31 @@ class Updates:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of B.2 as the sign of a paired difference, first minus second.
-
-    first, second:  (method, step); printed: the published difference, or its sign, 1 or -1.
-    """
+    """A sentence of B.2 as the sign of a paired difference, first minus second."""
 
     text: str
     quantity: str
-    first: tuple[str, int]
+    first: tuple[str, int]  # method, step
     second: tuple[str, int]
-    printed: float
+    printed: float  # the published difference, or its sign, 1 or -1
 
 
-def updates_settings(dataset: str, row: str, profile: str) -> Updates:
+def settings_of(dataset: str, row: str, profile: str) -> Settings:
     """Settings of Figures 9 to 11 for a row of Table 1. Raises InputError for an unknown word."""
-    c = scoring_settings(dataset, row.partition("-")[0], profile)
+    scoring = scoring_settings(dataset, row.partition("-")[0], profile)
     if profile == "smoke":
-        return Updates(c, steps=(0, 1, 2, 3), early=1, late=2, followed=20)
+        return Settings(scoring, steps=(0, 1, 2, 3), early=1, late=2, followed=20)
     whole = profile == "paper" and dataset != "digits"
     few = 200 if dataset == "digits" else 2_500  # FID needs more images than Inception's 2,048
-    samples = 10_000 if whole else few
-    return Updates(replace(c, samples=samples, kept=min(samples, 1_000), splits=5 if dataset == "digits" else c.splits))
+    samples, splits = 10_000 if whole else few, 5 if dataset == "digits" else scoring.splits
+    return Settings(replace(scoring, samples=samples, kept=min(samples, 1_000), splits=splits))
 
 
-def methods(c: Updates) -> tuple[Method, ...]:
+def methods(settings: Settings) -> tuple[Method, ...]:
     """DOT and the naive ascent, eq. (56), for each learning rate; one pass a curve."""
     return tuple(
-        Method(named(kind, lr), c.steps, lr, cost=cost)
-        for lr in c.lrs
+        Method(named(kind, lr), settings.steps, lr, cost=cost)
+        for lr in settings.lrs
         for kind, cost in (("dot", "l2"), ("naive", "none"))
     )
 
@@ -72,91 +71,66 @@ def named(kind: str, lr: float) -> str:
     return f"{kind}-{lr:g}"
 
 
-def curve(m: Measurement, method: str, quantity: str) -> tuple[list[int], np.ndarray, np.ndarray]:
+def curve(measured: Measurement, method: str, quantity: str) -> tuple[list[int], np.ndarray, np.ndarray]:
     """(steps, mean over the sets, half of the 95 % interval of the paired difference to bare)."""
-    steps = [step for name, step in m.rows if name == method]
-    sets = np.array([m.of(method, step, quantity) for step in steps])  # (steps, sets)
+    steps = [step for name, step in measured.rows if name == method]
+    sets = np.array([measured.of(method, step, quantity) for step in steps])  # (steps, sets)
     ends = [intervals.interval(row, sets[0])[1] for row in sets]
     return steps, sets.mean(1), np.array([(high - low) / 2 for low, high in ends])
 
 
-def ways(pair: ImagePair, k_eff: float, c: Updates, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def panels(measured: Measurement, lr: float) -> dict[str, tuple[str, dict]]:
+    """IS and FID along the updates at one learning rate, DOT and naive, as `plots.curves.histories` takes them."""
+    return {
+        SCORES[q].label: (SCORES[q].unit, {k: curve(measured, named(k.lower(), lr), q) for k in ("DOT", "naive")})
+        for q in QUANTITIES[:2]
+    }
+
+
+def ways(pair: ImagePair, k_eff: float, settings: Settings, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Curve -> (mean distance from the start, how the support holds), both (steps,).
 
-    The second is the share of coordinates on a face of the cube for the uniform prior, and the
-    mean of ||z|| / sqrt(d) for the normal one.
+    The second is the share of coordinates on a face of the cube for the uniform prior, and the mean of ||z|| / sqrt(d)
+    for the normal one.
     """
-    z = image_pairs.latents(pair, c.scoring, seed, 0)[: c.followed].to(pair.device)
-    found = {}
-    for method in methods(c):
-        path = transport.latent_dot(
-            pair,
-            z,
-            k_eff,
-            steps=c.steps[-1],
-            snapshots=c.steps,
-            cost=method.cost,
-            optimizer=transport.SGD(method.lr),
-        ).points  # (steps, latents, d)
+    z = image_pairs.latents(pair, settings.scoring, seed, 0)[: settings.followed].to(pair.device)
+    curves = {}
+    for method in methods(settings):
+        options = {"cost": method.cost, "optimizer": transport.SGD(method.lr), "snapshots": settings.steps}
+        path = transport.latent_dot(pair, z, k_eff, steps=settings.steps[-1], **options).points  # (steps, latents, d)
         radius = path.norm(dim=2).mean(1) / math.sqrt(path.shape[2])
         edge = radius if pair.prior.spherical else (path.abs() > BORDER).float().mean((1, 2))
-        found[method.name] = (path - z).norm(dim=2).mean(1).cpu().numpy(), edge.cpu().numpy()
-    return found
+        curves[method.name] = (path - z).norm(dim=2).mean(1).cpu().numpy(), edge.cpu().numpy()
+    return curves
 
 
-def claims(c: Updates) -> tuple[Claim, ...]:
+def claims(settings: Settings) -> tuple[Claim, ...]:
     """What B.2 says of Figures 9 to 11, fixed before any run."""
-    large, middle, small = sorted(c.lrs, reverse=True)
-    dot, end = named("dot", large), c.steps[-1]
-    found = []
-    for score, quantity in (("IS", "is_mean"), ("FID", "fid")):
-        u = [paper.value(f"fig9.u{n}.{score.lower()}").value for n in (0, 10, 90)]
-        found += [
-            Claim(
-                f"lr {large:g}: DOT improves {score} within {c.early} updates",
-                quantity,
-                (dot, c.early),
-                (dot, 0),
-                u[1] - u[0],
-            ),
-            Claim(
-                f"lr {large:g}: DOT worsens {score} from update {c.early} to {c.late}",
-                quantity,
-                (dot, c.late),
-                (dot, c.early),
-                u[2] - u[1],
-            ),
+    large, middle, small = (f"lr {lr:g}" for lr in sorted(settings.lrs, reverse=True))
+    early, late, end = settings.early, settings.late, settings.steps[-1]
+    dot, naive = ({f"lr {lr:g}": named(kind, lr) for lr in settings.lrs} for kind in ("dot", "naive"))
+    table = []  # text, quantity, first, second, published difference or its sign
+    for quantity, score in (("is_mean", "IS"), ("fid", "FID")):
+        start, rise, fall = (printed(quantity, update) for update in (0, 10, 90))
+        improves, worsens = f"improves {score} within {early} updates", f"worsens {score} from update {early} to {late}"
+        table += [
+            (f"{large}: DOT {improves}", quantity, (dot[large], early), (dot[large], 0), rise - start),
+            (f"{large}: DOT {worsens}", quantity, (dot[large], late), (dot[large], early), fall - rise),
         ]
-    found.append(
-        Claim(
-            f"lr {small:g} is slow: DOT's FID at update {c.early} is above that of lr {large:g}",
-            "fid",
-            (named("dot", small), c.early),
-            (dot, c.early),
-            1.0,
-        )
-    )
-    for kind, name in (("dot", "DOT"), ("naive", "naive")):
-        found.append(
-            Claim(
-                f"lr {middle:g}: {name} raises IS by update {end}",
-                "is_mean",
-                (named(kind, middle), end),
-                (named(kind, middle), 0),
-                1.0,
-            )
-        )
-    found += [
-        Claim(
-            f"lr {lr:g}: naive's FID at update {end} is above DOT's",
-            "fid",
-            (named("naive", lr), end),
-            (named("dot", lr), end),
-            1.0,
-        )
-        for lr in (middle, small)
+    slow, above = f"DOT's FID at update {early} is above that of {large}", f"naive's FID at update {end} is above DOT's"
+    table += [
+        (f"{small} is slow: {slow}", "fid", (dot[small], early), (dot[large], early), 1.0),
+        (f"{middle}: DOT raises IS by update {end}", "is_mean", (dot[middle], end), (dot[middle], 0), 1.0),
+        (f"{middle}: naive raises IS by update {end}", "is_mean", (naive[middle], end), (naive[middle], 0), 1.0),
+        (f"{middle}: {above}", "fid", (naive[middle], end), (dot[middle], end), 1.0),
+        (f"{small}: {above}", "fid", (naive[small], end), (dot[small], end), 1.0),
     ]
-    return tuple(found)
+    return tuple(Claim(*row) for row in table)
+
+
+def printed(quantity: str, update: int) -> float:
+    """A score that the text quotes from Figure 9, after 0, 10 or 90 updates."""
+    return paper.value(f"fig9.u{update}.{SCORES[quantity].printed}").value
 
 
 def sign(claim: Claim) -> str:
@@ -166,13 +140,35 @@ def sign(claim: Claim) -> str:
     return f"{claim.printed:+.2f}"
 
 
-def fill_updates(record: records.Record, m: Measurement, c: Updates) -> None:
+def fill_record(record: Record, measured: Measurement, settings: Settings) -> None:
     """Put Figures 9 to 11 into their record: curves, paired differences, verdicts."""
-    record.put("k_eff", m.k_eff.value, sd=m.k_eff.std, n=len(m.k_eff.maxima), unit="logits per latent distance")
-    for method in methods(c):
-        for quantity, unit in SCORES.items():
-            record.put(f"{method.name}, {quantity}", curve(m, method.name, quantity)[1].tolist(), unit=unit)
-    for claim in claims(c):
-        mean, interval = intervals.interval(m.of(*claim.first, claim.quantity), m.of(*claim.second, claim.quantity))
-        record.put(claim.text, mean, interval=interval, n=c.scoring.sets, unit=SCORES[claim.quantity])
+    record.put_trials("k_eff", measured.k_eff.maxima.numpy(), unit="logits per latent distance")
+    for name, step in measured.rows:
+        for quantity in QUANTITIES:
+            of_sets = measured.of(name, step, quantity)
+            record.put_trials(quantity, of_sets, method=name, setting=step, unit=SCORES[quantity].unit)
+    for claim in claims(settings):
+        both = (measured.of(*at, claim.quantity) for at in (claim.first, claim.second))
+        interval = intervals.put_difference(record, claim.text, *both, unit=SCORES[claim.quantity].unit)
         record.verdicts[claim.text] = paper.verdict_on_sign(claim.printed, interval, profile=record.profile)
+
+
+def claim_table(record: Record, settings: Settings) -> str:
+    """Markdown: each claim with its published side, our difference and the verdict."""
+    rows = []
+    for claim in claims(settings):
+        row = record.get(claim.text)
+        here = tables.change(row.value, row.interval, 3)
+        rows.append([claim.text, sign(claim), here, record.verdicts[claim.text]])
+    return tables.markdown(["claim", "paper", f"this build, {record.dataset}", "verdict"], rows)
+
+
+def quoted_table(record: Record, settings: Settings) -> str:
+    """Markdown: the scores that the text quotes from Figure 9, beside ours at the largest rate."""
+    rows, name = [], named("dot", settings.lrs[0])
+    for update, step in ((0, 0), (10, settings.early), (90, settings.late)):
+        scores = [printed(quantity, update) for quantity in QUANTITIES[:2]]
+        scores += [record.get(quantity, method=name, setting=step).value for quantity in QUANTITIES[:2]]
+        rows.append([f"{update}, here {step}", *(f"{score:.2f}" for score in scores)])
+    heads = ["IS, paper", "FID, paper", f"IS, {record.dataset}", f"FID, {record.dataset}"]
+    return tables.markdown(["updates", *heads], rows)

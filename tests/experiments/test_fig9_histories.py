@@ -12,14 +12,14 @@ from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.judges import Scoring
 from dotlib.experiments import fig9_histories
-from dotlib.experiments.fig9_histories import Updates
+from dotlib.experiments.fig9_histories import Settings
 from dotlib.metrics.scores import Scores
 from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.results import paper, records
 from dotlib.training.settings import ROWS, SHAPES
 from dotlib.transport.lipschitz import LipschitzEstimate
 
-SMALL = Updates(
+SMALL = Settings(
     Scoring(sets=3, samples=40, batch=16), lrs=(0.5, 0.05, 0.01), steps=(0, 1, 2, 4, 8), early=1, late=4, followed=30
 )
 SLOW = replace(SMALL, lrs=(0.01, 0.005, 0.001))  # for the printed projection
@@ -50,7 +50,7 @@ def measured(value) -> image_pairs.Measurement:
                         **blank
                         | {
                             quantity: value(kind, float(lr), step, quantity) + common
-                            for quantity in fig9_histories.SCORES
+                            for quantity in fig9_histories.QUANTITIES
                         }
                     )
                     for common in (0.0, 5.0, 7.0)
@@ -80,7 +80,7 @@ def reversed_story(kind, lr, step, quantity):
 
 def verdicts(value, profile="laptop"):
     record = records.start("fig9_histories", profile=profile, dataset="digits", seed=0, parameters={})
-    fig9_histories.fill_updates(record, measured(value), SMALL)
+    fig9_histories.fill_record(record, measured(value), SMALL)
     return record
 
 
@@ -94,8 +94,8 @@ def test_differences_are_paired_over_sets():
     """What is common to a set, 0, 5 or 7, leaves neither a mean nor a width."""
     record = verdicts(as_published)
     text = "lr 0.5: DOT improves FID within 1 updates"
-    assert record[text] == pytest.approx(-4)
-    assert record.interval(text) == pytest.approx((-4, -4))
+    assert record.get(text).value == pytest.approx(-4)
+    assert record.get(text).interval == pytest.approx((-4, -4))
 
 
 def test_signs_are_those_of_the_printed_numbers():
@@ -114,11 +114,29 @@ def test_the_published_side_in_words():
 @pytest.mark.parametrize("profile", ["smoke", "laptop", "paper"])
 @pytest.mark.parametrize("dataset", list(SHAPES))
 def test_claims_ask_only_for_what_is_measured(dataset, profile):
-    c = fig9_histories.updates_settings(dataset, "dcgan-sngan-hi", profile)
+    c = fig9_histories.settings_of(dataset, "dcgan-sngan-hi", profile)
     kept = {(method.name, step) for method in fig9_histories.methods(c) for step in method.steps}
     assert len({method.name for method in fig9_histories.methods(c)}) == 6
     for claim in fig9_histories.claims(c):
         assert {claim.first, claim.second} <= kept and claim.first != claim.second
+
+
+def test_tables_show_the_claims_and_what_the_text_quotes():
+    record = verdicts(as_published)
+    lines = fig9_histories.claim_table(record, SMALL).splitlines()
+    assert len(lines) == 2 + 9
+    cells = [cell.strip() for cell in lines[4].strip("|").split("|")]
+    assert cells == ["lr 0.5: DOT improves FID within 1 updates", "-4.76", "-4.000 [-4.000, -4.000]", paper.REPRODUCED]
+    lines = fig9_histories.quoted_table(record, SMALL).splitlines()
+    # the sets share 0, 5 and 7, 4 on average, beside 7 and 20 of the story
+    assert [cell.strip() for cell in lines[2].strip("|").split("|")] == ["0, here 0", "7.40", "22.37", "11.00", "24.00"]
+
+
+def test_a_panel_has_dot_and_naive_at_one_rate():
+    unit, lines = fig9_histories.panels(measured(as_published), 0.5)["FID"]
+    assert unit == "squared feature units" and list(lines) == ["DOT", "naive"]
+    steps, mean, _ = lines["naive"]
+    assert list(steps) == list(SMALL.steps) and mean[-1] > lines["DOT"][1][-1]
 
 
 # Settings
@@ -127,7 +145,7 @@ def test_claims_ask_only_for_what_is_measured(dataset, profile):
 def test_laptop_and_paper_have_the_published_updates():
     for row in ROWS:
         for profile in ("laptop", "paper"):
-            c = fig9_histories.updates_settings("cifar10", row, profile)
+            c = fig9_histories.settings_of("cifar10", row, profile)
             assert c.lrs == (0.05, 0.005, 0.001) and c.steps[::10] == (0, 100)
             assert (c.early, c.late) == (10, 90) and {10, 90} <= set(c.steps)
             assert c.scoring.sets >= 5 and c.scoring.samples > 2_048
@@ -135,9 +153,9 @@ def test_laptop_and_paper_have_the_published_updates():
 
 def test_unknown_words_are_refused():
     with pytest.raises(InputError, match="profile"):
-        fig9_histories.updates_settings("digits", "dcgan-sngan-hi", "smok")
+        fig9_histories.settings_of("digits", "dcgan-sngan-hi", "smok")
     with pytest.raises(InputError, match="architecture"):
-        fig9_histories.updates_settings("digits", "sngan-hi", "smoke")
+        fig9_histories.settings_of("digits", "sngan-hi", "smoke")
 
 
 def test_dot_and_naive_differ_in_the_cost_alone():
@@ -195,7 +213,7 @@ def test_latents_stay_where_the_slope_is_below_the_constant():
 
 
 def test_ways_are_those_of_the_samples_that_are_judged():
-    """G is the identity, so the images that `image_scores.moved` gives are the latents."""
+    """G is the identity, so the images that `images.moved` gives are the latents."""
     pair = pair_of()
     z = image_pairs.latents(pair, SMALL.scoring, 0, 0)[: SMALL.followed]
     ways = fig9_histories.ways(pair, 1.0, SMALL, 0)
