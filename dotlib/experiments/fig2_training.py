@@ -1,24 +1,26 @@
 """A pair along its training ([DOT19] Figure 2): constants of D, scores of G.
 
-Every milestone sees the same latents and the same random pairs, so its repeats are paired with
-those of any other.
+Every milestone sees the same latents and the same random pairs, so its repeats are paired with those of any other.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dotlib.errors import InputError, check_option
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import ImagePair, Method
 from dotlib.evaluation.judges import Panel, Scoring, scoring_settings
 from dotlib.metrics import intervals
+from dotlib.metrics.scores import SCORES
 from dotlib.networks import layer_norms
-from dotlib.results import paper, records
+from dotlib.results import paper, tables
+from dotlib.results.records import Record
+from dotlib.samplers import base as sampling
 from dotlib.seeding import generator
 from dotlib.training import zoo
 from dotlib.training.settings import OBJECTIVES
@@ -27,12 +29,12 @@ from dotlib.transport import lipschitz
 STEPS = (("score", "digits-*"),)
 
 CONSTANTS = {"K_eff": "logits per data distance", "k_eff": "logits per latent distance"}
-SCORES = {"is_mean": "inception score", "fid": "squared feature units"}
+QUANTITIES = ("is_mean", "fid")
 DRASTIC = 2.0  # ours, fixed before any run: the paper has no number for "drastically"
 
 
 @dataclass(frozen=True)
-class Along:
+class Settings:
     """How Figure 2 is measured ([DOT19] Figure 2: 500 pairs, one sigma over 500 trials)."""
 
     scoring: Scoring  # of G at a milestone; its own constants decide nothing
@@ -55,68 +57,62 @@ class Milestone:
     fid: list[float]
 
 
-def along_settings(dataset: str, profile: str) -> Along:
+def settings_of(dataset: str, profile: str) -> Settings:
     """Settings of Figure 2. Raises InputError for an unknown word."""
-    c = replace(scoring_settings(dataset, "dcgan", profile), kept=100, pairs=10, repeats=1)
+    scoring = replace(scoring_settings(dataset, "dcgan", profile), kept=100, pairs=10, repeats=1)
     if profile == "smoke":
-        return Along(c, n_pairs=20, repeats=10, pool=200, every=4, gradients=50)
-    c = replace(c, samples=min(c.samples, 10_000))
-    return Along(c, every=2 if profile == "laptop" else 1)
+        return Settings(scoring, n_pairs=20, repeats=10, pool=200, every=4, gradients=50)
+    scoring = replace(scoring, samples=min(scoring.samples, 10_000))
+    return Settings(scoring, every=2 if profile == "laptop" else 1)
 
 
 def along_training(
-    trained: zoo.TrainedPair, judged: Panel, c: Along, seed: int, device: str = "cpu"
+    trained: zoo.TrainedPair, panel: Panel, settings: Settings, seed: int, device: str = "cpu"
 ) -> list[Milestone]:
     """Constants and scores of a pair at its milestones, oldest first.
 
-    Scores are kept under the digest of the finished pair and the update: a training leaves one
-    milestone at an update. Raises InputError where there are none.
+    Scores are kept under the digest of the finished pair and the update: a training leaves one milestone at an update.
+    Raises InputError where there are none.
     """
-    found = list(zoo.milestones(trained))[::-1][:: c.every][::-1]
-    if not found:
+    milestones = list(zoo.milestones(trained))[::-1][:: settings.every][::-1]
+    if not milestones:
         raise InputError(f"trained: no milestones beside {trained.path}; delete the pair and train it again")
-    history, bare = [], Method("bare", (0,), c.scoring.lr, k=1.0)
-    for update, then in found:
-        at = replace(trained, name=f"{trained.name}-u{update}", pair=then)
-        pair = image_pairs.ImagePair.of(at, device)
+    history, bare = [], Method("bare", (0,), settings.scoring.lr, k=1.0)
+    for update, then in milestones:
+        pair = ImagePair.of(replace(trained, name=f"{trained.name}-u{update}", pair=then), device)
         pair = replace(pair, digests=pair.digests | {"update": str(update)})
-        m = image_pairs.measure(pair, (bare,), judged, c.scoring, seed)
-        history.append(
-            Milestone(update, *pool_constants(pair, c, seed), m.of("bare", 0, "is_mean"), m.of("bare", 0, "fid"))
-        )
+        measured = image_pairs.measure(pair, (bare,), panel, settings.scoring, seed)
+        scores = (measured.of("bare", 0, quantity) for quantity in QUANTITIES)
+        history.append(Milestone(update, *pool_constants(pair, settings, seed), *scores))
     return history
 
 
 def pool_constants(
-    pair: ImagePair, c: Along, seed: int
+    pair: ImagePair, settings: Settings, seed: int
 ) -> tuple[lipschitz.LipschitzEstimate, lipschitz.LipschitzEstimate]:
     """K_eff, eq. (20), and k_eff, eq. (21), of one pool of latents and the same random pairs."""
-    z = pool(pair, c, seed)
+    z, counts = pool(pair, settings, seed), {"n_pairs": settings.n_pairs, "repeats": settings.repeats}
     K_eff, k_eff = (
-        lipschitz.pooled_constant(f, points, n_pairs=c.n_pairs, repeats=c.repeats, rng=generator(seed, "fig2", "pairs"))
-        for f, points in ((pair.logit, generated(pair, z, c)), (pair.latent_logit, z))
+        lipschitz.pooled_constant(f, points, rng=generator(seed, "fig2", "pairs"), **counts)
+        for f, points in ((pair.logit, generated(pair, z, settings)), (pair.latent_logit, z))
     )
     return K_eff, k_eff
 
 
-def pool(pair: ImagePair, c: Along, seed: int) -> Tensor:
+def pool(pair: ImagePair, settings: Settings, seed: int) -> Tensor:
     """The latents of Figure 2, (pool, d), the same for every pair with this prior."""
-    rng = generator(seed, "fig2", "pool", str(pair.prior.dim))
-    return pair.prior.sample(c.pool, rng).to(pair.device)
+    return sampling.latents(pair, settings.pool, generator(seed, "fig2", "pool", str(pair.prior.dim)))
 
 
-@torch.no_grad()
-def generated(pair: ImagePair, z: Tensor, c: Along) -> Tensor:
+def generated(pair: ImagePair, z: Tensor, settings: Settings) -> Tensor:
     """G(z), (B, C, H, W), batch by batch."""
-    return torch.cat([pair.generate(rows) for rows in z.split(c.scoring.batch)])
+    return sampling.generate(pair, z, settings.scoring.batch)
 
 
 def growth(history: Sequence[Milestone], name: str) -> tuple[float, tuple[float, float]]:
-    """A constant at the end of a training over that in its middle, with a 95 % interval.
+    """K_eff or k_eff at the end of a training over that in its middle, with a 95 % interval.
 
-    name:  "K_eff" or "k_eff".
-    The geometric mean over the repeats, which are paired. Raises InputError where D is constant on
-    samples.
+    The geometric mean over the repeats, which are paired. Raises InputError where D is constant on samples.
     """
     check_option("name", name, CONSTANTS)
     logs = []
@@ -143,30 +139,60 @@ def not_drastic(interval: tuple[float, float], *, profile: str) -> str:
     return paper.verdict_on_sign(-1.0, (low, high), profile=profile)
 
 
-def bounds(pair: ImagePair, c: Along, seed: int) -> tuple[float, layer_norms.Products]:
+def bounds(pair: ImagePair, settings: Settings, seed: int) -> tuple[float, layer_norms.Products]:
     """The largest gradient norm of D at samples, and the products that bound it from above.
 
     Raises InputError for a D with attention, whose slope is not bounded.
     """
-    x = generated(pair, pool(pair, c, seed)[: c.gradients], c)
-    return (
-        float(lipschitz.gradient_norms(pair.logit, x).max()),
-        layer_norms.products(pair.discriminator, x, rng=generator(seed, "fig2", "power")),
-    )
+    x = generated(pair, pool(pair, settings, seed)[: settings.gradients], settings)
+    products = layer_norms.products(cast(nn.Sequential, pair.discriminator), x, rng=generator(seed, "fig2", "power"))
+    return float(lipschitz.gradient_norms(pair.logit, x).max()), products
 
 
-def fill_training(record: records.Record, histories: Mapping[str, Sequence[Milestone]]) -> None:
+def fill_record(record: Record, histories: Mapping[str, Sequence[Milestone]]) -> None:
     """Put Figure 2 into its record: curves, growth, verdicts. histories: row -> milestones."""
     for row, history in histories.items():
-        record.put(f"{row}, updates", [at.update for at in history], unit="updates of G")
-        for name, unit in CONSTANTS.items():
-            estimates = [getattr(at, name) for at in history]
-            record.put(f"{row}, {name}", [one.value for one in estimates], unit=unit)
-            record.put(f"{row}, {name}, sd", [one.std for one in estimates], unit=unit)
+        for at in history:
+            for name, unit in CONSTANTS.items():
+                record.put_trials(name, getattr(at, name).maxima.numpy(), pair=row, setting=at.update, unit=unit)
+            for name in QUANTITIES:
+                record.put_trials(name, getattr(at, name), pair=row, setting=at.update, unit=SCORES[name].unit)
+        for name in CONSTANTS:
             ratio, interval = growth(history, name)
-            record.put(f"{row}, growth of {name}", ratio, interval=interval, unit="", n=len(estimates[-1].maxima))
-            record.verdicts[f"{row}: {name} does not increase drastically"] = not_drastic(
-                interval, profile=record.profile
-            )
-        for name in ("is_mean", "fid"):
-            record.put(f"{row}, {name}", [float(np.mean(getattr(at, name))) for at in history], unit=SCORES[name])
+            record.put("growth", ratio, pair=row, method=name, interval=interval, unit="")
+            claim = f"{row}: {name} does not increase drastically"
+            record.verdicts[claim] = not_drastic(interval, profile=record.profile)
+
+
+def curves(record: Record, quantity: str) -> dict[str, tuple[list, list, list]]:
+    """Updates, means and standard deviations of a constant or a score along each training, by row."""
+    lines: dict[str, tuple[list, list, list]] = {}
+    for row in record.rows(quantity=quantity):
+        for values, value in zip(
+            lines.setdefault(row.pair, ([], [], [])), (row.setting, row.value, row.sd), strict=True
+        ):
+            values.append(value)
+    return lines
+
+
+def ratio_table(record: Record, histories: Mapping[str, Sequence[Milestone]]) -> str:
+    """Markdown: growth of both constants, end over middle with its interval, middle over first."""
+    rows = []
+    for row, history in histories.items():
+        rows.append([row])
+        for name in CONSTANTS:
+            late = record.get("growth", pair=row, method=name)
+            early = getattr(middle(history), name).value / getattr(history[0], name).value
+            rows[-1] += [f"{late.value:.2f} [{late.low:.2f}, {late.high:.2f}]", f"{early:.2f}"]
+    heads = [f"{name}, {part}" for name in CONSTANTS for part in ("end / middle", "middle / first")]
+    return tables.markdown(["row", *heads], rows)
+
+
+def verdict_table(record: Record, rows: Sequence[str]) -> str:
+    """Markdown: growth of both constants and the verdict on it."""
+    lines = []
+    for row in rows:
+        growths = (record.get("growth", pair=row, method=name) for name in CONSTANTS)
+        verdicts = (record.verdicts[f"{row}: {name} does not increase drastically"] for name in CONSTANTS)
+        lines.append([row, *(f"{g.value:.2f}, {verdict}" for g, verdict in zip(growths, verdicts, strict=True))])
+    return tables.markdown(["row", *(f"{name}: end / middle, verdict" for name in CONSTANTS)], lines)

@@ -13,7 +13,7 @@ from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.experiments import fig2_training
-from dotlib.experiments.fig2_training import Along, Milestone
+from dotlib.experiments.fig2_training import Milestone, Settings
 from dotlib.metrics.scores import Reference
 from dotlib.pairs import Pair, Uniform
 from dotlib.results import paper, records
@@ -21,7 +21,7 @@ from dotlib.training import zoo
 from dotlib.training.settings import image_training
 from dotlib.transport import lipschitz
 
-SMALL = Along(
+SMALL = Settings(
     Scoring(sets=2, samples=40, splits=2, batch=16, kept=20, pairs=5, repeats=1),
     n_pairs=8,
     repeats=6,
@@ -224,26 +224,48 @@ def test_the_first_judge_alone():
 @pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10", "stl10"])
 def test_laptop_and_paper_have_the_published_pairs(dataset):
     for profile in ("laptop", "paper"):
-        c = fig2_training.along_settings(dataset, profile)
+        c = fig2_training.settings_of(dataset, profile)
         assert (c.n_pairs, c.repeats) == (500, 500)
         assert c.every == {"laptop": 2, "paper": 1}[profile]
         assert c.pool >= 20 * c.n_pairs and c.scoring.sets >= 5
-    smoke = fig2_training.along_settings(dataset, "smoke")
+    smoke = fig2_training.settings_of(dataset, "smoke")
     assert smoke.pool <= 500 and smoke.scoring.sets == 2
     with pytest.raises(InputError, match="profile"):
-        fig2_training.along_settings(dataset, "smok")
+        fig2_training.settings_of(dataset, "smok")
 
 
-def test_the_record_has_every_curve_and_two_verdicts_a_row():
+HISTORIES = {"steady": history([1, 2, 4], [1.0, 2.0, 2.5]), "steep": history([1, 2, 4], [1.0, 2.0, 9.0])}
+
+
+@pytest.fixture
+def record():
     record = records.start("fig2_training", profile="laptop", dataset="digits", seed=0, parameters={})
-    fig2_training.fill_training(
-        record, {"steady": history([1, 2, 4], [1.0, 2.0, 2.5]), "steep": history([1, 2, 4], [1.0, 2.0, 9.0])}
-    )
-    assert record["steady, updates"] == [1, 2, 4]
-    assert record["steep, growth of k_eff"] == pytest.approx(4.5)
-    assert record["steady, fid"] == [3.5] * 3
+    fig2_training.fill_record(record, HISTORIES)
+    return record
+
+
+def test_the_record_has_every_curve_and_two_verdicts_a_row(record):
+    assert record.get("growth", pair="steep", method="k_eff").value == pytest.approx(4.5)
     assert record.verdicts == {
         f"{row}: {name} does not increase drastically": verdict
         for row, verdict in (("steady", paper.REPRODUCED), ("steep", paper.NOT_REPRODUCED))
         for name in ("K_eff", "k_eff")
     }
+
+
+def test_curves_are_those_of_the_milestones(record):
+    updates, means, spreads = fig2_training.curves(record, "K_eff")["steep"]
+    assert updates == [1, 2, 4]
+    assert means == pytest.approx([at.K_eff.value for at in HISTORIES["steep"]])
+    assert spreads == pytest.approx([at.K_eff.std for at in HISTORIES["steep"]])
+    _, means, spreads = fig2_training.curves(record, "fid")["steady"]
+    assert means == [3.5] * 3 and spreads == pytest.approx([math.sqrt(0.5)] * 3)  # 3 and 4
+
+
+def test_tables_show_ratios_and_verdicts(record):
+    cells = [
+        cell.strip() for cell in fig2_training.ratio_table(record, HISTORIES).splitlines()[3].strip("|").split("|")
+    ]
+    assert cells == ["steep", *["4.50 [4.50, 4.50]", "2.00"] * 2]
+    cells = fig2_training.verdict_table(record, list(HISTORIES)).splitlines()[2].split("|")
+    assert cells[2].strip() == f"1.25, {paper.REPRODUCED}"
