@@ -139,7 +139,7 @@ def read_logits(pair: Pair, seen: Tensor, held_out: Tensor, fakes: int, n: int, 
 
 
 def examine(logits: Logits, rng: torch.Generator) -> Examined:
-    """Fit every map, and check it by `chance_error`s from rng; what cannot be fit or checked becomes Refused."""
+    """Fit every map, and check it by `chance_error` from rng; what cannot be fit or checked becomes Refused."""
     maps = {
         name: attempt(lambda name=name: calibration.fit(name, logits.fit_real, logits.fit_fake))
         for name in CALIBRATIONS

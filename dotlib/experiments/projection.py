@@ -111,7 +111,7 @@ def descent(pair: Pair, method: Method, z: Tensor, K: float, steps: int) -> Traj
 def along(pair: Pair, path: Trajectory) -> dict[str, np.ndarray]:
     """What happens to each latent at every update of a `descent`, each (steps + 1, B).
 
-    "radius", |z| / sqrt(d); "radial", how much |z| has changed; "moved", |z - z_y|; "rise", the change of D.
+    "radius", ``|z|`` / sqrt(d); "radial", how much ``|z|`` has changed; "moved", ``|z - z_y|``; "rise", that of D.
     """
     z = path.points
     length, D = z.norm(dim=2), torch.stack([pair.latent_logit(point) for point in z])

@@ -90,10 +90,10 @@ class Certificate:
     """By how much a function misses being an optimal D*; four zeros prove that it is one.
 
     Attributes:
-        gap: |dual value - W|, eq. (14), data units.
+        gap: ``|dual value - W|``, eq. (14), data units.
         excess: Largest slope over all pairs of points, minus 1; negative where none reaches 1.
         negative: The most that eq. (32) falls below 0 at any pair, data units.
-        on_plan: The largest |slack| where the plan has mass, eq. (33), data units.
+        on_plan: The largest ``|slack|`` where the plan has mass, eq. (33), data units.
     """
 
     gap: float
@@ -108,7 +108,7 @@ class Argmin:
 
     Attributes:
         lower: The most by which a candidate point lies below the value at y; 0 when none does.
-        spread: The largest |difference| to the value at y along the segments from y to T(y).
+        spread: The largest ``|difference|`` to the value at y along the segments from y to T(y).
         tight: Mean number of points x_i that attain the value at y; T(y) is one of them.
     """
 

@@ -105,7 +105,7 @@ class Discriminator(nn.Sequential):
 
 
 def check_image(x: Tensor, shape: tuple[int, int, int]) -> None:
-    """Refuse images that are not (B, *shape). Raises InputError."""
+    """Refuse images that are not ``(B, *shape)``. Raises InputError."""
     if x.ndim != 4 or x.shape[1:] != shape:
         raise InputError(
             f"x: expected images (B, {', '.join(map(str, shape))}), found shape "
