@@ -19,10 +19,7 @@ class Prior(Protocol):
         """Width d of a latent."""
         ...
 
-    @property
-    def spherical(self) -> bool:
-        """Whether a transport projects its gradient, because p_Z lies close to a sphere."""
-        ...
+    spherical: ClassVar[bool]  # whether a transport projects its gradient, because p_Z lies close to a sphere
 
     def sample(self, n: int, rng: torch.Generator) -> Tensor:
         """Draw n latents, (n, dim)."""

@@ -19,6 +19,8 @@ from dotlib.training import objectives
 from dotlib.training.settings import toy_training
 from dotlib.transport import LipschitzEstimate, lipschitz
 
+STEPS = (("pair", "25gaussians-wgan-gp"), ("pair", "swissroll-wgan-gp"))
+
 Key = str | tuple[str, ...]  # of a row
 Rows = Mapping[Any, Mapping[str, Any]]  # of a table: Key -> quantity -> number, text, or None
 
