@@ -15,12 +15,11 @@ from dotlib.notebooks import NotebookError, run_notebook
 from dotlib.plots import images as image_plots
 from dotlib.profiles import PROFILES
 from dotlib.results import files, provenance, records
-from dotlib.results.records import run_name
 from dotlib.training import settings as training_settings
 from dotlib.training.settings import SHAPES
 
 MANIFEST = records.KEPT / "campaign.yml"
-NOTEBOOKS = records.ROOT / "notebooks"
+NOTEBOOKS = records.KEPT.parent / "notebooks"
 STEM = "tab1_scores"
 SHOWN = 10  # samples of the picture beside a record
 
@@ -53,7 +52,7 @@ class Entry:
     @property
     def target(self) -> Path:
         """The committed record that this entry makes."""
-        name = run_name(self.pair or self.dataset, self.judge)
+        name = (self.pair or self.dataset) + f"-{self.judge}" * (self.judge != "classifier")
         return records.KEPT / (self.page or STEM) / f"{self.profile}-{name}-s{self.seed}.json"
 
 

@@ -6,7 +6,7 @@ points are cached in files keyed by everything that decides them, the code of th
 continues from the last finished block of trials.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from dotlib.errors import check_option
 from dotlib.metrics import optimal_transport
 from dotlib.pairs import Pair
 from dotlib.profiles import sized
-from dotlib.results import files, records
+from dotlib.results import files
 from dotlib.seeding import generator
 from dotlib.training import authors, checkpoints, zoo
 from dotlib.training.recipes import ToyRecipe
@@ -121,14 +121,6 @@ def load_all(dataset: str, *, weights: str, profile: str, seed: int) -> dict[str
         kinds = ("trained", "authors") if authors.folder() else ("trained",)
     loaded = [load(name, weights=kind, profile=profile, seed=seed) for name in toy_datasets(dataset) for kind in kinds]
     return {pair.name: pair for pair in loaded}
-
-
-def open_record(stem: str, pair: ToyPair, settings: Figure3, profile: str, seed: int) -> records.Record:
-    """Start the record of one pair on one page; to be called before the work, which it times."""
-    parameters = asdict(settings) | {"origin": pair.origin}
-    return records.start(
-        stem, profile=profile, dataset=pair.name, seed=seed, parameters=parameters, weights=pair.digests
-    )
 
 
 def constant(pair: ToyPair, settings: Figure3, seed: int) -> lipschitz.LipschitzEstimate:

@@ -1,4 +1,4 @@
-"""What pages of image pairs share around their records: what is put, and how it is shown."""
+"""What pages share around their records: what is put, and how it is shown."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from dotlib.data import downloads
 from dotlib.errors import check_option
 from dotlib.evaluation.images import Table1Row
+from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics.intervals import put_difference
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.results import records, tables
@@ -16,6 +17,14 @@ from dotlib.results.records import Record, Where
 from dotlib.training import zoo
 
 Values = Mapping[tuple[str, str | float], Mapping[str, ArrayLike]]  # (method, setting) -> quantity -> (sets,)
+
+
+def open_toy_record(stem: str, pair: ToyPair, settings: Figure3, profile: str, seed: int) -> Record:
+    """Start the record of one 2-D pair on one page; to be called before the work, which it times."""
+    parameters = asdict(settings) | {"origin": pair.origin}
+    return records.start(
+        stem, profile=profile, dataset=pair.name, seed=seed, parameters=parameters, weights=pair.digests
+    )
 
 
 def describe(record: Record, runs: Collection[Table1Row]) -> None:

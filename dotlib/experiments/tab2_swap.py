@@ -23,7 +23,6 @@ STEPS = (("score", "digits-*"), ("swap", "digits-*"))
 PAPER_G = "dcgan-sagan-hi"  # of Table 2, by its numbers; the caption says SAGAN(ns)
 QUANTITIES = ("fid", "is_mean", "precision", "recall")
 CLAIMS = {"is_mean": "raises IS", "fid": "lowers FID"}  # what Table 2 says of each D
-SIGN = {"fid": 1.0, "is_mean": -1.0}  # times the score: lower is better
 SAMPLES = {"smoke": 100, "laptop": 200, "paper": 10_000}  # images a set, at most, but for the paper's G
 
 
@@ -119,8 +118,9 @@ class Rank:
 
 def own_rank(cells: Mapping[str, Cell], own: str, quantity: str) -> Rank:
     """Rank of a generator's own D by "fid" (the lowest is best) or "is_mean" (the highest)."""
-    check_option("quantity", quantity, SIGN)
-    score = {name: SIGN[quantity] * cell.moved[quantity] for name, cell in cells.items()}
+    check_option("quantity", quantity, CLAIMS)
+    sign = 1 if SCORES[quantity].lower_is_better else -1
+    score = {name: sign * cell.moved[quantity] for name, cell in cells.items()}
     apart = [intervals.interval(value, score[own])[1] for name, value in score.items() if name != own]
     ahead = sum(value.mean() < score[own].mean() for value in score.values())
     return Rank(
@@ -164,7 +164,8 @@ def printed_change(kind: str, quantity: str) -> float:
 
 def printed_rank(own: str, quantity: str) -> int:
     """Rank of the own D in the printed table, ties in its favour."""
-    scores = {kind: SIGN[quantity] * printed(f"tab2.{kind}")[quantity].value for kind in OBJECTIVES}
+    sign = 1 if SCORES[quantity].lower_is_better else -1
+    scores = {kind: sign * printed(f"tab2.{kind}")[quantity].value for kind in OBJECTIVES}
     return 1 + sum(score < scores[own] for score in scores.values())
 
 

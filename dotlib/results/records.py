@@ -14,6 +14,7 @@ A difference is the row of its method with `against`.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -29,15 +30,8 @@ from dotlib.errors import FileError, InputError, check_count, check_device, chec
 from dotlib.profiles import PROFILES
 from dotlib.results import files, provenance
 
-
-def run_name(name: str, judge: str, *more: str) -> str:
-    """The data set or pair as a record calls it; a judge that is no classifier is part of it."""
-    return "-".join([name, *more, *([judge] if judge != "classifier" else [])])
-
-
-ROOT = Path(__file__).resolve().parents[2]
 BUILT = files.home() / "records"  # what this build measured; git-ignored
-KEPT = ROOT / "results"  # long runs, committed
+KEPT = Path(__file__).resolve().parents[2] / "results"  # long runs, committed
 
 
 class Where(TypedDict, total=False):
@@ -118,7 +112,7 @@ class Record:
         if row.key in self.content:
             raise InputError(f"quantity: {row} is in this record already; choose another key")
         try:
-            json.dumps(asdict(row), allow_nan=False)
+            json.dumps([math.isfinite(value), asdict(row)], allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"value: {row} is not finite or not a number ({value!r}); find the run that diverged"
@@ -147,29 +141,6 @@ class Record:
         return (
             row for row in self.content.values() if all(getattr(row, name) == value for name, value in where.items())
         )
-
-    @property
-    def values(self) -> dict[str, dict]:
-        """The rows put under one name: name -> value, unit and what else was put. For pages not yet on rows."""
-        return {
-            row.quantity: {"value": row.value, "unit": row.unit}
-            | ({"sd": row.sd} if row.sd is not None else {})
-            | ({"n": row.n} if row.n is not None else {})
-            | ({"interval": [row.low, row.high]} if row.low is not None else {})
-            for row in self.content.values()
-        }
-
-    def __getitem__(self, name: str) -> float | list:
-        """The value put under one name. For pages not yet on rows."""
-        return self.get(name).value
-
-    def sd(self, name: str) -> float:
-        """The standard deviation put under one name. For pages not yet on rows."""
-        return self.get(name).sd
-
-    def interval(self, name: str) -> tuple[float, float]:
-        """The 95 % interval put under one name. For pages not yet on rows."""
-        return self.get(name).interval
 
     @property
     def key(self) -> str:
@@ -205,7 +176,8 @@ def start(
         "strict": torch.are_deterministic_algorithms_enabled(),
     }
     if judge:
-        dataset, parameters = run_name(dataset, judge), parameters | {"judge": judge}
+        parameters = parameters | {"judge": judge}
+        dataset += f"-{judge}" * (judge != "classifier")
     return Record(stem, profile, dataset, seed, json.loads(json.dumps(parameters)), made=made)
 
 

@@ -12,6 +12,7 @@ import torch
 from dotlib import seeding
 from dotlib.data import toy as toy_data
 from dotlib.evaluation import points as toy_pairs
+from dotlib.evaluation import recording
 from dotlib.experiments import fig3_audit
 from dotlib.metrics import optimal_transport
 from dotlib.pairs import Pair, Uniform
@@ -32,7 +33,7 @@ def pair():
 
 @pytest.fixture
 def record(pair):
-    return toy_pairs.open_record("fig3_audit", pair, SETTINGS, "laptop", 0)
+    return recording.open_toy_record("fig3_audit", pair, SETTINGS, "laptop", 0)
 
 
 def test_every_reading_is_put_and_shown(pair, record):

@@ -12,6 +12,7 @@ import torch
 from dotlib import seeding
 from dotlib.data import toy as toy_data
 from dotlib.evaluation import points as toy_pairs
+from dotlib.evaluation import recording
 from dotlib.experiments import fig3_toy
 from dotlib.pairs import Pair, Uniform
 from dotlib.results import records
@@ -37,7 +38,7 @@ def _no_committed_records(tmp_path, monkeypatch):
 
 
 def filled(pair, profile="laptop"):
-    record = toy_pairs.open_record("fig3_toy", pair, SETTINGS, profile, 0)
+    record = recording.open_toy_record("fig3_toy", pair, SETTINGS, profile, 0)
     emd = {method: np.linspace(1, 2, 7) + shift for shift, method in enumerate(("real", "g", "dot", "naive"))}
     fig3_toy.fill_record(record, pair, K_EFF, emd)
     return record

@@ -74,7 +74,7 @@ def test_every_page_runs_and_leaves_its_records(tmp_path):
         assert not [o for o in outputs if o.get("name") == "stderr"], page
         for key in owed:
             record = records.read(tmp_path / f"_build/records/{key}.json")
-            assert record.values and record.made["seconds"] > 0
+            assert record.content and record.made["seconds"] > 0
             words = set() if page in OURS else {"smoke: not comparable"}
             assert set(record.verdicts.values()) == words, key
     whole = nbformat.read(tmp_path / "_build/executed/smoke/intro.ipynb", as_version=4)

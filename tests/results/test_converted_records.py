@@ -16,7 +16,7 @@ import pytest
 from dotlib.results import records
 
 DIGESTS = json.loads(Path(__file__).with_name("record_digests.json").read_text(encoding="utf-8"))
-SCRIPT = records.ROOT / "workflow" / "convert_records.py"
+SCRIPT = records.KEPT.parent / "workflow" / "convert_records.py"
 
 
 def digest(content: dict) -> str:

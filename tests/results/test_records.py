@@ -4,6 +4,7 @@ Kinds of test: identities (round trip), failures.
 """
 
 import json
+import math
 import subprocess
 from pathlib import Path
 
@@ -144,7 +145,8 @@ def test_keep_refuses_smoke_and_changed_source():
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), [1.0, float("-inf")], np.float32(1), torch.tensor(1.0), {1.0}, 1j]
+    "value",
+    [math.nan, math.inf, [1.0, -math.inf], [1.0], np.float32(1), torch.tensor(1.0), {1.0}, 1j, "1", None],
 )
 def test_what_is_not_a_finite_number_is_refused(value):
     record = started()
