@@ -15,10 +15,10 @@ import sys
 import tarfile
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import requests
 import yaml
@@ -214,7 +214,8 @@ def _members(path: Path, names: Sequence[str]) -> Iterator[Part]:
             for member in tar:
                 if member.name in wanted and member.isfile():
                     wanted.remove(member.name)
-                    yield Part(member.name, f"{path}: {member.name}", member.size, tar.extractfile(member), None)
+                    file = cast(BinaryIO, tar.extractfile(member))
+                    yield Part(member.name, f"{path}: {member.name}", member.size, file, None)
                 if not wanted:
                     return
     except _DAMAGE as error:
@@ -239,7 +240,7 @@ def _download(what: str, source: Source, folder: Path) -> None:
     raise FileError(f"{what}: no download succeeded ({'; '.join(faults)}); {by_hand(what)}")
 
 
-def _checked(source: Source) -> Callable[[str, str, object], None]:
+def _checked(source: Source) -> Any:
     """Pooch's HTTP download, followed by our check; a bar on a terminal only."""
     http = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 20, timeout=TIMEOUT)
 
@@ -253,7 +254,7 @@ def _checked(source: Source) -> Callable[[str, str, object], None]:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, requests.HTTPError):
+    if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP status {error.response.status_code}"
     if isinstance(error, requests.Timeout):
         return f"no answer within {TIMEOUT} s"

@@ -9,6 +9,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -170,7 +171,7 @@ def _pool(name: str, part: str, places: tuple[str, ...]) -> Rows:
 def _digits(part: str) -> Rows:
     from sklearn.datasets import load_digits  # here: two seconds that other sets need not wait for
 
-    bunch = load_digits()
+    bunch: Any = load_digits()
     images = np.rint(bunch.images * 255 / 16).astype(np.uint8)[:, None]  # 16 grey levels of 0..16
     rows = (torch.from_numpy(images), torch.from_numpy(bunch.target.astype(np.int64)), "built into scikit-learn")
     order, n = _permutation("digits", len(images), "test"), DIGITS_TEST
@@ -187,7 +188,7 @@ def _select(rows: Rows, order: Tensor) -> Rows:
 
 
 def _joined(first: Rows, second: Rows) -> Rows:
-    labels = None if first[1] is None else torch.cat([first[1], second[1]])
+    labels = None if first[1] is None or second[1] is None else torch.cat([first[1], second[1]])
     return torch.cat([first[0], second[0]]), labels, downloads.weakest((first[2], second[2]))
 
 
@@ -196,6 +197,6 @@ def _build(name: str, split: str, rows: Rows, *, least: int = 2) -> ImageSet:
     if len(images) < least:
         raise FileError(f"{name}: split {split!r} has {len(images)} images; at least {least} are needed: add some")
     digest = hashlib.sha256(repr(tuple(images.shape)).encode())
-    digest.update(images.contiguous().numpy())
-    digest.update(b"no labels" if labels is None else labels.numpy().astype("<i8"))
+    digest.update(images.contiguous().numpy().data)
+    digest.update(b"no labels" if labels is None else labels.numpy().astype("<i8").data)
     return ImageSet(name, split, images, labels, origin, digest.hexdigest())

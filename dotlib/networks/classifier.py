@@ -68,6 +68,6 @@ class Classifier(nn.Module):
         return found, self.classify(found)
 
 
-def _he(module: nn.Module, rng: torch.Generator | None) -> nn.Module:
+def _he(module: nn.Linear | nn.Conv2d, rng: torch.Generator | None) -> nn.Module:
     fan_in = module.weight[0].numel()
     return layer(module, normalise=False, std=(2 / fan_in) ** 0.5, rng=rng)

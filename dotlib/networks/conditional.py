@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from dotlib.errors import InputError, check_count
 from dotlib.networks.dcgan import check_image
-from dotlib.networks.layers import BATCH_NORM_EPS, start_spectral
+from dotlib.networks.layers import BATCH_NORM_EPS, Linear, start_spectral
 
 CLASSES = 1_000  # ImageNet
 LADDER = (16, 16, 8, 4, 2, 1)  # channels between the blocks of G, in units of its width
@@ -203,9 +203,12 @@ class Discriminator(nn.Module):
 class AtClass(nn.Module):
     """A conditional network whose classes are bound: a network of one argument."""
 
+    y: Tensor
+
     def __init__(self, network: nn.Module, y: Tensor) -> None:
         super().__init__()
-        self.network, self.training = network, network.training
+        self.network = network
+        self.training = network.training
         self.register_buffer("y", y)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -218,7 +221,7 @@ class AtClass(nn.Module):
         return self.network(x, self.y.expand(len(x)))
 
 
-def at_class(G: nn.Module, D: nn.Module, y: int | Tensor) -> tuple[AtClass, AtClass]:
+def at_class(G: Generator, D: Discriminator, y: int | Tensor) -> tuple[AtClass, AtClass]:
     """G(. | y) and D(. | y), [DOT19] section 4.2: networks for a `Pair`. Raises InputError.
 
     Args:
@@ -264,7 +267,9 @@ def _conv(inputs: int, outputs: int, side: int, rng: torch.Generator | None, nor
     )
 
 
-def _layer(module: nn.Module, rng: torch.Generator | None, *, gain: float = 1.0, normalise: bool = False) -> nn.Module:
+def _layer(
+    module: Linear | nn.Embedding, rng: torch.Generator | None, *, gain: float = 1.0, normalise: bool = False
+) -> nn.Module:
     """First weights U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)), biases 0; normalised or not.
 
     `rng`: draws the weight, then both singular vectors; None leaves torch's own, unseeded start.
@@ -274,6 +279,6 @@ def _layer(module: nn.Module, rng: torch.Generator | None, *, gain: float = 1.0,
             places = math.prod(module.weight.shape[2:])
             reach = gain * math.sqrt(6 / (sum(module.weight.shape[:2]) * places))
             module.weight.uniform_(-reach, reach, generator=rng)
-            if getattr(module, "bias", None) is not None:
+            if not isinstance(module, nn.Embedding) and module.bias is not None:
                 module.bias.zero_()
     return start_spectral(module, rng) if normalise else module

@@ -98,10 +98,10 @@ class Discriminator(nn.Sequential):
         super().__init__(*layers, nn.Flatten(), layer(dense, normalise=spectral, rng=rng))
         self.image_shape = (channels, 8 * bottom, 8 * bottom)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(B, channels, 8 bottom, 8 bottom) -> (B, 1)."""
-        check_image(x, self.image_shape)
-        return super().forward(x)
+        check_image(input, self.image_shape)
+        return super().forward(input)
 
 
 def check_image(x: Tensor, shape: tuple[int, int, int]) -> None:

@@ -1,6 +1,7 @@
 """A trained network made ready for transport: plain weights that take no gradients."""
 
 import copy
+from typing import Any
 
 from torch import nn
 from torch.nn.utils import parametrize
@@ -52,7 +53,8 @@ def _bake(module: nn.Module) -> None:
 
     torch's own removal changes the class, which a copy shares with the network it was made from.
     """
-    values = {name: getattr(module, name).detach().clone() for name in module.parametrizations}
+    parametrised: Any = module.parametrizations
+    values = {name: getattr(module, name).detach().clone() for name in parametrised}
     module.__class__ = module.__class__.__bases__[0]
     del module.parametrizations
     for name, value in values.items():

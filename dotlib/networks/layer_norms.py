@@ -7,6 +7,7 @@ on images, which the bound needs.
 import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,9 +59,9 @@ def products(network: nn.Sequential, x: Tensor, *, rng: torch.Generator, iterati
     )
 
 
-def linear_layers(network: nn.Module, x: Tensor) -> list[tuple[nn.Module, tuple[int, ...]]]:
+def linear_layers(network: nn.Module, x: Tensor) -> list[tuple[Any, tuple[int, ...]]]:
     """Convolutions and dense layers in order, each with the shape of a row that reaches it."""
-    found: list[tuple[nn.Module, tuple[int, ...]]] = []
+    found: list[tuple[Any, tuple[int, ...]]] = []
     hooks = [
         part.register_forward_hook(lambda layer, rows, _: found.append((layer, tuple(rows[0].shape[1:]))))
         for part in network.modules()
@@ -80,7 +81,7 @@ def map_norm(layer: nn.Module, shape: tuple[int, ...], *, rng: torch.Generator, 
 
     By power iteration of the map and its transpose in float64, on the CPU.
     """
-    linear = copy.deepcopy(layer).cpu().double().requires_grad_(False)
+    linear: Any = copy.deepcopy(layer).cpu().double().requires_grad_(False)
     linear.bias = None
     v = torch.randn(1, *shape, generator=rng, dtype=torch.float64)
     norm = 0.0

@@ -4,6 +4,7 @@ Layers with their first weights, and spectral normalisation as in the released c
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,8 @@ class SelfAttention(nn.Module):
         return x + self.gamma * mixed.transpose(1, 2).reshape(x.shape)
 
 
+Linear = nn.Linear | nn.Conv2d | nn.ConvTranspose2d  # layers with a weight and a bias
+
 BATCH_NORM_EPS = 2e-5  # Chainer's; torch has 1e-5
 LEAKY_SLOPE = 0.2  # Chainer's; torch has 0.01
 WEIGHT_STD = 0.02  # released code, all convolutions and the dense layers of the DCGAN
@@ -60,9 +63,7 @@ def spectral(module: nn.Module) -> nn.Module:
     return spectral_norm(module, n_power_iterations=1, eps=1e-12, dim=0)
 
 
-def layer(
-    module: nn.Module, *, normalise: bool, std: float = WEIGHT_STD, rng: torch.Generator | None = None
-) -> nn.Module:
+def layer(module: Linear, *, normalise: bool, std: float = WEIGHT_STD, rng: torch.Generator | None = None) -> nn.Module:
     """A dense or convolution layer with first weights N(0, std^2), biases 0, normalised or not.
 
     Args:
@@ -77,7 +78,8 @@ def layer(
     if rng is not None:
         with torch.no_grad():
             module.weight.normal_(0, std, generator=rng)
-            module.bias.zero_()
+            if module.bias is not None:
+                module.bias.zero_()
     return start_spectral(module, rng) if normalise else module
 
 
@@ -121,9 +123,10 @@ def _spectral_norms(network: nn.Module) -> Iterator[tuple[nn.Module, Tensor]]:
     for module in network.modules():
         if not parametrize.is_parametrized(module, "weight"):
             continue
-        for norm in module.parametrizations.weight:
+        parametrisations: Any = module.parametrizations
+        for norm in parametrisations.weight:
             if {name for name, _ in norm.named_buffers()} == {"_u", "_v"}:
-                yield norm, module.parametrizations.weight.original
+                yield norm, parametrisations.weight.original
 
 
 @torch.no_grad()
@@ -139,7 +142,8 @@ def _iterate(norm: nn.Module, weight: Tensor, iterations: int) -> None:
 def _leading_vectors(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """u (m,) and v (n,) with the largest u . matrix v, by the Gram matrix of the short side."""
     if matrix.shape[0] > matrix.shape[1]:
-        return _leading_vectors(matrix.T)[::-1]
+        v, u = _leading_vectors(matrix.T)
+        return u, v
     u = torch.linalg.eigh(matrix @ matrix.T).eigenvectors[:, -1]  # (m,), ascending eigenvalues
     v = matrix.T @ u  # (n,)
     return u, v / v.norm()

@@ -66,7 +66,8 @@ class Trainer:
 
         Returns the last V_D, the penalty, and V_G. Raises InputError when one is not finite.
         """
-        for _ in range(self.settings.critic_updates_at(self.update)):
+        value, penalty = self._update_discriminator()
+        for _ in range(self.settings.critic_updates_at(self.update) - 1):
             value, penalty = self._update_discriminator()
         values = {"V_D": float(value), "penalty": float(penalty), "V_G": float(self._update_generator())}
         self.update += 1
@@ -198,7 +199,7 @@ def train(
             if last or at % log_every == 0:
                 log.write(json.dumps({"update": at, **values}) + "\n")
                 log.flush()
-            if at in kept:
+            if at in kept and along is not None:
                 _keep_milestone(trainer, along)
             if last or time.monotonic() - saved >= checkpoint_seconds:
                 checkpoints.save(state_file, *trainer.state())
