@@ -7,14 +7,15 @@ from typing import Unpack
 from numpy.typing import ArrayLike
 
 from dotlib.data import downloads
-from dotlib.errors import check_option
+from dotlib.errors import InputError, check_option
 from dotlib.evaluation.images import Table1Row
 from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics.intervals import put_difference
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
-from dotlib.results import records, tables
+from dotlib.results import paper, records, tables
 from dotlib.results.records import Record, Where
 from dotlib.training import zoo
+from dotlib.training.settings import PairName
 
 Values = Mapping[tuple[str, str | float], Mapping[str, ArrayLike]]  # (method, setting) -> quantity -> (sets,)
 
@@ -74,6 +75,20 @@ def change(record: Record, quantity: str, **where: Unpack[Where]) -> str:
     """A difference of a score with its interval, as pages print it."""
     row = record.get(quantity, **where)
     return tables.change(row.value, row.interval, SCORES[quantity].digits)
+
+
+def printed(table: str, pair: str, column: str, quantity: str) -> paper.Published | None:
+    """A score of a pair's row as Table 1 or 7 prints it, "tab1" or "tab7"; None where none is printed.
+
+    STL-10 stands beside the paper's STL-10, every other data set beside its CIFAR-10.
+    """
+    name = PairName.parse(pair)
+    where = "stl10" if name.dataset == "stl10" else "cifar10"
+    row = {"tab1": f"{name.architecture}.{name.objective}", "tab7": name.row.removeprefix("dcgan-")}[table]
+    try:
+        return paper.value(f"{table}.{where}.{row}.{column}.{SCORES[quantity].printed}")
+    except InputError:
+        return None
 
 
 def copies(record: Record) -> set[str]:

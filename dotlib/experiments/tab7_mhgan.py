@@ -3,38 +3,41 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from dotlib.errors import InputError
 from dotlib.evaluation import comparison_tables
 from dotlib.evaluation.comparison import Point
-from dotlib.experiments.tab1_scores import printed as printed_table1
+from dotlib.evaluation.recording import printed
 from dotlib.metrics import scores
 from dotlib.results import paper, tables
 from dotlib.results.records import Record, Row
-from dotlib.training.settings import OBJECTIVES
+from dotlib.training.settings import OBJECTIVES, PairName
 
 STEPS = (("score", "digits-dcgan-*"), ("table7", "digits-dcgan-*"))
 
 METHODS = ("bare", "DOT", "MH-GAN")
 SCORES = {name: score for name, score in scores.SCORES.items() if score.printed}
-BETTER = "DOT looks better than MH-GAN"
 PRINTED_PAIRS = [f"{where}-dcgan-{kind}" for where in ("cifar10", "stl10") for kind in OBJECTIVES]
+COLUMNS = (("tab7", "bare"), ("tab7", "mhgan"), ("tab1", "dot"))  # bare, MH-GAN and DOT in print
 
 
-def printed(pair: str, column: str, quantity: str) -> paper.Published | None:
-    """A number of Table 7: CIFAR-10's, or STL-10's for that set; None where none is printed.
+def in_print(pair: str, quantity: str) -> list[paper.Published | None]:
+    """Scores of bare, MH-GAN and DOT in Tables 7 and 1; None where one is not printed."""
+    return [printed(table, pair, column, quantity) for table, column in COLUMNS]
 
-    pair:      "<dataset>-<row of Table 1>".
-    column:    "bare" or "mhgan".
-    quantity:  "is_mean" or "fid".
+
+def claims(pair: str, quantity: str) -> list[tuple[str, str, float, str, str]]:
+    """What is printed of a pair: a word for tables, the claim in records, its sign, method, and what it is against.
+
+    The first is the printed change by MH-GAN, the second the sentence below the table; none without a print.
     """
-    dataset, architecture, kind = pair.split("-", 2)
-    where = dataset if dataset == "stl10" else "cifar10"
-    try:
-        return (
-            paper.value(f"tab7.{where}.{kind}.{column}.{SCORES[quantity].printed}") if architecture == "dcgan" else None
-        )
-    except InputError:
-        return None
+    bare, chain, _ = in_print(pair, quantity)
+    if bare is None or chain is None:
+        return []
+    change, score = chain.value - bare.value, SCORES[quantity]
+    word, better = "raises" if change > 0 else "lowers", -1.0 if score.lower_is_better else 1.0
+    return [
+        (f"{word}: ", f"MH-GAN {word} {score.label}", change, "MH-GAN", "bare"),
+        ("", f"DOT looks better than MH-GAN, {score.label}", better, "DOT", "MH-GAN"),
+    ]
 
 
 def put_verdicts(record: Record, points: Sequence[Point], pair: str) -> None:
@@ -49,22 +52,13 @@ def put_verdicts(record: Record, points: Sequence[Point], pair: str) -> None:
     refused = bool(by_method["MH-GAN"].refused)
     if not refused:
         comparison_tables.put_differences(record, by_method["DOT"], by_method["MH-GAN"])
-    for quantity, score in SCORES.items():
-        before, after = (printed(pair, column, quantity) for column in ("bare", "mhgan"))
-        if before is None or after is None:
-            continue
-        change = after.value - before.value
-        for claim, sign, method, base in (
-            (f"MH-GAN {_way(change)}", change, "MH-GAN", "bare"),
-            (f"{BETTER},", -1.0 if score.lower_is_better else 1.0, "DOT", "MH-GAN"),
-        ):
-            record.verdicts[f"{claim} {score.label}"] = (
-                paper.refused(record.profile)
-                if refused
-                else paper.verdict_on_sign(
-                    sign, row_of(record, method, quantity, base).interval, profile=record.profile
-                )
-            )
+    for quantity in SCORES:
+        for _, claim, sign, method, against in claims(pair, quantity):
+            verdict = paper.refused(record.profile)
+            if not refused:
+                interval = row_of(record, method, quantity, against).interval
+                verdict = paper.verdict_on_sign(sign, interval, profile=record.profile)
+            record.verdicts[claim] = verdict
 
 
 def row_of(record: Record, method: str, quantity: str, against: str = "") -> Row:
@@ -94,13 +88,9 @@ def score_table(quantity: str, rows: Mapping[str, Record]) -> str:
     """
     score, lines = SCORES[quantity], []
     for pair, record in rows.items():
-        prints = [
-            printed(pair, "bare", quantity),
-            printed(pair, "mhgan", quantity),
-            printed_table1(pair, "dot", quantity),
-        ]
-        here = [cell(record, method, quantity) for method in ("bare", "MH-GAN", "DOT")]
-        lines.append([_row(pair), *("-" if p is None else f"{p.value:.2f}" for p in prints), *here])
+        prints = ("-" if number is None else f"{number.value:.2f}" for number in in_print(pair, quantity))
+        here = (cell(record, method, quantity) for method in ("bare", "MH-GAN", "DOT"))
+        lines.append([PairName.parse(pair).row, *prints, *here])
     floor = row_of(next(iter(rows.values())), "real", quantity).value
     lines.append(["real images", *["-"] * 3, f"{floor:.{score.digits}f}", *["-"] * 2])
     return tables.markdown([score.label, "paper: bare", "MH-GAN", "DOT", "here: bare", "MH-GAN", "DOT"], lines)
@@ -110,62 +100,40 @@ def verdict_table(rows: Mapping[str, Record]) -> str:
     """Markdown: a row a pair, the printed direction of MH-GAN and the verdicts of its record."""
     lines = []
     for pair, record in rows.items():
-        cells = []
-        for score in SCORES.values():
-            claim = next((c for c in record.verdicts if c.startswith("MH-GAN") and c.endswith(f" {score.label}")), None)
-            cells += [
-                "-" if claim is None else f"{claim.split()[1]}: {record.verdicts[claim]}",
-                record.verdicts.get(f"{BETTER}, {score.label}", "-"),
-            ]
-        lines.append([_row(pair), *cells])
-    return tables.markdown(
-        ["pair", "MH-GAN and IS", "DOT better by IS", "MH-GAN and FID", "DOT better by FID"], lines
-    ).replace("--:", ":--")
+        lines.append([PairName.parse(pair).row])
+        for quantity in SCORES:
+            judged = [f"{word}{record.verdicts[claim]}" for word, claim, *_ in claims(pair, quantity)]
+            lines[-1] += judged or ["-", "-"]
+    heads = ["pair", "MH-GAN and IS", "DOT better by IS", "MH-GAN and FID", "DOT better by FID"]
+    return tables.markdown(heads, lines).replace("--:", ":--")
 
 
 def claims_in_print() -> tuple[str, dict[str, int]]:
     """Markdown of what Tables 1 and 7 print of DOT and MH-GAN, and counts of rows.
 
-    The counts: "rows"; for each quantity "better fid", DOT ahead of MH-GAN, and "worse fid",
-    MH-GAN behind bare.
+    The counts are "printed", all rows; "fid_better", DOT ahead of MH-GAN; "fid_worse", MH-GAN behind bare; so for IS.
     """
-    lines, counts = [], Counter()
+    lines, counts = [], Counter({"printed": len(PRINTED_PAIRS)})
     for pair in PRINTED_PAIRS:
-        cells = []
+        name = PairName.parse(pair)
+        lines.append([f"{name.dataset}, {name.objective}"])
         for quantity, score in SCORES.items():
-            bare, mh, dot = (
-                printed(pair, "bare", quantity),
-                printed(pair, "mhgan", quantity),
-                printed_table1(pair, "dot", quantity),
-            )
             sign = -1 if score.lower_is_better else 1
-            better = sign * (dot.value - mh.value) > 0
-            worse = sign * (mh.value - bare.value) < 0
-            counts.update({f"better {quantity}": better, f"worse {quantity}": worse})
-            cells += [
-                f"{mh.value:.2f}{' (worse than bare)' if worse else ''}",
-                f"{dot.value:.2f}",
-                "yes" if better else "**no**",
-            ]
-        lines.append([pair.replace("-dcgan-", ", "), *cells])
+            bare, chain, dot = (number.value for number in in_print(pair, quantity) if number)
+            better, worse = sign * (dot - chain) > 0, sign * (chain - bare) < 0
+            counts.update({f"{score.printed}_better": better, f"{score.printed}_worse": worse})
+            lines[-1] += [f"{chain:.2f}{' (worse than bare)' if worse else ''}", f"{dot:.2f}"]
+            lines[-1].append("yes" if better else "**no**")
     head = ["printed", *(cell for name in ("IS", "FID") for cell in (f"{name}: MH-GAN", "DOT", "DOT better"))]
-    return tables.markdown(head, lines), dict(counts) | {"rows": len(lines)}
+    return tables.markdown(head, lines), dict(counts)
 
 
-def scored_twice() -> dict[str, float]:
+def scored_twice(quantity: str) -> float:
     """Largest difference between Table 7's bare scores and Table 1's, of the same generators."""
-    return {
-        quantity: max(
-            abs(printed(pair, "bare", quantity).value - printed_table1(pair, "bare", quantity).value)
-            for pair in PRINTED_PAIRS
-        )
-        for quantity in SCORES
-    }
+    twice = [[printed(table, pair, "bare", quantity) for table in ("tab7", "tab1")] for pair in PRINTED_PAIRS]
+    return max(abs(first.value - second.value) for first, second in twice if first and second)
 
 
-def _way(change: float) -> str:
-    return "raises" if change > 0 else "lowers"
-
-
-def _row(pair: str) -> str:
-    return pair.partition("-")[2]
+def unmoved(point: Point) -> list[float]:
+    """Share of MH-GAN's chains that ran twice, in each set: those that had never left their real image."""
+    return [(1 / share - point.setting) / (point.setting + 1) for share in point.acceptance]

@@ -94,3 +94,18 @@ def test_an_unknown_score_is_named():
     )
     with pytest.raises(InputError, match="quantity: .*'FID'"):
         recording.direction_of_change(record, "FID")
+
+
+@pytest.mark.parametrize(
+    ("table", "pair", "column", "quantity", "expected"),
+    [
+        ("tab1", "mnist-dcgan-sngan-ns", "bare", "fid", 20.74),
+        ("tab1", "stl10-dcgan-sngan-ns", "dot", "fid", 34.84),
+        ("tab1", "stl10-resnet-sagan-hi", "bare", "fid", None),
+        ("tab7", "digits-dcgan-wgan-gp", "bare", "fid", 27.93),
+        ("tab7", "digits-resnet-sagan-hi", "bare", "fid", None),
+    ],
+)
+def test_a_pair_stands_beside_the_print_of_its_row(table, pair, column, quantity, expected):
+    number = recording.printed(table, pair, column, quantity)
+    assert (number and number.value) == expected

@@ -65,21 +65,34 @@ def test_smoke_compares_nothing_and_a_row_that_is_not_printed_gets_no_verdict():
 def test_in_print_dot_is_better_in_fid_always_and_in_is_not_for_sngan_hinge():
     """[DOT19] B.2 says "in all cases"; its own tables say so of FID alone."""
     table, counts = tab7_mhgan.claims_in_print()
-    assert counts["rows"] == counts["better fid"] == 10 and counts["better is_mean"] == 8
+    assert counts["printed"] == counts["fid_better"] == 10 and counts["is_better"] == 8
     behind = [line.split("|")[1].strip() for line in table.splitlines() if "**no**" in line]
     assert behind == ["cifar10, sngan-hi", "stl10, sngan-hi"]
 
 
 def test_in_print_mhgan_worsens_some_generators():
     _, counts = tab7_mhgan.claims_in_print()
-    assert counts["worse is_mean"] == 2  # SNGAN(ns) on both sets
-    assert counts["worse fid"] == 4  # besides, WGAN-GP on CIFAR-10 and SAGAN(hi) on STL-10
+    assert counts["is_worse"] == 2  # SNGAN(ns) on both sets
+    assert counts["fid_worse"] == 4  # besides, WGAN-GP on CIFAR-10 and SAGAN(hi) on STL-10
 
 
 def test_the_same_generators_scored_twice():
-    twice = tab7_mhgan.scored_twice()
-    assert twice["is_mean"] == pytest.approx(8.68 - 8.63 + 0.01)  # 7.75 and 7.69, CIFAR-10
-    assert twice["fid"] == pytest.approx(25.37 - 24.97)
+    assert tab7_mhgan.scored_twice("is_mean") == pytest.approx(8.68 - 8.63 + 0.01)  # 7.75 and 7.69, CIFAR-10
+    assert tab7_mhgan.scored_twice("fid") == pytest.approx(25.37 - 24.97)
+
+
+def test_chains_that_ran_twice_are_counted_from_the_proposals():
+    """100 chains of 500 proposals, of which 20 ran twice: each of those has 501 proposals more."""
+    proposals = 100 * 500 + 20 * 501
+    chain = Point("MH-GAN", 500, {}, [], [], [100 / proposals])
+    assert tab7_mhgan.unmoved(chain) == pytest.approx([0.2])
+    assert tab7_mhgan.unmoved(Point("MH-GAN", 500, {}, [], [], [1 / 500])) == pytest.approx([0.0])
+
+
+def test_a_cell_has_the_change_with_or_without_its_interval():
+    record = judged("digits-dcgan-wgan-gp")
+    assert tab7_mhgan.cell(record, "DOT", "fid", interval=False) == "26.17 (-4.83)"
+    assert tab7_mhgan.cell(record, "bare", "fid") == "31.00"
 
 
 def test_a_refusal_is_shown_and_compares_nothing():
