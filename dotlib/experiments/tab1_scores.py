@@ -1,7 +1,4 @@
-"""The record of a row of Table 1, and what its page shows besides: samples, limits of FID.
-
-Tables of the rows of Table 1, from their records: those of this build and the committed ones.
-"""
+"""Table 1 of [DOT19]: the record of a row, and the tables of its rows, those of this build and the committed ones."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,55 +8,44 @@ import numpy as np
 import torch
 
 from dotlib.data import images
-from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import recording
-from dotlib.evaluation.images import Measurement, Table1Row
+from dotlib.evaluation.images import Method, Table1Row
 from dotlib.evaluation.judges import scoring_settings
 from dotlib.metrics import intervals
 from dotlib.metrics.frechet import FidInfinity, fid_infinity
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.results import paper, records, tables
+from dotlib.results.records import Record
 from dotlib.seeding import generator
-from dotlib.training.settings import ROWS, changed_from_published
+from dotlib.training.settings import ROWS, PairName, changed_from_published
 from dotlib.training.zoo import add_training_provenance
 
 STEPS = (("score", "digits-*"),)
 
 CLAIMS = {"is_mean": "DOT raises the inception score", "fid": "DOT lowers FID"}
-PUBLISHED_SETS = {"stl10": "stl10"}  # other data sets stand beside the paper's CIFAR-10 numbers
+OTHERS = {"kid": "KID"} | {name: name for name in ("precision", "recall", "density", "coverage")}  # and their heads
+
+Rows = Mapping[str, Record]  # row of Table 1, or name of a run -> its record
 
 
-def open_record(name: str, profile: str, seed: int, judge: str = "classifier", device: str = "cpu") -> records.Record:
+def open_record(name: str, profile: str, seed: int, judge: str = "classifier", device: str = "cpu") -> Record:
     """Start the record of one row of Table 1; to be called before the work, which it times."""
-    dataset, architecture = name.split("-")[:2]
-    c = scoring_settings(dataset, architecture, profile)
-    return records.start(
-        "tab1_scores",
-        profile=profile,
-        dataset=name,
-        seed=seed,
-        judge=judge,
-        parameters=asdict(c) | {"row": name.partition("-")[2]},
-        device=device,
-    )
+    pair = PairName.parse(name)
+    parameters = asdict(scoring_settings(pair.dataset, pair.architecture, profile)) | {"row": pair.row}
+    where = {"profile": profile, "seed": seed, "judge": judge, "device": device}
+    return records.start("tab1_scores", dataset=name, parameters=parameters, **where)
 
 
-def fill_record(record: records.Record, run: Table1Row) -> None:
+def fill_record(record: Record, run: Table1Row) -> None:
     """Put one row into its record: constants, floor, every method, differences, verdicts."""
-    m, panel = run.measured, run.panel
+    measured, panel, training = run.measured, run.panel, run.trained.settings
     add_training_provenance(record, run.trained)
-    record.made["weights"] = run.pair.digests | panel.digests
-    record.made["images"] = panel.origins
-    record.parameters |= {
-        "training": run.trained.settings.key(),
-        "changed": {key: list(values) for key, values in changed_from_published(run.trained.settings).items()},
-    }
-    for name, estimate, unit in (
-        ("k_eff", m.k_eff, "logits per latent distance"),
-        ("K_eff", m.K_eff, "logits per data distance"),
-    ):
-        record.put(name, estimate.value, sd=estimate.std, n=len(estimate.maxima), unit=unit)
+    record.made |= {"weights": run.pair.digests | panel.digests, "images": panel.origins}
+    changed = {name: list(values) for name, values in changed_from_published(training).items()}
+    record.parameters |= {"training": training.key(), "changed": changed}
+    for name, k, space in (("k_eff", measured.k_eff, "latent"), ("K_eff", measured.K_eff, "data")):
+        record.put(name, k.value, sd=k.std, n=len(k.maxima), unit=f"logits per {space} distance")
     for name, judge in panel.judges.items():
         if judge.accuracy is not None:
             record.put("accuracy", judge.accuracy, judge=name, unit="")
@@ -67,222 +53,177 @@ def fill_record(record: records.Record, run: Table1Row) -> None:
     record.put("images", floor.n, method="real", unit="images")
     for quantity in IMAGE_SCORES:
         record.put(quantity, getattr(floor, quantity), method="real", unit=SCORES[quantity].unit)
-        for method, step in m.rows:
-            where: records.Where = {"method": method, "setting": step} if step else {"method": "bare"}
-            record.put_trials(quantity, m.of(method, step, quantity), unit=SCORES[quantity].unit, **where)
-            if step:
-                _put_change(record, m, method, step, quantity)
-    for judge in list(panel.judges)[1:]:
-        for quantity in CLAIMS:
-            _put_change(record, m, "dot", run.settings.updates, quantity, judge)
+    values: recording.Values = {
+        (method, step) if step else ("bare", ""): {q: measured.of(method, step, q) for q in IMAGE_SCORES}
+        for method, step in measured.rows
+    }
+    recording.put_scores(record, values)
+    dot: records.Where = {"method": "dot", "setting": run.settings.updates, "against": "bare"}
+    for name, quantity in ((name, quantity) for name in list(panel.judges)[1:] for quantity in CLAIMS):
+        both = (measured.of("dot", step, quantity, name) for step in (run.settings.updates, 0))
+        where: records.Where = {**dot, "judge": name}
+        intervals.put_difference(record, quantity, *both, unit=SCORES[quantity].unit, **where)
     for quantity, claim in CLAIMS.items():
-        record.verdicts[claim] = paper.verdict_on_sign(
-            printed_difference(run.pair.name, quantity),
-            change(record, quantity).interval,
-            profile=record.profile,
-        )
-
-
-def printed(name: str, column: str, quantity: str) -> paper.Published | None:
-    """The paper's number for a row: CIFAR-10's, or STL-10's for that set; None if none is printed.
-
-    name:    of the pair, "<dataset>-<row>"; column: "bare" or "dot".
-    """
-    dataset, architecture, kind = name.split("-", 2)
-    where = PUBLISHED_SETS.get(dataset, "cifar10")
-    try:
-        return paper.value(f"tab1.{where}.{architecture}.{kind}.{column}.{SCORES[quantity].printed}")
-    except InputError:
-        return None
+        sign, interval = printed_difference(run.pair.name, quantity), record.get(quantity, **dot).interval
+        record.verdicts[claim] = paper.verdict_on_sign(sign, interval, profile=record.profile)
 
 
 def printed_difference(name: str, quantity: str) -> float:
     """DOT minus bare as printed; where a row is not printed, the claim's direction, 1 or -1."""
-    bare, dot = (printed(name, column, quantity) for column in ("bare", "dot"))
+    bare, dot = (recording.printed("tab1", name, column, quantity) for column in ("bare", "dot"))
     if bare is None or dot is None:
         return 1.0 if quantity == "is_mean" else -1.0
     return dot.value - bare.value
 
 
 def grid(run: Table1Row, n: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
-    """n latents before and after the published updates: images, and D as captions.
-
-    Returns row -> (n, C, H, W) uint8, and row -> n texts, the second with the change of D.
-    """
-    method = image_pairs.Method("dot", (0, run.settings.updates), run.settings.lr)
+    """n latents before and after the published updates: images (n, C, H, W) uint8, and D as captions."""
     z = image_pairs.latents(run.pair, run.settings, seed, 0)[:n]
-    shown, logits = {}, []
-    for row, (_, x) in zip(
-        ("bare", "DOT"), image_pairs.moved(run.pair, method, z, run.measured.k_eff.value), strict=True
-    ):
-        shown[row] = images.to_uint8(x.cpu()).numpy()
-        with torch.no_grad():
-            logits.append(run.pair.logit(x).cpu())
-    change = logits[1] - logits[0]
-    return shown, {"bare": [f"{v:.2f}" for v in logits[0]], "DOT": [f"{v:+.2f}" for v in change]}
+    looked = image_pairs.looked_at(run.pair, _dot(run), z, run.measured.k_eff.value)
+    return image_pairs.captioned(dict(zip(("bare", "DOT"), looked.values(), strict=True)))
 
 
 def extrapolated(run: Table1Row, seed: int) -> dict[str, FidInfinity]:
     """FID of the first set at several numbers of samples, and its limit, before and after DOT."""
     judge = run.panel.judges[run.panel.first]
-    method = image_pairs.Method("dot", (0, run.settings.updates), run.settings.lr)
     features: dict[int, list[torch.Tensor]] = {0: [], run.settings.updates: []}
     for z in image_pairs.latents(run.pair, run.settings, seed, 0).split(run.settings.batch):
-        for step, x in image_pairs.moved(run.pair, method, z, run.measured.k_eff.value):
+        for step, x in image_pairs.moved(run.pair, _dot(run), z, run.measured.k_eff.value):
             features[step].append(judge(images.to_uint8(x.cpu()))[0])
-    n, least = run.settings.samples, judge.dim + 1
+    n, least, real = run.settings.samples, judge.dim + 1, run.panel.references[run.panel.first].moments
     counts = [int(least + (n - least) * share) for share in (0.25, 0.4, 0.55, 0.7, 0.85, 1)]
-    return {
-        label: fid_infinity(
-            real=run.panel.references[run.panel.first].moments,
-            fake=torch.cat(rows),
-            counts=counts,
-            rng=generator(seed, "counts"),
-        )  # the same parts of both
+    return {  # the same parts of both
+        label: fid_infinity(real=real, fake=torch.cat(rows), counts=counts, rng=generator(seed, "counts"))
         for label, rows in zip(("bare", "DOT"), features.values(), strict=True)
     }
 
 
-def _put_change(record: records.Record, m: Measurement, method: str, step: int, quantity: str, judge: str = "") -> None:
-    """Put the mean of the paired differences to bare over the sets, with its interval."""
-    intervals.put_difference(
-        record,
-        quantity,
-        m.of(method, step, quantity, judge or None),
-        m.of("dot", 0, quantity, judge or None),
-        unit=SCORES[quantity].unit,
-        method=method,
-        setting=step,
-        against="bare",
-        judge=judge,
-    )
+def _dot(run: Table1Row) -> Method:
+    return Method("dot", (0, run.settings.updates), run.settings.lr)
 
 
-def change(record: records.Record, quantity: str, method: str = "dot", judge: str = "") -> records.Row:
-    """The row of a method's change of a score at its last update, minus bare; the first judge unless named."""
-    updates = record.parameters["updates"]
-    return record.get(quantity, method=method, setting=updates, against="bare", judge=judge)
+# --- the committed rows --------------------------------------------------------------------------
 
 
-def kept_runs() -> dict[str, dict[str, records.Record]]:
+def kept_runs() -> dict[str, dict[str, Record]]:
     """The committed rows of Table 1: label of a column -> row -> record."""
-    found: dict[str, dict[str, records.Record]] = {}
+    columns: dict[str, dict[str, Record]] = {}
     for record in records.stored(records.KEPT, "tab1_scores"):
-        found.setdefault(label_of(record, "recorded"), {})[record.parameters["row"]] = record
-    return found
+        columns.setdefault(label_of(record, "recorded"), {})[record.parameters["row"]] = record
+    return columns
 
 
-def label_of(record: records.Record, kind: str) -> str:
+def label_of(record: Record, kind: str) -> str:
     """Head of a column: what its runs share, so that no column mixes data, judges or N."""
-    parts = [
-        kind,
-        dataset_of(record),
-        *sorted(recording.copies(record)),
-        record.profile,
-        f"N = {record.parameters['samples']:,}",
-    ]
-    if record.parameters["judge"] != "classifier":
-        parts.append(record.parameters["judge"])
-    return ", ".join([*parts, *([f"seed {record.seed}"] if record.seed else [])])
+    count, judge = f"N = {record.parameters['samples']:,}", record.parameters["judge"]
+    parts = [kind, dataset_of(record), *sorted(recording.copies(record)), record.profile, count]
+    return ", ".join([*parts, *([judge] * (judge != "classifier")), *([f"seed {record.seed}"] * bool(record.seed))])
 
 
-def dataset_of(record: records.Record) -> str:
+def dataset_of(record: Record) -> str:
     """The data set of a row's record."""
     return record.dataset.partition("-")[0]
 
 
-def kept_table(kept: Mapping[str, Mapping[str, records.Record]]) -> str:
+def kept_table(kept: Mapping[str, Rows]) -> str:
     """Markdown: provenance of each committed row."""
     if not kept:
         return "No run is recorded yet."
-    rows = [
-        [
-            f"{record.dataset}, {record.profile}",
-            str(record.seed),
-            origin_of(record),
-            record.made["device"],
-            record.made["commit"][:12],
-        ]
-        for found in kept.values()
-        for record in found.values()
-    ]
+    rows = []
+    for record in (record for column in kept.values() for record in column.values()):
+        origins, made = "; ".join(sorted(set(record.made["images"].values()))), record.made
+        rows.append([f"{record.dataset}, {record.profile}", record.seed, origins, made["device"], made["commit"][:12]])
     return tables.markdown(["run", "seed", "images", "device", "commit"], rows)
 
 
-def origin_of(record: records.Record) -> str:
-    """Where the images of a record came from."""
-    return "; ".join(sorted(set(record.made["images"].values())))
+# --- tables --------------------------------------------------------------------------------------
 
 
-def score_table(quantity: str, runs: Mapping[str, Mapping[str, records.Record]]) -> str:
+def score_table(quantity: str, runs: Mapping[str, Rows]) -> str:
     """Markdown: one row a pair, "bare -> DOT" in the paper and in each run, with the difference.
 
-    runs:  label of a column -> row of Table 1 -> its record.
-    The paper's STL-10 numbers have a column where a run has that data set.
+    The runs are label of a column -> row of Table 1 -> record. The paper's STL-10 numbers have a column where a run has
+    that data set.
     """
-    shown = {dataset_of(record) for found in runs.values() for record in found.values()}
-    papers = ["cifar10", *(["stl10"] if "stl10" in shown else [])]
-    rows = [
-        [
-            row,
-            *(_printed_cell(f"{one}-{row}", quantity) for one in papers),
-            *(_cell(found.get(row), quantity) for found in runs.values()),
-        ]
-        for row in ROWS
-    ]
-    rows.append(["real images", *("-" for _ in papers), *(_floor(found, quantity) for found in runs.values())])
-    heads = [{"cifar10": "paper, CIFAR-10", "stl10": "paper, STL-10"}[one] for one in papers]
-    return tables.markdown([f"{SCORES[quantity].label}, bare → DOT", *heads, *runs], rows)
+    measured = {dataset_of(record) for column in runs.values() for record in column.values()}
+    papers = {"cifar10": "paper, CIFAR-10"} | ({"stl10": "paper, STL-10"} if "stl10" in measured else {})
+    rows = []
+    for row in ROWS:
+        prints = (_printed_cell(f"{dataset}-{row}", quantity) for dataset in papers)
+        rows.append([row, *prints, *(_cell(column.get(row), quantity) for column in runs.values())])
+    rows.append(["real images", *("-" for _ in papers), *(_floor(column, quantity) for column in runs.values())])
+    return tables.markdown([f"{SCORES[quantity].label}, bare → DOT", *papers.values(), *runs], rows)
 
 
-def verdict_table(runs: Mapping[str, Mapping[str, records.Record]]) -> str:
+def verdict_table(runs: Mapping[str, Rows]) -> str:
     """Markdown: how many rows of each run bear each claim out."""
     rows = []
     for claim in CLAIMS.values():
-        counts = [Counter(record.verdicts[claim] for record in found.values()) for found in runs.values()]
-        rows.append(
-            [
-                claim,
-                *(
-                    "; ".join(f"{word} ({n} of {count.total()})" for word, n in count.items()) or "-"
-                    for count in counts
-                ),
-            ]
-        )
+        counts = [Counter(record.verdicts[claim] for record in column.values()) for column in runs.values()]
+        words = ([f"{word} ({n} of {count.total()})" for word, n in count.items()] for count in counts)
+        rows.append([claim, *("; ".join(cell) or "-" for cell in words)])
     return tables.markdown(["claim, by rows", *runs], rows)
 
 
-def said_table(runs: Mapping[str, records.Record]) -> str:
-    """Markdown: what every score says of DOT, a row for each run; a dash where undecided."""
-    rows = [
-        [
-            name,
-            *(recording.direction_of_change(record, quantity).replace("undecided", "-") for quantity in IMAGE_SCORES),
-        ]
-        for name, record in runs.items()
-    ]
-    return tables.markdown(["DOT is", *(SCORES[quantity].label for quantity in IMAGE_SCORES)], rows)
+def change(record: Record, quantity: str, method: str = "dot", judge: str = "") -> str:
+    """A method's change of a score at its last update, minus bare; the first judge unless named."""
+    updates = record.parameters["updates"]
+    return recording.change(record, quantity, method=method, setting=updates, against="bare", judge=judge)
+
+
+def naive_table(rows: Rows) -> str:
+    """Markdown: k_eff, and the change of FID by DOT, by DOT with k = 1 and by the naive ascent."""
+    lines = []
+    for name, record in rows.items():
+        k_eff = record.get("k_eff")
+        changes = (change(record, "fid", method) for method in ("dot", "k1", "naive"))
+        lines.append([name, f"{k_eff.value:.2f} ± {k_eff.sd:.2f}", *changes])
+    return tables.markdown(["FID, change", "k_eff", "DOT", "DOT, k = 1", "naive"], lines)
+
+
+def other_table(rows: Rows, floors: Rows) -> str:
+    """Markdown: the other scores bare -> DOT, a line for each record, and one for real images of each in floors."""
+    lines = []
+    for name, record in rows.items():
+        updates = record.parameters["updates"]
+        pairs = ((_other(record, q, "bare"), _other(record, q, "dot", updates)) for q in OTHERS)
+        lines.append([name, *(f"{bare} → {moved}" for bare, moved in pairs)])
+    lines += [[name, *(_other(record, q, "real") for q in OTHERS)] for name, record in floors.items()]
+    return tables.markdown(["bare → DOT", *OTHERS.values()], lines)
+
+
+def _other(record: Record, quantity: str, method: str, setting: int | str = "") -> str:
+    """A score with its digits; KID's size depends on the judge."""
+    value = record.get(quantity, method=method, setting=setting).value
+    return f"{value:.3g}" if quantity == "kid" else f"{value:.3f}"
+
+
+def direction_table(rows: Rows) -> str:
+    """Markdown: what every score says of DOT, a line for each run; a dash where undecided."""
+    lines = []
+    for name, record in rows.items():
+        words = (recording.direction_of_change(record, quantity) for quantity in IMAGE_SCORES)
+        lines.append([name, *(word.replace("undecided", "-") for word in words)])
+    return tables.markdown(["DOT is", *(SCORES[quantity].label for quantity in IMAGE_SCORES)], lines)
 
 
 def _printed_cell(name: str, quantity: str) -> str:
-    shown = [printed(name, column, quantity) for column in ("bare", "dot")]
-    return " → ".join(f"{one.value:.2f}" for one in shown) if all(shown) else "-"
+    bare, dot = (recording.printed("tab1", name, column, quantity) for column in ("bare", "dot"))
+    return f"{bare.value:.2f} → {dot.value:.2f}" if bare and dot else "-"
 
 
-def _cell(record: records.Record | None, quantity: str) -> str:
+def _cell(record: Record | None, quantity: str) -> str:
     if record is None:
         return "-"
-    digits, row = SCORES[quantity].digits, change(record, quantity)
-    before = record.get(quantity, method="bare").value
-    after = record.get(quantity, method="dot", setting=row.setting).value
-    return f"{before:.{digits}f} → {after:.{digits}f} ({tables.change(row.value, row.interval, digits)})"
+    before = recording.score(record, quantity, method="bare")
+    after = recording.score(record, quantity, method="dot", setting=record.parameters["updates"])
+    return f"{before} → {after} ({change(record, quantity)})"
 
 
-def _floor(found: Mapping[str, records.Record], quantity: str) -> str:
+def _floor(column: Rows, quantity: str) -> str:
     """The floor of a column's judge, with its N where that is not the samples'."""
     floors = set()
-    for record in found.values():
-        n = record.get("images", method="real").value
-        text = f"{record.get(quantity, method='real').value:.{SCORES[quantity].digits}f}"
+    for record in column.values():
+        n, text = record.get("images", method="real").value, recording.score(record, quantity, method="real")
         floors.add(text + ("" if n == record.parameters["samples"] else f" (N = {n:,})"))
     return "; ".join(sorted(floors)) or "-"

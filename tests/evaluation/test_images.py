@@ -4,7 +4,6 @@ Kinds of test: identities (step 0 is bare, the methods share it), invariances (b
 method (scores of a set computed whole), failures (kills, damage).
 """
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +11,12 @@ import pytest
 import torch
 
 from dotlib import campaign, cli, transport
-from dotlib.data import downloads, images
+from dotlib.data import images
 from dotlib.errors import FileError, InputError, SettingsDifferError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import judges
 from dotlib.experiments import tab1_scores
-from dotlib.results import paper, records
+from dotlib.results import records
 from dotlib.seeding import generator
 from dotlib.training import checkpoints, recipes, zoo
 from dotlib.training import settings as training_settings
@@ -297,64 +296,6 @@ def test_a_device_that_is_not_there_is_refused_before_any_work(run, tmp_path, mo
     assert "device: cannot use" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
-# --- records and tables --------------------------------------------------------------------------
-
-
-@pytest.fixture
-def record(run):
-    found = tab1_scores.open_record(NAME, "smoke", 0)
-    tab1_scores.fill_record(found, run)
-    return found
-
-
-def test_a_record_holds_what_was_measured(run, record, tmp_path):
-    again = records.read(records.write(record, tmp_path))
-    fid = run.measured.of("dot", 4, "fid")
-    assert again.get("fid", method="dot", setting=4).value == pytest.approx(np.mean(fid))
-    change = tab1_scores.change(again, "fid").value
-    assert change == pytest.approx(np.mean(fid) - np.mean(run.measured.of("dot", 0, "fid")))
-    assert again.get("k_eff").value == run.measured.k_eff.value
-    assert again.get("fid", method="real").value == run.panel.floor[run.panel.first].fid
-    assert set(again.verdicts.values()) == {paper.SMOKE}
-    assert again.made["weights"].keys() >= {run.trained.path.name, "classifier 0", "test"}
-    assert again.made["images"] == {"test": "built into scikit-learn", "floor": "built into scikit-learn"}
-    json.dumps(again.parameters)
-
-
-def test_tables_show_the_paper_and_every_run(record):
-    columns = {"this build": {"dcgan-sngan-hi": record}, "recorded": {}}
-    table = tab1_scores.score_table("fid", columns)
-    rows = [line for line in table.splitlines() if "dcgan-sngan-hi" in line]
-    assert len(rows) == 1 and "20.47 → 17.12" in rows[0] and rows[0].rstrip().endswith("- |")
-    bare, dot = record.get("fid", method="bare"), record.get("fid", method="dot", setting=4)
-    assert f"{bare.value:.2f} → {dot.value:.2f}" in rows[0]
-    assert len(table.splitlines()) == 2 + len(training_settings.ROWS) + 1
-    verdicts = tab1_scores.verdict_table(columns)
-    assert f"{paper.SMOKE} (1 of 1)" in verdicts
-
-
-@pytest.mark.parametrize(
-    ("name", "quantity", "expected"),
-    [
-        ("mnist-dcgan-sngan-ns", "fid", 15.78 - 20.74),
-        ("mnist-dcgan-sngan-ns", "is_mean", 0.52),
-        ("stl10-dcgan-sngan-ns", "fid", 34.84 - 41.18),
-        ("stl10-resnet-sagan-hi", "fid", -1.0),
-        ("stl10-resnet-sagan-hi", "is_mean", 1.0),
-    ],
-)
-def test_printed_differences(name, quantity, expected):
-    """Typed from Table 1; the row that is not printed keeps the claim's direction."""
-    assert tab1_scores.printed_difference(name, quantity) == pytest.approx(expected)
-
-
-def test_the_grid_shows_the_same_latents(run):
-    shown, captions = tab1_scores.grid(run, 4, 0)
-    assert list(shown) == list(captions) == ["bare", "DOT"]
-    assert all(rows.shape == (4, 1, 8, 8) and rows.dtype == np.uint8 for rows in shown.values())
-    assert all(text.startswith("+") for text in captions["DOT"])  # D rises
-
-
 # --- the campaign --------------------------------------------------------------------------------
 
 
@@ -461,22 +402,6 @@ def test_judges_have_their_own_records():
     assert found.parameters["row"] == "dcgan-sngan-ns"
 
 
-def test_a_pair_from_changed_source_cannot_be_kept(run, record):
-    assert record.made["pairs"][NAME]["sha256"] == run.trained.sha256
-    other = replace(run.trained, made=run.trained.made | {"dirty": True})
-    record.made["dirty"] = False
-    zoo.add_training_provenance(record, other)
-    assert record.made["dirty"] is True
-
-
-def test_the_floor_says_its_number_where_it_is_another(record):
-    columns = {"this build": {"dcgan-sngan-hi": record}}
-    assert "(N =" not in tab1_scores.score_table("fid", columns)
-    record.parameters["samples"] = 50_000
-    assert f"{record.get('fid', method='real').value:.2f} (N = 100)" in tab1_scores.score_table("fid", columns)
-    assert "N = 50,000" in tab1_scores.label_of(record, "recorded")
-
-
 def _copied(path, folder):
     target = folder / path.parent.name / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -505,24 +430,3 @@ def test_milestones_survive_without_their_state(run):
     """They are whole files of their own, each with its digest."""
     for path in sorted(run.trained.path.with_suffix(".along").glob("*.safetensors")):
         assert len(checkpoints.digest(path)) == 64
-
-
-@pytest.mark.parametrize(
-    ("dataset", "origin", "shown"),
-    [
-        ("cifar10", "CIFAR-10 (JPEG copy)", "recorded, cifar10, CIFAR-10 (JPEG copy), laptop, N = 9"),
-        ("mnist", downloads.OFFICIAL, "recorded, mnist, laptop, N = 9"),
-        ("cifar10", downloads.UNKNOWN, f"recorded, cifar10, {downloads.UNKNOWN}, laptop, N = 9"),
-        ("digits", "built into scikit-learn", "recorded, digits, laptop, N = 9"),
-    ],
-)
-def test_a_column_says_which_copy_its_images_are(dataset, origin, shown):
-    record = records.start(
-        "tab1_scores",
-        profile="laptop",
-        dataset=f"{dataset}-dcgan-sngan-hi",
-        seed=0,
-        parameters={"samples": 9, "judge": "classifier"},
-    )
-    record.made["images"] = {"floor": origin, "test": origin}
-    assert tab1_scores.label_of(record, "recorded") == shown

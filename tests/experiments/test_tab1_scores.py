@@ -1,8 +1,129 @@
-"""Kinds of test: identities (what was put is shown)."""
+"""Table 1: the record of a row, and its tables.
 
+Kinds of test: identities (what was measured is recorded, what is recorded is shown), truth tables.
+"""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dotlib.data import downloads
+from dotlib.evaluation import images as image_pairs
 from dotlib.experiments import tab1_scores
 from dotlib.metrics.scores import IMAGE_SCORES
-from dotlib.results import records
+from dotlib.results import paper, records, tables
+from dotlib.training import zoo
+from dotlib.training.settings import ROWS
+
+NAME = "digits-dcgan-sngan-hi"
+
+
+@pytest.fixture(scope="module")
+def artifact_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture
+def run(artifacts):
+    return image_pairs.table1_row(NAME, profile="smoke")
+
+
+@pytest.fixture
+def record(run):
+    record = tab1_scores.open_record(NAME, "smoke", 0)
+    tab1_scores.fill_record(record, run)
+    return record
+
+
+def test_a_record_holds_what_was_measured(run, record, tmp_path):
+    again = records.read(records.write(record, tmp_path))
+    fid = run.measured.of("dot", 4, "fid")
+    assert again.get("fid", method="dot", setting=4).value == pytest.approx(np.mean(fid))
+    row = again.get("fid", method="dot", setting=4, against="bare")
+    assert row.value == pytest.approx(np.mean(fid) - np.mean(run.measured.of("dot", 0, "fid")))
+    assert tab1_scores.change(again, "fid") == tables.change(row.value, row.interval)
+    other = again.get("fid", method="dot", setting=4, against="bare", judge="classifier 2")
+    moved, bare = (run.measured.of("dot", step, "fid", "classifier 2") for step in (4, 0))
+    assert other.value == pytest.approx(np.mean(moved) - np.mean(bare))
+    assert again.get("k_eff").value == run.measured.k_eff.value
+    assert again.get("fid", method="real").value == run.panel.floor[run.panel.first].fid
+    assert set(again.verdicts.values()) == {paper.SMOKE}
+    assert again.made["weights"].keys() >= {run.trained.path.name, "classifier 0", "test"}
+    assert again.made["images"] == {"test": "built into scikit-learn", "floor": "built into scikit-learn"}
+    json.dumps(again.parameters)
+
+
+def test_tables_show_the_paper_and_every_run(record):
+    columns = {"this build": {"dcgan-sngan-hi": record}, "recorded": {}}
+    table = tab1_scores.score_table("fid", columns)
+    rows = [line for line in table.splitlines() if "dcgan-sngan-hi" in line]
+    assert len(rows) == 1 and "20.47 → 17.12" in rows[0] and rows[0].rstrip().endswith("- |")
+    bare, dot = record.get("fid", method="bare"), record.get("fid", method="dot", setting=4)
+    assert f"{bare.value:.2f} → {dot.value:.2f}" in rows[0]
+    assert len(table.splitlines()) == 2 + len(ROWS) + 1
+    verdicts = tab1_scores.verdict_table(columns)
+    assert f"{paper.SMOKE} (1 of 1)" in verdicts
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity", "expected"),
+    [
+        ("mnist-dcgan-sngan-ns", "fid", 15.78 - 20.74),
+        ("mnist-dcgan-sngan-ns", "is_mean", 0.52),
+        ("stl10-dcgan-sngan-ns", "fid", 34.84 - 41.18),
+        ("stl10-resnet-sagan-hi", "fid", -1.0),
+        ("stl10-resnet-sagan-hi", "is_mean", 1.0),
+    ],
+)
+def test_printed_differences(name, quantity, expected):
+    """Typed from Table 1; the row that is not printed keeps the claim's direction."""
+    assert tab1_scores.printed_difference(name, quantity) == pytest.approx(expected)
+
+
+def test_the_grid_shows_the_same_latents(run):
+    shown, captions = tab1_scores.grid(run, 4, 0)
+    assert list(shown) == list(captions) == ["bare", "DOT"]
+    assert all(rows.shape == (4, 1, 8, 8) and rows.dtype == np.uint8 for rows in shown.values())
+    assert all(text.startswith("+") for text in captions["DOT"])  # D rises
+
+
+def test_the_floor_says_its_number_where_it_is_another(record):
+    columns = {"this build": {"dcgan-sngan-hi": record}}
+    assert "(N =" not in tab1_scores.score_table("fid", columns)
+    record.parameters["samples"] = 50_000
+    assert f"{record.get('fid', method='real').value:.2f} (N = 100)" in tab1_scores.score_table("fid", columns)
+    assert "N = 50,000" in tab1_scores.label_of(record, "recorded")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "origin", "shown"),
+    [
+        ("cifar10", "CIFAR-10 (JPEG copy)", "recorded, cifar10, CIFAR-10 (JPEG copy), laptop, N = 9"),
+        ("mnist", downloads.OFFICIAL, "recorded, mnist, laptop, N = 9"),
+        ("cifar10", downloads.UNKNOWN, f"recorded, cifar10, {downloads.UNKNOWN}, laptop, N = 9"),
+        ("digits", "built into scikit-learn", "recorded, digits, laptop, N = 9"),
+    ],
+)
+def test_a_column_says_which_copy_its_images_are(dataset, origin, shown):
+    record = records.start(
+        "tab1_scores",
+        profile="laptop",
+        dataset=f"{dataset}-dcgan-sngan-hi",
+        seed=0,
+        parameters={"samples": 9, "judge": "classifier"},
+    )
+    record.made["images"] = {"floor": origin, "test": origin}
+    assert tab1_scores.label_of(record, "recorded") == shown
+
+
+def test_a_pair_from_changed_source_cannot_be_kept(run, record):
+    assert record.made["pairs"][NAME]["sha256"] == run.trained.sha256
+    other = replace(run.trained, made=run.trained.made | {"dirty": True})
+    record.made["dirty"] = False
+    zoo.add_training_provenance(record, other)
+    assert record.made["dirty"] is True
 
 
 def test_the_table_of_directions_has_a_dash_where_a_score_is_undecided():
@@ -10,5 +131,45 @@ def test_the_table_of_directions_has_a_dash_where_a_score_is_undecided():
     for name in IMAGE_SCORES:
         ends = {"fid": (-2.0, -1.0), "precision": (-0.2, -0.1)}.get(name, (-1.0, 1.0))
         record.put(name, sum(ends) / 2, method="dot", setting=20, against="bare", interval=ends, unit="", n=5)
-    row = tab1_scores.said_table({"SNGAN": record}).splitlines()[-1]
+    row = tab1_scores.direction_table({"SNGAN": record}).splitlines()[-1]
     assert row == "| SNGAN | - | better | - | worse | - | - | - |"
+
+
+def cells_of(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_naive_ascent_stands_beside_dot(record):
+    k_eff = record.get("k_eff")
+    assert cells_of(tab1_scores.naive_table({"SNGAN": record}).splitlines()[2]) == [
+        "SNGAN",
+        f"{k_eff.value:.2f} ± {k_eff.sd:.2f}",
+        *(tab1_scores.change(record, "fid", method) for method in ("dot", "k1", "naive")),
+    ]
+
+
+def test_the_other_scores_stand_beside_those_of_real_images(record):
+    head, _, line, real = tab1_scores.other_table({"SNGAN": record}, {"real images": record}).splitlines()
+    assert cells_of(head) == ["bare → DOT", "KID", "precision", "recall", "density", "coverage"]
+    kid = record.get("kid", method="bare").value, record.get("kid", method="dot", setting=4).value
+    assert cells_of(line)[1] == f"{kid[0]:.3g} → {kid[1]:.3g}"
+    recall = record.get("recall", method="real").value
+    assert cells_of(real)[0] == "real images" and cells_of(real)[3] == f"{recall:.3f}"
+
+
+def test_the_committed_rows_are_shown_with_their_provenance():
+    kept = tab1_scores.kept_runs()
+    committed = [record for column in kept.values() for record in column.values()]
+    assert len(committed) == len(list((records.KEPT / "tab1_scores").glob("*.json"))) > 0
+    for line, record in zip(tab1_scores.kept_table(kept).splitlines()[2:], committed, strict=True):
+        assert cells_of(line)[0] == f"{record.dataset}, {record.profile}"
+        assert cells_of(line)[-1] == record.made["commit"][:12]
+    assert tab1_scores.kept_table({}) == "No run is recorded yet."
+
+
+def test_the_limit_of_fid_ends_at_the_whole_set(run):
+    limits = tab1_scores.extrapolated(run, 0)
+    assert list(limits) == ["bare", "DOT"]
+    for label, step in (("bare", 0), ("DOT", run.settings.updates)):
+        assert limits[label].counts[-1] == run.settings.samples
+        assert limits[label].fids[-1] == pytest.approx(run.measured.of("dot", step, "fid")[0], rel=1e-3)
