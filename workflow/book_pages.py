@@ -1,9 +1,8 @@
-"""The book's own Sphinx extension: plain-text docstrings, download and launch buttons."""
+"""The book's own Sphinx extension: equations cited in docstrings, download and launch buttons."""
 
 import functools
 import os
 import re
-import textwrap
 from pathlib import Path
 
 import yaml
@@ -13,13 +12,12 @@ ROOT = Path(__file__).resolve().parents[1]
 BINDER = "https://mybinder.org/v2/gh"
 # Objects of other packages have no page here, so references to them cannot resolve.
 EQUATION = re.compile(r"\b(eqs?\. )\(?(\d+)\)?")  # as docstrings cite: [DOT19] eq. (23)
-ARGUMENT = re.compile(r"\w+(, \w+)*:\s+\S")
 FOREIGN = [("py:.*", r"(?!dotlib).*")]
 
 
 def setup(app: Sphinx) -> dict:
     """Called by Sphinx."""
-    app.connect("autodoc-process-docstring", plain_text)
+    app.connect("autodoc-process-docstring", link_equations, priority=600)  # behind napoleon
     app.connect("config-inited", configure)
     app.connect("html-page-context", add_buttons, priority=900)  # behind the theme's own
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
@@ -34,32 +32,16 @@ def configure(app: Sphinx, config) -> None:
     options["use_repository_button"] = bool(options["repository_url"])
 
 
-def plain_text(app, what, name, obj, options, lines) -> None:
-    """Docstrings are plain text, not markup: turn their paragraphs, lists and formulas into RST."""
-    text = "\n".join(lines).strip("\n")
-    lines[:] = []
-    for block in re.split(r"\n\s*\n", text):
-        if block.startswith(" "):
-            body = textwrap.dedent(block).splitlines()
-            lines += [".. code-block:: text", "", *(f"   {line}" for line in body), ""]
-        elif ARGUMENT.match(block) and all(ARGUMENT.match(line) or line.startswith(" ") for line in block.splitlines()):
-            for entry in re.split(r"\n(?=\S)", block):
-                names, meaning = entry.split(":", 1)
-                lines.append(f"- ``{names}``: {_prose(meaning)}")
-            lines.append("")
-        elif block.strip() not in ("", "::"):
-            lines += [_prose(block), ""]
-
-
-def _prose(text: str) -> str:
-    text = " ".join(text.split()).removesuffix("::") + (":" if text.endswith("::") else "")
-    parts = re.split(r"`+([^`]+)`+", text)  # every second one is code
-    parts[1::2] = [f"``{code}``" for code in parts[1::2]]
-    parts[::2] = [
-        EQUATION.sub(lambda m: m.group(1) + _linked(m.group(2)), re.sub(r"([\\*`|_<>])", r"\\\1", part))
-        for part in parts[::2]
-    ]
-    return "\\ ".join(parts)
+def link_equations(app, what, name, obj, options, lines) -> None:
+    """In a docstring after napoleon, link what cites an equation, as [DOT19] eq. (23), to book/theory."""
+    literal = None  # indentation of the paragraph that announced a literal block
+    for i, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if literal is not None and line.strip() and indent <= literal:
+            literal = None
+        if literal is None:
+            lines[i] = EQUATION.sub(lambda m: m.group(1) + _linked(m.group(2)), line)
+            literal = indent if line.rstrip().endswith("::") else None
 
 
 def _linked(number: str) -> str:

@@ -82,25 +82,12 @@ def test_an_empty_figure_is_a_fault(book):
     assert check_book.check(book / "html", book) == ["book/a: figure f.png is missing or empty"]
 
 
-def test_docstrings_become_markup_that_always_parses():
-    lines = [
-        "Descent on |x|, [DOT19] eq. (22); `VARIANTS` names it.",
-        "",
-        "::",
-        "",
-        "    T(y) in argmin  ||x - y||_2",
-        "",
-        "y, z:  (B, 2) anchors_,",
-        "       never written.",
-        "K:     > 0",
-    ]
-    book_pages.plain_text(None, "function", "f", None, None, lines)
-    text = "\n".join(lines)
-    assert "\\|x\\|" in text and "``VARIANTS``" in text
-    assert "`(22) <theory.html#equation-eq-22>`__" in text
-    assert ".. code-block:: text\n\n   T(y) in argmin  ||x - y||_2\n" in text
-    assert "- ``y, z``: (B, 2) anchors\\_, never written." in text
-    assert "\n::" not in text
+def test_equations_that_docstrings_cite_are_links_but_not_in_formulas():
+    lines = ["Descent, [DOT19] eq. (22), eqs. 23 and eq. (999)::", "", "    T(y), eq. (22)", "", "Then eq. (22)."]
+    book_pages.link_equations(None, "function", "f", None, None, lines)
+    link = "`(22) <theory.html#equation-eq-22>`__"
+    assert lines[0] == f"Descent, [DOT19] eq. {link}, eqs. {link.replace('22', '23')} and eq. (999)::"
+    assert lines[2:] == ["    T(y), eq. (22)", "", f"Then eq. {link}."]
 
 
 def test_the_reference_has_every_module_and_the_front_door_first():
