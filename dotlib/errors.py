@@ -33,13 +33,13 @@ class SettingsDifferError(RuntimeError):
 
 
 def check_points(name: str, x: Tensor, *, width: int | None = None, rank: int | None = 2) -> None:
-    """Refuse anything but a finite floating-point batch.
+    """Refuse anything but a finite floating-point batch. Raises InputError.
 
-    name:   how the caller calls the argument; it opens the message.
-    x:      expected shape (B, ...), B >= 1.
-    width:  expected size of the last axis, or None for any.
-    rank:   expected number of axes, or None for two or more.
-    Raises InputError.
+    Args:
+        name: How the caller calls the argument; it opens the message.
+        x: Expected shape (B, ...), B >= 1.
+        width: Expected size of the last axis, or None for any.
+        rank: Expected number of axes, or None for two or more.
     """
     import torch  # here, so that the workflow can read names and settings without it
 

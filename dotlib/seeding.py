@@ -11,9 +11,8 @@ from dotlib.errors import check_count
 def generator(seed: int, *names: str) -> torch.Generator:
     """A CPU generator for one purpose, for example ``generator(0, "fig3", "latents")``.
 
-    The state depends on the seed and the names alone (SHA-256), so two purposes never share a
-    stream and adding a purpose changes no other one. Draws stay on the CPU: neither device nor
-    batch size changes a sample.
+    The state depends on the seed and the names alone (SHA-256), so two purposes never share a stream and adding a
+    purpose changes no other one. Draws stay on the CPU: neither device nor batch size changes a sample.
     """
     return torch.Generator().manual_seed(_number(seed, names))
 

@@ -206,7 +206,8 @@ def looked_at(pair: Pair, method: Method, z: Tensor, K: float) -> dict[int, tupl
 def captioned(rows: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
     """Pixels and captions of a grid: under the first row D, under the others its change.
 
-    rows: name -> images (n, C, H, W) in [-1, 1] and logits (n,), of the same latents.
+    Args:
+        rows: Name -> images (n, C, H, W) in [-1, 1] and logits (n,), of the same latents.
     """
     first = next(iter(rows.values()))[1]
     pixels = {name: images.to_uint8(x).numpy() for name, (x, _) in rows.items()}

@@ -28,7 +28,7 @@ def put_difference(
 ) -> tuple[float, float]:
     """Put the mean of a - b into a record, with its `interval`, which is returned.
 
-    where:  the key of the row; `against` names what b was measured on.
+    `where`: the key of the row; `against` names what b was measured on.
     """
     mean, ends = interval(a, b)
     record.put(quantity, mean, interval=ends, n=len(np.asarray(a)), unit=unit, **where)
