@@ -3,8 +3,8 @@
 import copy
 import hashlib
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import safetensors.torch
@@ -13,20 +13,11 @@ from torch import Tensor, nn
 
 from dotlib.data import images
 from dotlib.errors import InputError
-from dotlib.evaluation import comparison
+from dotlib.evaluation import comparison, recording
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.comparison import Comparison, Point
 from dotlib.evaluation.judges import load_panel, scoring_settings
-from dotlib.evaluation.logit_checks import (
-    REALS,
-    Checks,
-    Examined,
-    Refused,
-    error_on_the_fit,
-    examine,
-    read_logits,
-    share_above,
-)
+from dotlib.evaluation.logit_checks import REALS, Examined, Refused, examine, read_logits, share_above
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.pairs import Pair
@@ -49,23 +40,15 @@ SHOWN = ("fid", "precision", "recall", "above")
 
 @dataclass(frozen=True)
 class Settings:
-    """How much work the page is.
+    """How much work the page is."""
 
-    Attributes:
-        judged: images of each kind, and samples of G, on which maps are judged; at most.
-        samples: images in a set of draws.
-        burn_in: the one setting of DRS and OBRS, besides `percentile` and `budget`.
-        chain: the one setting of MH-GAN.
-        sets: number of sets of draws.
-    """
-
-    judged: int
-    samples: int
-    burn_in: int
-    chain: int
-    sets: int = 5
+    judged: int  # images of each kind, and samples of G, on which maps are judged; at most
+    samples: int  # images in a set of draws
+    burn_in: int  # of DRS and OBRS
+    chain: int  # proposals of MH-GAN
+    sets: int = 5  # of draws
     percentile: float = 60.0  # reference program of DRS
-    budget: float = 0.4
+    budget: float = 0.4  # of OBRS
 
 
 SETTINGS = {
@@ -98,12 +81,12 @@ def load_comparison(
         raise InputError(
             f"name: {name} leaves no image that its D has not seen; name an image pair trained on the split 'train'"
         )
-    c = scoring_settings(training.dataset, training.architecture, profile)
-    c = replace(c, samples=settings.samples, sets=settings.sets)
-    panel = load_panel(training.dataset, c, profile=profile, judge=judge, device=device)
+    scoring = scoring_settings(training.dataset, training.architecture, profile)
+    scoring = replace(scoring, samples=settings.samples, sets=settings.sets)
+    panel = load_panel(training.dataset, scoring, profile=profile, judge=judge, device=device)
     real_images = images.image_set(training.dataset, training.split)
     pair = image_pairs.ImagePair.of(trained, device)
-    whole = comparison.on_images(pair, panel, c, real_images, profile=profile, seed=seed)
+    whole = comparison.on_images(pair, panel, scoring, real_images, profile=profile, seed=seed)
     of_samplers = replace(
         whole.settings,
         burn_in=settings.burn_in,
@@ -116,10 +99,7 @@ def load_comparison(
     def score(x: Tensor, number: int) -> dict[str, float]:
         return whole.score(x, number) | {"above": share_above(real, sampling.logits(whole.pair, x))}
 
-    decides = [
-        *whole.decides,
-        settings.judged,
-    ]
+    decides = [*whole.decides, settings.judged]
     return replace(whole, settings=of_samplers, score=score, decides=decides, trained=trained)
 
 
@@ -225,19 +205,12 @@ def _put_examined(record: records.Record, row: str, pair: Examined) -> None:
 
 
 def _put_draws(record: records.Record, row: str, draws: Draws) -> None:
-    bare = draws.bare.scores
-    for name in SHOWN:
-        record.put_trials(name, bare[name], pair=row, method="bare", unit=SCORES[name].unit)
-    for (method, calibration), point in draws.points.items():
-        where: records.Where = {"pair": row, "method": method, "setting": calibration}
-        against_bare: records.Where = {**where, "against": "bare"}
-        if point.refused:
-            continue
-        record.put_trials("accepted", point.acceptance, unit="", **where)
-        for name in SHOWN:
-            values, unit = point.scores[name], SCORES[name].unit
-            record.put_trials(name, values, unit=unit, **where)
-            intervals.put_difference(record, name, values, bare[name], unit=unit, **against_bare)
+    chosen = {key: point for key, point in draws.points.items() if not point.refused}
+    values = {key: {name: point.scores[name] for name in SHOWN} for key, point in chosen.items()}
+    bare = {name: draws.bare.scores[name] for name in SHOWN}
+    recording.put_scores(record, {("bare", ""): bare, **values}, pair=row)
+    for (method, calibration), point in chosen.items():
+        record.put_trials("accepted", point.acceptance, unit="", pair=row, method=method, setting=calibration)
 
 
 def refusals(examined: Mapping[str, Examined], drawn: Mapping[str, Draws]) -> dict[str, str]:
@@ -271,55 +244,35 @@ def panels(examined: Mapping[str, Examined], lines: Mapping[str, tuple[str, str]
     }
 
 
-def error_table(examined: Mapping[str, Examined]) -> str:
-    """Markdown: the error of each D under each map, and in brackets that of chance."""
-    rows = []
-    for row, pair in examined.items():
-        for kind in REALS:
-            cells = _cells(pair, lambda checks, kind=kind: f"{checks.ece[kind]:.3f} ({checks.chance[kind]:.3f})")
-            rows.append([f"{row}, {kind}", *cells])
-    return tables.markdown(["D, real images", *MAPS.values()], rows)
-
-
-def rank_table(examined: Mapping[str, Examined]) -> str:
-    """Markdown: how often D puts a real image above a sample, seen and held out, and the difference."""
-    rows = []
-    for row, rank in ((row, pair.ranking) for row, pair in examined.items()):
-        rows.append([row, f"{rank.seen:.3f}", f"{rank.held_out:.3f}", tables.change(rank.gap, rank.interval, 3)])
-    return tables.markdown(["above a sample of G", "training images", "held out", "difference"], rows)
-
-
 def scale_table(examined: Mapping[str, Examined]) -> str:
     """Markdown: slope, that of images held out, intercept, and E_G[r] under each map."""
     rows = []
     for row, pair in examined.items():
         line = pair.maps["logistic"]
         intercept = f"{line.intercept:+.3g}" if isinstance(line, Logistic) else REFUSED
-        ratios = _cells(pair, lambda checks: shown_ratio(checks.log_ratio))
-        rows.append([row, _slope(line), _slope(pair.on_held_out), intercept, *ratios])
+        rows.append([row, _slope(line), _slope(pair.on_held_out), intercept, *ratio_cells(pair)])
     heads = (f"E_G[r], {name}" for name in MAPS.values())
     return tables.markdown(["D", "slope a", "held out", "intercept b", *heads], rows)
-
-
-def z_table(examined: Mapping[str, Examined]) -> str:
-    """Markdown: Z of MH-GAN under each map, on images held out."""
-    rows = [[row, *_cells(pair, lambda checks: f"{checks.z:+.1f}")] for row, pair in examined.items()]
-    return tables.markdown(["Z", *MAPS.values()], rows)
 
 
 def summary_table(examined: Mapping[str, Examined]) -> str:
     """Markdown: error under each map with images held out, slope, E_G[r] as trained."""
     rows = []
     for row, pair in examined.items():
-        errors = _cells(pair, lambda checks: f"{checks.ece['held out']:.3f}")
-        as_trained, *_ = _cells(pair, lambda checks: shown_ratio(checks.log_ratio))
+        errors, (as_trained, *_) = cells(pair, "{0.ece[held out]:.3f}"), ratio_cells(pair)
         rows.append([row, *errors, _slope(pair.maps["logistic"]), as_trained])
     return tables.markdown(["D", *(f"ECE, {name}" for name in MAPS.values()), "slope", "E_G[r], as trained"], rows)
 
 
-def _cells(pair: Examined, shown: Callable[[Checks], str]) -> list[str]:
-    """A cell for each map: what is shown of its checks, or REFUSED."""
-    return [REFUSED if isinstance(checks, Refused) else shown(checks) for checks in pair.checks.values()]
+def cells(pair: Examined, form: str) -> list[str]:
+    """A cell for each map: its checks in a form, such as "{0.z:+.1f}", or REFUSED."""
+    return [REFUSED if isinstance(checks, Refused) else form.format(checks) for checks in pair.checks.values()]
+
+
+def ratio_cells(pair: Examined) -> list[str]:
+    """E_G[r] under each map, or REFUSED."""
+    checked = pair.checks.values()
+    return [REFUSED if isinstance(checks, Refused) else shown_ratio(checks.log_ratio) for checks in checked]
 
 
 def _slope(line: Calibrator | Refused) -> str:
@@ -370,29 +323,3 @@ def changes_of(drawn: Mapping[str, Draws], name: str) -> dict[str, dict]:
             value = REFUSED if point.refused else change(point, draws.bare, name)
             changes[row].setdefault(method, {})[MAPS[calibration]] = value
     return changes
-
-
-def facts(examined: Mapping[str, Examined], settings: Settings) -> dict[str, object]:
-    """Name -> what the prose of the page says by it."""
-    logits = next(iter(examined.values())).logits
-    gaps = [pair.ranking.interval for pair in examined.values()]
-    slopes = [line.slope for pair in examined.values() if isinstance(line := pair.maps["logistic"], Logistic)]
-    largest = 2 * min(len(logits.fit_real), len(logits.fit_fake)) - 1
-    return {
-        **asdict(settings),
-        "percentile": f"{settings.percentile:g}",
-        "of": len(examined),
-        "judged": len(logits.fake),
-        "fakes": len(logits.fit_fake),
-        "largest": largest,
-        "jump": f"{largest / len(logits.fake):.2g}",
-        "in_sample": f"{max(error_on_the_fit(pair.logits) for pair in examined.values()):.1g}",
-        "remembers": sum(low > 0 for low, _ in gaps),
-        "contrary": sum(high < 0 for _, high in gaps),
-        "inverted": sum(slope < 0 for slope in slopes),
-        **{f"off_{name}": sum(_beyond_chance(pair.checks[name]) for pair in examined.values()) for name in MAPS},
-    }
-
-
-def _beyond_chance(checks: Checks | Refused) -> bool:
-    return isinstance(checks, Checks) and checks.ece["held out"] > checks.chance["held out"]

@@ -200,14 +200,11 @@ def test_tables_show_the_checks_and_what_was_refused(measured):
     broken = replace(broken, checks=examined.checks | {"logistic": Refused("x")})
     fitted = replace(examined, maps=examined.maps | {"logistic": Logistic(0.5, -1)}, on_held_out=Logistic(0.25, 0))
     pairs = {"row": replace(fitted, checks=examined.checks | {"logistic": checks}), "broken": broken}
-    table = calibration.error_table(pairs)
-    assert cells_of(table, 1)[:2] == ["row, seen", f"{checks.ece['seen']:.3f} ({checks.chance['seen']:.3f})"]
-    assert cells_of(table, 4)[0] == "broken, held out" and cells_of(table, 4)[2] == "refused"
-    assert cells_of(calibration.rank_table(pairs), 1)[1] == f"{examined.ranking.seen:.3f}"
+    shown = calibration.cells(broken, "{0.ece[held out]:.3f}, {0.z:+.1f}")
+    assert shown[:2] == [f"{checks.ece['held out']:.3f}, {checks.z:+.1f}", "refused"] and len(shown) == 3
     ratio, isotonic = (calibration.shown_ratio(examined.checks[name].log_ratio) for name in ("none", "isotonic"))
     assert cells_of(calibration.scale_table(pairs), 1)[1:] == ["0.5", "0.25", "-1", ratio, ratio, isotonic]
     assert cells_of(calibration.scale_table(pairs), 2)[1:] == [*["refused"] * 3, ratio, "refused", isotonic]
-    assert cells_of(calibration.z_table(pairs), 2)[1:3] == [f"{checks.z:+.1f}", "refused"]
     assert cells_of(calibration.summary_table(pairs), 2)[2:] == [
         "refused",
         f"{examined.checks['isotonic'].ece['held out']:.3f}",
@@ -219,16 +216,6 @@ def test_tables_show_the_checks_and_what_was_refused(measured):
     assert len(table.splitlines()) == 2 + 2 + 9
     lines = calibration.panels(pairs, {"a": ("none", "seen"), "b": ("logistic", "held out")})
     assert {row: list(panel) for row, panel in lines.items()} == {"row": ["a", "b"], "broken": ["a"]}
-
-
-def test_the_prose_gets_the_counts(measured):
-    _, examined, _ = measured
-    facts = calibration.facts({"row": examined}, calibration.SETTINGS["smoke"])
-    assert (facts["of"], facts["judged"], facts["fakes"], facts["largest"]) == (1, 200, 100, 199)
-    for name, checks in examined.checks.items():
-        off = not isinstance(checks, Refused) and checks.ece["held out"] > checks.chance["held out"]
-        assert facts[f"off_{name}"] == off
-    assert facts["remembers"] + facts["contrary"] <= 1
 
 
 def test_a_pair_that_has_seen_every_image_is_not_judged(monkeypatch):
