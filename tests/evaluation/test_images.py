@@ -20,7 +20,6 @@ from dotlib.results import records
 from dotlib.seeding import generator
 from dotlib.training import checkpoints, recipes, zoo
 from dotlib.training import settings as training_settings
-from dotlib.training.settings import image_training
 
 NAME = "digits-dcgan-sngan-hi"
 METHODS = (image_pairs.Method("dot", (0, 2, 4), 0.01), image_pairs.Method("naive", (2, 4), 0.01, cost="none"))
@@ -34,31 +33,6 @@ def artifact_folder(tmp_path_factory):
 @pytest.fixture
 def run(artifacts):
     return image_pairs.table1_row(NAME, profile="smoke")
-
-
-# --- streams -------------------------------------------------------------------------------------
-
-
-def test_no_two_pairs_share_weights_or_batches(run):
-    """Rows of one table are replications only if nothing but the data set is common to them."""
-    names = [
-        *(f"digits-dcgan-{kind}" for kind in training_settings.OBJECTIVES),
-        "digits-resnet-sagan-ns",
-        "digits-resnet-sagan-hi",
-    ]
-    trainers = [
-        recipes.trainer(training_settings.settings_of(name, "smoke", seed)) for name in names for seed in (0, 1)
-    ]
-    first = [
-        (
-            *(next(w for w in network.parameters() if w.ndim > 1).flatten()[:8].tolist() for network in (t.G, t.D)),
-            t.draw_real(16, t.rng).flatten().tolist(),
-            t._latents().flatten()[:8].tolist(),
-        )
-        for t in trainers
-    ]
-    for part in zip(*first, strict=True):
-        assert len({str(values) for values in part}) == len(trainers)
 
 
 @pytest.mark.parametrize("order", ["sorted", "shuffled"])
@@ -112,16 +86,6 @@ def test_milestones_lead_to_the_pair_itself(run):
     assert torch.equal(kept[total].latent_logit(z), run.trained.pair.latent_logit(z))
     first = min(kept)
     assert not torch.equal(kept[first].generate(z), kept[total].generate(z))
-
-
-def test_a_part_of_the_images_can_be_trained_on():
-    whole = recipes.ImageRecipe(image_training("digits", "dcgan-wgan-gp", "smoke")).training_set()
-    some = recipes.ImageRecipe(
-        replace(image_training("digits", "dcgan-wgan-gp", "smoke"), data_size=100)
-    ).training_set()
-    assert len(whole) == 1_197 and len(some) == 100
-    rows = {row.numpy().tobytes() for row in whole.images}
-    assert all(row.numpy().tobytes() in rows for row in some.images)
 
 
 def test_a_file_of_other_settings_is_refused(run, tmp_path, monkeypatch):

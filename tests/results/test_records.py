@@ -200,36 +200,10 @@ def test_missing_unreadable_and_binary_files_are_refused(tmp_path):
         records.read(tmp_path / "binary")
 
 
-# --- provenance --------------------------------------------------------------------------------
-
-
-def test_source_state_follows_git(tmp_path, monkeypatch):
-    """In a repository of our own: clean, then with a changed tracked file, then without git."""
-
-    def git(*arguments):
-        subprocess.run(
-            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
-            cwd=tmp_path,
-            check=True,
-            capture_output=True,
-        )
-
-    module = tmp_path / "dotlib" / "results" / "provenance.py"
-    module.parent.mkdir(parents=True)
-    module.write_text("x = 1\n")
-    (tmp_path / "pyproject.toml").touch()
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-q", "-m", "first")
-    monkeypatch.setattr(provenance, "__file__", str(module))
-    commit, dirty = provenance.source_state()
-    assert len(commit) == 40 and not dirty
-    (tmp_path / "new_file").write_text("")
-    assert provenance.source_state() == (commit, False)  # untracked files change no number
-    module.write_text("x = 2\n")
-    assert provenance.source_state() == (commit, True)
-    monkeypatch.setenv("PATH", "")
-    assert provenance.source_state() == ("unknown", True)
+@pytest.mark.parametrize(("judge", "dataset"), [("classifier", "mnist"), ("inception", "mnist-inception")])
+def test_a_judge_is_a_parameter_and_names_the_record_unless_it_is_the_classifier(judge, dataset):
+    record = records.start("page", profile="smoke", dataset="mnist", seed=0, parameters={"sets": 2}, judge=judge)
+    assert (record.dataset, record.parameters) == (dataset, {"sets": 2, "judge": judge})
 
 
 def test_an_installed_copy_knows_no_commit_and_says_where_committed_records_are(tmp_path, monkeypatch):
@@ -248,27 +222,3 @@ def test_an_installed_copy_knows_no_commit_and_says_where_committed_records_are(
     ):
         with pytest.raises(FileError, match="results: committed records come with the repository; run from a checkout"):
             ask()
-
-
-def test_the_processor_has_a_name(monkeypatch):
-    provenance.device_name.cache_clear()
-    assert provenance.device_name("cpu").strip()
-    monkeypatch.setattr(provenance.Path, "read_text", lambda *_, **__: "flags : x\n")
-    provenance.device_name.cache_clear()
-    assert provenance.device_name("cpu") == provenance.platform.machine()
-
-    def unreadable(*_, **__):
-        raise OSError
-
-    monkeypatch.setattr(provenance.Path, "read_text", unreadable)
-    provenance.device_name.cache_clear()
-    assert provenance.device_name("cpu")
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device}")
-    assert provenance.device_name("cuda:0") == "GPU cuda:0"
-    provenance.device_name.cache_clear()
-
-
-@pytest.mark.parametrize(("judge", "dataset"), [("classifier", "mnist"), ("inception", "mnist-inception")])
-def test_a_judge_is_a_parameter_and_names_the_record_unless_it_is_the_classifier(judge, dataset):
-    record = records.start("page", profile="smoke", dataset="mnist", seed=0, parameters={"sets": 2}, judge=judge)
-    assert (record.dataset, record.parameters) == (dataset, {"sets": 2, "judge": judge})
