@@ -1,6 +1,7 @@
 # Two commands: `make book` and `make test`. Both make the environment first.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PROFILE ?= laptop
+DEVICE ?= cpu
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
@@ -8,7 +9,7 @@ LAB_READY := $(VENV)/lab-ready
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1# two workers with two threads each wait for one another
 
 .DEFAULT_GOAL := help
-.PHONY: help book test test-cluster lab pins bench clean
+.PHONY: help book campaign test test-cluster lab pins bench clean
 
 help:  ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -16,7 +17,10 @@ help:  ## print this list
 	@echo "  PROFILE=smoke|laptop|paper chooses the size of the book, for example: make book PROFILE=smoke"
 
 book: $(READY)  ## train, run the notebooks, build _build/html
-	$(BIN)/python workflow/make_book.py --profile $(PROFILE)
+	$(BIN)/python workflow/make_book.py --profile $(PROFILE) --device $(DEVICE)
+
+campaign: $(READY)  ## make the next missing record of results/campaign.yml; DEVICE=cuda for the published sizes
+	$(BIN)/python workflow/make_book.py --campaign --device $(DEVICE)
 
 test: $(READY)  ## run the hooks (style, types, spelling), then all tests with coverage of dotlib
 	@if [ -e .git ]; then $(BIN)/pre-commit run --all-files --show-diff-on-failure; \
@@ -38,7 +42,7 @@ bench: $(READY)  ## run the benchmarks
 	set -e; for file in benchmarks/*.py; do echo "$$file"; $(ONE_THREAD) $(BIN)/python $$file; done
 
 clean:  ## remove what was built; the environment and trained pairs stay
-	rm -rf _build/html _build/html-* _build/html.stamp _build/executed _build/failed _build/records _build/moved \
+	rm -rf _build/html _build/html-* _build/html.stamp _build/executed _build/records _build/steps _build/campaign _build/logs \
 	  executed .snakemake .pytest_cache .ruff_cache .hypothesis .coverage
 
 $(READY): pyproject.toml constraints.txt

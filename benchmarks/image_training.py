@@ -19,7 +19,6 @@ from contextlib import nullcontext
 
 import torch
 
-from dotlib import heap
 from dotlib.errors import InputError
 from dotlib.seeding import generator
 from dotlib.training import settings as training_settings
@@ -113,7 +112,6 @@ def main() -> None:
     options = parser.parse_args()
     if options.device == "cpu":
         torch.set_num_threads(1)
-        heap.keep_freed()
     settings = training_settings.settings_of(options.pair, options.profile, 0)
     if not isinstance(settings, ImageTraining):
         raise InputError(f"--pair: {options.pair!r} is no image pair; name cifar10-dcgan-sngan-hi")

@@ -1,125 +1,86 @@
-"""Text notebooks: read for papermill, run to a finished file, refused when a name is unknown.
+"""Text notebooks: read by papermill as they are, run to a finished file, refused when a name is unknown.
 
-The package's entry points in the group `papermill.io` name `TextNotebooks`, so that
-`papermill notebooks/fig3_toy.md out.ipynb -p profile smoke` works as plain papermill. papermill
-imports this module while it is itself half imported, so it is imported here inside functions.
+Once this package is installed, `papermill notebooks/fig3_toy.md out.ipynb -p profile smoke` works as plain papermill.
 """
 
 import ast
-import contextlib
-import os
-import time
-import warnings
+import functools
+import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
 from markdown_it import MarkdownIt
-from nbclient.exceptions import CellTimeoutError
 from nbformat import NotebookNode
 
 from dotlib.errors import FileError, InputError, nearest
 from dotlib.results import files
 
-GUARD = "parameter-guard"  # tag of the cell that the reader inserts
-INJECTED = "injected-parameters"  # tag that papermill gives to the cell with the values
-STALE_AFTER = 24 * 3600.0  # seconds; a temporary file older than this belongs to no living run
+CELL_SECONDS = {"smoke": 600, "laptop": 3600}  # profile -> limit of a cell; the published sizes have none
 
 
 class NotebookError(FileError):
     """A notebook stopped. The message names the notebook, the cell, its beginning, the cause."""
 
 
-class TextNotebooks:
-    """A papermill handler: MyST text notebooks become notebooks, other files stay as they are."""
+def __getattr__(name: str) -> object:
+    """papermill's reader of local files, which from now on also reads text notebooks.
 
-    @classmethod
-    def read(cls, path: str) -> str:
-        """The notebook at `path` as JSON. Raises FileError for a text notebook that is not whole."""
-        if not path.endswith(".md"):
-            return _local().read(path)
-        return nbformat.writes(guarded(read(path)))
-
-    @classmethod
-    def write(cls, buf: str, path: str) -> None:
-        """Write the executed notebook. Raises InputError where that would replace a text notebook."""
-        if path.endswith(".md"):
-            raise InputError(f"output: {path} is a text notebook; name a file ending in .ipynb")
-        _local().write(buf, path)
-
-    @classmethod
-    def listdir(cls, path: str) -> list[str]:
-        """The files of a folder, as papermill lists them."""
-        return _local().listdir(path)
-
-    @classmethod
-    def pretty_path(cls, path: str) -> str:
-        """The path, as papermill prints it."""
-        return path
-
-
-def _local():
+    papermill asks for it by the entry point `local` of the group `papermill.io`, each time it is imported. It is then
+    itself half imported, so that this module cannot import it any earlier.
+    """
+    if name not in ("local_files", "TextNotebooks"):
+        raise AttributeError(name)
     from papermill.iorw import papermill_io
 
-    return papermill_io.get_handler("local")
+    local: Any = papermill_io.get_handler("local")
+    local.read, local.write = functools.partial(_read, local.read), functools.partial(_write, local.write)
+    return local
+
+
+def _read(read_other: Callable[[str], str], path: str) -> str:
+    return nbformat.writes(guarded(read(path))) if path.endswith(".md") else read_other(path)
+
+
+def _write(write_other: Callable[[str, str], None], text: str, path: str) -> None:
+    if path.endswith(".md"):
+        raise InputError(f"output: {path} is a text notebook; name a file ending in .ipynb")
+    write_other(text, path)
 
 
 def read(path: str | Path) -> NotebookNode:
     """The text notebook at `path`, without outputs.
 
-    Raises FileError where the file cannot be read, was cut, or has no leading parameters cell.
+    Raises FileError where it cannot be read, was cut, or has no leading parameters cell.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
         notebook = jupytext.reads(text, fmt="md:myst")
-    except Exception as error:  # of the disk, the encoding, or the parser and its YAML
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        ast.parse(code[0].source if code else "")
+    except Exception as error:  # of the disk, the encoding, the parser and its YAML, or the parameters
         reason = str(error).splitlines()[0]
         raise FileError(f"{path}: cannot be read as a text notebook ({reason}); restore it from git") from error
     if "kernelspec" not in notebook.metadata:
-        raise FileError(
-            f"{path}: no kernelspec between the '---' lines at the top; copy those lines from another notebook"
-        )
-    _refuse_open_fence(path, text)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        raise FileError(f"{path}: no kernelspec between the '---' lines at the top; copy them from another notebook")
+    lines = text.splitlines()
+    for block in MarkdownIt("commonmark").parse(text):
+        if block.type == "fence" and block.level == 0 and block.map:
+            first, end = block.map
+            if end - first < 2 or not lines[end - 1].strip().startswith(block.markup):
+                raise FileError(f"{path}: the block opened in line {first + 1} is never closed; restore it from git")
     if not code or "parameters" not in code[0].metadata.get("tags", []):
-        raise FileError(
-            f"{path}: the first code cell is not the parameters cell; give it "
-            "':tags: [parameters]' and put it before all other code"
-        )
-    try:
-        ast.parse(code[0].source)
-    except SyntaxError as error:
-        raise FileError(
-            f"{path}: the parameters cell is not Python ({error.msg}, line "
-            f"{error.lineno}); write one 'name = value' on each line"
-        ) from error
+        raise FileError(f"{path}: the first code cell is not the parameters cell; give it ':tags: [parameters]'")
     return notebook
 
 
-def _refuse_open_fence(path: str | Path, text: str) -> None:
-    lines = text.splitlines()
-    for token in MarkdownIt("commonmark").parse(text):
-        if token.type == "fence" and token.level == 0:
-            start, end = token.map
-            if not lines[end - 1].strip().startswith(token.markup) or end - start < 2:
-                raise FileError(
-                    f"{path}: the block opened in line {start + 1} is never closed, the "
-                    "file may be cut; restore it from git"
-                )
-
-
-def parameters(notebook: NotebookNode) -> dict[str, ast.expr | None]:
-    """Names that the parameters cell assigns, each with its value's syntax tree."""
-    names: dict[str, ast.expr | None] = {}
-    for node in ast.walk(ast.parse(_parameters_cell(notebook).source)):
-        if isinstance(node, ast.Assign):
-            targets = [t for target in node.targets for t in ast.walk(target)]
-            names |= {t.id: node.value for t in targets if isinstance(t, ast.Name)}
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            names[node.target.id] = node.value
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {(a.asname or a.name).split(".")[0]: None for a in node.names}
-    return names
+def parameters(notebook: NotebookNode) -> set[str]:
+    """Names that the parameters cell assigns or imports."""
+    nodes = list(ast.walk(ast.parse(_parameters_cell(notebook).source)))
+    imported = {(node.asname or node.name).split(".")[0] for node in nodes if isinstance(node, ast.alias)}
+    return imported | {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def _parameters_cell(notebook: NotebookNode) -> NotebookNode:
@@ -131,34 +92,28 @@ def guarded(notebook: NotebookNode) -> NotebookNode:
 
     papermill puts its own cell between the two, so the guard sees what was passed.
     """
-    known = tuple(sorted(parameters(notebook)))
-    guard = nbformat.v4.new_code_cell(
-        f"__import__('dotlib.notebooks').notebooks.refuse_unknown(globals(), {known!r})",
-        metadata={"tags": ["remove-cell", GUARD]},
-    )
-    at = notebook.cells.index(_parameters_cell(notebook)) + 1
-    notebook.cells.insert(at, guard)
+    call = f"__import__('dotlib.notebooks').notebooks.refuse_unknown(globals(), {sorted(parameters(notebook))})"
+    guard = nbformat.v4.new_code_cell(call, metadata={"tags": ["remove-cell"]})
+    notebook.cells.insert(notebook.cells.index(_parameters_cell(notebook)) + 1, guard)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
 
-def refuse_unknown(namespace: dict, known: tuple[str, ...]) -> None:
+def refuse_unknown(namespace: Iterable[str], known: Iterable[str]) -> None:
     """Raise InputError for a public name that is neither IPython's own nor among `known`."""
     from IPython import get_ipython
 
     shell = get_ipython()
     own = set(shell.user_ns_hidden) if shell is not None else set()
-    refuse_names({name for name in namespace if not name.startswith("_")} - own, known)
-
-
-def refuse_names(names: set[str], known: tuple[str, ...] | list[str]) -> None:
-    """Raise InputError for the first of `names` that is not among `known`."""
-    for name in sorted(names - set(known)):
+    for name in sorted({name for name in namespace if not name.startswith("_")} - own - set(known)):
         raise InputError(f"unknown parameter {name!r}; known: {', '.join(sorted(known))}{nearest(name, known)}")
 
 
-def parse_values(pairs: list[str]) -> dict:
-    """{"seed": 3} from ["seed=3"], values read as Python literals, else as text. Raises InputError without '='."""
+def parse_values(pairs: Iterable[str]) -> dict:
+    """{"seed": 3} from ["seed=3"], values read as Python literals, else as text.
+
+    Raises InputError where '=' is missing.
+    """
     values = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
@@ -171,91 +126,72 @@ def parse_values(pairs: list[str]) -> dict:
     return values
 
 
-def run_notebook(
-    source: str | Path,
-    destination: str | Path,
-    values: dict | None = None,
-    *,
-    start_timeout: int = 120,
-    cell_timeout: int | None = None,
-) -> NotebookNode:
+def run_notebook(source: str | Path, destination: str | Path, values: dict | None = None) -> NotebookNode:
     """Run a text notebook with the current folder as its own; the result appears when it is whole.
 
-    source:        text notebook (.md).
-    destination:   notebook (.ipynb) to write. It is removed first, so a failure leaves none.
-    values:        parameter values, by name.
-    start_timeout: seconds that the kernel may take to start.
-    cell_timeout:  seconds that one cell may take; None: no limit.
-    Raises InputError (unknown parameter), FileError (source), NotebookError.
+    Args:
+        source: Text notebook (.md).
+        destination: Notebook (.ipynb) to write. It is removed first, so a failure leaves none.
+        values: Parameter values, by name.
+
+    Raises:
+        InputError: An unknown parameter.
+        FileError: The source is no whole text notebook.
+        NotebookError: A cell failed, or took too long.
     """
     import papermill
 
-    values, destination = dict(values or {}), Path(destination)
+    values, destination, notebook = values or {}, Path(destination), read(source)
+    refuse_unknown(values, parameters(notebook))
     destination.unlink(missing_ok=True)
-    refuse_names(set(values), list(parameters(read(source))))
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(destination)
-    temporary = destination.with_name(f".{destination.stem}.{os.getpid()}.part.ipynb")
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The specified file .* does not end in")
+    _insert(values, notebook)
+    with tempfile.TemporaryDirectory() as folder:
+        unfinished = Path(folder, "unfinished.ipynb")
+        try:
             papermill.execute_notebook(
-                os.path.join(".", source),
-                os.path.join(".", temporary),
-                values,
+                notebook,
+                unfinished,
                 progress_bar=False,
-                start_timeout=start_timeout,
-                execution_timeout=cell_timeout,
-                extra_arguments=["--log-level=50"],
-            )  # else its end may be told as an error
-        finished = _finished(nbformat.read(temporary, as_version=4), source, destination, values)
-        files.write_text(destination, nbformat.writes(finished) + "\n")
-        return finished
-    except Exception as error:  # of a cell, or of the kernel that runs them
-        raise NotebookError(_failure(source, temporary, error)) from None
-    finally:
-        temporary.unlink(missing_ok=True)
+                start_timeout=120,
+                execution_timeout=CELL_SECONDS.get(values.get("profile", "")),
+                extra_arguments=["--log-level=50"],  # else a kernel's end may be told as an error
+            )
+        except Exception as error:  # of a cell, or of the kernel that runs them
+            raise NotebookError(_failure(source, unfinished, error)) from None
+        finished = nbformat.read(unfinished, as_version=4)
+    for cell in finished.cells:
+        cell.metadata = {name: value for name, value in cell.metadata.items() if name not in ("papermill", "execution")}
+    used = {"input_path": str(source), "output_path": str(destination), "parameters": values}
+    finished.metadata.papermill |= used
+    files.write_text(destination, nbformat.writes(finished) + "\n")
+    return finished
 
 
-def _remove_stale(destination: Path) -> None:
-    for path in destination.parent.glob(f".{destination.stem}.*.part.ipynb"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > STALE_AFTER:
-                path.unlink()
-
-
-def _finished(notebook: NotebookNode, source: str | Path, destination: Path, values: dict) -> NotebookNode:
-    """Show the values used in the parameters cell itself, and drop what only papermill needs."""
+def _insert(values: dict, notebook: NotebookNode) -> None:
+    """Write the values into the parameters cell, each in the place of its default, else at the end."""
     cell = _parameters_cell(notebook)
-    lines = cell.source.encode().splitlines()
-    trees = [(name, tree) for name, tree in parameters(notebook).items() if name in values and tree]
-    for name, tree in sorted(trees, key=lambda item: -item[1].col_offset):
-        if tree.lineno == tree.end_lineno:
-            row = lines[tree.lineno - 1]
-            lines[tree.lineno - 1] = row[: tree.col_offset] + repr(values[name]).encode() + row[tree.end_col_offset :]
+    lines = cell.source.encode().splitlines()  # a syntax tree counts columns in bytes
+    body = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    targets = {ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target): node for node in body}
+    for name, value in values.items():
+        default = targets[name].value if name in targets else None
+        if default and default.lineno == default.end_lineno:
+            row = lines[default.lineno - 1]
+            row = row[: default.col_offset] + repr(value).encode() + row[default.end_col_offset :]
+            lines[default.lineno - 1] = row
+        else:
+            lines.append(f"{name} = {value!r}".encode())
     cell.source = b"\n".join(lines).decode()
-    notebook.cells = [c for c in notebook.cells if not {GUARD, INJECTED} & set(c.metadata.get("tags", []))]
-    for c in notebook.cells:
-        c.metadata.pop("papermill", None)
-        c.metadata.pop("execution", None)
-    notebook.metadata.papermill |= {"input_path": str(source), "output_path": str(destination)}
-    return notebook
 
 
-def _failure(source: str | Path, temporary: Path, error: Exception) -> str:
-    cause = f"{type(error).__name__}: {str(error).strip()}"
-    if hasattr(error, "ename"):  # papermill's report of an exception in a cell
-        cause = f"{error.ename}: {error.evalue.strip()}"
-    elif isinstance(error, CellTimeoutError):
-        cause = "it took longer than the time allowed for one cell"
-    try:
-        notebook = nbformat.read(temporary, as_version=4)
-    except (OSError, ValueError):
+def _failure(source: str | Path, unfinished: Path, error: Exception) -> str:
+    """What a NotebookError says; papermill's report of an exception in a cell has `ename` and `evalue`."""
+    said = getattr(error, "evalue", str(error).strip().partition("\n")[0])
+    cause = f"{getattr(error, 'ename', type(error).__name__)}: {said.strip()}"
+    cells = nbformat.read(unfinished, as_version=4).cells if unfinished.exists() else []
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    begun = [number for number, cell in enumerate(code, 1) if cell.metadata.papermill.get("start_time")]
+    if not begun:
         return f"{source}: no cell was run; {cause}"
-    code = [c for c in notebook.cells if c.cell_type == "code"]
-    begun = [c for c in code if c.metadata.papermill.get("start_time")]
-    own = [c for c in code if not {GUARD, INJECTED} & set(c.metadata.get("tags", []))]
-    if not begun or begun[-1] not in own:
-        return f"{source}: {cause}"
-    head = "\n".join(f"    {line}" for line in begun[-1].source.splitlines()[:3])
-    return f"{source}: code cell {own.index(begun[-1]) + 1} of {len(own)} failed\n{head}\n{cause}"
+    head = "\n".join(f"    {line}" for line in code[begun[-1] - 1].source.splitlines()[:3])
+    return f"{source}: code cell {begun[-1]} of {len(code)} failed\n{head}\n{cause}"

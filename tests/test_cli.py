@@ -10,16 +10,36 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 
-from dotlib import cli, notebooks
-from dotlib.errors import FileError, InputError, SettingsDifferError
+from dotlib import notebooks
+from dotlib.cli import main
+from dotlib.errors import FileError, InputError, NothingAcceptedError, SettingsDifferError
 from dotlib.evaluation import points as toy_pairs
-from dotlib.experiments import gp_weight
-from dotlib.results import records
+from dotlib.experiments import fig3_toy, gp_weight
+from dotlib.results import provenance, records
 from dotlib.training import zoo
 
 
-def test_train_asks_the_zoo(monkeypatch, capsys):
+def call(*arguments, status=0):
+    """What a command printed: (stdout, stderr)."""
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == status, result.output
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.stdout, result.stderr
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Calls that were made in place of work."""
+    calls = []
+    monkeypatch.chdir(Path(__file__).resolve().parents[1])
+    monkeypatch.setattr(notebooks, "run_notebook", lambda *arguments: calls.append(arguments))
+    return calls
+
+
+def test_train_asks_the_zoo(monkeypatch):
     asked = []
 
     def pair(name, *, profile, seed, device):
@@ -27,13 +47,24 @@ def test_train_asks_the_zoo(monkeypatch, capsys):
         return SimpleNamespace(path=Path("a/b.safetensors"), sha256="0123456789abcdef")
 
     monkeypatch.setattr(zoo, "pair", pair)
-    assert cli.main(["train", "swissroll-wgan-gp", "--profile", "smoke", "--seed", "3"]) == 0
-    assert cli.main(["train", "swissroll-wgan-gp", "--device", "cuda"]) == 0
+    out, _ = call("train", "swissroll-wgan-gp", "--profile", "smoke", "--seed", "3")
+    assert out == "a/b.safetensors  sha256 0123456789ab\n"
+    call("train", "swissroll-wgan-gp", "--device", "cuda")
     assert asked == [("swissroll-wgan-gp", "smoke", 3, "cpu"), ("swissroll-wgan-gp", "laptop", 0, "cuda")]
-    assert capsys.readouterr().out.splitlines()[0] == "a/b.safetensors  sha256 0123456789ab"
 
 
-def test_choose_gp_weight_writes_its_record(monkeypatch, capsys, tmp_path):
+def test_step_runs_its_kind_with_the_settings_that_it_has(monkeypatch):
+    asked = []
+    pair = SimpleNamespace(name="swissroll-trained")
+    monkeypatch.setattr(toy_pairs, "load", lambda *arguments, **options: asked.append((arguments, options)) or pair)
+    monkeypatch.setattr(toy_pairs, "constant", lambda *_: SimpleNamespace(value=1.25))
+    monkeypatch.setattr(toy_pairs, "moved", lambda pair, settings, K_eff, seed: asked.append((K_eff, seed)))
+    out, _ = call("step", "move", "swissroll", "--profile", "smoke", "--judge", "inception")
+    assert asked == [(("swissroll",), {"weights": "trained", "profile": "smoke", "seed": 0}), (1.25, 0)]
+    assert re.fullmatch(r"swissroll-trained: \d+ trials of \d+ points moved with K_eff 1.250\n", out)
+
+
+def test_choose_gp_weight_writes_its_record(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def chosen(dataset, *, profile, seed):
@@ -42,60 +73,73 @@ def test_choose_gp_weight_writes_its_record(monkeypatch, capsys, tmp_path):
         return record
 
     monkeypatch.setattr(gp_weight, "gp_weight", chosen)
-    assert cli.main(["choose-gp-weight", "swissroll", "--profile", "smoke"]) == 0
-    out = capsys.readouterr().out
+    out, _ = call("choose-gp-weight", "swissroll", "--profile", "smoke")
     assert out == "_build/records/gp_weight/smoke-swissroll-s0.json  chosen 0.1\n"
-    assert records.read(Path(out.split()[0]))["chosen"] == 0.1
+    assert records.read(Path(out.split()[0])).get("chosen").value == 0.1
 
 
-def test_move_prepares_the_figure(monkeypatch, capsys):
-    asked = []
-    monkeypatch.setattr(
-        toy_pairs,
-        "load",
-        lambda dataset, **options: asked.append((dataset, options)) or SimpleNamespace(name="swissroll-authors"),
-    )
-    monkeypatch.setattr(toy_pairs, "constant", lambda *_: SimpleNamespace(value=1.25))
-    monkeypatch.setattr(toy_pairs, "moved", lambda pair, c, K_eff, seed: asked.append((K_eff, seed)))
-    assert cli.main(["move", "swissroll", "--weights", "authors", "--profile", "smoke"]) == 0
-    assert asked[0] == ("swissroll", {"weights": "authors", "profile": "smoke", "seed": 0})
-    assert asked[1] == (1.25, 0)
-    assert "moved with K_eff 1.250" in capsys.readouterr().out
+def test_run_passes_parameters_and_the_device_where_there_is_one(asked):
+    call("run", "notebooks/keff.md", "a.ipynb", "-p", "profile=smoke", "-p", "rows=a=b", "-p", "seed=3")
+    call("run", "notebooks/keff.md", "a.ipynb", "--device", "cuda")
+    call("run", "notebooks/status.md", "a.ipynb", "--device", "cuda")
+    assert asked[0][:2] == (Path("notebooks/keff.md"), Path("a.ipynb"))
+    assert [values for *_, values in asked] == [
+        {"device": "cpu", "profile": "smoke", "rows": "a=b", "seed": 3},
+        {"device": "cuda"},
+        {},
+    ]
 
 
-def test_run_passes_parameters(monkeypatch):
-    asked = []
-    monkeypatch.setattr(notebooks, "run_notebook", lambda *arguments: asked.append(arguments))
-    assert (
-        cli.main(["run", "notebooks/a.md", "executed/a.ipynb", "-p", "profile=smoke", "-p", "text=a=b", "-p", "seed=3"])
-        == 0
-    )
-    assert asked == [(Path("notebooks/a.md"), Path("executed/a.ipynb"), {"profile": "smoke", "text": "a=b", "seed": 3})]
+def test_record_runs_its_page_and_keeps_what_it_wrote(asked, monkeypatch):
+    monkeypatch.setattr(records, "keep", lambda path: Path("results", *path.parts[-2:]))
+    monkeypatch.setattr(provenance, "source_state", lambda: ("abc", False))
+    out, _ = call("record", "tab2_swap/paper-cifar10-s0", "-p", "dataset=cifar10", "--device", "cuda")
+    assert out == "results/tab2_swap/paper-cifar10-s0.json\n"
+    values = {"device": "cuda", "dataset": "cifar10"}
+    assert asked == [(Path("notebooks/tab2_swap.md"), Path("_build/campaign/tab2_swap/paper-cifar10-s0.ipynb"), values)]
 
 
-def test_keep_keeps_every_record(monkeypatch, capsys):
+def test_no_record_is_begun_from_changed_source(asked, monkeypatch):
+    monkeypatch.setattr(provenance, "source_state", lambda: ("abc", True))
+    _, err = call("record", "tab2_swap/paper-cifar10-s0", status=2)
+    assert "tracked files are changed; commit them" in err and asked == []
+
+
+def test_keep_keeps_every_record(monkeypatch):
     monkeypatch.setattr(records, "keep", lambda path: Path("results") / path.name)
-    assert cli.main(["keep", "x/a.json", "x/b.json"]) == 0
-    assert capsys.readouterr().out.split() == ["results/a.json", "results/b.json"]
+    assert call("keep", "x/a.json", "x/b.json")[0].split() == ["results/a.json", "results/b.json"]
+
+
+def test_picture_is_drawn(monkeypatch):
+    saved = []
+    monkeypatch.setattr(
+        fig3_toy, "picture", lambda *sizes: SimpleNamespace(savefig=lambda path: saved.append((path, sizes)))
+    )
+    assert call("picture", "fig3.png", "--profile", "paper", "--seed", "1")[0] == "fig3.png\n"
+    assert saved == [(Path("fig3.png"), ("paper", 1))]
 
 
 @pytest.mark.parametrize(
-    "error", [InputError("name: x; do y"), FileError("p: cut; do z"), SettingsDifferError("p: other; move it")]
+    "error",
+    [
+        InputError("name: x; do y"),
+        FileError("p: cut; do z"),
+        SettingsDifferError("p: other; move it"),
+        NothingAcceptedError("n: 3 of 10; raise it"),
+    ],
 )
-def test_known_errors_are_one_line_and_status_2(monkeypatch, capsys, error):
+def test_known_errors_are_one_line_and_status_2(monkeypatch, error):
     def fail(*_, **__):
         raise error
 
     monkeypatch.setattr(zoo, "pair", fail)
-    assert cli.main(["train", "swissroll-wgan-gp"]) == 2
-    captured = capsys.readouterr()
-    assert captured.err == f"dotlib: {error}\n" and captured.out == ""
+    assert call("train", "swissroll-wgan-gp", status=2) == ("", f"dotlib: {error}\n")
 
 
 def test_unknown_errors_are_not_hidden(monkeypatch):
     monkeypatch.setattr(zoo, "pair", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        cli.main(["train", "swissroll-wgan-gp"])
+        call("train", "swissroll-wgan-gp", status=1)
 
 
 @pytest.mark.parametrize(
@@ -103,36 +147,40 @@ def test_unknown_errors_are_not_hidden(monkeypatch):
     [
         (["train", "swisroll-wgan-gp"], "name: unknown 'swisroll-wgan-gp'; .*nearest: swissroll"),
         (["train", "swissroll-wgan-gp", "--profile", "small"], "profile: unknown 'small'"),
+        (["step", "scores", "digits-dcgan-wgan-gp"], "kind: unknown 'scores'; known: judge, .*; nearest: score"),
+        (["step", "judge", "digit"], "dataset: unknown 'digit'; .*nearest: digits"),
         (["choose-gp-weight", "mnist", "--profile", "smoke"], "dataset: unknown 'mnist'"),
         (["run", "absent.md", "out.ipynb"], "absent.md: .*"),
-        (["run", "a.md", "out.ipynb", "-p", "profile"], "parameter: 'profile' has no '='; write"),
         (["keep", "absent.json"], "absent.json: no such record"),
     ],
 )
-def test_wrong_arguments_are_told_in_one_line(arguments, message, capsys, monkeypatch, tmp_path):
+def test_wrong_arguments_are_told_in_one_line(arguments, message, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = call(*arguments, status=2)[1].splitlines()
     assert re.match(f"dotlib: {message}", line)
     assert [path.name for path in tmp_path.iterdir()] == []
 
 
+def test_a_parameter_without_a_value_is_told_in_one_line(asked):
+    _, err = call("run", "notebooks/status.md", "out.ipynb", "-p", "profile", status=2)
+    assert err == "dotlib: parameter: 'profile' has no '='; write NAME=VALUE\n" and asked == []
+
+
 @pytest.mark.parametrize(
-    "arguments", [[], ["trian"], ["train"], ["train", "x", "--seed", "one"], ["train", "x", "--profil3", "smoke"]]
+    "arguments",
+    [[], ["trian"], ["train"], ["train", "x", "--seed", "one"], ["train", "x", "--profil3", "smoke"], ["keep"]],
 )
-def test_wrong_usage_ends_in_status_2(arguments, capsys):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
-    assert caught.value.code == 2 and "usage: dotlib" in capsys.readouterr().err
+def test_wrong_usage_ends_in_status_2(arguments):
+    _, err = call(*arguments, status=2)
+    assert err.startswith("Usage: ")
 
 
-def test_help_tells_what_each_command_does(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["--help"])
-    out = capsys.readouterr().out
-    for command in ("train", "choose-gp-weight", "move", "run", "keep"):
+def test_help_tells_what_each_command_and_step_does():
+    out, _ = call("--help")
+    for command in ("train", "step", "run", "keep", "record", "choose-gp-weight", "picture"):
         assert command in out
-    assert "Train a pair, or say that it is there." in out
+    out, _ = call("step", "--help")
+    assert "move     Move the points of Figure 3." in out
 
 
 def test_as_a_program():
@@ -151,7 +199,7 @@ def test_as_a_program():
 
 def test_a_reader_that_leaves_early_gets_no_traceback():
     listing = subprocess.Popen(
-        [sys.executable, "-m", "dotlib.cli", "campaign", "--list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "dotlib.cli", "step", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     listing.stdout.close()
     assert listing.stderr.read() == b""

@@ -5,7 +5,6 @@ import os
 import re
 from pathlib import Path
 
-import yaml
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,12 +59,10 @@ def _labelled() -> set[str]:
 def add_buttons(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
     """On an executed page, where a repository is configured: open its text notebook on Binder."""
     address = app.config.html_theme_options["repository_url"].rstrip("/")
-    pages = yaml.safe_load((ROOT / "workflow/pages.yml").read_text(encoding="utf-8"))
-    page = pages.get(pagename.removeprefix("executed/"))
-    if not page or not address.startswith("https://github.com/"):
+    if not pagename.startswith("executed/") or not address.startswith("https://github.com/"):
         return
     place = address.removeprefix("https://github.com/").removesuffix(".git")
-    url = f"{BINDER}/{place}/HEAD?urlpath=lab/tree/notebooks/{page['notebook']}.md"
+    url = f"{BINDER}/{place}/HEAD?urlpath=lab/tree/notebooks/{pagename.removeprefix('executed/')}.md"
     context["header_buttons"].append(
         {
             "type": "group",

@@ -1,62 +1,68 @@
-"""What a notebook depends on: modules of dotlib that it reaches, recorded results, book values."""
+"""What the workflow asks before anything runs: pages, the steps before each, the code that decides them."""
 
 import ast
+import fnmatch
+import functools
+import hashlib
 import re
 from pathlib import Path
 
-CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
-OPTIONS = re.compile(r"\A(?:---\n.*?^---\n|(?::[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
+import yaml
+
+from dotlib.errors import InputError
+from dotlib.results import files
+from dotlib.training.settings import SHAPES, pair_names
+
+IMAGE_PAIRS = [name for dataset in SHAPES for name in pair_names(dataset)]
+CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(?:---\n.*?^---\n|(?::[^\n]*\n)*)(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 
 
-def of_notebook(notebook, root="."):
-    """Files, besides the notebook itself, whose change means that its page is out of date."""
-    root, notebook = Path(root), Path(notebook)
-    text = notebook.read_text(encoding="utf-8")
-    code = "\n".join(OPTIONS.sub("", cell) for cell in CELL.findall(text))
-    names = _imported(code) if _is_python(code) else _all_modules(root)
-    files = _closure(names, root)
-    read = text + "".join(file.read_text(encoding="utf-8") for file in files)
-    files |= {file for file in root.glob("results/*/*.json") if file.parent.name in read}
-    files |= {root / "book" / name for name in re.findall(r"book/([\w.-]+\.ya?ml)", text)}
-    if root / "dotlib" / "published.py" in files:
-        files.add(root / "dotlib" / "results" / "paper_values.yml")
-    return sorted(str(file) for file in files if file.exists())
+def pages():
+    """Stems of the executed notebooks that _toc.yml lists."""
+    return re.findall(r"^[\s-]*(?:root|file): executed/(\w+)$", _text("_toc.yml"), re.MULTILINE)
 
 
-def of_module(name, root="."):
-    """Files of a module of dotlib and of all that it imports."""
-    return sorted(str(file) for file in _closure({name}, Path(root)))
+def steps(page):
+    """(kind, item) of all that a page needs: STEPS of its module; "*" stands for image pairs, pages or records."""
+    first = [other for other in pages() if "page" not in dict(_declared(other))]
+    names = {"page": first, "record": [folder.name for folder in Path("results").iterdir()]}
+    declared = [(kind, fnmatch.filter(names.get(kind, IMAGE_PAIRS), item) or [item]) for kind, item in _declared(page)]
+    return [(kind, item) for kind, items in declared for item in items]
 
 
-def _is_python(code):
+@functools.cache
+def _declared(page):
+    body = ast.parse(_text(f"dotlib/experiments/{page}.py")).body
+    values = [node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "STEPS"]
+    return ast.literal_eval(values[0]) if values else ()
+
+
+def code(page):
+    """Digest of the modules of dotlib that a notebook reaches; comments and docstrings do not count."""
+    cells = re.sub("^[%!].*", "", "\n".join(CELL.findall(_text(f"notebooks/{page}.md"))), flags=re.MULTILINE)
     try:
-        ast.parse(code)
-    except SyntaxError:
-        return False  # a magic, or a mistake that the run will report
-    return True
+        return files.code_of(*files.imported(ast.parse(cells)))
+    except (SyntaxError, InputError):
+        return ""  # the run of the page says where
 
 
-def _all_modules(root):
-    paths = (root / "dotlib").rglob("*.py")
-    return {".".join(path.relative_to(root).with_suffix("").parts) for path in paths}
+def docstrings():
+    """Digest of all that the API reference shows: the package without its comments."""
+    trees = [
+        ast.dump(ast.parse(path.read_text("utf-8")))
+        for path in sorted(Path("dotlib").rglob("*.py*"))
+        if path.suffix != ".pyc"
+    ]
+    return hashlib.sha256("\n".join(trees).encode()).hexdigest()
 
 
-def _imported(code):
-    names = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.split(".")[0] == "dotlib"}
+def missing_records(device):
+    """{record: parameters of its notebook} of the campaign; the published sizes are left to accelerators."""
+    campaign = yaml.safe_load(_text("results/campaign.yml"))
+    left = {record: values for record, values in campaign.items() if not Path("results", f"{record}.json").exists()}
+    return {record: values for record, values in left.items() if values["profile"] != "paper" or device != "cpu"}
 
 
-def _closure(names, root):
-    files, waiting = set(), set(names)
-    while waiting:
-        base = root.joinpath(*waiting.pop().split("."))
-        for file in (base.with_suffix(".py"), base / "__init__.py"):
-            if file.exists() and file not in files:
-                files.add(file)
-                waiting |= _imported(file.read_text(encoding="utf-8"))
-    return files
+def _text(name):
+    """What stands in a file; nothing where there is none."""
+    return Path(name).read_text("utf-8") if Path(name).exists() else ""

@@ -1,11 +1,14 @@
 """Table 1 of [DOT19]: the record of a row, and the tables of its rows, those of this build and the committed ones."""
 
+import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from dotlib.data import images
 from dotlib.evaluation import images as image_pairs
@@ -15,13 +18,15 @@ from dotlib.evaluation.judges import scoring_settings
 from dotlib.metrics import intervals
 from dotlib.metrics.frechet import FidInfinity, fid_infinity
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
-from dotlib.results import paper, records, tables
+from dotlib.plots import images as image_plots
+from dotlib.results import files, paper, records, tables
 from dotlib.results.records import Record
 from dotlib.seeding import generator
 from dotlib.training.settings import ROWS, PairName, changed_from_published
 from dotlib.training.zoo import add_training_provenance
 
 STEPS = (("score", "digits-*"),)
+SHOWN = 10  # samples of the picture beside a record
 
 CLAIMS = {"is_mean": "DOT raises the inception score", "fid": "DOT lowers FID"}
 OTHERS = {"kid": "KID"} | {name: name for name in ("precision", "recall", "density", "coverage")}  # and their heads
@@ -66,6 +71,16 @@ def fill_record(record: Record, run: Table1Row) -> None:
     for quantity, claim in CLAIMS.items():
         sign, interval = printed_difference(run.pair.name, quantity), record.get(quantity, **dot).interval
         record.verdicts[claim] = paper.verdict_on_sign(sign, interval, profile=record.profile)
+
+
+def write(record: Record, run: Table1Row) -> Path:
+    """Write the record of a row, and beside it a picture of samples before and after."""
+    path = records.write(record)
+    sheets = [image_plots.sheet(rows, SHOWN) for rows in grid(run, SHOWN, record.seed)[0].values()]
+    content = io.BytesIO()
+    Image.fromarray(image_plots.stacked(sheets)).save(content, "PNG", optimize=True)
+    files.write_bytes(path.with_suffix(".png"), content.getvalue())
+    return path
 
 
 def printed_difference(name: str, quantity: str) -> float:

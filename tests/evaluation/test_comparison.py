@@ -6,13 +6,14 @@ samples), failures.
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 from example_sampler import Best
 
-from dotlib import cli
+from dotlib import steps
 from dotlib.data import toy as toy_data
 from dotlib.errors import InputError, NothingAcceptedError
 from dotlib.evaluation import comparison, comparison_tables
@@ -116,11 +117,11 @@ def test_whatever_decides_a_set_names_its_file(tmp_path):
 
 def test_methods_share_their_starting_latents():
     seen = {}
-    for steps in (0, 2):
+    for updates in (0, 2):
         one = compared(score=lambda samples, number: {"mean": float(samples.double().mean())})
-        one = replace(one, settings=replace(one.settings, updates=(steps,)))
+        one = replace(one, settings=replace(one.settings, updates=(updates,)))
         for point in comparison.measure(one, 0, ["bare", "DOT"]):
-            seen[point.method, steps] = point.scores["mean"]
+            seen[point.method, updates] = point.scores["mean"]
     assert seen["bare", 0] == seen["bare", 2] == pytest.approx(seen["DOT", 0], abs=1e-7)
     assert seen["DOT", 2] != seen["DOT", 0]
 
@@ -199,10 +200,10 @@ def test_a_discriminator_that_parts_the_classes_is_refused_and_shown():
     assert [c.get_label() for c in figure.axes[0].containers] == ["bare", "DOT", "DOT exact", "naive"]
 
 
-def test_a_comparison_by_name_is_what_the_command_measures(capsys, tmp_path):
-    command = ["sample", "swissroll-wgan-gp", "--profile", "smoke", "--last"]
-    assert cli.main([*command, "--method", "bare", "--method", "OBRS"]) == 0
-    assert "swissroll-d: 2 points of 2 sets, 0 refused" in capsys.readouterr().out
+def test_a_comparison_by_name_is_what_a_step_measures(tmp_path, monkeypatch):
+    monkeypatch.setattr(comparison, "METHODS", ("bare", "OBRS"))
+    told = steps.run("sample", "swissroll-wgan-gp", profile="smoke", seed=0, judge="classifier", device="cpu")
+    assert re.fullmatch("swissroll-d: [0-9]+ points of 2 sets, 0 refused", told)
     found = comparison.load("swissroll-wgan-gp", profile="smoke")
     assert found.floor.keys() == {"emd_sqeuclidean", "emd_euclidean"}
     bare, obrs = comparison.measure(found, 0, ["bare", "OBRS"], last=True)  # from the files
@@ -214,8 +215,8 @@ def test_a_comparison_by_name_is_what_the_command_measures(capsys, tmp_path):
     assert kept.get("emd_euclidean", method="real").value == found.floor["emd_euclidean"]
     assert kept.parameters["sets"] == 2 and kept.parameters["settings"]["burn_in"] == 200
     assert kept.made["pairs"]["swissroll-wgan-gp"]["sha256"] == found.trained.sha256
-    assert cli.main([*command, "--method", "OBRSS"]) == 2
-    assert "name: unknown 'OBRSS'" in capsys.readouterr().err
+    with pytest.raises(InputError, match="name: unknown 'OBRSS'"):
+        comparison.measure(found, 0, ["OBRSS"])
 
 
 def test_images_are_scored_by_the_first_judge():

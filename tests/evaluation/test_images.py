@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from dotlib import campaign, cli, transport
+from dotlib import steps, transport
 from dotlib.data import images
-from dotlib.errors import FileError, InputError, SettingsDifferError
+from dotlib.errors import InputError, SettingsDifferError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import judges
 from dotlib.experiments import tab1_scores
-from dotlib.results import records
 from dotlib.seeding import generator
 from dotlib.training import checkpoints, recipes, zoo
 from dotlib.training import settings as training_settings
@@ -248,146 +247,25 @@ def test_an_unknown_judge_is_refused(run):
         judges.load_panel("digits", run.settings, profile="smoke", judge="inceptoin")
 
 
-def test_a_device_that_is_not_there_is_refused_before_any_work(run, tmp_path, monkeypatch, capsys):
+def test_a_device_that_is_not_there_is_refused_before_any_work(run, tmp_path, monkeypatch):
     monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
     for call in (
         lambda: judges.load_panel("digits", run.settings, profile="smoke", device="cuda:99"),
         lambda: tab1_scores.open_record(NAME, "smoke", 0, device="cuda:99"),
+        lambda: steps.run("score", NAME, profile="smoke", seed=0, judge="classifier", device="cuda:99"),
     ):
         with pytest.raises(InputError, match="^device: cannot use 'cuda:99' .*; use cpu"):
             call()
-    assert cli.main(["score", NAME, "--profile", "smoke", "--device", "cuda:99"]) == 2
-    assert "device: cannot use" in capsys.readouterr().err and not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
 
 
-# --- the campaign --------------------------------------------------------------------------------
-
-
-def test_the_manifest_names_runs_that_exist():
-    found = campaign.entries()
-    assert len({entry.target for entry in found}) == len(found) >= 10
-    for wanted in ("mnist-dcgan-wgan-gp", "cifar10-resnet-sagan-hi"):
-        assert any(entry.pair == wanted for entry in found)
-    (swap,) = [entry for entry in found if entry.page]
-    assert swap.target == records.KEPT / "tab2_swap" / "paper-cifar10-s0.json"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "runs: 3",
-        "runs: [{pair: mnist-dcgan-wgan-gp}]",
-        "runs: [{pair: mnits-dcgan-wgan-gp, profile: laptop}]",
-        "runs: [{pair: mnist-dcgan-wgan-gp, profile: laptop, x: 1}]",
-        "runs: [{page: tab2_swap, profile: laptop}]",
-        "runs: [{page: tab3, dataset: mnist, profile: laptop}]",
-    ],
-)
-def test_a_bad_manifest_is_named(text, tmp_path):
-    path = tmp_path / "campaign.yml"
-    path.write_text(text)
-    with pytest.raises(FileError, match="campaign.yml: not a list of runs"):
-        campaign.entries(path)
-
-
-def test_the_campaign_does_the_first_missing_entry(tmp_path, monkeypatch, capsys):
-    manifest = tmp_path / "campaign.yml"
-    manifest.write_text(f"runs:\n  - {{pair: {NAME}, profile: smoke}}\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(records, "KEPT", tmp_path / "results")
-    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
-    with pytest.raises(InputError, match="smoke numbers are never kept"):
-        campaign.run_next(manifest=manifest)
-    monkeypatch.setattr(campaign.records, "keep", _copied)
-    kept = campaign.run_next(manifest=manifest)
-    assert kept == campaign.entries(manifest)[0].target and kept.exists()
-    assert kept.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-    assert campaign.run_next(manifest=manifest) is None
-    monkeypatch.setattr(campaign, "MANIFEST", manifest)
-    monkeypatch.setattr(campaign.entries, "__defaults__", (manifest,))
-    assert cli.main(["campaign", "--list"]) == 0
-    assert f"recorded  smoke-{NAME}-s0" in capsys.readouterr().out
-
-
-def test_a_page_is_run_and_its_record_kept(tmp_path, monkeypatch):
-    manifest = tmp_path / "campaign.yml"
-    manifest.write_text("runs: [{page: tab2_swap, dataset: digits, profile: laptop, seed: 3}]")
-    monkeypatch.setattr(records, "KEPT", tmp_path / "results")
-    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
-    monkeypatch.setattr(campaign.records, "keep", lambda path, folder: path)
-    ran = []
-    monkeypatch.setattr(campaign, "run_notebook", lambda *arguments: ran.append(arguments))
-    assert campaign.run_next(manifest=manifest, device="cpu") == (records.BUILT / "tab2_swap" / "laptop-digits-s3.json")
-    assert ran[0][0].name == "tab2_swap.md" and ran[0][2] == {
-        "profile": "laptop",
-        "dataset": "digits",
-        "judge": "classifier",
-        "device": "cpu",
-        "seed": 3,
-    }
-
-
-def test_paper_entries_wait_for_an_accelerator_and_failures_for_nobody(tmp_path, monkeypatch):
-    manifest = tmp_path / "campaign.yml"
-    manifest.write_text(
-        "runs:\n  - {pair: cifar10-dcgan-wgan-gp, profile: paper}\n"
-        "  - {pair: mnist-dcgan-wgan-gp, profile: laptop}\n"
-        "  - {pair: mnist-dcgan-sngan-hi, profile: laptop}\n"
-    )
-    monkeypatch.setattr(records, "KEPT", tmp_path / "results")
-    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", False))
-    asked = []
-
-    def row(entry, device):
-        asked.append((entry.pair, device))
-        if "wgan" in entry.pair:
-            raise FileError("no images")
-        return "done"
-
-    monkeypatch.setattr(campaign, "_row", row)
-    assert campaign.run_next(manifest=manifest) == "done"
-    assert asked == [("mnist-dcgan-wgan-gp", "cpu"), ("mnist-dcgan-sngan-hi", "cpu")]
-    asked.clear()
-    assert campaign.run_next(manifest=manifest, device="cuda") == "done"
-    assert asked[0] == ("cifar10-dcgan-wgan-gp", "cuda")
-    manifest.write_text("runs:\n  - {pair: mnist-dcgan-wgan-gp, profile: laptop}\n")
-    with pytest.raises(FileError, match="no images"):
-        campaign.run_next(manifest=manifest)
-    manifest.write_text("runs:\n  - {pair: cifar10-dcgan-wgan-gp, profile: paper}\n")
-    assert campaign.run_next(manifest=manifest) is None
-
-
-def test_judges_have_their_own_records():
-    one = campaign.Entry("paper", pair="cifar10-dcgan-wgan-gp", judge="inception")
-    assert one.target.name == "paper-cifar10-dcgan-wgan-gp-inception-s0.json"
-    found = tab1_scores.open_record("mnist-dcgan-sngan-ns", "laptop", 0, "inception")
-    assert found.dataset == "mnist-dcgan-sngan-ns-inception"
-    assert found.parameters["row"] == "dcgan-sngan-ns"
-
-
-def _copied(path, folder):
-    target = folder / path.parent.name / path.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(path.read_bytes())
-    return target
-
-
-def test_changed_source_keeps_nothing(tmp_path, monkeypatch):
-    manifest = tmp_path / "campaign.yml"
-    manifest.write_text(f"runs:\n  - {{pair: {NAME}, profile: smoke, seed: 7}}\n")
-    monkeypatch.setattr(campaign.provenance, "source_state", lambda: ("abc", True))
-    with pytest.raises(InputError, match="source: tracked files are changed"):
-        campaign.run_next(manifest=manifest)
-
-
-def test_the_command_line_scores_and_judges(capsys):
-    assert cli.main(["judge", "digits", "--profile", "smoke"]) == 0
-    assert cli.main(["score", NAME, "--profile", "smoke"]) == 0
-    out = capsys.readouterr().out
-    assert out.count("accuracy") == 3 and f"{NAME}: 7 rows of 2 sets" in out
-    assert cli.main(["score", "digits-dcgan-sngan", "--profile", "smoke"]) == 2
-    assert "nearest: digits-dcgan-sngan-ns" in capsys.readouterr().err
+def test_steps_score_and_judge():
+    told = steps.run("judge", "digits", profile="smoke")
+    assert told.count("accuracy") == 3
+    settings = {"profile": "smoke", "seed": 0, "judge": "classifier", "device": "cpu"}
+    assert steps.run("score", NAME, **settings).startswith(f"{NAME}: 7 rows of 2 sets")
+    with pytest.raises(InputError, match="nearest: digits-dcgan-sngan-ns"):
+        steps.run("score", "digits-dcgan-sngan", **settings)
 
 
 def test_milestones_survive_without_their_state(run):

@@ -11,10 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from dotlib import cli, seeding
+from dotlib import seeding, steps
 from dotlib.data import toy as toy_data
 from dotlib.errors import InputError
 from dotlib.evaluation import points as toy_pairs
+from dotlib.experiments import fig3_toy
 from dotlib.pairs import Pair, Uniform
 from dotlib.results import files
 from dotlib.training import checkpoints
@@ -90,12 +91,12 @@ def test_unknown_weights_are_refused():
         toy_pairs.load("25gaussians", weights="autors", profile="smoke", seed=0)
 
 
-def test_the_command_line_moves_points_and_draws_the_picture(artifacts, tmp_path, capsys):
-    assert cli.main(["move", "swissroll", "--profile", "smoke"]) == 0
-    assert "swissroll: 4 trials of 100 points moved" in capsys.readouterr().out
+def test_a_step_moves_points_and_the_picture_is_drawn(artifacts, tmp_path):
+    told = steps.run("move", "swissroll", profile="smoke", seed=0)
+    assert told.startswith("swissroll: 4 trials of 100 points moved")
     assert list(artifacts.glob("figure3/swissroll-*/trial0-3.safetensors"))
-    assert cli.main(["picture", str(tmp_path / "a.png"), "--profile", "smoke"]) == 0
+    fig3_toy.picture("smoke", 0).savefig(tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:
         assert image.size[0] > 1.5 * image.size[1]  # four columns, two rows
-    assert cli.main(["move", "swisroll", "--profile", "smoke"]) == 2
-    assert "nearest: swissroll" in capsys.readouterr().err
+    with pytest.raises(InputError, match="nearest: swissroll"):
+        steps.run("move", "swisroll", profile="smoke", seed=0)

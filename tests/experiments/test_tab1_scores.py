@@ -173,3 +173,20 @@ def test_the_limit_of_fid_ends_at_the_whole_set(run):
     for label, step in (("bare", 0), ("DOT", run.settings.updates)):
         assert limits[label].counts[-1] == run.settings.samples
         assert limits[label].fids[-1] == pytest.approx(run.measured.of("dot", step, "fid")[0], rel=1e-3)
+
+
+def test_judges_have_their_own_records():
+    record = tab1_scores.open_record("mnist-dcgan-sngan-ns", "laptop", 0, "inception")
+    assert record.key == "laptop-mnist-dcgan-sngan-ns-inception-s0"
+    assert record.parameters["row"] == "dcgan-sngan-ns"
+
+
+def test_a_picture_lies_beside_a_record_and_is_kept_with_it(run, record, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tab1_scores.write(record, run)
+    picture = path.with_suffix(".png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    changed = json.loads(path.read_text()) | {"profile": "laptop"}
+    changed["made"]["dirty"] = False
+    path.write_text(json.dumps(changed))
+    assert records.keep(path, tmp_path / "kept").with_suffix(".png").read_bytes() == picture

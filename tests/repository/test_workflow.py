@@ -1,96 +1,109 @@
-"""The workflow: pages, what each depends on, what is remade. Kinds: invariants, failures."""
+"""The workflow: pages, what each needs, what is made again, one build at a time. Kinds: invariants, failures."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dependencies
+import make_book
 import pytest
 import yaml
+from filelock import FileLock
+
+from dotlib import notebooks, steps
+from dotlib.results.records import Record
+from dotlib.training.settings import PairName
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.md"))
 
 
-def pages():
-    """The table of executed pages."""
-    return yaml.safe_load((ROOT / "workflow" / "pages.yml").read_text(encoding="utf-8"))
+@pytest.fixture
+def _root(monkeypatch):
+    monkeypatch.chdir(ROOT)
 
 
-def test_pages_contents_and_notebooks_agree():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+# --- the repository ------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_root")
+def test_contents_notebooks_and_pages_agree():
+    toc = yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8"))
     files = [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
-    executed = {f.removeprefix("executed/") for f in files if f.startswith("executed/")}
-    assert executed == set(pages())
-    assert {page["notebook"] for page in pages().values()} == {path.stem for path in (ROOT / "notebooks").glob("*.md")}
-    assert all((ROOT / f"{f}.md").exists() for f in files if f.startswith("book"))
+    assert [f"executed/{page}" for page in dependencies.pages()] == [f for f in files if f.startswith("executed/")]
+    assert sorted(dependencies.pages()) == PAGES
+    assert all(Path(f"{file}.md").exists() for file in files if file.startswith("book"))
 
 
-def test_dependencies_follow_imports(tmp_path):
-    for name, text in {
-        "__init__": "",
-        "a": "from dotlib import b\n",
-        "b": "import dotlib.c\n",
-        "c": "",
-        "d": "STEM = 'page'\n",
-        "cli": "from dotlib import a\n",
-    }.items():
-        path = tmp_path / "dotlib" / f"{name}.py"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    for file in ("results/page/x.json", "results/other/x.json"):
-        (tmp_path / file).parent.mkdir(parents=True)
-        (tmp_path / file).write_text("{}", encoding="utf-8")
-    notebook = tmp_path / "page.md"
-    cell = "```{code-cell} python3\n:tags: [x]\n\nfrom dotlib import a, d\n```\n"
-
-    def found(text):
-        notebook.write_text(text, encoding="utf-8")
-        return {str(Path(f).relative_to(tmp_path)) for f in dependencies.of_notebook(notebook, tmp_path)}
-
-    assert found(cell) == {
-        "dotlib/__init__.py",
-        "dotlib/a.py",
-        "dotlib/b.py",
-        "dotlib/c.py",
-        "dotlib/d.py",
-        "results/page/x.json",
-    }
-    assert found(cell.replace("a, d", "c")) == {"dotlib/__init__.py", "dotlib/c.py"}
-    assert "dotlib/cli.py" in found(cell + "```{code-cell} python3\n%magic\n```\n")
+@pytest.mark.usefixtures("_root")
+@pytest.mark.parametrize("page", PAGES)
+def test_steps_of_a_page_exist_and_name_what_it_reads(page):
+    needed = dependencies.steps(page)
+    for kind, item in needed:
+        assert kind in {*steps.KINDS, "page", "record"}
+        if kind in steps.KINDS:
+            assert all(kind in steps.KINDS for kind, _ in steps.KINDS[kind].needs(item))
+    if "page" in dict(needed):
+        assert {other for kind, other in needed if kind == "page"} == {*PAGES} - {"intro", "status"}
+    text = Path(f"notebooks/{page}.md").read_text(encoding="utf-8")
+    module = Path(f"dotlib/experiments/{page}.py")
+    text += module.read_text(encoding="utf-8") if module.exists() else ""
+    read = {folder.name for folder in Path("results").iterdir() if folder.is_dir() and f'"{folder.name}"' in text}
+    assert read <= {page} | {item for kind, item in needed if kind == "record"}
 
 
-STAND_IN = '''"""A stand-in, so that the rules can be tried in seconds."""
-import sys
+@pytest.mark.usefixtures("_root")
+def test_the_campaign_names_the_records_that_its_parameters_make():
+    campaign = yaml.safe_load(Path("results/campaign.yml").read_text(encoding="utf-8"))
+    assert len(campaign) > 20
+    for record, values in campaign.items():
+        page, key = record.split("/")
+        name = "-".join(filter(None, [values["dataset"], values.get("rows"), values.get("judge")]))
+        assert key == Record(page, values["profile"], name, values.get("seed", 0), {}).key
+        assert values.keys() <= notebooks.parameters(notebooks.read(f"notebooks/{page}.md"))
+        if "rows" in values:
+            assert str(PairName.parse(f"{values['dataset']}-{values['rows']}"))
+
+
+def test_nothing_heavy_is_loaded_to_read_the_workflow():
+    code = "import sys, dependencies, dotlib.cli; print(*{'torch', 'numpy', 'ot', 'sklearn'} & sys.modules.keys())"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "workflow")])}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout.strip() == ""
+
+
+# --- a small project under the real Snakefile ----------------------------------------------------
+
+COMMANDS = """import sys
+import time
 from pathlib import Path
 
+from dotlib.training import settings
 
-def artifact_path(name, *, profile, seed=0):
-    key = Path("settings.txt").read_text().strip()
-    return Path(f"_build/artifacts/{name}/{profile}-{key}.bin")
-'''
-TRAINER = """import sys
-from pathlib import Path
-from dotlib import catalog
-
+command, first, second, *options = sys.argv[1:]
 with open("log.txt", "a") as log:
-    print("train", sys.argv[2], file=log)
-path = catalog.artifact_path(sys.argv[2], profile=sys.argv[4])
-path.parent.mkdir(parents=True, exist_ok=True)
-path.write_text("weights")
-"""
-RUNNER = """import sys
-from pathlib import Path
-
-source, output, failure, *values = sys.argv[1:]
-with open("log.txt", "a") as log:
-    print("run", Path(output).stem, *values, file=log)
-if "broken" in Path(source).read_text():
-    Path(failure).parent.mkdir(parents=True, exist_ok=True)
-    Path(failure).write_text(source + ": code cell 2 of 2 failed")
-    sys.exit(1)
-Path(output).write_text("{}")
+    print(command, *((first, second) if command == "step" else (Path(first).stem,)), file=log)
+if command == "train":
+    path = settings.artifact_path(first, profile=options[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("weights")
+elif command == "step":
+    print("made", second)
+elif command == "record":
+    path = Path("results", first).with_suffix(".json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}")
+else:
+    text = Path(first).read_text()
+    if "slow" in text:
+        time.sleep(5)
+    if "broken" in text:
+        sys.exit(f"{first}: code cell 2 of 2 failed")
+    Path(second).write_text("{}")
 """
 BUILDER = """from pathlib import Path
 
@@ -99,116 +112,177 @@ with open("log.txt", "a") as log:
 Path("_build/html").mkdir(exist_ok=True)
 Path("_build/html/index.html").write_text("book")
 """
-PAGES = """one: {notebook: first, pairs: [p-a]}
-two: {notebook: second, parameters: {dataset: swissroll}, pairs: [p-b]}
-sum: {notebook: third, last: true}
-"""
+CELL = "```{code-cell} python3\nfrom dotlib.experiments import one\n```\n"
+TOC = "root: executed/last\nparts:\n- chapters:\n  - file: executed/one\n  - file: executed/two\n"
+ONE = '"""Page one."""\n\nfrom dotlib import pairs\n\nSTEPS = (("move", "swissroll"), ("record", "two"))\n'
+PAIRS = ["train 25gaussians-wgan-gp", "train swissroll-wgan-gp"]
+ALL = ["html", "run last", "run one", "run two", "step move swissroll", *PAIRS]
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """A small project under the real Snakefile; training, running and building only write a log."""
+    """A project of three pages, made; its commands only write a log. Every test leaves it made."""
     if shutil.which("bash") is None:
         pytest.skip("snakemake's shell commands need bash")
     root = tmp_path_factory.mktemp("tree")
     shutil.copytree(ROOT / "workflow", root / "workflow")
+    shutil.copytree(ROOT / "dotlib", root / "dotlib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(root / "dotlib/experiments")
+    campaign = {f"{page}/{profile}-x-s0": {"profile": profile} for page in "ab" for profile in ("laptop", "paper")}
     files = {
-        "dotlib/__init__.py": "",
-        "dotlib/catalog.py": STAND_IN,
-        "dotlib/cli.py": TRAINER,
-        "dotlib/used.py": "",
-        "settings.txt": "k1",
-        "workflow/run_page.py": RUNNER,
+        "dotlib/cli.py": COMMANDS,
+        "dotlib/experiments/__init__.py": "",
+        "dotlib/experiments/one.py": ONE,
+        "dotlib/experiments/two.py": 'STEPS = (("pair", "25gaussians-wgan-gp"),)\n',
+        "dotlib/experiments/last.py": 'STEPS = (("page", "*"), ("record", "*"))\n',
         "workflow/build_book.py": BUILDER,
-        "workflow/pages.yml": PAGES,
+        "results/campaign.yml": yaml.safe_dump(campaign),
+        "results/one/laptop.json": "{}",
+        "results/two/laptop.json": "{}",
         "_config.yml": "",
-        "_toc.yml": "",
+        "_toc.yml": TOC,
         "constraints.txt": "",
         "book/prose.md": "text",
-        "notebooks/second.md": "second",
-        "notebooks/third.md": "third",
-        "notebooks/first.md": "```{code-cell} python3\nfrom dotlib import used\n```\n",
+        "book/paper_values.yml": "",
+        "notebooks/one.md": CELL,
+        "notebooks/two.md": CELL.replace("one", "two"),
+        "notebooks/last.md": CELL.replace("one", "last"),
     }
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
+    done, messages = make(root)
+    assert sorted(done) == ALL and done[-2:] == ["run last", "html"]
+    assert done.index("train swissroll-wgan-gp") < done.index("step move swissroll") < done.index("run one")
+    assert re.search(r"^ +0:\d\d  0/7  start  pair swissroll-wgan-gp$", messages, re.MULTILINE)
+    assert re.search(r"^ +\d:\d\d  6/7  done   page last, \d+ s; about \d+ s left$", messages, re.MULTILINE)
+    assert "the book is at file://" in messages
+    assert len(messages.splitlines()) == 2 + 2 * len(ALL)
     return root
 
 
-def make(root, *arguments, status=0):
-    """What one `make book` did, in no particular order of equals; and its messages."""
+def start(root, *arguments):
+    """Start `make book`; its messages come through a pipe."""
     (root / "log.txt").write_text("", encoding="utf-8")
-    run = subprocess.run(
+    environment = {name: value for name, value in os.environ.items() if name != "DOTLIB_ARTIFACTS"}
+    return subprocess.Popen(
         [sys.executable, "workflow/make_book.py", "--cores", "2", *arguments],
         cwd=root,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": str(root)},
+        env=environment | {"PYTHONPATH": str(root)},
     )
-    assert run.returncode == status, run.stdout + run.stderr
-    return (root / "log.txt").read_text(encoding="utf-8").splitlines(), run.stdout + run.stderr
 
 
-def test_only_what_changed_is_remade(tree):
-    done, _ = make(tree)
-    assert sorted(done) == [
-        "html",
-        "run one profile=laptop",
-        "run sum profile=laptop",
-        "run two dataset=swissroll profile=laptop",
-        "train p-a",
-        "train p-b",
-    ]
-    assert done[-2:] == ["run sum profile=laptop", "html"]
+def make(root, *arguments, status=0):
+    """What one `make book` did, and its messages."""
+    process = start(root, *arguments)
+    messages, _ = process.communicate(timeout=120)
+    assert process.returncode == status, messages
+    return (root / "log.txt").read_text(encoding="utf-8").splitlines(), messages
+
+
+def edit(root, name, change):
+    path = root / name
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def test_only_what_changed_is_made_again(tree):
+    for path in (*tree.glob("notebooks/*"), *tree.glob("dotlib/*.py"), tree / "constraints.txt"):
+        path.touch()  # as a checkout does: newer, but the same
+    for name in ("cli", "experiments/one", "evaluation/points"):
+        edit(tree, f"dotlib/{name}.py", lambda text: text + "# a comment\n")
     assert make(tree)[0] == []
 
-    (tree / "book/prose.md").write_text("other text", encoding="utf-8")
-    assert make(tree)[0] == ["html"]
-
-    (tree / "notebooks/first.md").touch()  # as a checkout does: newer, but the same
-    assert make(tree)[0] == []
-
-    with open(tree / "notebooks/second.md", "a", encoding="utf-8") as file:
-        file.write(" edited")
-    assert make(tree)[0] == ["run two dataset=swissroll profile=laptop", "run sum profile=laptop", "html"]
-
-    (tree / "dotlib/used.py").write_text("x = 1\n", encoding="utf-8")
-    assert make(tree)[0] == ["run one profile=laptop", "run sum profile=laptop", "html"]
-
-    (tree / "dotlib/cli.py").write_text(TRAINER + "# changed\n", encoding="utf-8")
-    assert make(tree)[0] == ["html"]  # its docstrings are in the reference; nothing runs again
-
-
-def test_a_broken_notebook_stops_its_page_and_is_named(tree):
-    make(tree)
-    page = tree / "_build/executed/laptop/two.ipynb"
-    (tree / "notebooks/second.md").write_text("broken", encoding="utf-8")
-    done, messages = make(tree, status=1)
-    assert done == ["run two dataset=swissroll profile=laptop"]
-    assert not page.exists()
-    assert "no page executed/two.ipynb:\nnotebooks/second.md: code cell 2 of 2 failed" in messages
-    (tree / "notebooks/second.md").write_text("mended", encoding="utf-8")
-    assert make(tree)[0][-1] == "html"
+    add = "{}\nX = 1\n".format
+    for name, change, made in (
+        ("dotlib/experiments/one.py", lambda text: text.replace("Page one.", "Page 1."), ["html"]),
+        ("dotlib/experiments/one.py", add, ["html", "run last", "run one"]),
+        ("dotlib/pairs.py", add, ["html", "run last", "run one", "step move swissroll"]),
+        ("dotlib/plots/points.py", add, ["html"]),
+        ("book/prose.md", add, ["html"]),
+        ("notebooks/one.md", add, ["html", "run last", "run one"]),
+        ("results/one/laptop.json", add, ["html", "run last", "run one"]),
+        ("results/two/laptop.json", add, ["html", "run last", "run one", "run two"]),
+        ("book/paper_values.yml", add, ["html", "run last", "run one", "run two"]),
+        ("constraints.txt", add, ["html", "run last", "run one", "run two"]),
+    ):
+        edit(tree, name, change)
+        assert sorted(make(tree)[0]) == made, name
 
 
-def test_a_changed_training_setting_retrains(tree):
-    make(tree)
-    (tree / "settings.txt").write_text("k2", encoding="utf-8")
-    done, _ = make(tree)
-    assert {"train p-a", "train p-b", "html"} <= set(done)
-    (tree / "settings.txt").write_text("k1", encoding="utf-8")
-    done, _ = make(tree)  # the earlier pairs are still there
-    assert not any(line.startswith("train") for line in done)
+def test_a_changed_training_setting_trains_again(tree):
+    usual, other = '"generator_updates": 8_000', '"generator_updates": 9'
+    edit(tree, "dotlib/training/settings.py", lambda text: text.replace(usual, other))
+    assert {*PAIRS, "html"} <= {*make(tree)[0]}
+    edit(tree, "dotlib/training/settings.py", lambda text: text.replace(other, usual))
+    assert not {*PAIRS} & {*make(tree)[0]}  # the earlier pairs are still there
 
 
 def test_profiles_keep_apart_and_return_cheaply(tree):
-    make(tree)
-    done, _ = make(tree, "--profile", "smoke")
-    assert "train p-a" in done and "run one profile=smoke" in done and done[-1] == "html"
+    assert sorted(make(tree, "--profile", "smoke")[0]) == ALL
     assert make(tree)[0] == ["html"]  # back to the default: only the HTML is of the other profile
 
 
 def test_an_unknown_profile_is_refused(tree):
-    _, messages = make(tree, "--profile", "latop", status=2)
-    assert "invalid choice: 'latop'" in messages
+    assert "invalid choice: 'latop'" in make(tree, "--profile", "latop", status=2)[1]
+
+
+def test_a_broken_notebook_stops_its_page_and_is_named(tree):
+    edit(tree, "notebooks/two.md", lambda text: text + "broken")
+    edit(tree, "notebooks/one.md", lambda text: text + "once more")
+    done, messages = make(tree, status=1)
+    assert sorted(done) == ["run one", "run two"]  # the other pages still run
+    assert not (tree / "_build/executed/laptop/two.ipynb").exists()
+    log = "_build/logs/laptop/page-two.log"
+    assert f"FAILED page two; the end of {log}:\n    notebooks/two.md: code cell 2 of 2 failed\n" in messages
+    assert messages.splitlines()[-1] == f"failed: page two; its log is {log}"
+    assert (tree / log).read_text(encoding="utf-8") == "notebooks/two.md: code cell 2 of 2 failed\n"
+    cell = "```{code-cell} python3\n%magic\nx = = 1\n```\n"  # its run would say that this is no Python
+    edit(tree, "notebooks/two.md", lambda text: text.replace("broken", cell))
+    assert make(tree)[0] == ["run two", "run last", "html"]
+
+
+def test_a_second_build_waits(tree):
+    with FileLock(tree / "_build/book.lock"):
+        process = start(tree)
+        assert process.stdout.readline() == "waiting: another build is running in this folder\n"
+        time.sleep(0.5)
+        assert process.poll() is None
+    messages, _ = process.communicate(timeout=120)
+    assert process.returncode == 0 and "nothing has changed" in messages
+
+
+def test_the_lock_of_a_killed_build_is_removed_and_that_of_another_snakemake_is_not(tree):
+    edit(tree, "notebooks/one.md", lambda text: text + "slow")
+    process = start(tree)
+    while "start  page one" not in process.stdout.readline():
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert list((tree / ".snakemake/locks").iterdir())
+    edit(tree, "notebooks/one.md", lambda text: text.replace("slow", "fast"))
+    assert "run one" in make(tree)[0]
+
+    (tree / ".snakemake/locks").mkdir()
+    (tree / ".snakemake/locks/0.output.lock").write_text("_build/html.stamp\n", encoding="utf-8")
+    edit(tree, "book/prose.md", lambda text: text + " once more")
+    done, messages = make(tree, status=1)
+    assert done == [] and messages.splitlines()[-1].startswith("locked by another snakemake in this folder")
+    shutil.rmtree(tree / ".snakemake/locks")
+    assert make(tree)[0] == ["html"]
+
+
+def test_the_campaign_makes_the_next_record_that_nobody_makes(tree):
+    artifacts = tree / "_build/artifacts/campaign"
+    assert make(tree, "--campaign")[0] == ["record laptop-x-s0"]
+    assert (tree / "results/a/laptop-x-s0.json").exists()
+    with FileLock(artifacts / "b/laptop-x-s0.lock"):  # another process, on this machine or another
+        done, messages = make(tree, "--campaign")
+        assert done == [] and make_book.CAMPAIGN_DONE in messages
+    assert make(tree, "--campaign")[0] == ["record laptop-x-s0"]
+    assert (tree / "results/b/laptop-x-s0.json").exists()
+    assert make(tree, "--campaign", "--device", "cuda")[0] == ["record paper-x-s0"]
+    assert (tree / "results/a/paper-x-s0.json").exists()
+    make(tree)  # its first page lists what is recorded

@@ -1,0 +1,132 @@
+"""The steps before a page: what `dotlib step KIND ITEM` makes once, so that pages only have to load it.
+
+Light, since the workflow reads it first: what computes is imported when a step runs.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from dotlib.errors import check_option
+from dotlib.training.settings import PairName, pair_names
+
+
+@dataclass(frozen=True)
+class Step:
+    """A kind of step.
+
+    Attributes:
+        run: Takes the item and settings by name, returns what was made, in a line.
+        module: Its code, with all that it imports, decides what the step makes.
+        needs: From the item to the steps, (kind, item), that come first.
+    """
+
+    run: Callable[..., str]
+    module: str
+    needs: Callable[[str], Iterable[tuple[str, str]]]
+
+
+KINDS: dict[str, Step] = {}  # by the names of the functions below
+
+
+def step(module: str, needs: Callable[[str], Iterable[tuple[str, str]]] = lambda item: ()) -> Callable:
+    """Register the decorated function as a kind of step."""
+
+    def register(function: Callable[..., str]) -> Callable[..., str]:
+        KINDS[function.__name__] = Step(function, module, needs)
+        return function
+
+    return register
+
+
+def run(kind: str, item: str, **settings: str | int) -> str:
+    """Run a step with those of the settings that its kind has. Raises InputError for an unknown kind or item."""
+    check_option("kind", kind, KINDS)
+    accepted = inspect.signature(KINDS[kind].run).parameters
+    return KINDS[kind].run(item, **{name: value for name, value in settings.items() if name in accepted})
+
+
+def _pair_and_judges(name: str) -> list[tuple[str, str]]:
+    dataset, architecture, _ = PairName.parse(name)
+    return [("pair", name), *([("judge", dataset)] if architecture else [])]
+
+
+def _pairs_and_score(name: str) -> list[tuple[str, str]]:
+    return [("score", name), *(("pair", other) for other in pair_names(PairName.parse(name).dataset))]
+
+
+@step("dotlib.training.zoo")
+def pair(name: str, *, profile: str, seed: int, device: str) -> str:
+    """Train a pair, or say that it is there."""
+    from dotlib.training import zoo
+
+    trained = zoo.pair(name, profile=profile, seed=seed, device=device)
+    return f"{trained.path}  sha256 {trained.sha256[:12]}"
+
+
+@step("dotlib.evaluation.points", lambda dataset: [("pair", f"{dataset}-wgan-gp")])
+def move(dataset: str, *, profile: str, seed: int) -> str:
+    """Move the points of Figure 3."""
+    from dotlib.evaluation import points as toy_pairs
+
+    settings = toy_pairs.figure3_settings(profile)
+    pair = toy_pairs.load(dataset, weights="trained", profile=profile, seed=seed)
+    K_eff = toy_pairs.constant(pair, settings, seed).value
+    toy_pairs.moved(pair, settings, K_eff, seed)
+    return f"{pair.name}: {settings.trials} trials of {settings.points} points moved with K_eff {K_eff:.3f}"
+
+
+@step("dotlib.evaluation.judges")
+def judge(dataset: str, *, profile: str) -> str:
+    """Fit the three judges of a set of images."""
+    from dotlib.evaluation import judges
+
+    fitted = [judges.classifier(dataset, profile=profile, seed=seed) for seed in judges.SEEDS]
+    return "\n".join(f"{one.name}  sha256 {one.sha256[:12]}  accuracy {one.accuracy:.4f}" for one in fitted)
+
+
+@step("dotlib.evaluation.images", _pair_and_judges)
+def score(name: str, *, profile: str, seed: int, judge: str, device: str) -> str:
+    """Move and judge the samples of an image pair, set by set."""
+    from dotlib.evaluation import images as image_pairs
+
+    row = image_pairs.table1_row(name, profile=profile, seed=seed, judge=judge, device=device)
+    return f"{name}: {len(row.measured.rows)} rows of {row.settings.sets} sets, k_eff {row.measured.k_eff.value:.3f}"
+
+
+@step("dotlib.evaluation.images", _pairs_and_score)
+def swap(name: str, *, profile: str, seed: int, judge: str, device: str) -> str:
+    """Move and judge the samples of an image pair by every discriminator of its data set."""
+    from dotlib.experiments import tab2_swap
+
+    cells = tab2_swap.row_of(name, profile=profile, seed=seed, judge=judge, device=device)
+    return f"{name}: moved by {len(cells)} discriminators"
+
+
+@step("dotlib.evaluation.comparison", _pair_and_judges)
+def sample(name: str, *, profile: str, seed: int, judge: str, device: str) -> str:
+    """Draw from a pair by every sampler at every setting, set by set."""
+    return _sampled(name, profile=profile, seed=seed, judge=judge, device=device)
+
+
+@step("dotlib.evaluation.comparison", _pair_and_judges)
+def oracle(name: str, *, profile: str, seed: int) -> str:
+    """The same from a 2-D pair whose D is the exact logarithm of the density ratio."""
+    return _sampled(name, profile=profile, seed=seed, exact=True)
+
+
+@step("dotlib.evaluation.comparison", _pair_and_judges)
+def table7(name: str, *, profile: str, seed: int, judge: str, device: str) -> str:
+    """Draw from an image pair by the methods of Table 7, each at its published setting."""
+    from dotlib.experiments.tab7_mhgan import METHODS
+
+    return _sampled(name, METHODS, last=True, profile=profile, seed=seed, judge=judge, device=device)
+
+
+def _sampled(name: str, methods: Iterable[str] | None = None, *, last: bool = False, seed: int, **options) -> str:
+    from dotlib.evaluation import comparison
+
+    compared = comparison.load(name, seed=seed, **options)
+    points = comparison.measure(compared, seed, methods, last=last)
+    refused = sum(bool(point.refused) for point in points)
+    return f"{compared.label}: {len(points)} points of {compared.sets} sets, {refused} refused"
