@@ -114,7 +114,7 @@ Path("_build/html/index.html").write_text("book")
 """
 CELL = "```{code-cell} python3\nfrom dotlib.experiments import one\n```\n"
 TOC = "root: executed/last\nparts:\n- chapters:\n  - file: executed/one\n  - file: executed/two\n"
-ONE = '"""Page one."""\n\nfrom dotlib import pairs\n\nSTEPS = (("move", "swissroll"), ("record", "two"))\n'
+ONE = '"""Page one."""\n\nfrom dotlib import pairs\nfrom dotlib.results import paper\n\nSTEPS = (("move", "swissroll"), ("record", "two"))\n'
 PAIRS = ["train 25gaussians-wgan-gp", "train swissroll-wgan-gp"]
 ALL = ["html", "run last", "run one", "run two", "step move swissroll", *PAIRS]
 
@@ -143,7 +143,7 @@ def tree(tmp_path_factory):
         "_toc.yml": TOC,
         "constraints.txt": "",
         "book/prose.md": "text",
-        "book/paper_values.yml": "",
+        "pyproject.toml": "",  # marks a checkout
         "notebooks/one.md": CELL,
         "notebooks/two.md": CELL.replace("one", "two"),
         "notebooks/last.md": CELL.replace("one", "last"),
@@ -205,7 +205,7 @@ def test_only_what_changed_is_made_again(tree):
         ("notebooks/one.md", add, ["html", "run last", "run one"]),
         ("results/one/laptop.json", add, ["html", "run last", "run one"]),
         ("results/two/laptop.json", add, ["html", "run last", "run one", "run two"]),
-        ("book/paper_values.yml", add, ["html", "run last", "run one", "run two"]),
+        ("dotlib/results/paper_values.yml", add, ["html", "run last", "run one"]),
         ("constraints.txt", add, ["html", "run last", "run one", "run two"]),
     ):
         edit(tree, name, change)
