@@ -114,7 +114,13 @@ Path("_build/html/index.html").write_text("book")
 """
 CELL = "```{code-cell} python3\nfrom dotlib.experiments import one\n```\n"
 TOC = "root: executed/last\nparts:\n- chapters:\n  - file: executed/one\n  - file: executed/two\n"
-ONE = '"""Page one."""\n\nfrom dotlib import pairs\nfrom dotlib.results import paper\n\nSTEPS = (("move", "swissroll"), ("record", "two"))\n'
+ONE = """\"\"\"Page one.\"\"\"
+
+from dotlib import pairs
+from dotlib.results import paper
+
+STEPS = (("move", "swissroll"), ("record", "two"))
+"""
 PAIRS = ["train 25gaussians-wgan-gp", "train swissroll-wgan-gp"]
 ALL = ["html", "run last", "run one", "run two", "step move swissroll", *PAIRS]
 
