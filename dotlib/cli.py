@@ -85,8 +85,8 @@ def keep(path: tuple[Path, ...]) -> None:
     """Copy records of this build, _build/records/STEM/KEY.json, among the committed ones."""
     from dotlib.results import records
 
-    for one in path:
-        click.echo(records.keep(one))
+    for record in path:
+        click.echo(records.keep(record))
 
 
 @main.command()

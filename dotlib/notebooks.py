@@ -134,6 +134,9 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
         destination: Notebook (.ipynb) to write. It is removed first, so a failure leaves none.
         values: Parameter values, by name.
 
+    Returns:
+        The notebook as it ran.
+
     Raises:
         InputError: An unknown parameter.
         FileError: The source is no whole text notebook.

@@ -82,7 +82,10 @@ def judge(dataset: str, *, profile: str) -> str:
     from dotlib.evaluation import judges
 
     fitted = [judges.classifier(dataset, profile=profile, seed=seed) for seed in judges.SEEDS]
-    return "\n".join(f"{one.name}  sha256 {one.sha256[:12]}  accuracy {one.accuracy:.4f}" for one in fitted)
+    return "\n".join(
+        f"{classifier.name}  sha256 {classifier.sha256[:12]}  accuracy {classifier.accuracy:.4f}"
+        for classifier in fitted
+    )
 
 
 @step("dotlib.evaluation.images", _pair_and_judges)

@@ -121,9 +121,9 @@ def fetch(what: str) -> Path:
     check_option("what", what, SOURCES)
     source, given, path = SOURCES[what], data_folder(), cache_folder() / what
     if given is not None and (given / what).exists():
-        found = fault(given / what, source)
-        if found:
-            raise FileError(f"{given / what}: {found}; {by_hand(what)}")
+        wrong = fault(given / what, source)
+        if wrong:
+            raise FileError(f"{given / what}: {wrong}; {by_hand(what)}")
         return given / what
     if path.exists() and not fault(path, source):
         return path
@@ -152,10 +152,10 @@ def fault(path: Path, source: Source) -> str:
         if size < source.size:
             return f"cut short, {size:,} of {source.size:,} bytes"
         with gzip.open(path) if source.packed else path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except _DAMAGE as error:
         return f"cannot be read ({one_line(error)})"
-    return "" if found == source.sha256 else f"its sha256 is {found[:12]}..., not the published one"
+    return "" if digest == source.sha256 else f"its sha256 is {digest[:12]}..., not the published one"
 
 
 def by_hand(what: str) -> str:
@@ -246,9 +246,9 @@ def _checked(source: Source) -> Any:
 
     def download(url: str, output_file: str, registry: object) -> None:
         http(url, output_file, registry)
-        found = fault(Path(output_file), source)
-        if found:
-            raise ValueError(found)
+        wrong = fault(Path(output_file), source)
+        if wrong:
+            raise ValueError(wrong)
 
     return download
 

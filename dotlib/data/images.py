@@ -70,8 +70,8 @@ class ImageSet:
 def to_float(images: Tensor) -> Tensor:
     """uint8, any shape -> float32: 0 to -1 and 255 to 1, exactly. Raises InputError."""
     if not isinstance(images, Tensor) or images.dtype != torch.uint8:
-        found = images.dtype if isinstance(images, Tensor) else type(images).__name__
-        raise InputError(f"images: expected a uint8 tensor, found {found}; floats are made once")
+        given = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise InputError(f"images: expected a uint8 tensor, found {given}; floats are made once")
     return images.to(torch.float32).div_(127.5).sub_(1)
 
 
@@ -82,10 +82,10 @@ def to_uint8(images: Tensor) -> Tensor:
     hide the wrong range.
     """
     if not isinstance(images, Tensor) or not images.is_floating_point() or images.numel() == 0:
-        found = (
+        given = (
             f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
         )
-        raise InputError(f"images: expected a tensor of floats in [-1, 1], found {found}; give the generator's output")
+        raise InputError(f"images: expected a tensor of floats in [-1, 1], found {given}; give the generator's output")
     largest = float(images.detach().abs().amax())
     if not largest <= 1 + OVERSHOOT:
         raise InputError(
@@ -162,10 +162,10 @@ def _pool(name: str, part: str, places: tuple[str, ...]) -> Rows:
         return (torch.from_numpy(images), None if labels is None else torch.from_numpy(labels), origin)
     if not places[0]:
         raise FileError(f"{FOLDER}: not set; set it to a folder of PNG or JPEG images")
-    found = folder(Path(places[0]), FOLDER_SIZE)
-    order = _permutation(name, len(found), "test")
-    n = max(1, len(found) // 6)
-    return _select((found.images, None, found.origin), order[:n] if part == "test" else order[n:])
+    whole = folder(Path(places[0]), FOLDER_SIZE)
+    order = _permutation(name, len(whole), "test")
+    n = max(1, len(whole) // 6)
+    return _select((whole.images, None, whole.origin), order[:n] if part == "test" else order[n:])
 
 
 def _digits(part: str) -> Rows:

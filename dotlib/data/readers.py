@@ -39,8 +39,8 @@ def gunzip(content: bytes, what: str) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise FileError(f"{what}: not a whole gz file ({one_line(error)}); {_AGAIN}") from error
     if not content or len(unpacked) > MOST_UNPACKED:
-        found = "more than 1 GiB" if content else "no bytes"
-        raise FileError(f"{what}: expected a gz file of at most 1 GiB, found {found}; {_AGAIN}")
+        size = "more than 1 GiB" if content else "no bytes"
+        raise FileError(f"{what}: expected a gz file of at most 1 GiB, found {size}; {_AGAIN}")
     return unpacked
 
 
@@ -64,11 +64,11 @@ def parse_idx(content: bytes, what: str) -> np.ndarray:
     if len(content) < start:
         raise FileError(f"{what}: cut short within its header, {len(content)} bytes; {_AGAIN}")
     shape = struct.unpack(f">{axes}I", content[4:start])
-    items, found = math.prod(shape), len(content) - start  # whole numbers: no overflow
-    if items != found or items == 0:
+    items, present = math.prod(shape), len(content) - start  # whole numbers: no overflow
+    if items != present or items == 0:
         raise FileError(
             f"{what}: its header declares {' x '.join(map(str, shape))} = {items} items, "
-            f"found {found}; it is empty, cut short or too long: {_AGAIN}"
+            f"found {present}; it is empty, cut short or too long: {_AGAIN}"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
 
@@ -162,12 +162,12 @@ def cifar10(part: str) -> Read:
     """CIFAR-10: images (N, 3, 32, 32) uint8, labels (N,) int64, origin. part: "train" or "test". Raises FileError."""
     files = [f"data_batch_{k}" for k in range(1, 6)] if part == "train" else ["test_batch"]
     names = [f"cifar-10-batches-bin/{file}.bin" for file in files]
-    found = {}
+    parts = {}
     for source in downloads.parts(names, "cifar-10-binary.tar.gz"):
         images, labels = parse_cifar10(source.read(), source.what)
         _check_number(len(images), COUNTS["cifar10"][part] // len(files), source.what)
-        found[source.name] = images, labels.astype(np.int64), source.origin()
-    images, labels, origins = zip(*(found[name] for name in names), strict=True)
+        parts[source.name] = images, labels.astype(np.int64), source.origin()
+    images, labels, origins = zip(*(parts[name] for name in names), strict=True)
     return np.concatenate(images), np.concatenate(labels), downloads.weakest(origins)
 
 
@@ -183,18 +183,18 @@ def stl10(part: str) -> Read:
     names = [f"stl10_binary/{part}_X.bin"]
     if part != "unlabeled":
         names.append(f"stl10_binary/{part}_y.bin")
-    found = {}
+    parts = {}
     for source in downloads.parts(names, "stl10_binary.tar.gz"):
         if source.name == names[0]:
             array = _halved(source, COUNTS["stl10"][part])
         else:
             array = parse_stl10_labels(source.read(), source.what).astype(np.int64)
             _check_number(len(array), COUNTS["stl10"][part], source.what)
-        found[source.name] = array, source.origin()
-    images, origin = found[names[0]]
+        parts[source.name] = array, source.origin()
+    images, origin = parts[names[0]]
     if part == "unlabeled":
         return images, None, origin
-    labels, labels_origin = found[names[1]]
+    labels, labels_origin = parts[names[1]]
     return images, labels, downloads.weakest((origin, labels_origin))
 
 

@@ -208,6 +208,9 @@ def captioned(rows: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[dict[str, np.n
 
     Args:
         rows: Name -> images (n, C, H, W) in [-1, 1] and logits (n,), of the same latents.
+
+    Returns:
+        Name -> pixels (n, C, H, W) uint8, and name -> n captions.
     """
     first = next(iter(rows.values()))[1]
     pixels = {name: images.to_uint8(x).numpy() for name, (x, _) in rows.items()}

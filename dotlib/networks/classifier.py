@@ -64,8 +64,8 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, channels, size, size) -> (B, features), (B, classes)."""
         check_image(x, self.image_shape)
-        found = self.embed(x)  # (B, features)
-        return found, self.classify(found)
+        features = self.embed(x)  # (B, features)
+        return features, self.classify(features)
 
 
 def _he(module: nn.Linear | nn.Conv2d, rng: torch.Generator | None) -> nn.Module:

@@ -124,13 +124,13 @@ def _fill(network: nn.Module, arrays: dict[str, np.ndarray], layers: tuple[str, 
             f"network: download it again from {SOURCE}"
         )
     for key, tensor in targets.items():
-        found = arrays[key]
-        if found.shape != tuple(tensor.shape) or found.dtype != np.float32:
+        values = arrays[key]
+        if values.shape != tuple(tensor.shape) or values.dtype != np.float32:
             raise FileError(
-                f"{path}: {key} has shape {found.shape} and type {found.dtype}, expected "
+                f"{path}: {key} has shape {values.shape} and type {values.dtype}, expected "
                 f"{tuple(tensor.shape)} and float32; download it again from {SOURCE}"
             )
-        if not np.isfinite(found).all():
+        if not np.isfinite(values).all():
             raise FileError(f"{path}: {key} holds NaN or infinity; download it again from {SOURCE}")
         with torch.no_grad():
-            tensor.copy_(torch.from_numpy(found))
+            tensor.copy_(torch.from_numpy(values))

@@ -71,14 +71,14 @@ def _verified(path: Path) -> tuple[bytes, str]:
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}); train it, or correct the path") from error
     start, end = _digest_span(content, path)
-    found = content[start:end].decode()
+    stored = content[start:end].decode()
     blank = content[:start] + _BLANK.encode() + content[end:]
-    if hashlib.sha256(blank).hexdigest() != found:
+    if hashlib.sha256(blank).hexdigest() != stored:
         raise FileError(
             f"{path}: its SHA-256 does not match its content; the file is damaged or "
             "was cut short: delete it and make it again"
         )
-    return content, found
+    return content, stored
 
 
 def _digest_span(content: bytes, path: Path) -> tuple[int, int]:

@@ -145,8 +145,8 @@ def add_training_provenance(record: "Record", *trained: TrainedPair) -> None:
     Scores need no such line: their files are found by the code that made them (`files.cached`).
     """
     record.made["pairs"] = {
-        one.name: {key: one.made[key] for key in ("commit", "dirty", "device", "seconds_since_resume")}
-        | {"sha256": one.sha256}
-        for one in trained
+        each.name: {key: each.made[key] for key in ("commit", "dirty", "device", "seconds_since_resume")}
+        | {"sha256": each.sha256}
+        for each in trained
     }
-    record.made["dirty"] = record.made["dirty"] or any(one.made["dirty"] for one in trained)
+    record.made["dirty"] = record.made["dirty"] or any(each.made["dirty"] for each in trained)
