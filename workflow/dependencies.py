@@ -48,12 +48,8 @@ def code(page):
 
 def docstrings():
     """Digest of all that the API reference shows: the package without its comments."""
-    trees = [
-        ast.dump(ast.parse(path.read_text("utf-8")))
-        for path in sorted(Path("dotlib").rglob("*.py*"))
-        if path.suffix != ".pyc"
-    ]
-    return hashlib.sha256("\n".join(trees).encode()).hexdigest()
+    paths = sorted([*Path("dotlib").rglob("*.py"), *Path("dotlib").rglob("*.pyi")])
+    return hashlib.sha256("".join(ast.dump(ast.parse(_text(path))) for path in paths).encode()).hexdigest()
 
 
 def missing_records(device):

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import shutil
-import sys
 from pathlib import Path
 
 import dependencies
@@ -19,7 +18,7 @@ CAMPAIGN_DONE = "nothing to do here: other records are made by other processes, 
 
 
 def main(arguments=None):
-    """Exit status 0 when the book, or the record, was made."""
+    """Exit with status 0 when the book, or the record, was made."""
     parser = argparse.ArgumentParser(description=__doc__, epilog="Other options and targets go to snakemake.")
     parser.add_argument("--profile", default="laptop", choices=PROFILES)
     parser.add_argument("--device", default="cpu", help="of image pairs: cpu, or cuda where there is one")
@@ -29,50 +28,41 @@ def main(arguments=None):
     command = [*more, "--snakefile", "workflow/Snakefile", "--logger", "progress", "--cores", options.cores]
     command += ["--config", f"profile={options.profile}", f"device={options.device}"]
     LoggerPluginRegistry().register_plugin("snakemake_logger_plugin_progress", progress)
-    if {"-n", "--dry-run"} & set(more):
-        return _snakemake(command)
-    return _campaign(command, options.device) if options.campaign else _book(command)
+    if options.campaign:
+        campaign(command, options.device)
+    elif {"-n", "--dry-run"} & set(more):
+        cli.main(command)
+    else:
+        book(command)
 
 
-def _book(command):
-    """Snakemake's own lock keeps others out. That of a build that was killed is removed by the next build."""
-    mark = Path("_build/book.running")
-    mark.parent.mkdir(exist_ok=True)
-    lock = FileLock("_build/book.lock")  # freed by the system when its holder dies
+def book(command):
+    """Build, and exit; snakemake's own lock keeps others out, and that of a build that was killed is removed."""
+    lock, running = FileLock("_build/book.lock"), Path("_build/book.running")
+    running.parent.mkdir(exist_ok=True)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0)  # freed by the system when its holder dies
     except Timeout:
         print("waiting: another build is running in this folder", flush=True)
         lock.acquire()
-    if mark.exists():
+    if running.exists():
         shutil.rmtree(".snakemake/locks", ignore_errors=True)
-    mark.touch()
-    with lock:
-        status = _snakemake(command)
-        mark.unlink()
-    if status == 0 and command[0].startswith("-"):  # no targets were named
-        print(f"the book is at {Path('_build/html/index.html').resolve().as_uri()}")
-    return status
+    running.touch()
+    try:
+        cli.main(command)
+    finally:
+        running.unlink()
 
 
-def _campaign(command, device):
-    """The first record that no other process is making, on any machine that has this folder."""
+def campaign(command, device):
+    """Make the first record that no other process is making, on any machine that has this folder, and exit."""
     for record in dependencies.missing_records(device):
         lock = FileLock(files.artifacts() / "campaign" / f"{record}.lock")
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(Timeout), lock.acquire(timeout=0):
-            return _snakemake([f"results/{record}.json", *command, "--nolock"])
+            cli.main([f"results/{record}.json", *command, "--nolock"])
     print(CAMPAIGN_DONE)
-    return 0
-
-
-def _snakemake(command):
-    try:
-        cli.main(command)
-    except SystemExit as end:
-        return end.code
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

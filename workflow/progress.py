@@ -46,7 +46,7 @@ class LogHandler(LogHandlerBase):
             self._say(record, "\n".join([f"FAILED {made}; the end of {logs[0]}:", *_end_of(logs[0])]))
         elif event == LogEvent.ERROR and record.exception == "LockException":
             print(LOCKED, file=sys.stderr)
-        elif record.levelname in ("ERROR", "CRITICAL") and not self.failed:
+        elif record.levelname == "ERROR" and not self.failed and getattr(record, "exception", "") != "RuleException":
             print(record.getMessage(), file=sys.stderr)
         elif "Nothing to be done" in record.getMessage():
             print("nothing has changed", file=sys.stderr)
@@ -60,11 +60,13 @@ class LogHandler(LogHandlerBase):
 
     def _start(self, record):
         self.waiting[record.rule_name] -= 1
-        self.running[record.jobid] = (record.rule_msg, record.rule_name, record.log, record.created)
+        words = [text for name, text in record.wildcards.items() if name != "key"]
+        made = " ".join(words if record.rule_name == "step" else [record.rule_name, *words])
+        self.running[record.jobid] = (made, record.rule_name, record.log, record.created)
         earlier = Path(record.log[0]).with_name(DURATIONS)
         if not self.before and earlier.exists():
             self.before = json.loads(earlier.read_text("utf-8"))
-        self._say(record, f"{'to make' if self.common_settings.dryrun else 'start'}  {record.rule_msg}")
+        self._say(record, f"{'to make' if self.common_settings.dryrun else 'start'}  {made}")
 
     def _finish(self, record):
         made, rule, logs, start = self.running.pop(record.job_id)
@@ -73,6 +75,8 @@ class LogHandler(LogHandlerBase):
         more = self.running or any(self.waiting.values())
         left = f"; about {_words(self._left(record.created))} left" if more else ""
         self._say(record, f"done   {made}, {_words(record.created - start)}{left}")
+        if rule == "html":
+            print(f"the book is at {Path('_build/html/index.html').resolve().as_uri()}", file=sys.stderr)
 
     def _left(self, now):
         """Seconds that the rest takes, by earlier builds of this profile, else by this one."""

@@ -170,14 +170,14 @@ def tree(tmp_path_factory):
 def start(root, *arguments):
     """Start `make book`; its messages come through a pipe."""
     (root / "log.txt").write_text("", encoding="utf-8")
-    environment = {name: value for name, value in os.environ.items() if name != "DOTLIB_ARTIFACTS"}
+    environment = os.environ | {"DOTLIB_ARTIFACTS": "_build/artifacts", "PYTHONPATH": str(root)}
     return subprocess.Popen(
         [sys.executable, "workflow/make_book.py", "--cores", "2", *arguments],
         cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=environment | {"PYTHONPATH": str(root)},
+        env=environment,
     )
 
 
