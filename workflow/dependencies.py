@@ -37,11 +37,16 @@ def _declared(page):
     return ast.literal_eval(values[0]) if values else ()
 
 
+def imported(page):
+    """Modules of dotlib that a notebook imports."""
+    cells = "\n".join(CELL.findall(_text(f"notebooks/{page}.md")))
+    return files.imported(ast.parse(re.sub("^[%!].*", "", cells, flags=re.MULTILINE)))
+
+
 def code(page):
-    """Digest of the modules of dotlib that a notebook reaches; comments and docstrings do not count."""
-    cells = re.sub("^[%!].*", "", "\n".join(CELL.findall(_text(f"notebooks/{page}.md"))), flags=re.MULTILINE)
+    """Digest of the modules that a page reaches; comments and docstrings do not count."""
     try:
-        return files.code_of(*files.imported(ast.parse(cells)))
+        return files.code_of(*imported(page))
     except (SyntaxError, InputError):
         return ""  # the run of the page says where
 

@@ -1,5 +1,6 @@
 """Snakemake's logger for people: a line for each job that starts, ends or fails, and how long is left."""
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -63,9 +64,8 @@ class LogHandler(LogHandlerBase):
         words = [text for name, text in record.wildcards.items() if name != "key"]
         made = " ".join(words if record.rule_name == "step" else [record.rule_name, *words])
         self.running[record.jobid] = (made, record.rule_name, record.log, record.created)
-        earlier = Path(record.log[0]).with_name(DURATIONS)
-        if not self.before and earlier.exists():
-            self.before = json.loads(earlier.read_text("utf-8"))
+        with contextlib.suppress(OSError, ValueError):  # a first build, or a damaged file
+            self.before = self.before or json.loads(Path(record.log[0]).with_name(DURATIONS).read_text("utf-8"))
         self._say(record, f"{'to make' if self.common_settings.dryrun else 'start'}  {made}")
 
     def _finish(self, record):

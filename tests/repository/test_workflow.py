@@ -15,6 +15,7 @@ import yaml
 from filelock import FileLock
 
 from dotlib import notebooks, steps
+from dotlib.results import files
 from dotlib.results.records import Record
 from dotlib.training.settings import PairName
 
@@ -54,6 +55,16 @@ def test_steps_of_a_page_exist_and_name_what_it_reads(page):
     text += module.read_text(encoding="utf-8") if module.exists() else ""
     read = {folder.name for folder in Path("results").iterdir() if folder.is_dir() and f'"{folder.name}"' in text}
     assert read <= {page} | {item for kind, item in needed if kind == "record"}
+
+
+@pytest.mark.usefixtures("_root")
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_reaches_its_own_module_and_that_of_no_other_page(page):
+    reached, waiting = set(), dependencies.imported(page)
+    while waiting:
+        reached |= waiting
+        waiting = {name for module in waiting for name in files._module(module)[1]} - reached
+    assert {name for name in reached if name.startswith("dotlib.experiments.")} == {f"dotlib.experiments.{page}"}
 
 
 @pytest.mark.usefixtures("_root")
