@@ -47,6 +47,8 @@ class LogHandler(LogHandlerBase):
             self._say(record, "\n".join([f"FAILED {made}; the end of {logs[0]}:", *_end_of(logs[0])]))
         elif event == LogEvent.ERROR and record.exception == "LockException":
             print(LOCKED, file=sys.stderr)
+        elif event == LogEvent.ERROR and "At least one job did not complete" in record.getMessage():
+            self.failed = self.failed or ["stopped before the end; the same command continues"]
         elif record.levelname == "ERROR" and not self.failed and getattr(record, "exception", "") != "RuleException":
             print(record.getMessage(), file=sys.stderr)
         elif "Nothing to be done" in record.getMessage():

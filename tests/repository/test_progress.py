@@ -107,6 +107,14 @@ def test_other_errors_are_shown_and_a_lock_is_one_line(build, capsys):
     ]
 
 
+def test_a_build_that_was_stopped_says_so(build, capsys):
+    begin(build, {"page": 2})
+    message = "WorkflowError:\nAt least one job did not complete successfully."
+    build.send(1, LogEvent.ERROR, message, level="ERROR", exception="WorkflowError")
+    build.handler.close()
+    assert capsys.readouterr().err == "stopped before the end; the same command continues\n"
+
+
 def test_a_pair_is_named_without_its_digest_and_the_book_with_its_place(build, capsys):
     begin(build, {"pair": 1, "html": 1})
     start(build, 0, 1, "pair", item="swissroll-wgan-gp", key="0123456789ab")
