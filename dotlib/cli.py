@@ -1,5 +1,7 @@
 """dotlib on the command line."""
 
+import ast
+import contextlib
 from pathlib import Path
 
 import click
@@ -31,11 +33,24 @@ class Commands(click.Group):
             raise KnownError(str(error)) from error
 
 
+def _values(pairs: tuple[str, ...]) -> dict:
+    """{"seed": 3} from ("seed=3",), values read as Python literals, else as text. Raises InputError without '='."""
+    values = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise InputError(f"parameter: {pair!r} has no '='; write NAME=VALUE")
+        values[name] = text
+        with contextlib.suppress(ValueError, SyntaxError):
+            values[name] = ast.literal_eval(text)
+    return values
+
+
 profile_option = click.option("--profile", default="laptop", show_default=True, help="smoke, laptop or paper")
 seed_option = click.option("--seed", default=0, show_default=True, help="of data, weights and training")
 device_option = click.option("--device", default="cpu", show_default=True, help="cpu, or cuda where there is one")
 values_option = click.option(
-    "-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="of the notebook; repeatable"
+    "-p", "values", multiple=True, callback=lambda *given: _values(given[-1]), metavar="NAME=VALUE", help="a parameter"
 )
 
 
@@ -74,9 +89,9 @@ def step(kind: str, item: str, **settings: str) -> None:
 @click.argument("output", type=Path)
 @values_option
 @device_option
-def run(notebook: Path, output: Path, parameters: tuple[str, ...], device: str) -> None:
+def run(notebook: Path, output: Path, values: dict, device: str) -> None:
     """Run the text notebook NOTEBOOK as the book does; OUTPUT, an .ipynb, appears when all of it ran."""
-    _run(notebook, output, parameters, device)
+    _run(notebook, output, values, device)
 
 
 @main.command()
@@ -93,25 +108,24 @@ def keep(path: tuple[Path, ...]) -> None:
 @click.argument("name")
 @values_option
 @device_option
-def record(name: str, parameters: tuple[str, ...], device: str) -> None:
+def record(name: str, values: dict, device: str) -> None:
     """Run a page for one of its records, STEM/KEY, and keep that."""
     from dotlib.results import provenance, records
 
     if provenance.source_state()[1]:
         raise InputError("source: tracked files are changed; commit them, then make the record")
-    _run(
-        Path("notebooks", name).parent.with_suffix(".md"), Path("_build/campaign", f"{name}.ipynb"), parameters, device
-    )
+    notebook = Path("notebooks", name).parent.with_suffix(".md")
+    _run(notebook, Path("_build/campaign", f"{name}.ipynb"), values, device)
     click.echo(records.keep(records.BUILT / f"{name}.json"))
 
 
-def _run(notebook: Path, output: Path, parameters: tuple[str, ...], device: str) -> None:
+def _run(notebook: Path, output: Path, values: dict, device: str) -> None:
     """Run a notebook; it gets the device if it has such a parameter."""
     from dotlib import notebooks
 
-    known = notebooks.parameters(notebooks.read(notebook))
-    values = {"device": device} if "device" in known else {}
-    notebooks.run_notebook(notebook, output, values | notebooks.parse_values(parameters))
+    if "device" in notebooks.parameters(notebooks.read(notebook)):
+        values = {"device": device} | values
+    notebooks.run_notebook(notebook, output, values)
 
 
 @main.command("choose-gp-weight")

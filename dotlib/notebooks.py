@@ -109,23 +109,6 @@ def refuse_unknown(namespace: Iterable[str], known: Iterable[str]) -> None:
         raise InputError(f"unknown parameter {name!r}; known: {', '.join(sorted(known))}{nearest(name, known)}")
 
 
-def parse_values(pairs: Iterable[str]) -> dict:
-    """{"seed": 3} from ["seed=3"], values read as Python literals, else as text.
-
-    Raises InputError where '=' is missing.
-    """
-    values = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise InputError(f"parameter: {pair!r} has no '='; write NAME=VALUE")
-        try:
-            values[name] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            values[name] = text
-    return values
-
-
 def run_notebook(source: str | Path, destination: str | Path, values: dict | None = None) -> NotebookNode:
     """Run a text notebook with the current folder as its own; the result appears when it is whole.
 
@@ -164,8 +147,7 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
         finished = nbformat.read(unfinished, as_version=4)
     for cell in finished.cells:
         cell.metadata = {name: value for name, value in cell.metadata.items() if name not in ("papermill", "execution")}
-    used = {"input_path": str(source), "output_path": str(destination), "parameters": values}
-    finished.metadata.papermill |= used
+    finished.metadata.papermill |= {"input_path": str(source), "output_path": str(destination), "parameters": values}
     files.write_text(destination, nbformat.writes(finished) + "\n")
     return finished
 
@@ -176,14 +158,14 @@ def _insert(values: dict, notebook: NotebookNode) -> None:
     lines = cell.source.encode().splitlines()  # a syntax tree counts columns in bytes
     body = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Assign | ast.AnnAssign)]
     targets = {ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target): node for node in body}
-    for name, value in values.items():
+    for name in sorted(values, key=lambda name: -targets[name].col_offset if name in targets else 0):  # right to left
         default = targets[name].value if name in targets else None
         if default and default.lineno == default.end_lineno:
             row = lines[default.lineno - 1]
-            row = row[: default.col_offset] + repr(value).encode() + row[default.end_col_offset :]
+            row = row[: default.col_offset] + repr(values[name]).encode() + row[default.end_col_offset :]
             lines[default.lineno - 1] = row
         else:
-            lines.append(f"{name} = {value!r}".encode())
+            lines.append(f"{name} = {values[name]!r}".encode())
     cell.source = b"\n".join(lines).decode()
 
 

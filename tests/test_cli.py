@@ -79,12 +79,13 @@ def test_choose_gp_weight_writes_its_record(monkeypatch, tmp_path):
 
 
 def test_run_passes_parameters_and_the_device_where_there_is_one(asked):
-    call("run", "notebooks/keff.md", "a.ipynb", "-p", "profile=smoke", "-p", "rows=a=b", "-p", "seed=3")
+    parameters = ["profile=smoke", "rows=a=b", "seed=3", "x=1e-3", "y=[1", "z=[1]"]
+    call("run", "notebooks/keff.md", "a.ipynb", *(word for text in parameters for word in ("-p", text)))
     call("run", "notebooks/keff.md", "a.ipynb", "--device", "cuda")
     call("run", "notebooks/status.md", "a.ipynb", "--device", "cuda")
     assert asked[0][:2] == (Path("notebooks/keff.md"), Path("a.ipynb"))
     assert [values for *_, values in asked] == [
-        {"device": "cpu", "profile": "smoke", "rows": "a=b", "seed": 3},
+        {"device": "cpu", "profile": "smoke", "rows": "a=b", "seed": 3, "x": 0.001, "y": "[1", "z": [1]},
         {"device": "cuda"},
         {},
     ]
