@@ -29,17 +29,11 @@ from dotlib.results import files
 
 @dataclass(frozen=True)
 class Source:
-    """A published file.
+    """A published file."""
 
-    Attributes:
-        urls: Where it lies; each is asked twice, in this order.
-        sha256: Of the file; with `packed`, of what the gz file holds, so that a copy packed anew passes too.
-        size: Bytes of the file, 0 with `packed`.
-    """
-
-    urls: tuple[str, ...]
-    sha256: str
-    size: int = 0
+    urls: tuple[str, ...]  # where it lies; each is asked twice, in this order
+    sha256: str  # of the file; with `packed`, of what the gz file holds, so that a copy packed anew passes too
+    size: int = 0  # bytes of the file, 0 with `packed`
     packed: bool = False
 
 
@@ -60,17 +54,11 @@ _DAMAGE = (OSError, EOFError, zlib.error, tarfile.TarError)
 
 @dataclass
 class Part:
-    """One file of a data set, open for reading.
+    """One file of a data set, open for reading."""
 
-    Attributes:
-        name: As in its archive, "folder/file".
-        what: How errors call it.
-        size: bytes.
-    """
-
-    name: str
-    what: str
-    size: int
+    name: str  # as in its archive, "folder/file"
+    label: str  # for errors
+    size: int  # bytes
     file: BinaryIO
     folder: Path | None  # None: from an archive whose sha256 has been checked
     _md5: "hashlib._Hash" = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
@@ -80,7 +68,7 @@ class Part:
         try:
             content = self.file.read(n)
         except _DAMAGE as error:
-            raise FileError(f"{self.what}: cannot be read ({one_line(error)}); download it again") from error
+            raise FileError(f"{self.label}: cannot be read ({one_line(error)}); download it again") from error
         if self.folder is not None:
             self._md5.update(content)
         return content
@@ -94,7 +82,7 @@ class Part:
 
 def data_folder() -> Path | None:
     """The folder named by $DOTLIB_DATA; None where the variable is unset or empty."""
-    name = os.environ.get("DOTLIB_DATA", "")
+    name = os.environ.get("DOTLIB_DATA")
     return Path(name) if name else None
 
 
@@ -103,42 +91,31 @@ def cache_folder() -> Path:
     return Path(os.environ.get("DOTLIB_CACHE") or pooch.os_cache("dotlib"))
 
 
-def fetch(what: str) -> Path:
-    """The path of an official file whose sha256 has just been checked.
+def fetch(name: str) -> Path:
+    """The path of an official file, by its key in SOURCES, whose sha256 has just been checked.
 
-    Args:
-        what: A key of SOURCES. Looked for in $DOTLIB_DATA, then in the cache; then downloaded, unless DOTLIB_DATA is
-            set. Two processes may ask at once: the second waits for the first.
-
-    Returns:
-        Path of the checked file.
-
-    Raises:
-        InputError: For an unknown name;.
-        FileError: One line with addresses, digest and what to do by hand, when the file cannot be had, or the one in
-            $DOTLIB_DATA is not the published one.
+    It is looked for in $DOTLIB_DATA, then in the cache; then downloaded, unless DOTLIB_DATA is set. Of two processes
+    that ask at once, the second waits for the first. Raises InputError for an unknown name, and FileError, one line
+    with addresses, digest and what to do by hand, when the file cannot be had or is not the published one.
     """
-    check_option("what", what, SOURCES)
-    source, given, path = SOURCES[what], data_folder(), cache_folder() / what
-    if given is not None and (given / what).exists():
-        wrong = fault(given / what, source)
-        if wrong:
-            raise FileError(f"{given / what}: {wrong}; {by_hand(what)}")
-        return given / what
+    check_option("name", name, SOURCES)
+    source, given, path = SOURCES[name], data_folder(), cache_folder() / name
+    if given is not None and (given / name).exists():
+        if wrong := fault(given / name, source):
+            raise FileError(f"{given / name}: {wrong}; {by_hand(name)}")
+        return given / name
     if path.exists() and not fault(path, source):
         return path
     if given is not None:
-        raise FileError(f"{given}: holds no {what}; {by_hand(what)}, or unset DOTLIB_DATA to have it downloaded")
+        raise FileError(f"{given}: holds no {name}; {by_hand(name)}, or unset DOTLIB_DATA to have it downloaded")
     try:
         with files.only_maker(path):
             if fault(path, source):
                 path.unlink(missing_ok=True)
-                _download(what, source, path.parent)
+                _download(name, source, path.parent)
     except OSError as error:
-        raise FileError(
-            f"{path.parent}: the cache cannot be used ({one_line(error)}); set "
-            f"DOTLIB_CACHE to another folder, or {by_hand(what)}"
-        ) from error
+        remedy = f"set DOTLIB_CACHE to another folder, or {by_hand(name)}"
+        raise FileError(f"{path.parent}: the cache cannot be used ({one_line(error)}); {remedy}") from error
     return path
 
 
@@ -158,24 +135,18 @@ def fault(path: Path, source: Source) -> str:
     return "" if digest == source.sha256 else f"its sha256 is {digest[:12]}..., not the published one"
 
 
-def by_hand(what: str) -> str:
+def by_hand(name: str) -> str:
     """The remedy where a download fails, without a full stop."""
-    return (
-        f"get {SOURCES[what].urls[0]} by hand (sha256 {SOURCES[what].sha256}"
-        f"{' once unpacked' if SOURCES[what].packed else ''}) and put the file into the folder "
-        "that DOTLIB_DATA names"
-    )
+    source = SOURCES[name]
+    digest = source.sha256 + " once unpacked" * source.packed
+    return f"get {source.urls[0]} by hand (sha256 {digest}) and put the file into the folder that DOTLIB_DATA names"
 
 
 def parts(names: Sequence[str], archive: str) -> Iterator[Part]:
-    """Files of a data set, one after the other, each open until the next is asked for.
+    """Files of a data set, "folder/file", one after the other in any order, each open until the next is asked for.
 
-    Args:
-        names: "folder/file" as in the archive. They come in any order.
-        archive: Key of SOURCES; used where $DOTLIB_DATA has no such folder.
-
-    Raises:
-        FileError: For a missing or unreadable file.
+    They come from the archive, a key of SOURCES, where $DOTLIB_DATA has no such folder. Raises FileError for a missing
+    or unreadable file.
     """
     given = data_folder()
     if given is None or not (given / names[0]).parent.is_dir():
@@ -186,9 +157,8 @@ def parts(names: Sequence[str], archive: str) -> Iterator[Part]:
         try:
             file = path.open("rb")
         except OSError as error:
-            raise FileError(
-                f"{path}: cannot be read ({error.strerror}); take it from {archive}: {by_hand(archive)}"
-            ) from error
+            remedy = f"take it from {archive}: {by_hand(archive)}"
+            raise FileError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
         with file:
             yield Part(name, str(path), path.stat().st_size, file, path.parent)
 
@@ -196,8 +166,8 @@ def parts(names: Sequence[str], archive: str) -> Iterator[Part]:
 def note(folder: Path) -> str:
     """First line of ORIGIN.txt in a folder of data, or that nothing is known."""
     with contextlib.suppress(OSError):
-        lines = (folder / "ORIGIN.txt").read_text(encoding="utf-8", errors="replace").splitlines()
-        return next((line.strip() for line in lines[:1] if line.strip()), UNKNOWN)
+        text = (folder / "ORIGIN.txt").read_text(encoding="utf-8", errors="replace")
+        return text.partition("\n")[0].strip() or UNKNOWN
     return UNKNOWN
 
 
@@ -219,25 +189,23 @@ def _members(path: Path, names: Sequence[str]) -> Iterator[Part]:
                 if not wanted:
                     return
     except _DAMAGE as error:
-        raise FileError(
-            f"{path}: not a whole tar.gz archive ({one_line(error)}); delete it and download it again"
-        ) from error
+        words = f"not a whole tar.gz archive ({one_line(error)})"
+        raise FileError(f"{path}: {words}; delete it and download it again") from error
     raise FileError(f"{path}: holds no {', '.join(sorted(wanted))}; delete it and download it again")
 
 
-def _download(what: str, source: Source, folder: Path) -> None:
+def _download(name: str, source: Source, folder: Path) -> None:
     """Ask each address twice, into a temporary file that is renamed once it is right."""
+    pooch.get_logger().setLevel(logging.WARNING)
     faults = []
     for url in source.urls:
-        known = None if source.packed else f"sha256:{source.sha256}"
-        registry = pooch.create(folder, "", registry={what: known}, urls={what: url}, retry_if_failed=1)
+        registry = pooch.create(folder, "", registry={name: None}, urls={name: url}, retry_if_failed=1)
         try:
-            with _quiet():
-                registry.fetch(what, downloader=_checked(source))
+            registry.fetch(name, downloader=_checked(source))
             return
         except (requests.RequestException, ValueError) as error:
             faults.append(f"{url}: {_reason(error)}")
-    raise FileError(f"{what}: no download succeeded ({'; '.join(faults)}); {by_hand(what)}")
+    raise FileError(f"{name}: no download succeeded ({'; '.join(faults)}); {by_hand(name)}")
 
 
 def _checked(source: Source) -> Any:
@@ -246,8 +214,7 @@ def _checked(source: Source) -> Any:
 
     def download(url: str, output_file: str, registry: object) -> None:
         http(url, output_file, registry)
-        wrong = fault(Path(output_file), source)
-        if wrong:
+        if wrong := fault(Path(output_file), source):
             raise ValueError(wrong)
 
     return download
@@ -261,14 +228,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "cut short on the way"
     return "no connection" if isinstance(error, requests.ConnectionError) else one_line(error)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -30,21 +30,14 @@ Rows = tuple[Tensor, Tensor | None, str]  # images, labels, origin
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images of one split.
-
-    Attributes:
-        images: (N, C, H, W) uint8.
-        labels: (N,) int64, or None.
-        origin: Where the content comes from and what vouches for it, in words.
-        fingerprint: sha256 of shape, pixels and labels.
-    """
+    """Images of one split."""
 
     name: str
     split: str
-    images: Tensor
-    labels: Tensor | None
-    origin: str
-    fingerprint: str
+    images: Tensor  # (N, C, H, W) uint8
+    labels: Tensor | None  # (N,) int64
+    origin: str  # where the content comes from and what vouches for it, in words
+    fingerprint: str  # sha256 of shape, pixels and labels
 
     def __len__(self) -> int:
         return len(self.images)
@@ -55,10 +48,7 @@ class ImageSet:
         return to_float(self.images[torch.randint(len(self), (n,), generator=rng)])
 
     def take(self, n: int, rng: torch.Generator) -> "ImageSet":
-        """n different images with their labels, in random order, still uint8.
-
-        Raises InputError when the set has fewer.
-        """
+        """n different images with their labels, in random order, still uint8. Raises InputError for too many."""
         check_count("n", n)
         if n > len(self):
             raise InputError(f"n: {n} exceeds the {len(self)} images of {self.name} {self.split}; take fewer")
@@ -82,16 +72,13 @@ def to_uint8(images: Tensor) -> Tensor:
     hide the wrong range.
     """
     if not isinstance(images, Tensor) or not images.is_floating_point() or images.numel() == 0:
-        given = (
-            f"{images.dtype} of shape {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
-        )
+        is_tensor = isinstance(images, Tensor)
+        given = f"{images.dtype} of shape {tuple(images.shape)}" if is_tensor else type(images).__name__
         raise InputError(f"images: expected a tensor of floats in [-1, 1], found {given}; give the generator's output")
     largest = float(images.detach().abs().amax())
     if not largest <= 1 + OVERSHOOT:
-        raise InputError(
-            f"images: expected values in [-1, 1], found |x| up to {largest:.6g}; end "
-            "the generator with tanh, or rescale 2 x - 1 from [0, 1]"
-        )
+        remedy = "end the generator with tanh, or rescale 2 x - 1 from [0, 1]"
+        raise InputError(f"images: expected values in [-1, 1], found |x| up to {largest:.6g}; {remedy}")
     x = images.detach().to(torch.promote_types(images.dtype, torch.float32))
     return x.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
@@ -123,10 +110,9 @@ def image_set(name: str, split: str = "train") -> ImageSet:
 
 
 def folder(path: Path, size: int) -> ImageSet:
-    """All PNG and JPEG files of a folder, by name: centre square, resized, 3 channels.
+    """All PNG and JPEG files of a folder, by name: the centre square with 3 channels, resized to `size` pixels a side.
 
-    `size`: side of the result, in pixels; Pillow's bicubic filter. Raises FileError, naming the file, for one that is
-    no image.
+    The filter is Pillow's bicubic one. Raises FileError, naming the file, for one that is no image.
     """
     pixels, origin = readers.pictures(Path(path), size)
     return _build("folder", "paper", (torch.from_numpy(pixels), None, origin))
@@ -136,60 +122,47 @@ def folder(path: Path, size: int) -> ImageSet:
 def _split(name: str, split: str, places: tuple[str, ...]) -> ImageSet:
     """places: what the environment names; another folder is another set."""
     if name == "stl10":
-        pool = {"test": "test", "judge": "train"}.get(split, "unlabeled")
-        rows = _pool(name, pool, places)
-        if split == "floor":
-            n = readers.COUNTS[name]["test"]
-            rows = _select(rows, _permutation(name, len(rows[0]))[:n])
-        return _build(name, split, rows)
+        rows = _pool(name, {"test": "test", "judge": "train"}.get(split, "unlabeled"), places)
+        return _build(name, split, _cut(rows, readers.COUNTS[name]["test"], True, name) if split == "floor" else rows)
     if split in ("train", "test"):
         return _build(name, split, _pool(name, split, places))
-    train = _pool(name, "train", places)
+    train, test = _pool(name, "train", places), _pool(name, "test", places)
     if split == "paper":
-        return _build(name, split, _joined(train, _pool(name, "test", places)))
-    n = len(_pool(name, "test", places)[0])
-    order = _permutation(name, len(train[0]))
-    return _build(name, split, _select(train, order[:n] if split == "floor" else order[n:]))
+        labels = None if train[1] is None or test[1] is None else torch.cat([train[1], test[1]])
+        return _build(name, split, (torch.cat([train[0], test[0]]), labels, downloads.weakest((train[2], test[2]))))
+    return _build(name, split, _cut(train, len(test[0]), split == "floor", name))
 
 
 @functools.lru_cache(maxsize=16)
 def _pool(name: str, part: str, places: tuple[str, ...]) -> Rows:
     """The rows of "train", "test" or "unlabeled"."""
-    if name == "digits":
-        return _digits(part)
-    if name != "folder":
+    if name not in ("digits", "folder"):
         images, labels, origin = readers.READERS[name](part)
-        return (torch.from_numpy(images), None if labels is None else torch.from_numpy(labels), origin)
-    if not places[0]:
+        return torch.from_numpy(images), None if labels is None else torch.from_numpy(labels), origin
+    if name == "digits":
+        rows, n = _digits(), DIGITS_TEST
+    elif places[0]:
+        whole = folder(Path(places[0]), FOLDER_SIZE)
+        rows, n = (whole.images, None, whole.origin), max(1, len(whole) // 6)
+    else:
         raise FileError(f"{FOLDER}: not set; set it to a folder of PNG or JPEG images")
-    whole = folder(Path(places[0]), FOLDER_SIZE)
-    order = _permutation(name, len(whole), "test")
-    n = max(1, len(whole) // 6)
-    return _select((whole.images, None, whole.origin), order[:n] if part == "test" else order[n:])
+    return _cut(rows, n, part == "test", name, "test")
 
 
-def _digits(part: str) -> Rows:
+def _digits() -> Rows:
     from sklearn.datasets import load_digits  # here: two seconds that other sets need not wait for
 
     bunch: Any = load_digits()
     images = np.rint(bunch.images * 255 / 16).astype(np.uint8)[:, None]  # 16 grey levels of 0..16
-    rows = (torch.from_numpy(images), torch.from_numpy(bunch.target.astype(np.int64)), "built into scikit-learn")
-    order, n = _permutation("digits", len(images), "test"), DIGITS_TEST
-    return _select(rows, order[:n] if part == "test" else order[n:])
+    return torch.from_numpy(images), torch.from_numpy(bunch.target.astype(np.int64)), "built into scikit-learn"
 
 
-def _permutation(name: str, n: int, *purpose: str) -> Tensor:
-    return torch.from_numpy(seeding.numpy_rng(0, "split", name, *purpose).permutation(n))
-
-
-def _select(rows: Rows, order: Tensor) -> Rows:
+def _cut(rows: Rows, n: int, first: bool, *names: str) -> Rows:
+    """The first n rows of a fixed permutation, which has a name, or else all the others."""
     images, labels, origin = rows
+    order = torch.from_numpy(seeding.numpy_rng(0, "split", *names).permutation(len(images)))
+    order = order[:n] if first else order[n:]
     return images[order], None if labels is None else labels[order], origin
-
-
-def _joined(first: Rows, second: Rows) -> Rows:
-    labels = None if first[1] is None or second[1] is None else torch.cat([first[1], second[1]])
-    return torch.cat([first[0], second[0]]), labels, downloads.weakest((first[2], second[2]))
 
 
 def _build(name: str, split: str, rows: Rows, *, least: int = 2) -> ImageSet:

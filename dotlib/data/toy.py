@@ -20,15 +20,10 @@ TOY = ("25gaussians", "swissroll")
 
 @dataclass(frozen=True)
 class ToyData:
-    """A fixed 2-D training set.
+    """A fixed 2-D training set."""
 
-    Attributes:
-        points: (N, 2) float32.
-        modes: (N,) int64, the index of the Gaussian that made each point, or None.
-    """
-
-    points: Tensor
-    modes: Tensor | None
+    points: Tensor  # (N, 2) float32
+    modes: Tensor | None  # (N,) int64, the index of the Gaussian that made each point
 
     def draw(self, n: int, rng: torch.Generator, *, sampling: str = "random") -> Tensor:
         """n different training points, (n, 2).
@@ -60,18 +55,9 @@ class ToyData:
 def toy(name: str, rng: np.random.Generator, *, size: int = 100_000, noise: str = "code") -> ToyData:
     """One of the 2-D training sets of [DOT19] B.1.
 
-    Args:
-        name: "25gaussians" or "swissroll".
-        rng: NumPy generator, from `seeding.numpy_rng`.
-        size: Number of points; a multiple of 25 for the Gaussians. 100,000 as published.
-        noise: Reading of the Gaussians' noise: "code" has standard deviation 0.05 before scaling, "paper" 0.1
-            (book/differences). The swissroll has one reading.
-
-    Returns:
-        The set, float32 points.
-
-    Raises:
-        InputError: For an unknown name or noise, or a size that the modes cannot share.
+    `rng` is from `seeding.numpy_rng`; `size`, 100,000 as published, must be a multiple of 25 for the Gaussians, whose
+    `noise` has two readings (book/differences): standard deviation 0.05 before scaling, "code", or 0.1, "paper". Raises
+    InputError.
     """
     check_option("name", name, TOY)
     check_option("noise", noise, GAUSSIANS_STD)

@@ -269,7 +269,7 @@ def test_bad_packed_files(server, publish, content, match):
 
 
 def test_unknown_names():
-    with pytest.raises(InputError, match="what: unknown 'cifar-10.tar.gz'; known: cifar-10-binary"):
+    with pytest.raises(InputError, match="name: unknown 'cifar-10.tar.gz'; known: cifar-10-binary"):
         downloads.fetch("cifar-10.tar.gz")
 
 
