@@ -22,10 +22,9 @@ from dotlib.pairs import Pair, Uniform
 
 VARIABLE = "DOTLIB_OFFICIAL"
 SOURCE = "AkinoriTanaka-phys/DOT on GitHub, folder trained_models"
-LAYERS = {  # role -> layer names in the order of the forward pass; "/W" is (out, in), "/b" (out,)
-    "G": ("l0", "l1", "l2", "l4"),
-    "D": ("l1", "l2", "l3", "l4"),
-}
+AGAIN = f"download it again from {SOURCE}"
+# Role -> layer names in the order of the forward pass; "/W" is (out, in), "/b" (out,).
+LAYERS = {"G": ("l0", "l1", "l2", "l4"), "D": ("l1", "l2", "l3", "l4")}
 SHA256 = {  # file name -> digest of the published file
     "G_25gaussians_WGAN-GP.npz": "c084aefd17f2880814754221a4ff83f1f1d18585ee607ff45bb4b15113151513",
     "D_25gaussians_WGAN-GP.npz": "b56f4ffba097acbf43504e0020dfd5c38c70aac5cd950fc8b808dc8ca2c64fee",
@@ -45,22 +44,14 @@ def file_name(role: str, dataset: str) -> str:
     return f"{role}_{dataset}_WGAN-GP.npz"
 
 
-def load_pair(dataset: str, folder: Path | None = None) -> tuple[Pair, dict[str, str]]:
-    """The authors' G and D of one 2-D set ([DOT19] Table 4, trained as in B.1).
+def load_pair(dataset: str, place: Path | None = None) -> tuple[Pair, dict[str, str]]:
+    """The authors' G and D of one 2-D set ([DOT19] Table 4, trained as in B.1), and file name -> SHA-256, for records.
 
-    Args:
-        dataset: "25gaussians" or "swissroll".
-        folder: Holds the files; None takes $DOTLIB_OFFICIAL.
-
-    Returns:
-        The pair in evaluation mode, prior uniform on [-1, 1]^2, and file name -> SHA-256, for records.
-
-    Raises:
-        InputError: For an unknown set.
-        FileError: For a file that is missing, damaged, or not the published one.
+    `place` holds the files; None takes $DOTLIB_OFFICIAL. Raises InputError for an unknown set, FileError where a file
+    is missing, damaged, or not the published one.
     """
     check_option("dataset", dataset, TOY)
-    place = _place(folder)
+    place = place or folder()
     if place is None:
         raise FileError(
             f"{VARIABLE}: not set; download {file_name('G', dataset)} and "
@@ -82,7 +73,6 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     The digest is compared with the published one before anything is decoded, and nothing is ever unpickled. Raises
     FileError.
     """
-    path = Path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -93,20 +83,14 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     if digest != SHA256.get(path.name):
         raise FileError(
             f"{path}: SHA-256 {digest[:12]}... is not that of the published file; it is "
-            f"cut short, damaged, or another's: download it again from {SOURCE}"
+            f"cut short, damaged, or another's: {AGAIN}"
         )
     try:
         archive = np.load(io.BytesIO(content), allow_pickle=False)
         return {key: archive[key] for key in archive.files}, digest
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error).split("\n")[0]
-        raise FileError(
-            f"{path}: not an npz file of plain arrays ({reason}); download it again from {SOURCE}"
-        ) from error
-
-
-def _place(given: Path | None) -> Path | None:
-    return folder() if given is None else Path(given)
+        raise FileError(f"{path}: not an npz file of plain arrays ({reason}); {AGAIN}") from error
 
 
 def _fill(network: nn.Module, arrays: dict[str, np.ndarray], layers: tuple[str, ...], path: Path) -> None:
@@ -119,18 +103,15 @@ def _fill(network: nn.Module, arrays: dict[str, np.ndarray], layers: tuple[str, 
     }
     if arrays.keys() != targets.keys():
         missing, extra = sorted(targets.keys() - arrays.keys()), sorted(arrays.keys() - targets)
-        raise FileError(
-            f"{path}: missing keys {missing}, unknown keys {extra}; this is another "
-            f"network: download it again from {SOURCE}"
-        )
+        raise FileError(f"{path}: missing keys {missing}, unknown keys {extra}; this is another network: {AGAIN}")
     for key, tensor in targets.items():
         values = arrays[key]
         if values.shape != tuple(tensor.shape) or values.dtype != np.float32:
             raise FileError(
-                f"{path}: {key} has shape {values.shape} and type {values.dtype}, expected "
-                f"{tuple(tensor.shape)} and float32; download it again from {SOURCE}"
+                f"{path}: {key} has shape {values.shape} and type {values.dtype}, "
+                f"expected {tuple(tensor.shape)} and float32; {AGAIN}"
             )
         if not np.isfinite(values).all():
-            raise FileError(f"{path}: {key} holds NaN or infinity; download it again from {SOURCE}")
+            raise FileError(f"{path}: {key} holds NaN or infinity; {AGAIN}")
         with torch.no_grad():
             tensor.copy_(torch.from_numpy(values))

@@ -22,10 +22,7 @@ _DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
 
 def save(path: Path, tensors: dict[str, Tensor], meta: dict) -> str:
-    """Write tensors (any shapes) and JSON-able `meta` to `path`, atomically.
-
-    Returns the digest, by which records name the file.
-    """
+    """Write tensors (any shapes) and JSON-able `meta` to `path`, atomically. Gives the digest that records name."""
     tensors = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     header = {"format": FORMAT, "meta": json.dumps(meta, sort_keys=True), "sha256": _BLANK}
     content = safetensors.torch.save(tensors, metadata=header)
@@ -36,11 +33,8 @@ def save(path: Path, tensors: dict[str, Tensor], meta: dict) -> str:
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict]:
-    """Read what `save` wrote: tensors on the CPU, and the meta dictionary.
-
-    Raises FileError, naming the file and what to do, when it is missing, damaged, or foreign.
-    """
-    content = _verified(Path(path))[0]
+    """The tensors, on the CPU, and the meta of a file. Raises FileError where it is missing, damaged, or foreign."""
+    content = _verified(path)[0]
     try:
         length = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + length])["__metadata__"]
@@ -53,16 +47,19 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict]:
         raise FileError(f"{path}: not a checkpoint of this suite ({error}); delete it and make it again") from error
 
 
-TENSORS = files.Store(
-    ".safetensors",
-    lambda path, tensors: save(path, tensors, {"made": provenance.here()}),
-    lambda path: load(path)[0],
-)
-
-
 def digest(path: Path) -> str:
     """The SHA-256 stored in a checkpoint, after checking it against the content."""
-    return _verified(Path(path))[1]
+    return _verified(path)[1]
+
+
+def part(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, under what follows it."""
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+TENSORS = files.Store(
+    ".safetensors", lambda path, tensors: save(path, tensors, {"made": provenance.here()}), lambda path: load(path)[0]
+)
 
 
 def _verified(path: Path) -> tuple[bytes, str]:

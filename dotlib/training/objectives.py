@@ -35,16 +35,10 @@ def identity_f(u: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Objective:
-    """One choice of f and g.
+    """One choice of f and g."""
 
-    Attributes:
-        f: Concave and decreasing, for both terms of V_D.
-        g: Decreasing, so that the generator lowers V_G by raising D(y).
-    """
-
-    name: str
-    f: Callable[[Tensor], Tensor]
-    g: Callable[[Tensor], Tensor]
+    f: Callable[[Tensor], Tensor]  # concave and decreasing, for both terms of V_D
+    g: Callable[[Tensor], Tensor]  # decreasing, so that the generator lowers V_G by raising D(y)
 
     def critic_value(self, real: Tensor, fake: Tensor) -> Tensor:
         """V_D of eq. (1) without penalty, a scalar to maximise. real, fake: logits, (B,)."""
@@ -56,30 +50,26 @@ class Objective:
 
 
 OBJECTIVES = {
-    "ns": Objective("ns", logistic_f, lambda u: softplus(-u)),  # eq. (5): g(u) = -f(-u)
-    "minimax": Objective("minimax", logistic_f, logistic_f),  # g = f, [GAN14]
-    "hinge": Objective("hinge", hinge_f, identity_f),  # eq. (6): g(u) = -u
-    "wgan": Objective("wgan", identity_f, identity_f),  # eq. (7), but g(u) = -u: book/differences
+    "ns": Objective(logistic_f, lambda u: softplus(-u)),  # eq. (5): g(u) = -f(-u)
+    "minimax": Objective(logistic_f, logistic_f),  # g = f, [GAN14]
+    "hinge": Objective(hinge_f, identity_f),  # eq. (6): g(u) = -u
+    "wgan": Objective(identity_f, identity_f),  # eq. (7), but g(u) = -u: book/differences
 }
 
 
 def gradient_penalty(
     D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, target: float = 1.0, rng: torch.Generator
 ) -> Tensor:
-    """Mean of (``||grad D(u)||_2`` - target)^2 at points u between real and fake, a scalar.
+    """Mean of (``||grad D(u)||_2`` - target)^2 at points u between rows of real and fake, (B, ...), a scalar.
 
-    `real`, `fake`: (B, ...), same shape. `D`: (B, ...) -> (B,) or (B, 1). `rng`: CPU generator for a. u = a x + (1 - a)
-    y with one a ~ U[0, 1] a row. The paper's eq. (51) prints ``||grad D - 1||^2``; the cited method and every
-    implementation use the form above.
-
-    Raises InputError when the shapes differ.
+    u = a x + (1 - a) y with one a ~ U[0, 1] a row. The paper's eq. (51) prints ``||grad D - 1||^2``; the cited method
+    and every implementation use the form above. Raises InputError when the shapes differ.
     """
     if real.shape != fake.shape:
         raise InputError(
             f"fake: shape {tuple(fake.shape)} differs from real {tuple(real.shape)}; draw as many fakes as reals"
         )
-    a = torch.rand(real.shape[0], generator=rng).to(real)
-    a = a.reshape(-1, *[1] * (real.ndim - 1))
+    a = torch.rand(real.shape[0], generator=rng).to(real).reshape(-1, *[1] * (real.ndim - 1))
     u = (a * real + (1 - a) * fake).detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(D(u).sum(), u, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - target).square().mean()

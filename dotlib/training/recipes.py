@@ -1,6 +1,8 @@
 """What a pair is made of: its data, networks, prior, and the score that is kept along its training."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,18 +19,13 @@ from dotlib.training.trainer import Trainer
 SCORE_SETS, SCORE_POINTS = 4, 1_000  # of each score along a 2-D training
 
 
+@dataclass(frozen=True)
 class ToyRecipe:
     """A pair of a 2-D set, [DOT19] Table 4 and B.1; `milestones` are the times that G and D are kept on the way."""
 
-    milestones = 0  # no page looks at a 2-D pair before its end
-
-    def __init__(self, settings: Training) -> None:
-        self.settings = settings
-
-    @property
-    def prior(self) -> Uniform:
-        """U[-1, 1]^2, Table 4."""
-        return Uniform(2)
+    settings: Training
+    milestones: ClassVar = 0  # no page looks at a 2-D pair before its end
+    prior: ClassVar = Uniform(2)  # Table 4
 
     def training_set(self) -> toy_data.ToyData:
         """The training set: the same for every pair of one seed."""
@@ -37,11 +34,9 @@ class ToyRecipe:
 
     def networks(self) -> tuple[mlp.MLP, mlp.MLP]:
         """G and D of Table 4."""
-        rng_G, rng_D = (generator(self.settings.seed, "weights", role) for role in "GD")
-        return (
-            mlp.toy_generator(rng_G, width=self.settings.width_G),
-            mlp.toy_discriminator(rng_D, width=self.settings.width_D),
-        )
+        s = self.settings
+        rng_G, rng_D = (generator(s.seed, "weights", role) for role in "GD")
+        return mlp.toy_generator(rng_G, width=s.width_G), mlp.toy_discriminator(rng_D, width=s.width_D)
 
     def draw_real(self) -> Callable[[int, torch.Generator], Tensor]:
         """(n, rng) -> (n, 2) training points."""
@@ -72,13 +67,12 @@ class ToyRecipe:
         return emd_of
 
 
+@dataclass(frozen=True)
 class ImageRecipe:
     """A pair of a data set of images, [DOT19] Tables 5, 6 and B.2."""
 
-    milestones = 12  # for Figure 2
-
-    def __init__(self, settings: ImageTraining) -> None:
-        self.settings = settings
+    settings: ImageTraining
+    milestones: ClassVar = 12  # for Figure 2
 
     @property
     def prior(self) -> Uniform | Normal:
@@ -113,10 +107,7 @@ class ImageRecipe:
         """Image pairs are judged after the training, from the milestones that it leaves."""
 
 
-Recipe = ToyRecipe | ImageRecipe
-
-
-def recipe(settings: Training) -> Recipe:
+def recipe(settings: Training) -> ToyRecipe | ImageRecipe:
     """The recipe of a pair with these settings."""
     return ImageRecipe(settings) if isinstance(settings, ImageTraining) else ToyRecipe(settings)
 

@@ -123,26 +123,16 @@ RESNET_UPDATES = {"stl10": 240_000}  # B.2
 # at hand and by the scores of bare samples, before any transport.
 WIDTHS = {"smoke": {"dcgan": 32, "resnet": 8}, "laptop": {"dcgan": 64, "resnet": 16}}
 SMOKE = {"generator_updates": 40, "critic_updates": 1, "batch_size": 16}
-LENGTHS = {  # updates of G in "laptop": DCGAN with 5 and with 1 updates of D, ResNet
-    "digits": (1_600, 700, 450),
-    "mnist": (3_000, 4_000, 2_000),
-    "cifar10": (3_000, 4_000, 2_000),
-    "stl10": (3_000, 4_000, 2_000),
-}
+# Updates of G in "laptop": DCGAN with 5 and with 1 updates of D, ResNet.
+LENGTHS = {"digits": (1_600, 700, 450)} | dict.fromkeys(("mnist", "cifar10", "stl10"), (3_000, 4_000, 2_000))
 
 
 class PairName(NamedTuple):
-    """What a pair is called: "25gaussians-wgan-gp", "mnist-dcgan-sngan-hi".
-
-    Attributes:
-        dataset: a 2-D set or a data set of images.
-        architecture: "dcgan" or "resnet"; "" for the fully connected networks of the 2-D sets.
-        objective: a key of OBJECTIVES.
-    """
+    """What a pair is called: "25gaussians-wgan-gp", "mnist-dcgan-sngan-hi"."""
 
     dataset: str
-    architecture: str
-    objective: str
+    architecture: str  # "dcgan" or "resnet"; "" for the fully connected networks of the 2-D sets
+    objective: str  # a key of OBJECTIVES
 
     @classmethod
     def parse(cls, name: str) -> "PairName":
@@ -177,28 +167,15 @@ def toy_training(dataset: str, profile: str, seed: int = 0) -> Training:
 
 
 def image_training(dataset: str, row: str, profile: str, seed: int = 0) -> ImageTraining:
-    """Settings of one row of Table 1 on a data set.
-
-    Args:
-        dataset: a key of SHAPES.
-        row: "<dcgan|resnet>-<wgan-gp|sngan-ns|sngan-hi|sagan-ns|sagan-hi>".
-        profile: "smoke", "laptop" or "paper".
-        seed: of weights and batches.
-
-    Returns:
-        The published settings, or those of a smaller profile.
-
-    Raises:
-        InputError: for an unknown word.
-    """
+    """Settings of a row of Table 1, "<architecture>-<objective>". Raises InputError for an unknown word."""
     check_option("dataset", dataset, SHAPES)
     check_option("profile", profile, PROFILES)
     check_count("seed", seed, 0)
     architecture, _, objective = row.partition("-")
     check_option("architecture", architecture, ARCHITECTURES)
     check_option("objective", objective, OBJECTIVES)
-    settings = replace(ImageTraining(dataset, architecture=architecture, seed=seed), **SHAPES[dataset])
-    settings = replace(settings, **OBJECTIVES[objective])
+    settings = ImageTraining(dataset, architecture=architecture, seed=seed)
+    settings = replace(settings, **SHAPES[dataset], **OBJECTIVES[objective])
     if architecture == "resnet":
         latent, updates = 128 * RESNET_N.get(dataset, 1), RESNET_UPDATES.get(dataset, settings.generator_updates)
         settings = replace(settings, width_G=latent, width_D=128, latent=latent, generator_updates=updates)
@@ -225,7 +202,12 @@ def changed_from_published(settings: Training) -> dict[str, tuple]:
 
     Raises InputError for networks and an objective that are no row of Table 1.
     """
-    published = next((p for p in _published(settings) if p.row == settings.row), None)
+    if isinstance(settings, ImageTraining):
+        names = [f"{settings.architecture}-{objective}" for objective in OBJECTIVES]
+        rows = [image_training(settings.dataset, name, "paper", settings.seed) for name in names]
+    else:
+        rows = [toy_training(settings.dataset, "paper", settings.seed)]
+    published = next((row for row in rows if row.row == settings.row), None)
     if published is None:
         raise InputError(
             f"settings: objective {settings.objective!r} with these networks is no row of Table 1; "
@@ -233,13 +215,6 @@ def changed_from_published(settings: Training) -> dict[str, tuple]:
         )
     ours = asdict(settings)
     return {name: (value, ours[name]) for name, value in asdict(published).items() if value != ours[name]}
-
-
-def _published(settings: Training) -> list[Training]:
-    if not isinstance(settings, ImageTraining):
-        return [toy_training(settings.dataset, "paper", settings.seed)]
-    rows = [f"{settings.architecture}-{objective}" for objective in OBJECTIVES]
-    return [image_training(settings.dataset, row, "paper", settings.seed) for row in rows]
 
 
 def pair_names(dataset: str, rows: str = "all") -> tuple[str, ...]:

@@ -4,7 +4,9 @@ Order as in the official code: the discriminator's updates first, each on fresh 
 of the generator on new latents ([DOT19] eqs. 3, 4).
 """
 
+import contextlib
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -28,21 +30,14 @@ Score = Callable[[nn.Module], dict[str, float]]
 
 @dataclass
 class Trainer:
-    """The state of one training, and its two updates.
-
-    Attributes:
-        settings: What is trained and how.
-        G, D: Networks, on `device`; their present weights are the start.
-        prior: p_Z.
-        draw_real: (n, rng) -> (n, ...) training data; rng is the trainer's own generator.
-    """
+    """The state of one training, and its two updates."""
 
     settings: Training
-    G: nn.Module
+    G: nn.Module  # its present weights are the start, as those of D
     D: nn.Module
     prior: Prior
-    draw_real: Draw
-    device: str = "cpu"
+    draw_real: Draw  # (n, rng) -> (n, ...) training data; rng is the trainer's own generator
+    device: str = "cpu"  # to which G and D go
     update: int = 0  # finished updates of G
     rng: torch.Generator = field(init=False)
 
@@ -53,12 +48,10 @@ class Trainer:
             check_count(name, getattr(s, name))
         self.objective = OBJECTIVES[s.objective]
         self.rng = generator(s.seed, "training", s.dataset, *s.row)
-        self.G.to(self.device).train()
-        self.D.to(self.device).train()
-        betas = (float(s.beta1), float(s.beta2))
+        self.networks = {"G": self.G.to(self.device).train(), "D": self.D.to(self.device).train()}
+        rates, betas = {"G": s.lr_G, "D": s.lr_D}, (float(s.beta1), float(s.beta2))
         self.optimisers = {
-            "G": torch.optim.Adam(self.G.parameters(), s.lr_G, betas),
-            "D": torch.optim.Adam(self.D.parameters(), s.lr_D, betas),
+            role: torch.optim.Adam(network.parameters(), rates[role], betas) for role, network in self.networks.items()
         }
 
     def step(self) -> dict[str, float]:
@@ -66,12 +59,11 @@ class Trainer:
 
         Returns the last V_D, the penalty, and V_G. Raises InputError when one is not finite.
         """
-        value, penalty = self._update_discriminator()
-        for _ in range(self.settings.critic_updates_at(self.update) - 1):
-            value, penalty = self._update_discriminator()
+        critic_updates = self.settings.critic_updates_at(self.update)
+        *_, (value, penalty) = (self._update_discriminator() for _ in range(critic_updates))
         values = {"V_D": float(value), "penalty": float(penalty), "V_G": float(self._update_generator())}
         self.update += 1
-        if not all(torch.isfinite(torch.tensor(list(values.values())))):
+        if not all(map(math.isfinite, values.values())):
             raise InputError(
                 f"settings: training diverged at update {self.update} ({values}); lower lr_D or raise gp_weight"
             )
@@ -111,10 +103,10 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
         """Everything that the next step depends on, as tensors and JSON."""
-        tensors = {f"G.{name}": t for name, t in self.G.state_dict().items()}
-        tensors |= {f"D.{name}": t for name, t in self.D.state_dict().items()}
-        for role, optimiser in self.optimisers.items():
-            for index, entry in optimiser.state_dict()["state"].items():
+        tensors = {}
+        for role, network in self.networks.items():
+            tensors |= {f"{role}.{name}": t for name, t in network.state_dict().items()}
+            for index, entry in self.optimisers[role].state_dict()["state"].items():
                 tensors |= {f"adam_{role}.{index}.{name}": t for name, t in entry.items()}
         tensors |= {"rng.training": self.rng.get_state(), "rng.torch": torch.get_rng_state()}
         if torch.cuda.is_available():
@@ -122,32 +114,25 @@ class Trainer:
         return tensors, {"settings": asdict(self.settings), "update": self.update}
 
     def restore(self, tensors: dict[str, Tensor], meta: dict) -> None:
-        """Continue from what `state` gave.
-
-        Raises SettingsDifferError for other settings, FileError when it is not the state of such networks.
-        """
+        """Continue from what `state` gave. Raises SettingsDifferError, and FileError where it is of other networks."""
         refuse_difference("training state", meta.get("settings", {}), asdict(self.settings))
         try:
-            self._fill(tensors)
+            for role, network in self.networks.items():
+                network.load_state_dict(checkpoints.part(f"{role}.", tensors))
+                optimiser, entries = self.optimisers[role], {}
+                for name, t in checkpoints.part(f"adam_{role}.", tensors).items():
+                    index, _, key = name.partition(".")
+                    entries.setdefault(int(index), {})[key] = t
+                optimiser.load_state_dict({"state": entries, "param_groups": optimiser.state_dict()["param_groups"]})
+            self.rng.set_state(tensors["rng.training"])
+            torch.set_rng_state(tensors["rng.torch"])
+            if "rng.cuda" in tensors and torch.cuda.is_available():
+                torch.cuda.set_rng_state(tensors["rng.cuda"])
             self.update = meta["update"]
         except (KeyError, RuntimeError, ValueError) as error:
             raise FileError(
                 f"training state: it does not fit these networks ({one_line(error)}); delete it and train again"
             ) from error
-
-    def _fill(self, tensors: dict[str, Tensor]) -> None:
-        self.G.load_state_dict(_under("G.", tensors))
-        self.D.load_state_dict(_under("D.", tensors))
-        for role, optimiser in self.optimisers.items():
-            entries: dict[int, dict] = {}
-            for name, t in _under(f"adam_{role}.", tensors).items():
-                index, _, key = name.partition(".")
-                entries.setdefault(int(index), {})[key] = t
-            optimiser.load_state_dict({"state": entries, "param_groups": optimiser.state_dict()["param_groups"]})
-        self.rng.set_state(tensors["rng.training"])
-        torch.set_rng_state(tensors["rng.torch"])
-        if "rng.cuda" in tensors and torch.cuda.is_available():
-            torch.cuda.set_rng_state(tensors["rng.cuda"])
 
 
 def train(
@@ -163,32 +148,19 @@ def train(
 ) -> None:
     """Run `trainer` to its last update, continuing what `folder` holds.
 
-    Killed at any moment, the same call continues; on a CPU the end is bit-identical to an uninterrupted run.
-
-    Args:
-        trainer: Holds the networks and the state.
-        folder: Gets `state.safetensors` (the newest state) and `log.jsonl` (one line a logged update).
-        score: Optional, G -> named numbers, logged every `score_every` updates and at the end. It must not draw from
-            the trainer's generator.
-        score_every: Updates between two scores.
-        log_every: Updates between two lines of the log.
-        checkpoint_seconds: Least time between two saved states; 0 saves after every update.
-        milestones: Number of times, evenly spaced, that G and D are kept in the folder `along`.
-        along: Where milestones lie.
-
-    Raises:
-        SettingsDifferError: When the folder holds a run with other settings.
+    Killed at any moment, the same call continues; on a CPU the end is bit-identical to an uninterrupted run. The folder
+    gets `state.safetensors` after `checkpoint_seconds` or more, and `log.jsonl`. `score`, G -> named numbers, is logged
+    every `score_every` updates and at the end; it must not draw from the trainer's generator. The folder `along` gets G
+    and D at `milestones` times, evenly spaced. Raises SettingsDifferError when `folder` holds a run of other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state_file, log_file = folder / "state.safetensors", folder / "log.jsonl"
     if state_file.exists():
         trainer.restore(*checkpoints.load(state_file))
     _truncate_log(log_file, trainer.update)
-    total, saved = trainer.settings.generator_updates, time.monotonic()
+    total, title, saved = trainer.settings.generator_updates, f"train {trainer.settings.dataset}", time.monotonic()
     kept = {total * (i + 1) // milestones for i in range(milestones)}
-    bar = tqdm(
-        total=total, initial=trainer.update, desc=f"train {trainer.settings.dataset}", unit="update", disable=None
-    )
+    bar = tqdm(total=total, initial=trainer.update, desc=title, unit="update", disable=None)
     with bar, log_file.open("a", encoding="utf-8") as log:
         while trainer.update < total:
             values = trainer.step()
@@ -200,7 +172,8 @@ def train(
                 log.write(json.dumps({"update": at, **values}) + "\n")
                 log.flush()
             if at in kept and along is not None:
-                _keep_milestone(trainer, along)
+                tensors, meta = trainer.state()
+                checkpoints.save(along / f"{at:08d}.safetensors", weights(tensors), meta)
             if last or time.monotonic() - saved >= checkpoint_seconds:
                 checkpoints.save(state_file, *trainer.state())
                 saved = time.monotonic()
@@ -212,10 +185,9 @@ def read_log(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in lines]
 
 
-def _keep_milestone(trainer: Trainer, along: Path) -> None:
-    tensors, meta = trainer.state()
-    weights = {name: t for name, t in tensors.items() if name[:2] in ("G.", "D.")}
-    checkpoints.save(along / f"{trainer.update:08d}.safetensors", weights, meta)
+def weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those of G and D, of all that a state holds."""
+    return {name: t for name, t in tensors.items() if name.startswith(("G.", "D."))}
 
 
 def _truncate_log(log_file: Path, update: int) -> None:
@@ -223,15 +195,8 @@ def _truncate_log(log_file: Path, update: int) -> None:
     if not log_file.exists():
         return
     kept = []
-    for line in log_file.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["update"] > update:
-                break
-        except ValueError:
-            break
-        kept.append(line + "\n")
+    with contextlib.suppress(ValueError):  # of the cut line, which is the last
+        for line in log_file.read_text(encoding="utf-8").splitlines():
+            if json.loads(line)["update"] <= update:
+                kept.append(line + "\n")
     files.write_text(log_file, "".join(kept))
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
