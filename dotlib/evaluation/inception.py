@@ -70,7 +70,7 @@ def network(path: Path | None = None, sha256: str | None = None) -> tuple[Incept
 
 
 def _filled(path: Path, weights: object) -> nn.Module:
-    module = backends.pytorch_fid("inception")
+    module = backends.module("pytorch_fid.inception")
     try:
         with _instead_of_a_download(module, weights), torch.random.fork_rng(devices=[]):
             return module.fid_inception_v3()

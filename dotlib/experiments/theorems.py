@@ -106,7 +106,7 @@ def small_optimum(rng: torch.Generator) -> Optimum:
 
 def worst_certificate(*optima: Optimum) -> dict[str, float | None]:
     """The largest of each number of a certificate over optima and both of their functions; W of a single optimum."""
-    certificates = [asdict(optimum.certificate(D)) for optimum in optima for D in (optimum.lower, optimum.upper)]
+    certificates = [optimum.certificate(D) for optimum in optima for D in (optimum.lower, optimum.upper)]
     worst = {key: max(certificate[key] for certificate in certificates) for key in certificates[0]}
     return {"W": optima[0].distance if len(optima) == 1 else None} | worst
 

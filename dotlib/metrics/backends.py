@@ -13,10 +13,8 @@ from types import ModuleType
 
 import torch
 
-from dotlib.errors import InputError, check_option, one_line
+from dotlib.errors import InputError, one_line
 
-METRICS = ("fid", "isc", "kid", "prc")
-FID_PARTS = ("fid_score", "inception")
 SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -38,18 +36,10 @@ def torchvision() -> ModuleType:
     return _quietly("torchvision")
 
 
-def fidelity(metric: str) -> ModuleType:
-    """torch_fidelity's module of one metric: "fid", "isc", "kid" or "prc". Raises InputError."""
-    check_option("metric", metric, METRICS)
+def module(name: str) -> ModuleType:
+    """A module that needs torchvision, such as "torch_fidelity.metric_kid". Raises InputError when it is absent."""
     torchvision()
-    return _quietly(f"torch_fidelity.metric_{metric}")
-
-
-def pytorch_fid(part: str) -> ModuleType:
-    """A module of pytorch_fid: "fid_score" or "inception". Raises InputError."""
-    check_option("part", part, FID_PARTS)
-    torchvision()
-    return _quietly(f"pytorch_fid.{part}")
+    return _quietly(name)
 
 
 def _declare_operators() -> None:

@@ -93,25 +93,18 @@ def fid(*, real: Moments, fake: Moments) -> float:
     spectra = [np.linalg.eigvalsh(covariance) for covariance in covariances]
     if any(values[0] < NEAR_SINGULAR * values[-1] for values in spectra):
         return _near_singular(means, covariances)
-    metric = backends.fidelity("fid")
+    metric = backends.module("torch_fidelity.metric_fid")
     sides = [{"mu": m, "sigma": c} for m, c in zip(means, covariances, strict=True)]
     return metric.fid_statistics_to_metric(*sides, verbose=False)[metric.KEY_METRIC_FID]
 
 
 @dataclass(frozen=True)
 class FidInfinity:
-    """FID extrapolated to infinitely many fakes.
+    """FID extrapolated to infinitely many fakes."""
 
-    Attributes:
-        value: Intercept of the line.
-        slope: FID times samples.
-        counts: N of each fitted point.
-        fids: Its FID.
-    """
-
-    value: float
-    slope: float
-    counts: tuple[int, ...]
+    value: float  # intercept of the line
+    slope: float  # FID times samples
+    counts: tuple[int, ...]  # N of each fitted point
     fids: tuple[float, ...]
 
 

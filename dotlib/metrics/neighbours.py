@@ -44,7 +44,7 @@ def precision_recall(*, real: Tensor, fake: Tensor, k: int = 3) -> PrecisionReca
     A fair comparison of generators has one N and one M. Raises InputError for different widths or k not below both.
     """
     real, fake = _checked(real, fake, k, both=True)
-    metric = backends.fidelity("prc")
+    metric = backends.module("torch_fidelity.metric_prc")
     values = metric.prc_features_to_metric(
         fake, real, prc_neighborhood=k, prc_batch_size=BLOCK, save_cpu_ram=True, verbose=False
     )

@@ -86,58 +86,16 @@ def monge_gap(y: Points, moved: Points) -> float:
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """By how much a function misses being an optimal D*; four zeros prove that it is one.
-
-    Attributes:
-        gap: ``|dual value - W|``, eq. (14), data units.
-        excess: Largest slope over all pairs of points, minus 1; negative where none reaches 1.
-        negative: The most that eq. (32) falls below 0 at any pair, data units.
-        on_plan: The largest ``|slack|`` where the plan has mass, eq. (33), data units.
-    """
-
-    gap: float
-    excess: float
-    negative: float
-    on_plan: float
-
-
-@dataclass(frozen=True)
-class Argmin:
-    """What the objective of eq. (16) does around its start x = y, over all y. Data units.
-
-    Attributes:
-        lower: The most by which a candidate point lies below the value at y; 0 when none does.
-        spread: The largest ``|difference|`` to the value at y along the segments from y to T(y).
-        tight: Mean number of points x_i that attain the value at y; T(y) is one of them.
-    """
-
-    lower: float
-    spread: float
-    tight: float
-
-
-@dataclass(frozen=True)
 class Optimum:
-    """Optimal solutions of (12) and (14) between two discrete measures, Euclidean cost. All float64.
+    """Optimal solutions of (12) and (14) between two discrete measures, Euclidean cost. All float64, data units."""
 
-    Attributes:
-        x: (N, d) points of p, data units.
-        a: (N,) their weights.
-        y: (M, d) points of q = p_G.
-        b: (M,) their weights.
-        plan: (N, M), an optimal pi*.
-        u: (N,) potentials at x, data units.
-        v: (M,) potentials at y.
-    """
-
-    x: Tensor
-    a: Tensor
-    y: Tensor
-    b: Tensor
-    plan: Tensor
-    u: Tensor
-    v: Tensor
+    x: Tensor  # (N, d) points of p
+    a: Tensor  # (N,) their weights
+    y: Tensor  # (M, d) points of q = p_G
+    b: Tensor  # (M,) their weights
+    plan: Tensor  # (N, M), an optimal pi*
+    u: Tensor  # (N,) potentials at x
+    v: Tensor  # (M,) potentials at y
 
     @property
     def distance(self) -> float:
@@ -169,45 +127,38 @@ class Optimum:
         """(M, d): T(y_j), the x_i that sends y_j most of its mass. A map where the plan is one."""
         return self.x[self.plan.argmax(0)]
 
-    def certificate(self, D: Potential) -> Certificate:
-        """What D misses of being optimal, by eqs. (8), (14), (32) and (33)."""
+    def certificate(self, D: Potential) -> dict[str, float]:
+        """By how much a function misses being an optimal D*, in data units; four zeros prove that it is one."""
         everywhere, slack = torch.cat([self.x, self.y]), self.slackness(D)
-        return Certificate(
-            gap=abs(self.dual_value(D) - self.distance),
-            excess=lipschitz_norm(D(everywhere), everywhere) - 1,
-            negative=max(0.0, -float(slack.min())),
-            on_plan=float(slack[self.support].abs().max()),
-        )
+        return {
+            "gap": abs(self.dual_value(D) - self.distance),  # eq. (14)
+            "excess": lipschitz_norm(D(everywhere), everywhere) - 1,  # of the largest slope, eq. (8); may be negative
+            "negative": max(0.0, -float(slack.min())),  # the most that eq. (32) falls below 0 at any pair
+            "on_plan": float(slack[self.support].abs().max()),  # the largest where the plan has mass, eq. (33)
+        }
 
-    def argmin(self, D: Potential, candidates: Tensor, *, steps: int = 11) -> Argmin:
-        """Compare the objective of eq. (16) at x = y with candidates and with the segments from y to T(y).
+    def argmin(self, D: Potential, candidates: Tensor, *, steps: int = 11) -> dict[str, float]:
+        """Compare the objective of eq. (16) at x = y with candidates and with the segments from y to T(y), over all y.
 
         D is an optimal D*; candidates, (C, d) float64, are points that could be lower, for example a grid; a segment
-        has `steps` points t y + (1 - t) T(y), both ends included.
+        has `steps` points t y + (1 - t) T(y), both ends included. Data units.
         """
         start = -D(self.y)  # (M,): the distance is 0
         grid = distances(candidates, self.y) - D(candidates)[:, None]  # (C, M)
         t = torch.linspace(0, 1, steps, dtype=torch.float64)[:, None, None]
         segment = t * self.y + (1 - t) * self.images()  # (steps, M, d)
         along = torch.stack([(x - self.y).norm(dim=1) - D(x) for x in segment])
-        return Argmin(
-            lower=max(0.0, float((start - grid.amin(0)).max())),
-            spread=float((along - start).abs().max()),
-            tight=float((self.slackness(D) < TIGHT).double().sum(0).mean()),
-        )
+        return {
+            "lower": max(0.0, float((start - grid.amin(0)).max())),  # the most by which a candidate lies below it
+            "spread": float((along - start).abs().max()),
+            "tight": float((self.slackness(D) < TIGHT).double().sum(0).mean()),  # mean number of x_i that attain it
+        }
 
 
 def solve(x: Tensor, y: Tensor, *, a: Tensor | None = None, b: Tensor | None = None) -> Optimum:
-    """Solve eqs. (12) and (14) exactly: the Euclidean cost, any weights.
+    """Solve eqs. (12) and (14) exactly, in float64: the Euclidean cost, points x (N, d) of p and y (M, d) of p_G.
 
-    Args:
-        x: (N, d) points of p, floating point, data units.
-        y: (M, d) points of q = p_G.
-        a: (N,) positive weights with sum 1; equal ones where None.
-        b: (M,) weights likewise.
-
-    Returns:
-        Plan and potentials, in float64. Raises InputError naming the argument.
+    Weights a (N,) and b (M,) are positive with sum 1; equal ones where None. Raises InputError naming the argument.
     """
     check_points("x", x)
     check_points("y", y, width=x.shape[1])

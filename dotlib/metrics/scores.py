@@ -19,21 +19,13 @@ from dotlib.metrics.neighbours import density_coverage, precision_recall
 
 
 class Score(NamedTuple):
-    """How a score is shown.
+    """How a score is shown."""
 
-    Attributes:
-        label: Its name in tables.
-        unit: Its unit; "" for a pure number.
-        digits: Decimals in tables.
-        lower_is_better: Whether a lower score is a better one.
-        printed: Its name among the paper's values; "" where the paper prints none.
-    """
-
-    label: str
-    unit: str
-    digits: int
+    label: str  # its name in tables
+    unit: str  # "" for a pure number
+    digits: int  # decimals in tables
     lower_is_better: bool = False
-    printed: str = ""
+    printed: str = ""  # its name among the paper's values; "" where the paper prints none
 
 
 SCORES = {  # quantity of a record -> how it is shown
@@ -114,7 +106,7 @@ class Kid:
 
 
 def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100, subset_size: int | None = None) -> Kid:
-    """Squared maximum mean discrepancy, kernel (x.y / d + 1)^3 (arXiv 1801.01401), through torch_fidelity, in float64.
+    """Squared maximum mean discrepancy, kernel (x.y / d + 1)^3 (arXiv 1801.01401), by torch_fidelity, in float64.
 
     Args:
         real: (N, d) features.
@@ -140,61 +132,38 @@ def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
         raise InputError(
             f"subset_size: {subset_size} exceeds the {smaller} rows of the smaller side; lower it or draw more"
         )
-    metric = backends.fidelity("kid")
+    metric = backends.module("torch_fidelity.metric_kid")
+    sides = (side.detach().cpu().double() for side in (real, fake))
+    seed = int(torch.randint(2**32, (1,), generator=rng))
     values = metric.kid_features_to_metric(
-        real.detach().cpu().double(),
-        fake.detach().cpu().double(),
-        kid_subsets=subsets,
-        kid_subset_size=subset_size,
-        kid_kernel="poly",
-        kid_kernel_poly_degree=3,
-        kid_kernel_poly_gamma=None,
-        kid_kernel_poly_coef0=1,
-        verbose=False,
-        rng_seed=int(torch.randint(2**32, (1,), generator=rng)),
+        *sides, kid_subsets=subsets, kid_subset_size=subset_size, rng_seed=seed, verbose=False
     )
     return Kid(values[metric.KEY_METRIC_KID_MEAN], values[metric.KEY_METRIC_KID_STD], subsets, subset_size)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Every score of one sample set under one judge.
+    """Every score of one sample set under one judge, and the numbers of rows behind them."""
 
-    Attributes:
-        is_mean: Inception score of all fakes, mean over its parts.
-        is_sd: Its standard deviation over the parts.
-        fid: Fréchet distance of all fakes to all reals.
-        kid: Kernel distance of the kept rows.
-        precision: Of the kept rows, k = 3; recall likewise.
-        density: Of the kept rows, k = 5; coverage likewise.
-        n: Fakes behind fid; n_real: reals behind it.
-        kept: Of the fakes, rows behind the other scores; real_kept: of the reals.
-        kid_subset: Rows in a subset of KID.
-    """
-
-    is_mean: float
-    is_sd: float
-    fid: float
-    kid: float
-    precision: float
+    is_mean: float  # inception score of all fakes: mean over its parts ...
+    is_sd: float  # ... and standard deviation
+    fid: float  # of all fakes to all reals
+    kid: float  # of the kept rows, as all that follow
+    precision: float  # k = 3
     recall: float
-    density: float
+    density: float  # k = 5
     coverage: float
-    n: int
+    n: int  # fakes
     n_real: int
-    kept: int
+    kept: int  # of the fakes
     real_kept: int
-    kid_subset: int
+    kid_subset: int  # rows in a subset of KID
 
 
 class Reference:
-    """The real side of every comparison, computed once: moments of all rows, and some of the rows.
+    """The real side of every comparison, computed once: moments of all `total` rows, and `kept` of the rows.
 
-    Args:
-        dim: Width of the features.
-        total: Rows that will come.
-        rng: CPU generator that draws the kept rows.
-        kept: Rows kept, drawn at random: a file of real images may be sorted by origin or difficulty.
+    Those are drawn at random: a file of real images may be sorted by origin or difficulty.
     """
 
     def __init__(self, *, dim: int, total: int, rng: torch.Generator, kept: int = KEPT) -> None:
@@ -220,16 +189,7 @@ class Reference:
 
 
 class Collector:
-    """All scores of one sample set, batch by batch.
-
-    Args:
-        dim: Width of the judge's features.
-        classes: Width of its logits.
-        total: Fakes that will come.
-        splits: Parts of the inception score.
-        kept: Rows for KID, precision, recall, density and coverage: the first ones.
-        kid_subsets: Subsets that KID averages.
-    """
+    """All scores of one sample set, `total` fakes in batches; KID and neighbourhoods take the first `kept` rows."""
 
     def __init__(
         self, *, dim: int, classes: int, total: int, splits: int = 10, kept: int = KEPT, kid_subsets: int = 100
@@ -260,16 +220,13 @@ class Collector:
         distance = fid(real=real.moments, fake=self.moments)
         real_rows, rows = real.rows(), torch.cat(self._rows)
         kernel = kid(real=real_rows, fake=rows, rng=rng, subsets=self.kid_subsets)
-        near, dense = precision_recall(real=real_rows, fake=rows), density_coverage(real=real_rows, fake=rows)
         return Scores(
-            is_mean=is_mean,
-            is_sd=is_sd,
-            fid=distance,
-            kid=kernel.mean,
-            precision=near.precision,
-            recall=near.recall,
-            density=dense.density,
-            coverage=dense.coverage,
+            is_mean,
+            is_sd,
+            distance,
+            kernel.mean,
+            **vars(precision_recall(real=real_rows, fake=rows)),
+            **vars(density_coverage(real=real_rows, fake=rows)),
             n=self.moments.n,
             n_real=real.moments.n,
             kept=len(rows),

@@ -29,7 +29,7 @@ def no_inception(monkeypatch):
 @functools.cache
 def random_weights() -> dict[str, torch.Tensor]:
     """State of pytorch_fid's network, filled with numbers that keep activations in range."""
-    module = backends.pytorch_fid("inception")
+    module = backends.module("pytorch_fid.inception")
     with torch.random.fork_rng(devices=[]):
         network = module._inception_v3(num_classes=1008, aux_logits=False, weights=None)
     rng = torch.Generator().manual_seed(7)
@@ -64,7 +64,7 @@ def pixels(*shape: int) -> torch.Tensor:
 
 
 def test_inception_looks_as_pytorch_fid_does(judge, weights, monkeypatch):
-    module = backends.pytorch_fid("inception")
+    module = backends.module("pytorch_fid.inception")
     monkeypatch.setattr(module, "load_state_dict_from_url", lambda *_, **__: random_weights())
     theirs = module.InceptionV3().eval()
     x = pixels(3, 3, 32, 32)
@@ -85,7 +85,7 @@ def test_inception_looks_as_pytorch_fid_does(judge, weights, monkeypatch):
 def test_inception_agrees_with_torch_fidelity_on_images_of_its_own_size(judge, weights):
     """At 299 x 299 neither resizes. torch_fidelity maps 0..255 to (x - 128) / 128, pytorch_fid to
     2 x / 255 - 1; those differ by up to 1/128, so the agreement is close and not exact."""
-    backends.fidelity("fid")
+    backends.module("torch_fidelity.metric_fid")
     extractor = sys.modules["torch_fidelity"].FeatureExtractorInceptionV3(
         "inception-v3-compat",
         ["2048", "logits_unbiased"],
@@ -195,7 +195,7 @@ def test_everything_else_is_one_clear_line_and_runs_nothing(weights, tmp_path, r
 
 
 def test_reading_a_file_leaves_pytorch_fid_and_the_random_state_alone(weights, tmp_path):
-    module, before = backends.pytorch_fid("inception"), torch.get_rng_state()
+    module, before = backends.module("pytorch_fid.inception"), torch.get_rng_state()
     loader = module.load_state_dict_from_url
     judges.inception(weights[0], sha256=weights[1])
     torch.save({}, tmp_path / "empty")

@@ -117,11 +117,11 @@ def test_fid_agrees_with_torch_fidelity_and_pytorch_fid(case):
     mix = normal(case, d, d) / d**0.5
     x, y = normal(case + 10, 5 * d, d) @ mix, (normal(case + 20, 7 * d, d) + 0.2).relu() @ mix
     found = fid(real=Moments.of(x), fake=Moments.of(y))
-    metric = backends.fidelity("fid")
+    metric = backends.module("torch_fidelity.metric_fid")
     theirs = metric.fid_statistics_to_metric(*map(metric.fid_features_to_statistics, (x, y)), False)
     assert found == pytest.approx(theirs[metric.KEY_METRIC_FID], rel=1e-6)
     statistics = [part for z in (x, y) for part in (z.mean(0).numpy(), z.T.cov().numpy())]
-    other = backends.pytorch_fid("fid_score").calculate_frechet_distance(*statistics)
+    other = backends.module("pytorch_fid.fid_score").calculate_frechet_distance(*statistics)
     assert found == pytest.approx(other, rel=1e-6)
 
 

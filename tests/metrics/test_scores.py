@@ -75,7 +75,7 @@ def test_two_groups_have_a_closed_form():
 @pytest.mark.parametrize(("n", "splits"), [(1_000, 10), (997, 10), (103, 7), (10, 10), (50, 1)])
 def test_inception_score_agrees_with_torch_fidelity(n, splits):
     logits = 3 * normal(n, n, 20)
-    metric = backends.fidelity("isc")
+    metric = backends.module("torch_fidelity.metric_isc")
     theirs = metric.isc_features_to_metric(logits, splits=splits, shuffle=False)
     for batch in (1, 7, 64, None):
         mean, sd = inception_score(logits, splits, batch)
