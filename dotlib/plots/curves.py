@@ -47,10 +47,7 @@ def lines(
 def histories(
     panels: Mapping[str, tuple[str, Mapping[str, tuple[Sequence[float], ArrayLike, ArrayLike]]]], *, xlabel: str
 ) -> Figure:
-    """Curves over updates, a panel for each quantity.
-
-    Panels are title -> (unit of the y axis, curve -> (x, mean, half height of the band)).
-    """
+    """Curves over updates, title of the panel -> (unit of the y axis, curve -> (x, mean, half height of the band))."""
     figure, axes = plt.subplots(1, len(panels), figsize=(3.7 * len(panels) + 0.6, 3.6), squeeze=False)
     for axis, (title, (unit, curves)) in zip(axes.flat, panels.items(), strict=True):
         for colour, (name, (x, mean, half)) in zip(CYCLE, curves.items(), strict=False):
@@ -100,16 +97,9 @@ def matrix(
         shown = axis.imshow(values, cmap="RdBu_r", aspect="auto", vmin=centre - reach, vmax=centre + reach)
     dark = np.asarray(shown.cmap(shown.norm(values)))[..., :3] @ LUMA < 0.5
     for row, column in np.argwhere(np.isfinite(values)):
-        axis.text(
-            column,
-            row,
-            f"{values[row, column]:.2f}",
-            ha="center",
-            va="center",
-            fontsize=9,
-            weight="bold" if marked is not None and marked[row, column] else "normal",
-            color="white" if dark[row, column] else BLACK,
-        )
+        weight = "bold" if marked is not None and marked[row, column] else "normal"
+        look = {"fontsize": 9, "weight": weight, "color": "white" if dark[row, column] else BLACK}
+        axis.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", **look)
     axis.set_xticks(range(len(columns)), columns, rotation=35, ha="right")
     axis.set_yticks(range(len(rows)), rows)
     axis.grid(False)

@@ -12,6 +12,8 @@ from PIL import Image
 from dotlib.errors import FileError, InputError
 from dotlib.plots import style
 
+FRAME_MS = 120  # milliseconds of a frame
+
 
 def sheet(images: np.ndarray, columns: int, scale: int = 1) -> np.ndarray:
     """Images (N, C, H, W) uint8, C = 1 or 3, row by row, one white pixel between them: (height, width, 3) uint8.
@@ -38,10 +40,7 @@ def stacked(sheets: Sequence[np.ndarray]) -> np.ndarray:
 
 @style.figure
 def before_after(sets: Mapping[str, np.ndarray], captions: Mapping[str, Sequence[str]]) -> Figure:
-    """One row of images (n, C, H, W) uint8 for each set, the same latents in a column.
-
-    A caption stands under each image of a row that has captions, n short texts.
-    """
+    """One row of images (n, C, H, W) uint8 for each set, each over its caption where a row has captions."""
     n = len(next(iter(sets.values())))
     figure, axes = plt.subplots(len(sets), n, squeeze=False, figsize=(0.92 * n + 0.9, 1.22 * len(sets)))
     for line, (name, images) in zip(axes, sets.items(), strict=True):
@@ -63,13 +62,8 @@ def pictures(files: Mapping[str, Path]) -> Figure:
         raise InputError("files: there are none; name at least one picture")
     images = {name: _read(path) for name, path in files.items()}
     heights = [image.shape[1] / image.shape[2] for image in images.values()]
-    figure, axes = plt.subplots(
-        len(images),
-        1,
-        squeeze=False,
-        figsize=(6.4, 6.2 * sum(heights) + 0.4 * len(images)),
-        gridspec_kw={"height_ratios": heights},
-    )
+    size = (6.4, 6.2 * sum(heights) + 0.4 * len(images))
+    figure, axes = plt.subplots(len(images), 1, squeeze=False, figsize=size, height_ratios=heights)
     for axis, (name, image) in zip(axes.flat, images.items(), strict=True):
         _show(axis, image)
         axis.set_title(name, fontsize=10, loc="left")
@@ -89,9 +83,9 @@ def strip(images: np.ndarray, steps: Sequence[int]) -> Figure:
     return figure
 
 
-def film(images: np.ndarray, columns: int, scale: int, frame_ms: int = 120) -> bytes:
+def film(images: np.ndarray, columns: int, scale: int) -> bytes:
     """An animated GIF of a sheet of samples on their way, (frames, samples, C, H, W) uint8."""
-    return style.animation([Image.fromarray(sheet(frame, columns, scale)) for frame in np.asarray(images)], frame_ms)
+    return style.animation([Image.fromarray(sheet(frame, columns, scale)) for frame in np.asarray(images)], FRAME_MS)
 
 
 def _read(path: Path) -> np.ndarray:

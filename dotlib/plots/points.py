@@ -15,6 +15,7 @@ from dotlib.plots import style
 from dotlib.plots.style import BLACK, BLUE, GREEN, VERMILION
 
 COLOURS = {"real": BLACK, "g": BLUE, "dot": VERMILION, "naive": GREEN}
+FRAME_MS = 80  # milliseconds of a frame
 NAMES = {"real": "training samples", "g": "G", "dot": "DOT", "naive": "naive"}
 
 
@@ -23,9 +24,8 @@ def panels(sets: Mapping[str, np.ndarray], *, limits: tuple[float, float]) -> Fi
     """One scatter plot for each set of points, name -> (n, 2) in data units, on equal axes, as in Figure 3."""
     columns = 2 if len(sets) == 4 else len(sets)
     rows = -(-len(sets) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.2 * columns, 3.3 * rows), sharex=True, sharey=True, squeeze=False
-    )
+    size = (3.2 * columns, 3.3 * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
     for axis, (name, points) in zip(axes.flat, sets.items(), strict=False):
         _scatter(axis, name, points, limits, size=3)
         axis.set(title=NAMES.get(name, name))
@@ -48,12 +48,7 @@ def rows(figures: Mapping[str, Mapping[str, np.ndarray]], limits: Mapping[str, t
 
 
 def particles(
-    paths: Mapping[str, np.ndarray],
-    steps: Sequence[int],
-    background: np.ndarray,
-    *,
-    limits: tuple[float, float],
-    frame_ms: int = 80,
+    paths: Mapping[str, np.ndarray], steps: Sequence[int], background: np.ndarray, *, limits: tuple[float, float]
 ) -> bytes:
     """An animated GIF of points on their way, name -> (frames, n, 2), one panel for each method.
 
@@ -66,10 +61,8 @@ def particles(
         figure.subplots_adjust(0.07, 0.08, 0.99, 0.9, 0.14)
         for axis in axes.flat:
             axis.scatter(*np.asarray(background).T, s=3, linewidths=0, color="#c8c8c8")
-        dots = {
-            name: _scatter(axis, name, paths[name][0], limits, size=3)
-            for axis, name in zip(axes.flat, paths, strict=True)
-        }
+        panels = zip(axes.flat, paths.items(), strict=True)
+        dots = {name: _scatter(axis, name, path[0], limits, size=3) for axis, (name, path) in panels}
         for frame, step in enumerate(steps):
             for axis, (name, artist) in zip(axes.flat, dots.items(), strict=True):
                 artist.set_offsets(paths[name][frame])
@@ -78,7 +71,7 @@ def particles(
             figure.savefig(content, dpi=72)
             frames.append(Image.open(content))
         plt.close(figure)
-    return style.animation(frames, frame_ms)
+    return style.animation(frames, FRAME_MS)
 
 
 def _scatter(axis: Axes, name: str, points: np.ndarray, limits: tuple[float, float], size: float) -> PathCollection:

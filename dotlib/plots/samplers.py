@@ -34,23 +34,35 @@ LOGARITHMIC = (EVALUATIONS, "emd_sqeuclidean", "emd_euclidean")  # a scale and n
 Change = tuple[float, tuple[float, float]]  # mean of a paired difference, and its interval
 
 
+@style.figure
 def frontier(
-    points: Sequence[Point], axes: Sequence[tuple[str, str]], *, floor: Mapping[str, float] | None = None
+    comparisons: Mapping[str, Sequence[Point]], axes: Sequence[tuple[str, str]], floor: Mapping[str, float]
 ) -> Figure:
-    """One panel for each (x, y), names of scores or EVALUATIONS, and one line for each method along its settings.
+    """One panel for each comparison, by its title, and (x, y), names of scores or EVALUATIONS; a line for each method.
 
-    Bars are 95 % t-intervals over the sets. The floor has the scores of real data in the samples' place, name -> value.
+    A line goes along the settings of its method; bars are 95 % t-intervals over the sets. The floor has the scores of
+    real data in the samples' place, name -> value.
     """
-    check_count("axes: panels", len(axes))
-    return _panels([("", points, pair) for pair in axes], floor or {}, shared=False)
-
-
-def frontiers(
-    comparisons: Mapping[str, Sequence[Point]], axes: tuple[str, str], *, floor: Mapping[str, float] | None = None
-) -> Figure:
-    """One panel for each comparison, by its title, on the same axes; otherwise as `frontier`."""
-    check_count("comparisons: panels", len(comparisons))
-    return _panels([(title, points, axes) for title, points in comparisons.items()], floor or {}, shared=True)
+    panels = [(title, points, x, y) for title, points in comparisons.items() for x, y in axes]
+    check_count("panels", len(panels))
+    size, shared = (4.2 * len(panels), 4.0), len(axes) == 1
+    figure, grid = plt.subplots(1, len(panels), figsize=size, squeeze=False, sharex=shared, sharey=shared)
+    for axis, (title, points, x, y) in zip(grid[0], panels, strict=True):
+        drawn = [point for point in points if not point.refused]
+        for method, (colour, mark) in looks(drawn).items():
+            places = np.array([[_place(p, x), _place(p, y)] for p in drawn if p.method == method])  # (points, 2, 2)
+            (x_mean, x_half), (y_mean, y_half) = places.transpose(1, 2, 0)
+            look = {"color": colour, "marker": mark, "markersize": 5, "linewidth": 1, "elinewidth": 0.8}
+            axis.errorbar(x_mean, y_mean, xerr=x_half, yerr=y_half, label=method, **look)
+        if x in floor and y in floor:
+            axis.plot(floor[x], floor[y], "*", markersize=12, color=BLACK, label="real")
+        elif y in floor:
+            axis.axhline(floor[y], color=BLACK, linestyle="--", linewidth=1, label="real")
+        axis.set(xlabel=_name(x), ylabel=_name(y), title=title)
+        axis.set(xscale="log" if x in LOGARITHMIC else "linear", yscale="log" if y in LOGARITHMIC else "linear")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
 
 
 def looks(points: Sequence[Point]) -> dict[str, tuple[str, str]]:
@@ -62,16 +74,12 @@ def looks(points: Sequence[Point]) -> dict[str, tuple[str, str]]:
 
 @style.figure
 def reliability(tables: Mapping[str, Mapping[str, Reliability]]) -> Figure:
-    """One panel for each discriminator, one line for each calibration; the diagonal is right.
-
-    Tables are panel -> line -> its bins; a line that a panel lacks is left out there.
-    """
+    """A panel for each discriminator, a line for each calibration that it has, by its bins; the diagonal is right."""
     check_count("tables: panels", len(tables))
     columns = min(len(tables), 3)
     rows = -(-len(tables) // columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(3.4 * columns, 3.4 * rows), sharex=True, sharey=True, squeeze=False
-    )
+    size = (3.4 * columns, 3.4 * rows)
+    figure, grid = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
     for axis in grid.flat[len(tables) :]:
         axis.set_visible(False)
     for axis in grid.flat[max(0, len(tables) - columns) : len(tables)]:
@@ -90,10 +98,7 @@ def reliability(tables: Mapping[str, Mapping[str, Reliability]]) -> Figure:
 
 @style.figure
 def changes(panels: Mapping[str, Mapping[str, Mapping[str, Change | str]]], *, unit: str) -> Figure:
-    """One panel for each pair, one place for each method, one mark for each calibration.
-
-    Panels are panel -> method -> mark -> (mean, its interval) in the unit, or a word to be written at zero.
-    """
+    """Pair -> method -> calibration -> (mean, its interval), or a word to be written at zero: panels, places, marks."""
     check_count("panels", len(panels))
     figure, grid = plt.subplots(1, len(panels), figsize=(3.4 * len(panels), 3.4), sharey=True, squeeze=False)
     colours = _colours(marks for methods in panels.values() for marks in methods.values())
@@ -131,30 +136,6 @@ def _legend(figure: Figure, axes: Iterable[Axes]) -> None:
         handles, labels = axis.get_legend_handles_labels()
         entries |= dict(zip(labels, handles, strict=True))
     figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=3)
-
-
-@style.figure
-def _panels(
-    panels: Sequence[tuple[str, Sequence[Point], tuple[str, str]]], floor: Mapping[str, float], *, shared: bool
-) -> Figure:
-    size = (4.2 * len(panels), 4.0)
-    figure, grid = plt.subplots(1, len(panels), figsize=size, squeeze=False, sharex=shared, sharey=shared)
-    for axis, (title, points, (x, y)) in zip(grid[0], panels, strict=True):
-        drawn = [point for point in points if not point.refused]
-        for method, (colour, mark) in looks(drawn).items():
-            places = np.array([[_place(p, x), _place(p, y)] for p in drawn if p.method == method])  # (points, 2, 2)
-            (x_mean, x_half), (y_mean, y_half) = places.transpose(1, 2, 0)
-            look = {"color": colour, "marker": mark, "markersize": 5, "linewidth": 1, "elinewidth": 0.8}
-            axis.errorbar(x_mean, y_mean, xerr=x_half, yerr=y_half, label=method, **look)
-        if x in floor and y in floor:
-            axis.plot(floor[x], floor[y], "*", markersize=12, color=BLACK, label="real")
-        elif y in floor:
-            axis.axhline(floor[y], color=BLACK, linestyle="--", linewidth=1, label="real")
-        axis.set(xlabel=_name(x), ylabel=_name(y), title=title)
-        axis.set(xscale="log" if x in LOGARITHMIC else "linear", yscale="log" if y in LOGARITHMIC else "linear")
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
-    return figure
 
 
 def _place(point: Point, name: str) -> tuple[float, float]:

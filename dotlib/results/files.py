@@ -40,11 +40,7 @@ def artifacts() -> Path:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to a temporary file beside `path`, sync it, then rename.
-
-    A reader sees the old file or the new one, never a part, also after a power cut.
-    """
-    path = Path(path)
+    """Replace the file at `path`: a reader sees the old one or the new one, never a part, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
@@ -61,11 +57,6 @@ def write_bytes(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def write_text(path: Path, text: str) -> None:
-    """`write_bytes` for UTF-8 text."""
-    write_bytes(path, text.encode())
-
-
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -74,13 +65,17 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` for UTF-8 text."""
+    write_bytes(path, text.encode())
+
+
 @contextlib.contextmanager
 def only_maker(path: Path) -> Iterator[None]:
     """Hold the lock of `path`: a second process waits here until the first has made the file.
 
     The operating system frees the lock when its holder dies, so a kill leaves nothing to clean.
     """
-    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.with_name(path.name + ".lock")):
         yield
@@ -120,23 +115,12 @@ VALUES = Store(".json", _write_values, _read_values)  # JSON-able, finite; tenso
 def cached(
     folder: str, name: str, make: Callable[[], T], *, decides: object, code: Iterable[Any] = (), store: Store = VALUES
 ) -> T:
-    """Make something once: call `make` and keep what it returns, or read what was kept.
+    """What `make` returns, now or when the file `name` was written. Raises FileError for one that cannot be read.
 
-    Nothing is kept where some code has no file, such as a class typed into a notebook.
-
-    Args:
-        folder: Where the file lies in `artifacts`; the digest of what decides its content is appended.
-        name: Of the file.
-        make: A function or lambda; its module decides too.
-        decides: Settings and digests of inputs: whatever `described` takes.
-        code: Functions and classes that `make` calls and that its module does not import.
-        store: How the content is kept.
-
-    Returns:
-        What `make` returned, now or when the file was written.
-
-    Raises:
-        FileError: The file cannot be read.
+    The file lies in a folder of `artifacts`, to whose name the digest of what decides its content is appended:
+    settings and digests of inputs (whatever `described` takes), the module of `make`, and that of other code,
+    functions and classes that `make` calls and that its module does not import. Nothing is kept where some code has no
+    file, such as a class typed into a notebook.
     """
     modules = {getattr(part, "func", part).__module__ for part in (make, *code)}  # func: of a partial
     if not all(_source(module).is_file() for module in modules):
@@ -193,7 +177,7 @@ def _module(name: str) -> tuple[str, set[str]]:
     code = source.read_text(encoding="utf-8")
     data = [file.read_text(encoding="utf-8") for file in sorted(source.parent.glob("*.yml")) if file.name in code]
     names = imported(tree := ast.parse(code))
-    return "\n".join([_bare(tree), *data]), names
+    return "\n".join([ast.dump(_WithoutDocstrings().visit(tree)), *data]), names
 
 
 def _source(name: str) -> Path:
@@ -204,11 +188,6 @@ def _source(name: str) -> Path:
     base = Path(__file__).parents[1].joinpath(*parts)
     files = (base.with_suffix(".py"), base / "__init__.pyi", base / "__init__.py")
     return next((file for file in files if file.exists()), base)
-
-
-def _bare(tree: ast.AST) -> str:
-    """A syntax tree as text, without docstrings and positions."""
-    return ast.dump(_WithoutDocstrings().visit(tree))
 
 
 class _WithoutDocstrings(ast.NodeTransformer):

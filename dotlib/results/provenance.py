@@ -1,9 +1,9 @@
 """Where a number comes from: commit, package versions, device."""
 
 import functools
-import importlib.metadata
 import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 PACKAGES = ("torch", "numpy", "scipy", "POT", "scikit-learn", "matplotlib")
@@ -23,8 +23,7 @@ def here(device: str = "cpu") -> dict:
     return {
         "commit": commit,
         "dirty": dirty,
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "device": device_name(device),
         "threads": torch.get_num_threads(),
     }
@@ -33,9 +32,7 @@ def here(device: str = "cpu") -> dict:
 def source_state() -> tuple[str, bool]:
     """(commit, whether tracked files differ from it); ("unknown", True) outside a git checkout."""
     commit = _git("rev-parse", "HEAD")
-    if commit is None:
-        return "unknown", True
-    return commit, bool(_git("status", "--porcelain", "--untracked-files=no"))
+    return commit or "unknown", commit is None or bool(_git("status", "--porcelain", "--untracked-files=no"))
 
 
 @functools.cache
@@ -54,11 +51,11 @@ def device_name(device: str = "cpu") -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    root = checkout()
-    if root is None:
+    if (root := checkout()) is None:
         return None
     try:
-        run = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
-    except OSError:
+        return subprocess.run(
+            ["git", "-C", root, *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
         return None
-    return run.stdout.strip() if run.returncode == 0 else None

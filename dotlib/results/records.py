@@ -114,9 +114,8 @@ class Record:
         try:
             json.dumps([math.isfinite(value), asdict(row)], allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise InputError(
-                f"value: {row} is not finite or not a number ({value!r}); find the run that diverged"
-            ) from error
+            words = f"{row} is not finite or not a number ({value!r})"
+            raise InputError(f"value: {words}; find the run that diverged") from error
         self.content[row.key] = row
 
     def put_trials(self, quantity: str, trials: ArrayLike, *, unit: str, **where: Unpack[Where]) -> None:
@@ -138,9 +137,8 @@ class Record:
         """The rows whose fields have these values, in the order in which they were put."""
         for name in where:
             check_option("where", name, ("quantity", *Where.__annotations__))
-        return (
-            row for row in self.content.values() if all(getattr(row, name) == value for name, value in where.items())
-        )
+        wanted = where.items()
+        return (row for row in self.content.values() if all(getattr(row, name) == part for name, part in wanted))
 
     @property
     def key(self) -> str:
@@ -204,9 +202,8 @@ def read(path: Path) -> Record:
         rows = [Row(**row) for row in stored.pop("rows")]
         return Record(**stored, content={row.key: row for row in rows})
     except OSError as error:
-        raise FileError(
-            f"{path}: no such record ({error.strerror}); run its notebook first, see book/run-in-batch"
-        ) from error
+        remedy = "run its notebook first, see book/run-in-batch"
+        raise FileError(f"{path}: no such record ({error.strerror}); {remedy}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise FileError(f"{path}: not a record ({error}); delete it and run its notebook again") from error
 

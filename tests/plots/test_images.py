@@ -153,8 +153,8 @@ def frames_of(gif):
 def test_a_film_shows_every_frame_and_rests_on_the_last():
     levels = np.array([0, 80, 160, 240], dtype=np.uint8)
     way = np.broadcast_to(levels[:, None, None, None, None], (4, 3, 1, 4, 4))
-    found = frames_of(image_plots.film(way, columns=3, scale=2, frame_ms=70))
-    assert [ms for _, ms in found] == [70, 70, 70, 1000]
+    found = frames_of(image_plots.film(way, columns=3, scale=2))
+    assert [ms for _, ms in found] == [120, 120, 120, 1000]
     for (pixels, _), level in zip(found, levels, strict=True):
         assert pixels.shape == (8, 26, 3)
         assert (pixels[:, :8] == level).all() and (pixels[:, 8] == 255).all()

@@ -25,9 +25,8 @@ POINTS = [
 
 def test_comparisons_share_axes_and_distances_are_logarithmic():
     points = [Point("bare", 1, {"emd_euclidean": [0.1, 0.2]}, [Cost(1)] * 2, [Cost()] * 2, [])]
-    figure = sampler_plots.frontiers(
-        {"D": points, "oracle": points}, ("evaluations", "emd_euclidean"), floor={"emd_euclidean": 0.05}
-    )
+    axes, floor = [("evaluations", "emd_euclidean")], {"emd_euclidean": 0.05}
+    figure = sampler_plots.frontier({"D": points, "oracle": points}, axes, floor)
     left, right = figure.axes
     assert [axis.get_title() for axis in figure.axes] == ["D", "oracle"]
     assert left.get_ylim() == right.get_ylim()
@@ -35,7 +34,7 @@ def test_comparisons_share_axes_and_distances_are_logarithmic():
 
 
 def test_figures_have_a_line_for_each_method_and_its_intervals():
-    figure = sampler_plots.frontier(POINTS, [("evaluations", "fid"), ("is_mean", "fid")], floor={"fid": 3.0})
+    figure = sampler_plots.frontier({"": POINTS}, [("evaluations", "fid"), ("is_mean", "fid")], {"fid": 3.0})
     first, second = figure.axes
     assert first.get_xscale() == "log" and second.get_xscale() == "linear"
     assert [c.get_label() for c in first.containers] == ["bare", "DOT", "MH-GAN", "best of"]
