@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from dotlib.data import downloads
 from dotlib.errors import InputError, check_option
-from dotlib.evaluation.images import Table1Row
+from dotlib.evaluation.images import Measurement, Table1Row
 from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics.intervals import put_difference
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
@@ -49,6 +49,14 @@ def put_scores(record: Record, values: Values, *, pair: str = "") -> None:
             record.put_trials(quantity, of_sets, unit=SCORES[quantity].unit, **where)
             if method != "bare":
                 put_change(record, quantity, values, (method, setting), ("bare", ""), pair=pair)
+
+
+def values_of(measured: Measurement, quantities: Iterable[str]) -> Values:
+    """The scores of every method after each of its updates; those of the samples before any are "bare"."""
+    return {
+        (method, step) if step else ("bare", ""): {q: measured.of(method, step, q) for q in quantities}
+        for method, step in measured.rows
+    }
 
 
 def put_change(

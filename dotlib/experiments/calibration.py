@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from dotlib.evaluation import comparison, recording
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.comparison import Comparison, Point
 from dotlib.evaluation.judges import load_panel, scoring_settings
-from dotlib.evaluation.logit_checks import REALS, Examined, Refused, examine, read_logits, share_above
+from dotlib.evaluation.logit_checks import REALS, Checks, Examined, Refused, examine, read_logits, share_above
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.pairs import Pair
@@ -78,29 +78,23 @@ def load_comparison(
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
     training = trained.settings
     if not isinstance(training, ImageTraining) or training.split != "train":
-        raise InputError(
-            f"name: {name} leaves no image that its D has not seen; name an image pair trained on the split 'train'"
-        )
+        remedy = "name an image pair trained on the split 'train'"
+        raise InputError(f"name: {name} leaves no image that its D has not seen; {remedy}")
     scoring = scoring_settings(training.dataset, training.architecture, profile)
     scoring = replace(scoring, samples=settings.samples, sets=settings.sets)
     panel = load_panel(training.dataset, scoring, profile=profile, judge=judge, device=device)
     real_images = images.image_set(training.dataset, training.split)
     pair = image_pairs.ImagePair.of(trained, device)
     whole = comparison.on_images(pair, panel, scoring, real_images, profile=profile, seed=seed)
-    of_samplers = replace(
-        whole.settings,
-        burn_in=settings.burn_in,
-        percentiles=(settings.percentile,),
-        budgets=(settings.budget,),
-        chains=(settings.chain,),
-    )
+    one_each = {"percentiles": (settings.percentile,), "budgets": (settings.budget,), "chains": (settings.chain,)}
+    samplers = replace(whole.settings, burn_in=settings.burn_in, **one_each)
     real = sampling.logits(whole.pair, _held_out(training.dataset, settings.judged, seed).to(device))
 
     def score(x: Tensor, number: int) -> dict[str, float]:
         return whole.score(x, number) | {"above": share_above(real, sampling.logits(whole.pair, x))}
 
     decides = [*whole.decides, settings.judged]
-    return replace(whole, settings=of_samplers, score=score, decides=decides, trained=trained)
+    return replace(whole, settings=samplers, score=score, decides=decides, trained=trained)
 
 
 def examine_pair(compared: Comparison, judged: int, seed: int) -> Examined:
@@ -152,9 +146,6 @@ def _held_out(dataset: str, n: int, seed: int) -> Tensor:
     return images.to_float(rows.images)
 
 
-# --- record --------------------------------------------------------------------------------------
-
-
 def fill_record(
     record: records.Record,
     comparisons: Mapping[str, Comparison],
@@ -173,9 +164,8 @@ def fill_record(
         for dataset in {trained.settings.dataset for trained in origins}
         for split in ("train", "test")
     }
-    record.parameters["settings"] = {
-        row: files.described(compared.settings)[1] for row, compared in comparisons.items()
-    }
+    of_samplers = {row: files.described(compared.settings)[1] for row, compared in comparisons.items()}
+    record.parameters["settings"] = of_samplers
     for row, pair in examined.items():
         _put_examined(record, row, pair)
     for row, draws in drawn.items():
@@ -197,8 +187,7 @@ def _put_examined(record: records.Record, row: str, pair: Examined) -> None:
         if isinstance(line, Logistic):
             record.put("slope", line.slope, pair=row, setting=kind, unit="log ratio per logit")
             record.put("intercept", line.intercept, pair=row, setting=kind, unit="log ratio")
-    seen, held_out = REALS
-    rank = pair.ranking
+    (seen, held_out), rank = REALS, pair.ranking
     record.put("above samples", rank.seen, pair=row, setting=seen, unit="")
     record.put("above samples", rank.held_out, pair=row, setting=held_out, unit="")
     record.put("above samples", rank.gap, pair=row, setting=seen, against=held_out, interval=rank.interval, unit="")
@@ -206,9 +195,11 @@ def _put_examined(record: records.Record, row: str, pair: Examined) -> None:
 
 def _put_draws(record: records.Record, row: str, draws: Draws) -> None:
     chosen = {key: point for key, point in draws.points.items() if not point.refused}
-    values = {key: {name: point.scores[name] for name in SHOWN} for key, point in chosen.items()}
-    bare = {name: draws.bare.scores[name] for name in SHOWN}
-    recording.put_scores(record, {("bare", ""): bare, **values}, pair=row)
+    values: recording.Values = {
+        key: {name: point.scores[name] for name in SHOWN}
+        for key, point in [(("bare", ""), draws.bare), *chosen.items()]
+    }
+    recording.put_scores(record, values, pair=row)
     for (method, calibration), point in chosen.items():
         record.put_trials("accepted", point.acceptance, unit="", pair=row, method=method, setting=calibration)
 
@@ -222,14 +213,6 @@ def refusals(examined: Mapping[str, Examined], drawn: Mapping[str, Draws]) -> di
     for row, draws in drawn.items():
         messages |= {f"{row}, {', '.join(key)}": point.refused for key, point in draws.points.items() if point.refused}
     return messages
-
-
-def change(point: Point, bare: Point, name: str) -> tuple[float, tuple[float, float]]:
-    """Mean of a score minus bare's over the sets, and its 95 % interval."""
-    return intervals.interval(np.asarray(point.scores[name]), np.asarray(bare.scores[name]))
-
-
-# --- tables and figures --------------------------------------------------------------------------
 
 
 def panels(examined: Mapping[str, Examined], lines: Mapping[str, tuple[str, str]]) -> dict[str, dict[str, Reliability]]:
@@ -250,7 +233,7 @@ def scale_table(examined: Mapping[str, Examined]) -> str:
     for row, pair in examined.items():
         line = pair.maps["logistic"]
         intercept = f"{line.intercept:+.3g}" if isinstance(line, Logistic) else REFUSED
-        rows.append([row, _slope(line), _slope(pair.on_held_out), intercept, *ratio_cells(pair)])
+        rows.append([row, _slope(line), _slope(pair.on_held_out), intercept, *cells(pair, shown_ratio)])
     heads = (f"E_G[r], {name}" for name in MAPS.values())
     return tables.markdown(["D", "slope a", "held out", "intercept b", *heads], rows)
 
@@ -259,30 +242,24 @@ def summary_table(examined: Mapping[str, Examined]) -> str:
     """Markdown: error under each map with images held out, slope, E_G[r] as trained."""
     rows = []
     for row, pair in examined.items():
-        errors, (as_trained, *_) = cells(pair, "{0.ece[held out]:.3f}"), ratio_cells(pair)
+        errors, (as_trained, *_) = cells(pair, "{0.ece[held out]:.3f}".format), cells(pair, shown_ratio)
         rows.append([row, *errors, _slope(pair.maps["logistic"]), as_trained])
     return tables.markdown(["D", *(f"ECE, {name}" for name in MAPS.values()), "slope", "E_G[r], as trained"], rows)
 
 
-def cells(pair: Examined, form: str) -> list[str]:
-    """A cell for each map: its checks in a form, such as "{0.z:+.1f}", or REFUSED."""
-    return [REFUSED if isinstance(checks, Refused) else form.format(checks) for checks in pair.checks.values()]
-
-
-def ratio_cells(pair: Examined) -> list[str]:
-    """E_G[r] under each map, or REFUSED."""
-    checked = pair.checks.values()
-    return [REFUSED if isinstance(checks, Refused) else shown_ratio(checks.log_ratio) for checks in checked]
+def cells(pair: Examined, show: Callable[[Checks], str]) -> list[str]:
+    """A cell for each map: its checks as `show` prints them, such as "{0.z:+.1f}".format, or REFUSED."""
+    return [REFUSED if isinstance(checks, Refused) else show(checks) for checks in pair.checks.values()]
 
 
 def _slope(line: Calibrator | Refused) -> str:
     return f"{line.slope:.3g}" if isinstance(line, Logistic) else REFUSED
 
 
-def shown_ratio(log_ratio: float) -> str:
+def shown_ratio(checks: Checks) -> str:
     """E_G[r] as pages print it: "1.02", or as a power of ten where it is far from 1."""
-    power = log_ratio / math.log(10)
-    return f"{math.exp(log_ratio):.3g}" if abs(power) < 3 else f"$10^{{{power:.0f}}}$"
+    power = checks.log_ratio / math.log(10)
+    return f"{math.exp(checks.log_ratio):.3g}" if abs(power) < 3 else f"$10^{{{power:.0f}}}$"
 
 
 def draw_tables(drawn: Mapping[str, Draws], comparisons: Mapping[str, Comparison]) -> str:
@@ -309,17 +286,17 @@ def point_cells(point: Point, bare: Point) -> list[str]:
     for name in SHOWN:
         digits, text = SCORES[name].digits, f"{np.mean(point.scores[name]):.{SCORES[name].digits}f}"
         if point is not bare:
-            _, (low, high) = change(point, bare, name)
+            _, (low, high) = intervals.interval(point.scores[name], bare.scores[name])
             text += f" [{low:+.{digits}f}, {high:+.{digits}f}]"
         cells.append(text)
     return cells
 
 
 def changes_of(drawn: Mapping[str, Draws], name: str) -> dict[str, dict]:
-    """`change` of every point, or REFUSED: row -> method -> name of the map on pages."""
-    changes = {row: {} for row in drawn}
+    """Each point's paired difference to bare, or REFUSED: row -> method -> name of the map on pages."""
+    changes = {row: {method: {} for method in METHODS} for row in drawn}
     for row, draws in drawn.items():
         for (method, calibration), point in draws.points.items():
-            value = REFUSED if point.refused else change(point, draws.bare, name)
-            changes[row].setdefault(method, {})[MAPS[calibration]] = value
+            change = None if point.refused else intervals.interval(point.scores[name], draws.bare.scores[name])
+            changes[row][method][MAPS[calibration]] = change or REFUSED
     return changes

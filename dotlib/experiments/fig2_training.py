@@ -92,9 +92,10 @@ def pool_constants(
 ) -> tuple[lipschitz.LipschitzEstimate, lipschitz.LipschitzEstimate]:
     """K_eff, eq. (20), and k_eff, eq. (21), of one pool of latents and the same random pairs."""
     z, counts = pool(pair, settings, seed), {"n_pairs": settings.n_pairs, "repeats": settings.repeats}
+    x = sampling.generate(pair, z, settings.scoring.batch)
     K_eff, k_eff = (
         lipschitz.pooled_constant(f, points, rng=generator(seed, "fig2", "pairs"), **counts)
-        for f, points in ((pair.logit, generated(pair, z, settings)), (pair.latent_logit, z))
+        for f, points in ((pair.logit, x), (pair.latent_logit, z))
     )
     return K_eff, k_eff
 
@@ -102,11 +103,6 @@ def pool_constants(
 def pool(pair: ImagePair, settings: Settings, seed: int) -> Tensor:
     """The latents of Figure 2, (pool, d), the same for every pair with this prior."""
     return sampling.latents(pair, settings.pool, generator(seed, "fig2", "pool", str(pair.prior.dim)))
-
-
-def generated(pair: ImagePair, z: Tensor, settings: Settings) -> Tensor:
-    """G(z), (B, C, H, W), batch by batch."""
-    return sampling.generate(pair, z, settings.scoring.batch)
 
 
 def growth(history: Sequence[Milestone], name: str) -> tuple[float, tuple[float, float]]:
@@ -119,10 +115,8 @@ def growth(history: Sequence[Milestone], name: str) -> tuple[float, tuple[float,
     for at in (history[-1], middle(history)):
         maxima = getattr(at, name).maxima.numpy()
         if not (maxima > 0).all():
-            raise InputError(
-                f"history: {name} is 0 at update {at.update}, D is constant on samples; "
-                "look for where the training collapsed"
-            )
+            place = f"{name} is 0 at update {at.update}, D is constant on samples"
+            raise InputError(f"history: {place}; look for where the training collapsed")
         logs.append(np.log(maxima))
     mean, (low, high) = intervals.interval(*logs)
     return math.exp(mean), (math.exp(low), math.exp(high))
@@ -144,7 +138,7 @@ def bounds(pair: ImagePair, settings: Settings, seed: int) -> tuple[float, layer
 
     Raises InputError for a D with attention, whose slope is not bounded.
     """
-    x = generated(pair, pool(pair, settings, seed)[: settings.gradients], settings)
+    x = sampling.generate(pair, pool(pair, settings, seed)[: settings.gradients], settings.scoring.batch)
     products = layer_norms.products(cast(nn.Sequential, pair.discriminator), x, rng=generator(seed, "fig2", "power"))
     return float(lipschitz.gradient_norms(pair.logit, x).max()), products
 
@@ -164,15 +158,12 @@ def fill_record(record: Record, histories: Mapping[str, Sequence[Milestone]]) ->
             record.verdicts[claim] = not_drastic(interval, profile=record.profile)
 
 
-def curves(record: Record, quantity: str) -> dict[str, tuple[list, list, list]]:
+def curves(record: Record, quantity: str) -> dict[str, tuple[list, ...]]:
     """Updates, means and standard deviations of a constant or a score along each training, by row."""
-    lines: dict[str, tuple[list, list, list]] = {}
+    points: dict[str, list[tuple]] = {}
     for row in record.rows(quantity=quantity):
-        for values, value in zip(
-            lines.setdefault(row.pair, ([], [], [])), (row.setting, row.value, row.sd), strict=True
-        ):
-            values.append(value)
-    return lines
+        points.setdefault(row.pair, []).append((row.setting, row.value, row.sd))
+    return {pair: tuple(map(list, zip(*of_pair, strict=True))) for pair, of_pair in points.items()}
 
 
 def ratio_table(record: Record, histories: Mapping[str, Sequence[Milestone]]) -> str:

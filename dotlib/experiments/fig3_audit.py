@@ -13,7 +13,7 @@ from dotlib.evaluation import points as toy_pairs
 from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics import intervals, optimal_transport
 from dotlib.results import paper, tables
-from dotlib.results.records import KEPT, Record, find
+from dotlib.results.records import KEPT, Record, Where, find
 from dotlib.transport.lipschitz import LipschitzCurve
 
 STEPS = (("move", "25gaussians"), ("move", "swissroll"), ("record", "fig3_toy"))
@@ -73,9 +73,8 @@ def put_readings(record: Record, emds: Mapping[tuple[str, str], Trials]) -> None
         for method, trials in emd.items():
             record.put_trials(quantity, trials, method=method, setting=sampling, unit=unit)
         for first, second in RANKED:
-            intervals.put_difference(
-                record, quantity, emd[first], emd[second], method=first, setting=sampling, against=second, unit=unit
-            )
+            where: Where = {"method": first, "setting": sampling, "against": second}
+            intervals.put_difference(record, quantity, emd[first], emd[second], unit=unit, **where)
             claim = f"{name}, {sampling}: {toy_pairs.NAMES[first]} against {toy_pairs.NAMES[second]}"
             record.verdicts[claim] = rank(record, quantity, sampling, first, second)
 
@@ -86,13 +85,11 @@ def rank(record: Record, quantity: str, sampling: str, first: str, second: str) 
     They are separated when the paired 95 % interval of their difference excludes 0 and its mean exceeds the standard
     deviation of the floor. A smoke run compares nothing.
     """
-    if record.profile == "smoke":
-        return paper.SMOKE
     row = record.get(quantity, method=first, setting=sampling, against=second)
     floor = record.get(quantity, method="real", setting=sampling)
-    if row.interval[0] <= 0 <= row.interval[1] or abs(row.value) <= (floor.sd or 0):
-        return "not separated"
-    return "better" if row.value < 0 else "worse"
+    separated = not row.interval[0] <= 0 <= row.interval[1] and abs(row.value) > (floor.sd or 0)
+    word = ("better" if row.value < 0 else "worse") if separated else "not separated"
+    return paper.unless_smoke(word, profile=record.profile)
 
 
 def _readings(runs: Runs) -> Iterator[tuple[str, Record, str, str, str]]:
@@ -114,14 +111,12 @@ def readings_table(runs: Runs) -> str:
 
 def differences(runs: Runs) -> dict[str, tuple[float, float, float]]:
     """Low end, mean and high end of each difference of EMD to G's, by its label."""
-    rows = {
-        f"{name}, {toy_pairs.NAMES[method]}: {reading}": record.get(
-            quantity, method=method, setting=sampling, against="g"
-        )
-        for name, record, reading, quantity, sampling in _readings(runs)
-        for method in ("dot", "naive")
-    }
-    return {label: (row.interval[0], row.value, row.interval[1]) for label, row in rows.items()}
+    ends = {}
+    for name, record, reading, quantity, sampling in _readings(runs):
+        for method in ("dot", "naive"):
+            row = record.get(quantity, method=method, setting=sampling, against="g")
+            ends[f"{name}, {toy_pairs.NAMES[method]}: {reading}"] = row.interval[0], row.value, row.interval[1]
+    return ends
 
 
 def verdict_table(runs: Runs) -> str:
@@ -170,8 +165,7 @@ def constants_table(runs: Runs, pairs: Mapping[str, ToyPair]) -> str:
 def changed_settings(pair: ToyPair, K_eff: float, settings: Figure3) -> dict[str, tuple[float, dict[str, Any]]]:
     """Label -> (constant, changed options of `transport.target_dot`), each one change away.
 
-    The two published constants belong to the authors' critic, so on another critic they only show how much the constant
-    matters.
+    The two published constants belong to the authors' critic; on another they show how much the constant matters.
     """
     K_paper, K_notebook = paper.value(f"fig3.{pair.dataset}.K_eff").value, paper.NOTEBOOK_K[pair.dataset]
     return {
@@ -199,9 +193,8 @@ def sensitivity(
     few, results = replace(settings, trials=len(y)), {}
     for label, (K, changes) in changed.items():
         steps = range(changes.get("steps", settings.steps) + 1)
-        paths = [
-            toy_pairs.move(pair, part, K, settings, "dot", snapshots=steps, **changes).points for part in y
-        ]  # (steps + 1, points, 2) each
+        descents = (toy_pairs.move(pair, part, K, settings, "dot", snapshots=steps, **changes) for part in y)
+        paths = [descent.points for descent in descents]  # (steps + 1, points, 2) each
         moved = torch.stack([path[-1] for path in paths])
         emd = toy_pairs.distances(pair, {"dot": moved}, few, seed, cost="euclidean", sampling=pair.sampling)["dot"]
         outside = np.array([(path.abs() > CLIP).any(2).any(0).float().mean() for path in paths])
@@ -216,10 +209,8 @@ def put_settings(record: Record, results: Mapping[str, Trials]) -> None:
         for quantity, unit in units.items():
             record.put_trials(quantity, trials[quantity], method="dot", setting=label, unit=unit)
         if label != PUBLISHED:
-            base = results[PUBLISHED]["W1"]
-            intervals.put_difference(
-                record, "W1", trials["W1"], base, method="dot", setting=label, against=PUBLISHED, unit=units["W1"]
-            )
+            where: Where = {"method": "dot", "setting": label, "against": PUBLISHED}
+            intervals.put_difference(record, "W1", trials["W1"], results[PUBLISHED]["W1"], unit=units["W1"], **where)
 
 
 def settings_table(runs: Runs) -> str:
@@ -254,13 +245,10 @@ def put_monge_gaps(record: Record, sets: Mapping[str, Tensor], trials: int) -> N
 
 def gap_table(runs: Runs) -> str:
     """Markdown: Monge gap and mean move of each method."""
-    rows = [
-        [
-            f"{name}, {toy_pairs.NAMES[gap.method]}",
-            tables.plus_minus(gap.value, gap.sd, 4),
-            f"{record.get('length', method=gap.method).value:.3f}",
-        ]
-        for name, record in runs.items()
-        for gap in record.rows(quantity="monge_gap")
-    ]
+    rows = []
+    for name, record in runs.items():
+        for gap in record.rows(quantity="monge_gap"):
+            length = record.get("length", method=gap.method).value
+            label = f"{name}, {toy_pairs.NAMES[gap.method]}"
+            rows.append([label, tables.plus_minus(gap.value, gap.sd, 4), f"{length:.3f}"])
     return tables.markdown(["method", "Monge gap", "mean move"], rows)

@@ -11,7 +11,7 @@ from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics import intervals
 from dotlib.plots import points as toy_plots
 from dotlib.results import paper, tables
-from dotlib.results.records import KEPT, Record, find
+from dotlib.results.records import KEPT, Record, Where, find
 from dotlib.training.settings import changed_from_published, toy_datasets, toy_training
 from dotlib.transport import LipschitzEstimate
 
@@ -46,12 +46,10 @@ def fill_record(record: Record, pair: ToyPair, K_eff: LipschitzEstimate, emd: Ma
         here = record.get("emd", method=method).value
         record.verdicts[f"EMD of {toy_pairs.NAMES[method]}"] = paper.verdict(here, number, profile=record.profile)
     for first, second, claim in toy_pairs.CLAIMS:
-        interval = intervals.put_difference(
-            record, "emd", emd[first], emd[second], method=first, against=second, unit=toy_pairs.SQUARED
-        )
-        record.verdicts[claim] = paper.verdict_on_order(
-            printed[first], printed[second], interval, profile=record.profile
-        )
+        where: Where = {"method": first, "against": second}
+        interval = intervals.put_difference(record, "emd", emd[first], emd[second], unit=toy_pairs.SQUARED, **where)
+        both = printed[first], printed[second]
+        record.verdicts[claim] = paper.verdict_on_order(*both, interval, profile=record.profile)
 
 
 def runs_of(dataset: str, built: Mapping[str, Record]) -> dict[str, Record | None]:

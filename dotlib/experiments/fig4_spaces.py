@@ -1,6 +1,5 @@
 """Figure 4 of [DOT19]: the same samples moved in target space and in latent space."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -88,20 +87,14 @@ def nearest(x: Tensor, bank: Tensor, *, block: int = 5_000) -> tuple[Tensor, Ten
     check_points("x", x, rank=4)
     check_count("block", block)
     if bank.dtype != torch.uint8 or bank.shape[1:] != x.shape[1:] or len(bank) == 0:
-        raise InputError(
-            f"bank: found {bank.dtype} of shape {tuple(bank.shape)} for x of shape "
-            f"{tuple(x.shape)}; give uint8 images of one shape with x"
-        )
-    flat = x.detach().cpu().double().flatten(1)
-    least = flat.new_full((len(flat),), math.inf)
-    nearest_row = torch.zeros(len(flat), dtype=torch.int64)
-    for start in range(0, len(bank), block):
-        rows = images.to_float(bank[start : start + block]).double().flatten(1)
-        squared, indices = (rows.square().sum(1) - 2 * flat @ rows.T).min(1)  # |x|^2 left out
-        nearest_row = torch.where(squared < least, indices + start, nearest_row)
-        least = torch.minimum(squared, least)
-    gap = flat - images.to_float(bank[nearest_row]).double().flatten(1)
-    return gap.norm(dim=1), nearest_row
+        shapes = f"{bank.dtype} of shape {tuple(bank.shape)} for x of shape {tuple(x.shape)}"
+        raise InputError(f"bank: found {shapes}; give uint8 images of one shape with x")
+    flat, squared = x.detach().cpu().double().flatten(1), []
+    for part in bank.split(block):
+        rows = images.to_float(part).double().flatten(1)
+        squared.append(rows.square().sum(1) - 2 * flat @ rows.T)  # |x|^2 left out
+    row = torch.cat(squared, 1).argmin(1)
+    return (flat - images.to_float(bank[row]).double().flatten(1)).norm(dim=1), row
 
 
 def distance_of_test_images(dataset: str, bank: Tensor, n: int, seed: int) -> float:
@@ -144,10 +137,10 @@ def columns(looked: Sequence[Looked], updates: int) -> dict[str, tuple[str, int]
 def features(looked: Looked, columns: Columns, bank: Tensor) -> dict[str, dict[str, Tensor]]:
     """Column -> images and, (n,) each, D, distance moved, `high_share` of the change, `nearest` of the bank."""
     bare, shown = looked[columns["bare"]][0], {}
-    for name, (x, logit) in ((name, looked[key]) for name, key in columns.items()):
+    for name, key in columns.items():
+        (x, logit), (distance, row) = looked[key], nearest(looked[key][0], bank)
         shown[name] = {"images": x, "D": logit.double(), "moved": (x - bare).double().flatten(1).norm(dim=1)}
-        shown[name]["share"] = high_share(x - bare)
-        shown[name]["nearest"], shown[name]["neighbour"] = nearest(x, bank)
+        shown[name] |= {"share": high_share(x - bare), "nearest": distance, "neighbour": row}
     return shown
 
 
@@ -183,10 +176,9 @@ def fill_record(
 
 def step_table(columns: Mapping[str, Columns], measured: Mapping[str, Measurement]) -> str:
     """Markdown: the update behind each column, and the mean of D there."""
-    rows = [
-        [row, *(f"{step}: {np.mean(measured[row].of(method, step, 'D')):.2f}" for method, step in keys.values())]
-        for row, keys in columns.items()
-    ]
+    rows = []
+    for row, keys in columns.items():
+        rows.append([row, *(f"{key[1]}: {np.mean(measured[row].of(*key, 'D')):.2f}" for key in keys.values())])
     return tables.markdown(["update: mean of D", *next(iter(columns.values()))], rows)
 
 

@@ -109,23 +109,23 @@ def claims(settings: Settings) -> tuple[Claim, ...]:
     large, middle, small = (f"lr {lr:g}" for lr in sorted(settings.lrs, reverse=True))
     early, late, end = settings.early, settings.late, settings.steps[-1]
     dot, naive = ({f"lr {lr:g}": named(kind, lr) for lr in settings.lrs} for kind in ("dot", "naive"))
-    table = []  # text, quantity, first, second, published difference or its sign
+    table = []
     for quantity, score in (("is_mean", "IS"), ("fid", "FID")):
         start, rise, fall = (printed(quantity, update) for update in (0, 10, 90))
         improves, worsens = f"improves {score} within {early} updates", f"worsens {score} from update {early} to {late}"
         table += [
-            (f"{large}: DOT {improves}", quantity, (dot[large], early), (dot[large], 0), rise - start),
-            (f"{large}: DOT {worsens}", quantity, (dot[large], late), (dot[large], early), fall - rise),
+            Claim(f"{large}: DOT {improves}", quantity, (dot[large], early), (dot[large], 0), rise - start),
+            Claim(f"{large}: DOT {worsens}", quantity, (dot[large], late), (dot[large], early), fall - rise),
         ]
     slow, above = f"DOT's FID at update {early} is above that of {large}", f"naive's FID at update {end} is above DOT's"
     table += [
-        (f"{small} is slow: {slow}", "fid", (dot[small], early), (dot[large], early), 1.0),
-        (f"{middle}: DOT raises IS by update {end}", "is_mean", (dot[middle], end), (dot[middle], 0), 1.0),
-        (f"{middle}: naive raises IS by update {end}", "is_mean", (naive[middle], end), (naive[middle], 0), 1.0),
-        (f"{middle}: {above}", "fid", (naive[middle], end), (dot[middle], end), 1.0),
-        (f"{small}: {above}", "fid", (naive[small], end), (dot[small], end), 1.0),
+        Claim(f"{small} is slow: {slow}", "fid", (dot[small], early), (dot[large], early), 1.0),
+        Claim(f"{middle}: DOT raises IS by update {end}", "is_mean", (dot[middle], end), (dot[middle], 0), 1.0),
+        Claim(f"{middle}: naive raises IS by update {end}", "is_mean", (naive[middle], end), (naive[middle], 0), 1.0),
+        Claim(f"{middle}: {above}", "fid", (naive[middle], end), (dot[middle], end), 1.0),
+        Claim(f"{small}: {above}", "fid", (naive[small], end), (dot[small], end), 1.0),
     ]
-    return tuple(Claim(*row) for row in table)
+    return tuple(table)
 
 
 def printed(quantity: str, update: int) -> float:

@@ -40,11 +40,7 @@ def point_tables(points: Points) -> str:
 
 def last_distances(points: Sequence[Point]) -> dict[str, float | None]:
     """W1 of each method at its last setting, mean over sets; None where it refused."""
-    last = {point.method: point for point in points}
-    return {
-        method: None if point.refused else float(np.mean(point.scores["emd_euclidean"]))
-        for method, point in last.items()
-    }
+    return {p.method: None if p.refused else float(np.mean(p.scores["emd_euclidean"])) for p in points}
 
 
 def nearer_table(points: Points) -> str:

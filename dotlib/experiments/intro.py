@@ -39,17 +39,9 @@ MISSING = dict.fromkeys(
 
 
 def verdicts(stem: str, runs: Mapping[str, Iterable[str]], profiles: Iterable[str], folder: Path, seed: int = 0) -> str:
-    """The verdicts of all records that a folder has, counted for each label of a run; a dash without any.
+    """The verdicts of an experiment's records in a folder, counted, in one line; a dash without any.
 
-    Args:
-        stem: The experiment.
-        runs: Label -> data sets of its records.
-        profiles: Of these records.
-        folder: BUILT or KEPT.
-        seed: Of these records.
-
-    Returns:
-        One line, in square brackets where the images are copies.
+    `runs`: label -> data sets of its records. Origins of images that are copies stand in square brackets.
     """
     texts = []
     for label, datasets in runs.items():
@@ -74,15 +66,10 @@ def networks(profile: str) -> str:
 
 def map_rows(profile: str, seed: int) -> list[list[str]]:
     """Item, page, verdicts of the committed records, verdicts of this build: a row for each item of the paper."""
-    rows = [
-        [
-            item,
-            f"{{doc}}`/executed/{stem}`",
-            verdicts(stem, runs, ("paper", "laptop"), records.KEPT),
-            verdicts(stem, runs, [profile], records.BUILT, seed),
-        ]
-        for item, stem, runs in DONE
-    ]
+    rows = []
+    for item, stem, runs in DONE:
+        kept = verdicts(stem, runs, ("paper", "laptop"), records.KEPT)
+        rows.append([item, f"{{doc}}`/executed/{stem}`", kept, verdicts(stem, runs, [profile], records.BUILT, seed)])
     used = (("Table 4, 2-D networks", "executed/fig3_toy", networks(profile)), *USED)
     rows += [[item, f"{{doc}}`/{page}`", "-", note] for item, page, note in used]
     return rows + [[item, "-", "-", f"not attempted ({reason})"] for item, reason in MISSING.items()]

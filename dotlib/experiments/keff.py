@@ -1,10 +1,11 @@
 """k = 1 against k_eff ([DOT19] B.2): what the constant does to a step, and how large it is."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from dotlib.evaluation import images as image_pairs
@@ -113,20 +114,12 @@ def contrary() -> list[str]:
     return [claim for claim, at in claims().items() if (printed_gap(*at) > 0) == SCORES[at[2]].lower_is_better]
 
 
-def printed_constant(kind: str) -> float:
-    """k_eff of an objective's DCGAN as B.2 prints it, logits per latent distance."""
-    return paper.value(f"b2.cifar10.dcgan.{kind}.k_eff").value
-
-
 def probe(pair: image_pairs.ImagePair, settings: Settings, seed: int) -> Probe:
     """Slopes of a pair's D(G(.)): eq. (21) against the number of pairs, and gradient norms, latents of its prior."""
-
-    def sample(n: int, rng: torch.Generator) -> Tensor:
-        return sampling.latents(pair, n, rng)
-
-    counts, rng = settings.pair_counts, generator(seed, "pairs", pair.name)
-    curve = lipschitz.curve(pair.latent_logit, sample, n_pairs=counts, repeats=settings.pair_repeats, rng=rng)
+    sample, rng = partial(sampling.latents, pair), generator(seed, "pairs", pair.name)
+    counts = {"n_pairs": settings.pair_counts, "repeats": settings.pair_repeats}
     z = sample(settings.gradient_points, generator(seed, "gradients", pair.name))
+    curve = lipschitz.curve(pair.latent_logit, sample, rng=rng, **counts)
     return curve, lipschitz.gradient_norms(pair.latent_logit, z)
 
 
@@ -139,12 +132,9 @@ def fill_record(record: Record, arms: Arms, probes: Mapping[str, Probe], runs: R
         for count, value in zip(curve.n_pairs, curve.mean.tolist(), strict=True):
             record.put("k_eff by pairs", value, pair=row, setting=count, unit=SLOPE)
         record.put("largest gradient norm", float(norms.max()), pair=row, unit=SLOPE, n=len(norms))
-        values: recording.Values = {
-            (arm, step): {q: measured.of(arm, step, q) for q in QUANTITIES} for arm in ARMS for step in steps
-        }
-        for a, b in (("dot", "k1"), *EFFECTS.values()):
-            for step, quantity in ((step, quantity) for step in steps for quantity in QUANTITIES):
-                recording.put_change(record, quantity, values, (a, step), (b, step), pair=row)
+        values = recording.values_of(measured, QUANTITIES)
+        for (a, b), step, quantity in itertools.product((("dot", "k1"), *EFFECTS.values()), steps, QUANTITIES):
+            recording.put_change(record, quantity, values, (a, step), (b, step), pair=row)
     for claim, (kind, update, quantity) in claims().items():
         row = f"dcgan-{kind}"
         interval = lower_minus_higher(arms[row], _step(runs[row], update), quantity)
@@ -156,16 +146,13 @@ def _step(run: Table1Row, update: int) -> int:
     return update * run.settings.updates // UPDATES[-1]
 
 
-# --- tables and curves ---------------------------------------------------------------------------
-
-
 def score_table(arms: Arms, runs: Runs) -> str:
     """Markdown: IS and FID of each trial after the updates, as printed and here."""
     rows = []
     for kind in OBJECTIVES:
         measured, run = arms[f"dcgan-{kind}"], runs[f"dcgan-{kind}"]
-        constants = [["k = 1", "1", "1"], ["k_eff", f"{printed_constant(kind):.2f}", f"{measured.k_eff.value:.2g}"]]
-        for trial, (arm, (name, *both)) in enumerate(zip(("k1", "dot"), constants, strict=True)):
+        k_eff = f"{paper.value(f'b2.cifar10.dcgan.{kind}.k_eff').value:.2f}", f"{measured.k_eff.value:.2g}"
+        for trial, (arm, name, *both) in enumerate((("k1", "k = 1", "1", "1"), ("dot", "k_eff", *k_eff))):
             scores = [[printed(kind, update, q)[trial].value for q in QUANTITIES] for update in UPDATES]
             for step in (_step(run, update) for update in UPDATES):
                 scores.append([float(np.mean(measured.of(arm if step else "dot", step, q))) for q in QUANTITIES])

@@ -1,5 +1,6 @@
 """Three readings of latent DOT under the normal prior: what the projection and the anchor do."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -123,22 +124,18 @@ def along(pair: Pair, path: Trajectory) -> dict[str, np.ndarray]:
 def separated(interval: tuple[float, float], *, profile: str) -> str:
     """Whether two variants differ: "differ" where the interval excludes 0, else "not separated"."""
     word = "differ" if interval[0] > 0 or interval[1] < 0 else "not separated"
-    return paper.SMOKE if profile == "smoke" else word
+    return paper.unless_smoke(word, profile=profile)
 
 
 def fill_scores(record: Record, measured: Measurement, ends: Sequence[int]) -> None:
     """Put the scores of every method, its differences to bare and to the other methods, and the verdicts."""
-    values: recording.Values = {
-        (name, step) if step else ("bare", ""): {q: measured.of(name, step, q) for q in QUANTITIES}
-        for name, step in measured.rows
-    }
+    values = recording.values_of(measured, QUANTITIES)
     recording.put_scores(record, values)
-    for end in ends:
-        for (a, b), quantity in ((pair, quantity) for pair in COMPARED for quantity in JUDGED):
-            interval = recording.put_change(record, quantity, values, (a, end), (b, end))
-            claim = f"{a} and {b}, {SCORES[quantity].label}, {end} updates"
-            record.verdicts[claim] = separated(interval, profile=record.profile)
-    for name, quantity in ((name, quantity) for name in ALONE for quantity in QUANTITIES):
+    for end, (a, b), quantity in itertools.product(ends, COMPARED, JUDGED):
+        interval = recording.put_change(record, quantity, values, (a, end), (b, end))
+        claim = f"{a} and {b}, {SCORES[quantity].label}, {end} updates"
+        record.verdicts[claim] = separated(interval, profile=record.profile)
+    for name, quantity in itertools.product(ALONE, QUANTITIES):
         recording.put_change(record, quantity, values, (name, ends[0]), ("paper", ends[0]))
     for claim, (quantity, sign) in CLAIMS.items():
         interval = record.get(quantity, method="unprojected", setting=ends[0], against="paper").interval
@@ -204,7 +201,7 @@ def score_table(record: Record, measured: Measurement) -> str:
 def difference_table(record: Record, ends: Sequence[int]) -> str:
     """Markdown: the differences between variants, in bold where they differ."""
     rows = []
-    for end, (a, b) in ((end, pair) for end in ends for pair in COMPARED):
+    for end, (a, b) in itertools.product(ends, COMPARED):
         cells = []
         for quantity in JUDGED:
             interval = record.get(quantity, method=a, setting=end, against=b).interval

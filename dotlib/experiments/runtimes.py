@@ -51,11 +51,10 @@ class Settings:
     narrow: int = 1  # divides the published widths
 
 
-_PUBLISHED = Plan((1, 10, 100, 1_000), 30, 100, (1, 2, 5, 10))
+_FEW, _PUBLISHED = Plan((1, 2, 4), 5), Plan((1, 10, 100, 1_000), 30, 100, (1, 2, 5, 10))
 SETTINGS = {
     "smoke": Settings(
-        {"swissroll": Plan((1, 2, 4), 5, 5, (1, 4, 8))}
-        | {"cifar10": Plan((1, 2, 4), 5), "stl10": Plan((1, 2, 4), 5), "imagenet": Plan((1, 2), 5)},
+        {"swissroll": Plan((1, 2, 4), 5, 5, (1, 4, 8)), "cifar10": _FEW, "stl10": _FEW, "imagenet": Plan((1, 2), 5)},
         runs=2,
         narrow=8,
     ),
@@ -69,12 +68,6 @@ SETTINGS = {
         | {"stl10": _PUBLISHED, "imagenet": Plan((1, 10, 100), 30, 10, (1, 2, 5, 10))}
     ),
 }
-
-
-def printed(name: str) -> paper.Published:
-    """Seconds of 30 updates on a P100, B.3. Raises InputError."""
-    check_option("name", name, WORKLOADS)
-    return paper.value(f"b3.{name}.seconds")
 
 
 @dataclass(frozen=True)
@@ -94,10 +87,10 @@ class Workload:
         device: str | None = None,
         rng: torch.Generator | None = None,
     ) -> "Workload":
-        """A setting with frozen networks at their published first weights.
+        """A setting with frozen networks at their published first weights, from rng or torch's own start.
 
-        `narrow` divides the published widths by 1, 2, 4 or 8. `spectral`: spectral norm in D, image settings. `rng`:
-        None for torch's own start. Raises InputError for an unknown name or another divisor.
+        `narrow` divides the published widths by 1, 2, 4 or 8. `spectral`: spectral norm in D, image settings. Raises
+        InputError for an unknown name or another divisor.
         """
         check_option("name", name, WORKLOADS)
         if narrow not in (1, 2, 4, 8):
@@ -154,11 +147,10 @@ class Work:
     flops: int  # floating-point operations of the forward pass, and of the backward pass to the point
     links: int  # operations in the chain of its gradient; each has to be started, whatever the batch
 
-    def largest_batch(self, seconds: float, rate: float = P100) -> float:
-        """Samples whose 30 updates fit into the seconds at this many operations a second."""
+    def largest_batch(self, seconds: float) -> float:
+        """Samples whose 30 updates fit into the seconds at the full rate of a P100."""
         check_positive("seconds", seconds, "pass what is printed")
-        check_positive("rate", rate, "the P100 has 10.6e12 in single precision")
-        return seconds * rate / (UPDATES * self.flops)
+        return seconds * P100 / (UPDATES * self.flops)
 
 
 def work(name: str, *, narrow: int = 1) -> Work:
@@ -178,27 +170,20 @@ def work(name: str, *, narrow: int = 1) -> Work:
     return Work(counter.get_total_flops(), len(seen))
 
 
-Clock = Callable[[], tuple[float, float]]  # wall clock and effort, in seconds
-
-
-def clock_of(device: torch.device | str) -> Clock:
-    """A clock that waits for all that a GPU was given, and reads wall time and effort.
+def clock(device: torch.device) -> np.ndarray:
+    """Wall time and effort in seconds, (2,), once a GPU has done all that it was given.
 
     Effort is what ratios are taken of: on a CPU with one thread the time that this process ran, which other programs
     disturb little, otherwise wall time again.
     """
-    gpu = torch.device(device).type == "cuda"
-
-    def read() -> tuple[float, float]:
-        if gpu:
-            torch.cuda.synchronize(device)
-        wall = time.perf_counter()
-        return wall, wall if gpu or torch.get_num_threads() > 1 else time.process_time()
-
-    return read
+    gpu = device.type == "cuda"
+    if gpu:
+        torch.cuda.synchronize(device)
+    wall = time.perf_counter()
+    return np.array([wall, wall if gpu or torch.get_num_threads() > 1 else time.process_time()])
 
 
-def timed(jobs: Sequence[Callable[[], object]], *, runs: int, clock: Clock) -> np.ndarray:
+def timed(jobs: Sequence[Callable[[], object]], *, runs: int, device: torch.device) -> np.ndarray:
     """Wall time and effort of the jobs, (jobs, runs, 2), after one call each that is not counted.
 
     In each run the jobs take turns, so that all of them meet the same machine. Raises InputError.
@@ -209,9 +194,9 @@ def timed(jobs: Sequence[Callable[[], object]], *, runs: int, clock: Clock) -> n
     seconds = np.empty((len(jobs), runs, 2))
     for run in range(runs):
         for at, job in enumerate(jobs):
-            begin = clock()
+            begin = clock(device)
             job()
-            seconds[at, run] = np.subtract(clock(), begin)
+            seconds[at, run] = clock(device) - begin
     return seconds
 
 
@@ -246,37 +231,24 @@ class Timing:
     def text(self) -> str:
         """Mean and standard deviation of the seconds, to three digits of the mean."""
         mean = self.seconds.mean()
-        digits = max(1, 2 - math.floor(math.log10(mean)))
-        return tables.plus_minus(mean, self.seconds.std(ddof=1), digits)
+        return tables.plus_minus(mean, self.seconds.std(ddof=1), max(1, 2 - math.floor(math.log10(mean))))
 
 
 Timings = Mapping[str, Sequence[Timing]]  # key of WORKLOADS -> its batches, ascending
 
 
-def measure(
-    workload: Workload,
-    batch: int,
-    *,
-    rng: torch.Generator,
-    updates: int = UPDATES,
-    runs: int = 10,
-    clock: Clock | None = None,
-) -> Timing:
+def measure(workload: Workload, batch: int, *, rng: torch.Generator, updates: int = UPDATES, runs: int = 10) -> Timing:
     """Time 30 updates of one batch, `runs` times; two runs or more.
 
     A descent of u updates takes a + u b seconds, where a is the one evaluation before the first update. Where u is not
     30, a run gives a + 30 b; a is then the fastest of `runs` evaluations by themselves, so that no disturbance of it
-    makes b negative. `clock`: None for that of the pair's device. Raises InputError.
+    makes b negative. Raises InputError.
     """
     check_count("updates", updates)
     check_count("runs", runs, least=2)
     points = workload.start(batch, rng)
-    jobs = (
-        partial(workload.move, points, updates),
-        partial(workload.move, points, 0),
-        partial(workload.backprop, points),
-    )
-    whole, once, backprop = timed(jobs, runs=runs, clock=clock or clock_of(workload.pair.device))
+    jobs = [partial(workload.move, points, many) for many in (updates, 0)] + [partial(workload.backprop, points)]
+    whole, once, backprop = timed(jobs, runs=runs, device=workload.pair.device)
     start = once.min(0)  # (2,), wall and effort
     moved = whole - start  # (runs, 2), of the updates alone
     seconds, effort = (start + moved * (UPDATES / updates)).T
@@ -303,15 +275,14 @@ class Line:
         return float(np.abs(self.fitted / self.seconds - 1).max())
 
 
-def line(workload: Workload, plan: Plan, *, rng: torch.Generator, runs: int, clock: Clock | None = None) -> Line:
+def line(workload: Workload, plan: Plan, *, rng: torch.Generator, runs: int) -> Line:
     """Time the updates of `plan` on growing N. Raises InputError for fewer than two N."""
     if len(set(plan.series)) < 2:
         raise InputError(f"plan: found the series {plan.series}; a line needs two different N")
     counts, seconds = np.array([plan.chunk * many for many in plan.series]), []
     for n in counts.tolist():
         job = partial(workload.move, workload.start(n, rng), plan.updates, plan.chunk)
-        wall = timed([job], runs=runs, clock=clock or clock_of(workload.pair.device))[0, :, 0]
-        seconds.append(np.median(wall))
+        seconds.append(np.median(timed([job], runs=runs, device=workload.pair.device)[0, :, 0]))
     slope, intercept = np.polyfit(counts, seconds, 1)
     return Line(counts, np.array(seconds), float(slope), float(intercept))
 
@@ -340,9 +311,8 @@ def ratios(timings: Timings, first: str, second: str) -> dict[int, float]:
 def verdict(ratio: float, *, profile: str) -> str:
     """Verdict on "it scales as the backprop": one update over one backprop, within ALIKE of 1."""
     check_positive("ratio", ratio, "find the clock that stood still")
-    if profile == "smoke":
-        return paper.SMOKE
-    return paper.REPRODUCED if 1 / ALIKE <= ratio <= ALIKE else paper.NOT_REPRODUCED
+    alike = 1 / ALIKE <= ratio <= ALIKE
+    return paper.unless_smoke(paper.REPRODUCED if alike else paper.NOT_REPRODUCED, profile=profile)
 
 
 def fill_record(record: records.Record, timings: Timings, lines: Mapping[str, Line], works: Mapping[str, Work]) -> None:
@@ -350,13 +320,12 @@ def fill_record(record: records.Record, timings: Timings, lines: Mapping[str, Li
     for name, of_batches in timings.items():
         for t in of_batches:
             key, n = {"method": name, "setting": t.batch}, len(t.seconds)
-            sd = float(t.seconds.std(ddof=1))
-            record.put("seconds of 30 updates", float(t.seconds.mean()), **key, unit="seconds", n=n, sd=sd)
+            record.put_trials("seconds of 30 updates", t.seconds, **key, unit="seconds")
             record.put("median seconds of 30 updates", t.median, **key, unit="seconds", n=n)
             record.put("update over backprop", t.ratio, **key, unit="", n=n)
         record.put("operations of an update", works[name].flops, method=name, unit="operations")
         record.put("links of a gradient", works[name].links, method=name, unit="")
-        record.verdicts[f"{WORKLOADS[name]}, seconds"] = paper.SMOKE if record.profile == "smoke" else NO_BATCH
+        record.verdicts[f"{WORKLOADS[name]}, seconds"] = paper.unless_smoke(NO_BATCH, profile=record.profile)
         record.verdicts[f"{WORKLOADS[name]}, as the backprop"] = verdict(of_batches[-1].ratio, profile=record.profile)
     for batch, value in ratios(timings, "stl10", "cifar10").items():
         record.put("STL-10 over CIFAR-10", value, setting=batch, unit="")
@@ -367,12 +336,12 @@ def fill_record(record: records.Record, timings: Timings, lines: Mapping[str, Li
 
 def headline(record: records.Record, timings: Timings) -> str:
     """Markdown: print, our smallest and largest batch, the batch that takes as long, verdicts."""
-    rows = []
+    rows, claims = [], ("seconds", "as the backprop")
     for name, of_batches in timings.items():
-        published, claims = printed(name), ("seconds", "as the backprop")
-        row = [WORKLOADS[name], tables.plus_minus(published.value, published.sd)]
+        printed = paper.value(f"b3.{name}.seconds")
+        row = [WORKLOADS[name], tables.plus_minus(printed.value, printed.sd)]
         row += [f"{t.batch:,}: {t.text}" for t in (of_batches[0], of_batches[-1])]
-        row += [batch_reaching(of_batches, published.value)]
+        row += [batch_reaching(of_batches, printed.value)]
         rows.append(row + [record.verdicts[f"{WORKLOADS[name]}, {claim}"] for claim in claims])
     header = ["30 updates, s", "paper, P100", "here, batch: s", "here, batch: s", "batch as long as the print"]
-    return tables.markdown([*header, "seconds", "as the backprop"], rows)
+    return tables.markdown([*header, *claims], rows)

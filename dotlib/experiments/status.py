@@ -37,15 +37,9 @@ def page_table(rows: Iterable[list[str | int]]) -> str:
 
 def record_table(stored: Iterable[Record]) -> str:
     """Markdown: key, number of values, commit, device, start and minutes of each record."""
-    rows = [
-        [
-            f"{record.stem}/{record.key}",
-            len(record.content),
-            record.made["commit"][:12],
-            record.made["device"],
-            f"{datetime.fromtimestamp(record.made['started'], UTC):%Y-%m-%d %H:%M}",
-            f"{record.made['seconds'] / 60:.1f}",
-        ]
-        for record in stored
-    ]
+    rows = []
+    for record in stored:
+        made, key = record.made, f"{record.stem}/{record.key}"
+        when = f"{datetime.fromtimestamp(made['started'], UTC):%Y-%m-%d %H:%M}", f"{made['seconds'] / 60:.1f}"
+        rows.append([key, len(record.content), made["commit"][:12], made["device"], *when])
     return tables.markdown(["record", "values", "commit", "device", "started", "minutes"], rows)

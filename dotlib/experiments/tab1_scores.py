@@ -1,6 +1,7 @@
 """Table 1 of [DOT19]: the record of a row, and the tables of its rows, those of this build and the committed ones."""
 
 import io
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -29,7 +30,7 @@ STEPS = (("score", "digits-*"),)
 SHOWN = 10  # samples of the picture beside a record
 
 CLAIMS = {"is_mean": "DOT raises the inception score", "fid": "DOT lowers FID"}
-OTHERS = {"kid": "KID"} | {name: name for name in ("precision", "recall", "density", "coverage")}  # and their heads
+OTHERS = IMAGE_SCORES[2:]
 
 Rows = Mapping[str, Record]  # row of Table 1, or name of a run -> its record
 
@@ -58,13 +59,9 @@ def fill_record(record: Record, run: Table1Row) -> None:
     record.put("images", floor.n, method="real", unit="images")
     for quantity in IMAGE_SCORES:
         record.put(quantity, getattr(floor, quantity), method="real", unit=SCORES[quantity].unit)
-    values: recording.Values = {
-        (method, step) if step else ("bare", ""): {q: measured.of(method, step, q) for q in IMAGE_SCORES}
-        for method, step in measured.rows
-    }
-    recording.put_scores(record, values)
+    recording.put_scores(record, recording.values_of(measured, IMAGE_SCORES))
     dot: records.Where = {"method": "dot", "setting": run.settings.updates, "against": "bare"}
-    for name, quantity in ((name, quantity) for name in list(panel.judges)[1:] for quantity in CLAIMS):
+    for name, quantity in itertools.product(list(panel.judges)[1:], CLAIMS):
         both = (measured.of("dot", step, quantity, name) for step in (run.settings.updates, 0))
         where: records.Where = {**dot, "judge": name}
         intervals.put_difference(record, quantity, *both, unit=SCORES[quantity].unit, **where)
@@ -117,9 +114,6 @@ def _dot(run: Table1Row) -> Method:
     return Method("dot", (0, run.settings.updates), run.settings.lr)
 
 
-# --- the committed rows --------------------------------------------------------------------------
-
-
 def kept_runs() -> dict[str, dict[str, Record]]:
     """The committed rows of Table 1: label of a column -> row -> record."""
     columns: dict[str, dict[str, Record]] = {}
@@ -151,14 +145,10 @@ def kept_table(kept: Mapping[str, Rows]) -> str:
     return tables.markdown(["run", "seed", "images", "device", "commit"], rows)
 
 
-# --- tables --------------------------------------------------------------------------------------
-
-
 def score_table(quantity: str, runs: Mapping[str, Rows]) -> str:
     """Markdown: one row a pair, "bare -> DOT" in the paper and in each run, with the difference.
 
-    The runs are label of a column -> row of Table 1 -> record. The paper's STL-10 numbers have a column where a run has
-    that data set.
+    The runs are by label of a column and row of Table 1. The paper's STL-10 has a column where a run is of that set.
     """
     measured = {dataset_of(record) for column in runs.values() for record in column.values()}
     papers = {"cifar10": "paper, CIFAR-10"} | ({"stl10": "paper, STL-10"} if "stl10" in measured else {})
@@ -204,7 +194,7 @@ def other_table(rows: Rows, floors: Rows) -> str:
         pairs = ((_other(record, q, "bare"), _other(record, q, "dot", updates)) for q in OTHERS)
         lines.append([name, *(f"{bare} → {moved}" for bare, moved in pairs)])
     lines += [[name, *(_other(record, q, "real") for q in OTHERS)] for name, record in floors.items()]
-    return tables.markdown(["bare → DOT", *OTHERS.values()], lines)
+    return tables.markdown(["bare → DOT", *(SCORES[quantity].label for quantity in OTHERS)], lines)
 
 
 def _other(record: Record, quantity: str, method: str, setting: int | str = "") -> str:

@@ -1,5 +1,6 @@
 """Table 2 of [DOT19] and its extension: the samples of any G, moved by any D of the data set."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -43,10 +44,9 @@ Matrix = Mapping[str, Mapping[str, Cell]]  # row of G -> row of D -> cell
 
 
 def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: str = "cpu") -> ImagePair:
-    """G and prior of one pair with D of another, on a device.
+    """G and prior of one pair with D of another, on a device; its name is "<row of G>+<row of D>".
 
-    Its name is "<row of G>+<row of D>", and each file's digest carries the role that it plays. Raises InputError for
-    pairs of two data sets.
+    Each file's digest carries the role that it plays. Raises InputError for pairs of two data sets.
     """
     first, second = (trained.name.partition("-") for trained in (of_G, of_D))
     if first[0] != second[0]:
@@ -59,18 +59,10 @@ def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: str = "cpu") -
 def row(
     run: Table1Row, others: Mapping[str, zoo.TrainedPair], seed: int, samples: int | None = None
 ) -> dict[str, Cell]:
-    """One G moved by each D: row of Table 1 -> Cell. Only the first judge is asked.
+    """The G of a run moved by the D of each other pair, its own included; both by row of Table 1.
 
-    The settings are those of G's architecture, and the sets start from the latents of Table 1.
-
-    Args:
-        run: The row of Table 1 whose G it is; with its own D the cell is that row's DOT.
-        others: Row of Table 1 -> pair whose D it is, its own included.
-        seed: Of the latents.
-        samples: Images a set at most; None: as many as in Table 1.
-
-    Returns:
-        A cell for each of the others.
+    Only the first judge is asked. The settings are those of G's architecture, the sets start from the latents of
+    Table 1, and have at most so many `samples`, None for as many as there. With its own D the cell is the run's DOT.
     """
     panel = run.panel.only_first()
     least = 2 * panel.judges[panel.first].dim  # FID wants more samples than features
@@ -132,9 +124,6 @@ def own_rank(cells: Mapping[str, Cell], own: str, quantity: str) -> Rank:
     )
 
 
-# --- the print -----------------------------------------------------------------------------------
-
-
 def printed(place: str) -> dict[str, paper.Published]:
     """IS and FID as printed at a place of the paper's values."""
     return {quantity: paper.value(f"{place}.{SCORES[quantity].printed}") for quantity in CLAIMS}
@@ -146,15 +135,11 @@ def generators_by_numbers() -> list[str]:
     Compared are the printed means and standard deviations of IS and FID, CIFAR-10, DCGAN.
     """
 
-    def numbers(place: str) -> list[tuple]:
-        return [(score.value, score.sd) for score in printed(place).values()]
+    def numbers(*places: str) -> list[tuple]:
+        return [(score.value, score.sd) for place in places for score in printed(place).values()]
 
-    return [
-        kind
-        for kind in OBJECTIVES
-        if numbers("tab2.none") == numbers(f"tab1.cifar10.dcgan.{kind}.bare")
-        and numbers(f"tab2.{kind}") == numbers(f"tab1.cifar10.dcgan.{kind}.dot")
-    ]
+    rows = {kind: f"tab1.cifar10.dcgan.{kind}" for kind in OBJECTIVES}
+    return [k for k, row in rows.items() if numbers("tab2.none", f"tab2.{k}") == numbers(f"{row}.bare", f"{row}.dot")]
 
 
 def printed_change(kind: str, quantity: str) -> float:
@@ -169,9 +154,6 @@ def printed_rank(own: str, quantity: str) -> int:
     return 1 + sum(score < scores[own] for score in scores.values())
 
 
-# --- the page ------------------------------------------------------------------------------------
-
-
 def fill_record(record: Record, cells: Matrix, ranks: Mapping[str, Mapping[str, Rank]]) -> None:
     """Put the matrix into its record: every change, every k_eff, the ranks, and a verdict for each printed D."""
     for of_G, line in cells.items():
@@ -183,7 +165,7 @@ def fill_record(record: Record, cells: Matrix, ranks: Mapping[str, Mapping[str, 
                 recording.put_change(record, quantity, values, (of_D, ""), ("bare", ""), pair=of_G)
         for quantity, rank in ranks.get(of_G, {}).items():
             record.put("rank of own D", rank.rank, pair=of_G, setting=quantity, interval=(rank.low, rank.high), unit="")
-    for kind, (quantity, claim) in ((kind, claim) for kind in OBJECTIVES for claim in CLAIMS.items()):
+    for kind, (quantity, claim) in itertools.product(OBJECTIVES, CLAIMS.items()):
         interval = cells[PAPER_G][f"dcgan-{kind}"].change(quantity)[1]
         verdict = paper.verdict_on_sign(printed_change(kind, quantity), interval, profile=record.profile)
         record.verdicts[f"D of {kind} {claim}"] = verdict
@@ -192,11 +174,9 @@ def fill_record(record: Record, cells: Matrix, ranks: Mapping[str, Mapping[str, 
 def heat_map(cells: Matrix, quantity: str) -> dict[str, object]:
     """Changes of a score, G down and D across, those whose interval excludes 0 in bold: what `matrix` plots."""
     changes = [[cell.change(quantity) for cell in line.values()] for line in cells.values()]
-    return {
-        "values": [[mean for mean, _ in line] for line in changes],
-        "marked": np.array([[low > 0 or high < 0 for _, (low, high) in line] for line in changes]),
-        "centre": 0.0,
-    } | labels(cells)
+    values = [[mean for mean, _ in line] for line in changes]
+    marked = np.array([[low > 0 or high < 0 for _, (low, high) in line] for line in changes])
+    return {"values": values, "marked": marked, "centre": 0.0} | labels(cells)
 
 
 def labels(cells: Matrix) -> dict[str, object]:

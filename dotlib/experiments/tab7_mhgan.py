@@ -41,12 +41,9 @@ def claims(pair: str, quantity: str) -> list[tuple[str, str, float, str, str]]:
 
 
 def put_verdicts(record: Record, points: Sequence[Point], pair: str) -> None:
-    """Put the verdicts on one row, and on the sentence below the table, into its record.
+    """Put the verdicts on a pair's row, and on the sentence below the table, into its record, which has the points.
 
-    Args:
-        record: Holds the points already.
-        points: "bare", "DOT" and "MH-GAN", one setting each. MH-GAN may have refused; then nothing is compared.
-        pair: "<dataset>-<row of Table 1>"; a row that is not printed gets no verdict.
+    These are "bare", "DOT" and "MH-GAN", one setting each. Where MH-GAN has refused, nothing is compared.
     """
     by_method = {point.method: point for point in points}
     refused = bool(by_method["MH-GAN"].refused)
@@ -54,7 +51,7 @@ def put_verdicts(record: Record, points: Sequence[Point], pair: str) -> None:
         comparison_tables.put_differences(record, by_method["DOT"], by_method["MH-GAN"])
     for quantity in SCORES:
         for _, claim, sign, method, against in claims(pair, quantity):
-            verdict = paper.refused(record.profile)
+            verdict = paper.unless_smoke(paper.REFUSED, profile=record.profile)
             if not refused:
                 interval = row_of(record, method, quantity, against).interval
                 verdict = paper.verdict_on_sign(sign, interval, profile=record.profile)
@@ -76,16 +73,12 @@ def cell(record: Record, method: str, quantity: str, *, interval: bool = True) -
     if method == "bare":
         return shown
     change = row_of(record, method, quantity, "bare")
-    if not interval:
-        return f"{shown} ({change.value:+.{digits}f})"
-    return f"{shown} ({tables.change(change.value, change.interval, digits)})"
+    text = tables.change(change.value, change.interval, digits) if interval else f"{change.value:+.{digits}f}"
+    return f"{shown} ({text})"
 
 
 def score_table(quantity: str, rows: Mapping[str, Record]) -> str:
-    """Markdown: a row a pair, printed scores left and measured ones right, real images last.
-
-    The rows are pair -> its record with verdicts, all of one data set.
-    """
+    """Markdown: a row a pair of one data set, printed scores left and measured ones right, real images last."""
     score, lines = SCORES[quantity], []
     for pair, record in rows.items():
         prints = ("-" if number is None else f"{number.value:.2f}" for number in in_print(pair, quantity))

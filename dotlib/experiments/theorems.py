@@ -66,22 +66,20 @@ NAMES = {
 
 def open_record(pairs: Mapping[str, toy_pairs.ToyPair], profile: str, seed: int) -> records.Record:
     """Start the record, with everything that decides its values."""
-    parameters = asdict(profiles.sized(SETTINGS, profile)) | {
-        "figure3": asdict(toy_pairs.figure3_settings(profile)),
-        "training": {name: asdict(toy_training(name, profile, seed)) for name in pairs},
-    }
+    parameters = asdict(profiles.sized(SETTINGS, profile)) | {"figure3": asdict(toy_pairs.figure3_settings(profile))}
+    parameters["training"] = {name: asdict(toy_training(name, profile, seed)) for name in pairs}
     weights = {file: digest for pair in pairs.values() for file, digest in pair.digests.items()}
     return records.start("theorems", profile=profile, dataset="both", seed=seed, parameters=parameters, weights=weights)
 
 
 def table(heads: Sequence[str], formats: str, rows: Rows) -> str:
     """Markdown: a row for each key, with a dash for None; the format "power" is one digit and the power of ten."""
-    cells = [[_label(key), *map(_cell, row.values(), formats.split())] for key, row in rows.items()]
+    labels = {key: [key] if isinstance(key, str) else key for key in rows}
+    cells = [
+        [", ".join(NAMES.get(part, part) for part in labels[key]), *map(_cell, row.values(), formats.split())]
+        for key, row in rows.items()
+    ]
     return tables.markdown(heads, cells)
-
-
-def _label(key: Key) -> str:
-    return ", ".join(NAMES.get(part, part) for part in ([key] if isinstance(key, str) else key))
 
 
 def _cell(value: float | str | None, form: str) -> str:
@@ -112,16 +110,9 @@ def worst_certificate(*optima: Optimum) -> dict[str, float | None]:
 
 
 def excess(D: Potential, y: Tensor, image: Tensor, side: int = 120) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """The objective of eq. (16) above its minimum, -D(y), on a square around y and T(y).
+    """The objective of eq. (16) above its minimum, -D(y), on a square around y and its image T(y), (2,) each.
 
-    Args:
-        D: An optimal D*.
-        y: (2,) a generated point.
-        image: (2,) T(y).
-        side: Cells along a side.
-
-    Returns:
-        Both coordinates, (side,) each, and (side, side) values with rows along the second. Data units.
+    For an optimal D: both coordinates, (side,) each, and (side, side) values with rows along the second, data units.
     """
     centre, half = (y + image) / 2, 1.1 * float((y - image).norm())
     step = torch.linspace(-half, half, side, dtype=torch.float64)
@@ -150,11 +141,8 @@ class Slopes:
     @property
     def row(self) -> dict[str, float | str]:
         """As `table` takes it."""
-        return {
-            "bound": self.bound,
-            "largest": self.largest,
-            "K_eff": tables.plus_minus(self.K_eff.value, self.K_eff.std),
-        }
+        K_eff = tables.plus_minus(self.K_eff.value, self.K_eff.std)
+        return {"bound": self.bound, "largest": self.largest, "K_eff": K_eff}
 
 
 def slopes(D: nn.Sequential, optimum: Optimum, grid: Tensor, K_eff: LipschitzEstimate) -> Slopes:
@@ -169,9 +157,8 @@ def movable(optimum: Optimum, x: Tensor, steep: Tensor) -> dict[str, float | Non
     """Share of steep samples, mean move from y to x of these and of the others, W before and afterwards."""
     length = (x - optimum.y.float()).norm(dim=1)
     of_steep, of_others = (float(part.mean()) if len(part) else None for part in (length[steep], length[~steep]))
-    after = optimal_transport.solve(optimum.x, x).distance
-    share = float(steep.double().mean())
-    return {"share": share, "steep": of_steep, "others": of_others, "W": optimum.distance, "W_after": after}
+    W = {"W": optimum.distance, "W_after": optimal_transport.solve(optimum.x, x).distance}
+    return {"share": float(steep.double().mean()), "steep": of_steep, "others": of_others} | W
 
 
 def gaps(D: nn.Module, optimum: Optimum, weight: float, rng: torch.Generator) -> dict[str, float]:
@@ -251,7 +238,7 @@ def fill_record(record: records.Record, results: Results) -> None:
     for claim, worst in deviations(results).items():
         record.put("deviation", worst, method=claim, unit="")
         held = paper.REPRODUCED if worst < TOLERANCE else paper.NOT_REPRODUCED
-        record.verdicts[claim] = paper.SMOKE if record.profile == "smoke" else held
+        record.verdicts[claim] = paper.unless_smoke(held, profile=record.profile)
     for key in ("gap", "excess", "negative", "on_plan"):
         record.put(f"certificate_{key}", max(row[key] for row in results.certificates.values()), unit=toy_pairs.PLAIN)
     record.put("segment_spread", max(row["spread"] for row in results.argmins.values()), unit=toy_pairs.PLAIN)
@@ -271,7 +258,6 @@ def summary(record: records.Record) -> str:
     """Markdown: each claim, what it was checked on, its deviation, and the verdict."""
     rows = []
     for claim, texts in CLAIMS.items():
-        printed, checked = (text.format(**record.parameters) for text in texts)
-        worst = record.get("deviation", method=claim).value
-        rows.append([printed, checked, _cell(worst, "power"), record.verdicts[claim]])
+        shown, worst = (text.format(**record.parameters) for text in texts), record.get("deviation", method=claim)
+        rows.append([*shown, _cell(worst.value, "power"), record.verdicts[claim]])
     return tables.markdown(["statement", "checked on", "deviation", "verdict"], rows)

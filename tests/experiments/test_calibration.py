@@ -12,7 +12,7 @@ from torch import nn
 from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation.comparison import Comparison
-from dotlib.evaluation.logit_checks import Refused, examine, read_logits, share_above
+from dotlib.evaluation.logit_checks import Checks, Refused, examine, read_logits, share_above
 from dotlib.experiments import calibration
 from dotlib.metrics import intervals
 from dotlib.pairs import Normal, Pair, Uniform
@@ -200,9 +200,9 @@ def test_tables_show_the_checks_and_what_was_refused(measured):
     broken = replace(broken, checks=examined.checks | {"logistic": Refused("x")})
     fitted = replace(examined, maps=examined.maps | {"logistic": Logistic(0.5, -1)}, on_held_out=Logistic(0.25, 0))
     pairs = {"row": replace(fitted, checks=examined.checks | {"logistic": checks}), "broken": broken}
-    shown = calibration.cells(broken, "{0.ece[held out]:.3f}, {0.z:+.1f}")
+    shown = calibration.cells(broken, "{0.ece[held out]:.3f}, {0.z:+.1f}".format)
     assert shown[:2] == [f"{checks.ece['held out']:.3f}, {checks.z:+.1f}", "refused"] and len(shown) == 3
-    ratio, isotonic = (calibration.shown_ratio(examined.checks[name].log_ratio) for name in ("none", "isotonic"))
+    ratio, isotonic = (calibration.shown_ratio(examined.checks[name]) for name in ("none", "isotonic"))
     assert cells_of(calibration.scale_table(pairs), 1)[1:] == ["0.5", "0.25", "-1", ratio, ratio, isotonic]
     assert cells_of(calibration.scale_table(pairs), 2)[1:] == [*["refused"] * 3, ratio, "refused", isotonic]
     assert cells_of(calibration.summary_table(pairs), 2)[2:] == [
@@ -232,4 +232,4 @@ def test_a_pair_that_has_seen_every_image_is_not_judged(monkeypatch):
     [(0.0, "1"), (np.log(1.0234), "1.02"), (np.log(250.0), "250"), (2e3, "$10^{869}$"), (-50.0, "$10^{-22}$")],
 )
 def test_ratios_of_any_size_are_printed(log_ratio, text):
-    assert calibration.shown_ratio(log_ratio) == text
+    assert calibration.shown_ratio(Checks({}, {}, {}, 0.0, log_ratio)) == text
