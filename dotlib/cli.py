@@ -9,28 +9,17 @@ import click
 from dotlib import steps
 from dotlib.errors import FileError, InputError, NothingAcceptedError, SettingsDifferError
 
-KNOWN_ERRORS = (FileError, InputError, NothingAcceptedError, SettingsDifferError)
-
-
-class KnownError(click.ClickException):
-    """An error of this package: one line and exit status 2."""
-
-    exit_code = 2
-
-    def show(self, file=None) -> None:
-        """Print the line on stderr."""
-        click.echo(f"dotlib: {self.message}", file=file, err=True)
-
 
 class Commands(click.Group):
-    """Commands whose known errors are told in one line."""
+    """Commands whose known errors are told in one line, with exit status 2."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except KNOWN_ERRORS as error:
-            raise KnownError(str(error)) from error
+        except (FileError, InputError, NothingAcceptedError, SettingsDifferError) as error:
+            click.echo(f"dotlib: {error}", err=True)
+            ctx.exit(2)
 
 
 def _values(pairs: tuple[str, ...]) -> dict:

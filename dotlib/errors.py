@@ -33,13 +33,9 @@ class SettingsDifferError(RuntimeError):
 
 
 def check_points(name: str, x: Tensor, *, width: int | None = None, rank: int | None = 2) -> None:
-    """Refuse anything but a finite floating-point batch. Raises InputError.
+    """Refuse anything but a finite floating-point batch. Raises InputError, whose message opens with `name`.
 
-    Args:
-        name: How the caller calls the argument; it opens the message.
-        x: Expected shape (B, ...), B >= 1.
-        width: Expected size of the last axis, or None for any.
-        rank: Expected number of axes, or None for two or more.
+    Expected are `rank` axes, for None two or more, the first of any size but 0, the last of size `width`, for None any.
     """
     import torch  # here, so that the workflow can read names and settings without it
 
@@ -53,35 +49,31 @@ def check_points(name: str, x: Tensor, *, width: int | None = None, rank: int | 
     if x.shape[0] == 0:
         raise InputError(f"{name}: found an empty batch, shape {tuple(x.shape)}; pass at least 1 row")
     if width is not None and x.shape[-1] != width:
-        raise InputError(
-            f"{name}: expected width {width}, found shape {tuple(x.shape)}; check which space these points live in"
-        )
+        remedy = "check which space these points live in"
+        raise InputError(f"{name}: expected width {width}, found shape {tuple(x.shape)}; {remedy}")
     if not torch.isfinite(x).all():
         bad = int((~torch.isfinite(x)).reshape(x.shape[0], -1).any(1).sum())
-        raise InputError(
-            f"{name}: found NaN or infinity in {bad} of {x.shape[0]} rows; remove them "
-            "or look for the step that diverged"
-        )
+        remedy = "remove them or look for the step that diverged"
+        raise InputError(f"{name}: found NaN or infinity in {bad} of {x.shape[0]} rows; {remedy}")
 
 
 def check_positive(name: str, value: float, remedy: str) -> None:
     """Refuse anything but a finite number above zero. Raises InputError."""
-    if not _is_number(value) or not math.isfinite(value) or value <= 0:
+    if not _is_finite(value) or value <= 0:
         raise InputError(f"{name}: expected a finite number > 0, found {value!r}; {remedy}")
 
 
 def check_not_negative(name: str, value: float, remedy: str) -> None:
     """Refuse anything but a finite number at or above zero. Raises InputError."""
-    if not _is_number(value) or not math.isfinite(value) or value < 0:
+    if not _is_finite(value) or value < 0:
         raise InputError(f"{name}: expected a finite number >= 0, found {value!r}; {remedy}")
 
 
 def check_count(name: str, value: int, least: int = 1) -> None:
     """Refuse anything but an integer of at least `least`. Raises InputError."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InputError(
-            f"{name}: expected an integer >= {least}, found {value!r}; pass a whole number from {least} up"
-        )
+        remedy = f"pass a whole number from {least} up"
+        raise InputError(f"{name}: expected an integer >= {least}, found {value!r}; {remedy}")
 
 
 def check_option(name: str, value: str, options: Iterable[str]) -> None:
@@ -102,18 +94,13 @@ def check_device(device: str) -> None:
         raise InputError(f"device: cannot use {device!r} ({reason}); use cpu, or cuda where there is one") from error
 
 
-def refuse_difference(what: str, stored: dict, wanted: dict) -> None:
+def refuse_difference(label: str, stored: dict, wanted: dict) -> None:
     """Raise SettingsDifferError, listing each field that differs, unless both are equal."""
-    names = sorted(stored.keys() | wanted.keys())
-    differing = [
-        f"{name}: stored {stored.get(name)!r}, wanted {wanted.get(name)!r}"
-        for name in names
-        if stored.get(name) != wanted.get(name)
-    ]
-    if differing:
-        raise SettingsDifferError(
-            f"{what}: made with other settings ({'; '.join(differing)}); move it away, or ask for the stored settings"
-        )
+    names = [name for name in sorted(stored.keys() | wanted.keys()) if stored.get(name) != wanted.get(name)]
+    if names:
+        fields = "; ".join(f"{name}: stored {stored.get(name)!r}, wanted {wanted.get(name)!r}" for name in names)
+        remedy = "move it away, or ask for the stored settings"
+        raise SettingsDifferError(f"{label}: made with other settings ({fields}); {remedy}")
 
 
 def nearest(value: object, known: Iterable[str]) -> str:
@@ -127,5 +114,5 @@ def one_line(error: BaseException) -> str:
     return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -110,20 +110,11 @@ def refuse_unknown(namespace: Iterable[str], known: Iterable[str]) -> None:
 
 
 def run_notebook(source: str | Path, destination: str | Path, values: dict | None = None) -> NotebookNode:
-    """Run a text notebook with the current folder as its own; the result appears when it is whole.
+    """Run a text notebook with parameter values, by name, in the current folder; what ran is written as an .ipynb.
 
-    Args:
-        source: Text notebook (.md).
-        destination: Notebook (.ipynb) to write. It is removed first, so a failure leaves none.
-        values: Parameter values, by name.
-
-    Returns:
-        The notebook as it ran.
-
-    Raises:
-        InputError: An unknown parameter.
-        FileError: The source is no whole text notebook.
-        NotebookError: A cell failed, or took too long.
+    The destination is removed first and appears when it is whole, so that a failure leaves none. Raises InputError for
+    an unknown parameter, FileError for a source that is no whole text notebook, and NotebookError where a cell failed
+    or took too long.
     """
     import papermill
 
@@ -162,8 +153,8 @@ def _insert(values: dict, notebook: NotebookNode) -> None:
         default = targets[name].value if name in targets else None
         if default and default.lineno == default.end_lineno:
             row = lines[default.lineno - 1]
-            row = row[: default.col_offset] + repr(values[name]).encode() + row[default.end_col_offset :]
-            lines[default.lineno - 1] = row
+            before, after = row[: default.col_offset], row[default.end_col_offset :]
+            lines[default.lineno - 1] = before + repr(values[name]).encode() + after
         else:
             lines.append(f"{name} = {values[name]!r}".encode())
     cell.source = b"\n".join(lines).decode()

@@ -13,17 +13,11 @@ from dotlib.training.settings import PairName, pair_names
 
 @dataclass(frozen=True)
 class Step:
-    """A kind of step.
+    """A kind of step."""
 
-    Attributes:
-        run: Takes the item and settings by name, returns what was made, in a line.
-        module: Its code, with all that it imports, decides what the step makes.
-        needs: From the item to the steps, (kind, item), that come first.
-    """
-
-    run: Callable[..., str]
-    module: str
-    needs: Callable[[str], Iterable[tuple[str, str]]]
+    run: Callable[..., str]  # takes the item and settings by name, returns what was made, in a line
+    module: str  # its code, with all that it imports, decides what the step makes
+    needs: Callable[[str], Iterable[tuple[str, str]]]  # from the item to the steps, (kind, item), that come first
 
 
 KINDS: dict[str, Step] = {}  # by the names of the functions below
@@ -81,11 +75,8 @@ def judge(dataset: str, *, profile: str) -> str:
     """Fit the three judges of a set of images."""
     from dotlib.evaluation import judges
 
-    fitted = [judges.classifier(dataset, profile=profile, seed=seed) for seed in judges.SEEDS]
-    return "\n".join(
-        f"{classifier.name}  sha256 {classifier.sha256[:12]}  accuracy {classifier.accuracy:.4f}"
-        for classifier in fitted
-    )
+    fitted = (judges.classifier(dataset, profile=profile, seed=seed) for seed in judges.SEEDS)
+    return "\n".join(f"{judge.name}  sha256 {judge.sha256[:12]}  accuracy {judge.accuracy:.4f}" for judge in fitted)
 
 
 @step("dotlib.evaluation.images", _pair_and_judges)
