@@ -6,6 +6,7 @@ A killed measurement continues with the next set.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -219,9 +220,7 @@ def captioned(rows: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[dict[str, np.n
 
 
 def _maxima(pair: Pair, settings: Scoring, seed: int) -> list[list[float]]:
-    def draw(n: int, rng: torch.Generator) -> Tensor:
-        return sampling.generate(pair, sampling.latents(pair, n, rng), lipschitz.BLOCK)
-
+    draw = partial(sampling.generated, pair, block=lipschitz.BLOCK)
     counts = {"n_pairs": settings.pairs, "repeats": settings.repeats}
     words = (type(pair.prior).__name__, str(pair.prior.dim))
     latent = lipschitz.latent_constant(pair, rng=generator(seed, "k_eff", *words), **counts)

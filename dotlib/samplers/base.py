@@ -7,6 +7,7 @@ the evaluations of G and D on the way, and reads the clock, so no sampler accoun
 
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 
@@ -21,17 +22,11 @@ BLOCK = 256  # rows in one evaluation of G and D
 
 @dataclass(frozen=True)
 class Cost:
-    """Evaluations, one row each, and seconds of wall clock.
-
-    Attributes:
-        generator: Rows that G evaluated.
-        discriminator: Rows that D evaluated.
-        backward: Rows of D through which a gradient went back.
-    """
+    """Rows that the networks evaluated, and seconds of wall clock."""
 
     generator: float = 0
     discriminator: float = 0
-    backward: float = 0
+    backward: float = 0  # rows of D through which a gradient went back
     seconds: float = 0
 
     def __sub__(self, other: "Cost") -> "Cost":
@@ -48,36 +43,22 @@ class Cost:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a sampler decided on.
+    """What a sampler decided on."""
 
-    Attributes:
-        latents: (n, d) on the pair's device.
-        samples: (n, ...) where the sampler has them, or None: then they are G(latents).
-        proposals: Candidates among which these n were chosen; None for a sampler that moves samples.
-    """
-
-    latents: Tensor
-    samples: Tensor | None = None
-    proposals: int | None = None
+    latents: Tensor  # (n, d) on the pair's device
+    samples: Tensor | None = None  # (n, ...) where the sampler has them; without, they are G(latents)
+    proposals: int | None = None  # among which these n were chosen; None for a sampler that moves samples
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """n samples and their price.
+    """n samples and their price."""
 
-    Attributes:
-        samples: (n, ...) in the units of G.
-        latents: (n, d) that they come from.
-        cost: Of each sample.
-        setup: Spent once, before the first sample: calibration, burn-in, Lipschitz estimate.
-        acceptance: Kept share of the proposals; None for a sampler that moves samples.
-    """
-
-    samples: Tensor
-    latents: Tensor
-    cost: Cost
-    setup: Cost
-    acceptance: float | None
+    samples: Tensor  # (n, ...) in the units of G
+    latents: Tensor  # (n, d) that they come from
+    cost: Cost  # of each sample
+    setup: Cost  # spent once, before the first sample: calibration, burn-in, Lipschitz estimate
+    acceptance: float | None  # kept share of the proposals; None for a sampler that moves samples
 
 
 Keep = Callable[[int, torch.Generator], Kept]
@@ -95,19 +76,10 @@ class Sampler(ABC):
         """
 
     def draw(self, pair: Pair, n: int, rng: torch.Generator) -> Drawn:
-        """Draw n samples.
+        """Draw n samples of a pair whose modules are in evaluation mode, and account for them.
 
-        Args:
-            pair: G, D and prior; modules in evaluation mode, whose weights and statistics are read.
-            n: Number of samples, >= 1.
-            rng: CPU generator. Two samplers that get equal generators start from equal latents.
-
-        Returns:
-            The samples and their price.
-
-        Raises:
-            InputError: Naming the argument.
-            NothingAcceptedError: A rejection ran out of proposals.
+        Two samplers that get equal CPU generators start from equal latents. Raises InputError naming the argument, and
+        NothingAcceptedError where a rejection runs out of proposals.
         """
         check_count("n", n)
         metered = Metered.of(pair)
@@ -125,17 +97,12 @@ class Sampler(ABC):
         return Drawn(samples, kept.latents, cost, setup, None if kept.proposals is None else n / kept.proposals)
 
 
-@dataclass
-class _Meter:
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("generator", "discriminator", "backward"), 0))
-    start: float = field(default_factory=time.perf_counter)
-
-
 @dataclass(frozen=True)
 class Metered(Pair):
     """A pair that counts what is asked of it; a replaced discriminator is counted on."""
 
-    meter: _Meter = field(default_factory=_Meter)
+    counts: Counter[str] = field(default_factory=Counter)
+    start: float = field(default_factory=time.perf_counter)
 
     @classmethod
     def of(cls, pair: Pair) -> "Metered":
@@ -144,25 +111,22 @@ class Metered(Pair):
 
     def generate(self, z: Tensor) -> Tensor:
         """G(z): (B, d) -> (B, ...)."""
-        self.meter.counts["generator"] += len(z)
+        self.counts["generator"] += len(z)
         return super().generate(z)
 
     def logit(self, x: Tensor) -> Tensor:
         """D(x): (B, ...) -> (B,)."""
-        self.meter.counts["discriminator"] += len(x)
+        self.counts["discriminator"] += len(x)
         logits = super().logit(x)
         if logits.requires_grad:
-            logits.register_hook(lambda _: self._went_back(len(x)))
+            logits.register_hook(lambda _: self.counts.update(backward=len(x)))
         return logits
 
     def read(self) -> Cost:
         """Counts so far, and seconds since the meter began; waits for a busy GPU."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        return Cost(**self.meter.counts, seconds=time.perf_counter() - self.meter.start)
-
-    def _went_back(self, rows: int) -> None:
-        self.meter.counts["backward"] += rows
+        return Cost(**self.counts, seconds=time.perf_counter() - self.start)
 
 
 def with_logits(pair: Pair, change: Callable[[Tensor], Tensor]) -> Pair:
@@ -179,6 +143,11 @@ def latents(pair: Pair, n: int, rng: torch.Generator) -> Tensor:
 def generate(pair: Pair, z: Tensor, block: int = BLOCK) -> Tensor:
     """G(z) a block at a time, (n, d) -> (n, ...)."""
     return torch.cat([pair.generate(rows) for rows in z.split(block)])
+
+
+def generated(pair: Pair, n: int, rng: torch.Generator, block: int = BLOCK) -> Tensor:
+    """n samples of G, (n, ...)."""
+    return generate(pair, latents(pair, n, rng), block)
 
 
 @torch.no_grad()

@@ -7,7 +7,6 @@ odds are log density ratios. [MHGAN19]: Turner et al., Metropolis-Hastings gener
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,19 +21,6 @@ from dotlib.samplers.base import Keep, Sampler, logits, proposals, with_logits
 
 TOLERANCE = 1e-10  # of the gradient of the log likelihood, in the logits' mean deviations
 OVERLAP = 1e-6  # of the classes, in the same unit: less than this is float32 rounding
-
-
-class Calibrator(Protocol):
-    """A map of logits, (B,) -> (B,), to estimated log p_data / p_G; dtype and device stay."""
-
-    @classmethod
-    def fit(cls, real_logits: Tensor, fake_logits: Tensor) -> "Calibrator":
-        """The map that logits suggest, (n,) of data and (m,) of samples of G."""
-        ...
-
-    def __call__(self, logits: Tensor) -> Tensor:
-        """Calibrated logits, (B,)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +55,12 @@ class Logistic:
         values, real, weight = _labelled(real_logits, fake_logits)
         centre = values.mean()
         scale = np.abs(values - centre).mean()
-        _refuse_separable(values[real], values[~real], OVERLAP * scale)
+        (low, high), (fake_low, fake_high) = ((x.min(), x.max()) for x in (values[real], values[~real]))
+        if min(fake_high - low, high - fake_low) <= OVERLAP * scale:
+            raise UnusableError(
+                f"real_logits, fake_logits: separable, {low:g} to {high:g} and {fake_low:g} to {fake_high:g}, so no "
+                "slope is the most likely; pass more rows, or data that D was not trained on, or use isotonic"
+            )
         model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=TOLERANCE)  # no penalty
         model.fit(((values - centre) / scale)[:, None], real, sample_weight=weight)  # (n + m, 1)
         slope = float(model.coef_[0, 0] / scale)
@@ -84,15 +75,11 @@ class Logistic:
 class Isotonic:
     """Log odds of the non-decreasing function that fits the labels best in least squares.
 
-    They stay 1/(2n) away from 0 and 1, n the size of the smaller class: log odds are finite.
-
-    Attributes:
-        thresholds: Logits at which the fitted function is known, increasing.
-        probabilities: Its values there; linear in between, constant outside.
+    Probabilities stay 1/(2n) away from 0 and 1, n the size of the smaller class: log odds are finite.
     """
 
-    thresholds: tuple[float, ...]
-    probabilities: tuple[float, ...]
+    thresholds: tuple[float, ...]  # logits at which the fitted function is known, increasing
+    probabilities: tuple[float, ...]  # its values there; linear in between, constant outside
 
     @classmethod
     def fit(cls, real_logits: Tensor, fake_logits: Tensor) -> "Isotonic":
@@ -116,6 +103,7 @@ class Isotonic:
         return torch.from_numpy(np.log(p) - np.log1p(-p)).to(logits)
 
 
+Calibrator = Identity | Logistic | Isotonic  # of logits, (B,) -> (B,), to log p_data / p_G; dtype and device stay
 CALIBRATIONS = {"none": Identity, "logistic": Logistic, "isotonic": Isotonic}
 
 
@@ -169,19 +157,12 @@ class Calibrated(Sampler):
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Bins of predicted probability that are not empty, in increasing order, (k,) each.
+    """Bins of predicted probability that are not empty, in increasing order, (k,) each."""
 
-    Attributes:
-        predicted: Mean probability of being data.
-        observed: Share of data, both classes at half the weight.
-        share: Of that weight in the bin; sums to 1.
-        count: Rows in the bin.
-    """
-
-    predicted: np.ndarray
-    observed: np.ndarray
-    share: np.ndarray
-    count: np.ndarray
+    predicted: np.ndarray  # mean probability of being data
+    observed: np.ndarray  # share of data, both classes at half the weight
+    share: np.ndarray  # of that weight in the bin; sums to 1
+    count: np.ndarray  # rows in the bin
 
 
 def reliability(real_logits: Tensor, fake_logits: Tensor, bins: int = 10) -> Reliability:
@@ -230,14 +211,4 @@ def _labelled(real_logits: Tensor, fake_logits: Tensor) -> tuple[np.ndarray, ...
     check_points("fake_logits", fake_logits, rank=1)
     both = [x.detach().double().cpu().numpy() for x in (real_logits, fake_logits)]
     sizes = [len(x) for x in both]
-    return (np.concatenate(both), np.repeat([True, False], sizes), np.repeat([0.5 / n for n in sizes], sizes))
-
-
-def _refuse_separable(real: np.ndarray, fake: np.ndarray, overlap: float) -> None:
-    """Raise InputError where the likelihood of a slope and an intercept has no unique maximum."""
-    if min(fake.max() - real.min(), real.max() - fake.min()) <= overlap:
-        raise UnusableError(
-            f"real_logits, fake_logits: separable, {real.min():g} to {real.max():g} and "
-            f"{fake.min():g} to {fake.max():g}, so no slope is the most likely; pass "
-            "more rows, or data that D was not trained on, or use isotonic"
-        )
+    return np.concatenate(both), np.repeat([True, False], sizes), np.repeat([0.5 / n for n in sizes], sizes)

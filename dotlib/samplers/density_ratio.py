@@ -7,7 +7,7 @@ points, so pair and ratio belong together; only the mean over samples of G is an
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from dotlib.data.toy import GAUSSIANS_SCALE, GAUSSIANS_STD, SWISSROLL_NOISE, SWISSROLL_SCALE, mode_centres
 from dotlib.errors import InputError, check_count, check_points, check_positive
 from dotlib.pairs import Normal, Pair, Uniform
-from dotlib.samplers.base import generate, latents
+from dotlib.samplers.base import generated
 
 ELEMENTS = 2**18  # entries of one block of points times centres: 1 or 2 MB
 NEGLIGIBLE = -80.0  # a term e^-80 of the largest; smaller ones make exp several times slower
@@ -46,14 +46,11 @@ def swissroll_log_density(x: Tensor, *, panels: int = PANELS) -> Tensor:
 
     ::
 
-        p(x) = integral over u in [0, 1] of N(x; (t cos t, t sin t) / 7.5, (0.25 / 7.5)^2 I) du,
-        t = 1.5 pi (1 + 2u)
+        p(x) = integral over u in [0, 1] of N(x; (t cos t, t sin t) / 7.5, (0.25 / 7.5)^2 I) du,  t = 1.5 pi (1 + 2u)
 
-    as scikit-learn draws it, by Gauss-Legendre quadrature with 12 nodes in each of `panels` equal
-    intervals. At the default the relative error of p is below 1e-9 within 5 standard deviations
-    (0.17) of the spiral and 1e-6 within 10; 1 away from it, some 5 %.
-
-    Differentiable once. Raises InputError.
+    as scikit-learn draws it, by Gauss-Legendre quadrature with 12 nodes in each of `panels` equal intervals. At the
+    default the relative error of p is below 1e-9 within 5 standard deviations (0.17) of the spiral and 1e-6 within 10;
+    1 away from it, some 5 %. Differentiable once. Raises InputError.
     """
     check_points("x", x, width=2)
     check_count("panels", panels)
@@ -78,13 +75,9 @@ def kernel_log_density(x: Tensor, points: Tensor, bandwidth: float) -> Tensor:
 
 
 class Blurred(nn.Module):
-    """G(z) + width * noise, with normal noise that is part of the latents: (B, d + 2) -> (B, 2).
+    """G(z) + width * noise in data units, with normal noise that is part of the latents: (B, d + 2) -> (B, 2).
 
-    Args:
-        generator: G, (B, d) -> (B, 2).
-        width: Standard deviation of the blur, data units.
-        uniform: The latents are uniform on the cube; the last two become normal by the inverse of the normal
-            distribution function, which is kept within 4.9 standard deviations.
+    Uniform latents become normal by the inverse of the distribution function, kept within 4.9 standard deviations.
     """
 
     def __init__(self, generator: Callable[[Tensor], Tensor], width: float, uniform: bool) -> None:
@@ -114,48 +107,20 @@ def blurred(pair: Pair, width: float = BLUR) -> Pair:
     return replace(pair, generator=G, prior=replace(pair.prior, dim=pair.prior.dim + 2))
 
 
-@dataclass(frozen=True)
-class LogRatio:
-    """log p_data(x) - log p_G(x), (B, 2) -> (B,), for a blurred G.
-
-    Attributes:
-        real: Log p_data, (B, 2) -> (B,).
-        points: (N, 2) samples of G before the blur; the mean over them is p_G.
-        width: Of the blur, in data units.
-    """
-
-    real: LogDensity
-    points: Tensor
-    width: float
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """The logit of x, (B, 2) -> (B,)."""
-        return self.real(x) - kernel_log_density(x, self.points, self.width)
-
-
 def ratio_pair(
     pair: Pair, real_log_density: LogDensity, rng: torch.Generator, *, points: int = 20_000, width: float = BLUR
 ) -> Pair:
-    """The blurred pair with its exact log density ratio as the discriminator, a `LogRatio`.
+    """The blurred pair with log p_data(x) - log p_G(x) in the discriminator's place.
 
-    Raises InputError naming the argument.
-
-    Args:
-        pair: G of points (B, 2), not blurred; its own D is not asked.
-        real_log_density: For example `gaussians_log_density` or `swissroll_log_density`.
-        rng: CPU generator of the samples of G.
-        points: Number N of samples of G; a logit costs that many terms. The only error of the ratio is that of a mean
-            over N samples, so E_G[r] = 1 is a check of N.
-        width: Of the blur, in data units.
-
-    Returns:
-        The pair with D replaced.
+    The given pair, G of points (B, 2), is not blurred, and its D is not asked. p_G is the mean over that many samples
+    of G before the blur, a term each in every logit; this is the only error of the ratio, so E_G[r] = 1 is a check of
+    the number. The width of the blur is in data units. Raises InputError naming the argument.
     """
     check_count("points", points)
     wide = blurred(pair, width)
-    samples = generate(pair, latents(pair, points, rng))
+    samples = generated(pair, points, rng)
     check_points("generator", samples, width=2)
-    return replace(wide, discriminator=LogRatio(real_log_density, samples, width))
+    return replace(wide, discriminator=lambda x: real_log_density(x) - kernel_log_density(x, samples, width))
 
 
 @lru_cache(maxsize=4)

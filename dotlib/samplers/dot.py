@@ -1,6 +1,8 @@
 """Discriminator optimal transport and the naive ascent as samplers: estimate K, draw, move."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 
@@ -48,17 +50,8 @@ class LatentDOT(Sampler):
             k_eff = lipschitz.latent_constant(pair, n_pairs=self.pairs, repeats=self.repeats, rng=rng).value
 
         def keep(n: int, rng: torch.Generator) -> Kept:
-            moved = transport.latent_dot(
-                pair,
-                sampling.latents(pair, n, rng),
-                k_eff,
-                steps=self.steps,
-                cost=self.cost,
-                optimizer=self.optimizer,
-                variant=self.variant,
-                batch_size=min(n, sampling.BLOCK),
-            )
-            return Kept(moved.final)
+            z = sampling.latents(pair, n, rng)
+            return Kept(transport.latent_dot(pair, z, k_eff, **_options(self, n)).final)
 
         return keep
 
@@ -89,27 +82,18 @@ class TargetDOT(Sampler):
         """Estimate K_eff, unless it is given."""
         K_eff = self.K_eff
         if K_eff is None:
-            K_eff = lipschitz.target_constant(
-                pair.logit,
-                lambda n, rng: sampling.generate(pair, sampling.latents(pair, n, rng)),
-                n_pairs=self.pairs,
-                repeats=self.repeats,
-                rng=rng,
-            ).value
+            draw = partial(sampling.generated, pair)
+            K_eff = lipschitz.target_constant(pair.logit, draw, n_pairs=self.pairs, repeats=self.repeats, rng=rng).value
 
         def keep(n: int, rng: torch.Generator) -> Kept:
             z = sampling.latents(pair, n, rng)
-            moved = transport.target_dot(
-                pair.logit,
-                sampling.generate(pair, z),
-                K_eff,
-                steps=self.steps,
-                cost=self.cost,
-                optimizer=self.optimizer,
-                variant=self.variant,
-                clip=self.clip,
-                batch_size=min(n, sampling.BLOCK),
-            )
-            return Kept(z, moved.final)
+            y = sampling.generate(pair, z)
+            return Kept(z, transport.target_dot(pair.logit, y, K_eff, clip=self.clip, **_options(self, n)).final)
 
         return keep
+
+
+def _options(sampler: LatentDOT | TargetDOT, n: int) -> dict[str, Any]:
+    """What both transports take, for n points."""
+    options = {name: getattr(sampler, name) for name in ("steps", "cost", "optimizer", "variant")}
+    return options | {"batch_size": min(n, sampling.BLOCK)}

@@ -1,9 +1,8 @@
 """Langevin samplers on latents: DDLS [DDLS20] and DGflow [DGFLOW21].
 
 Both start at draws of the prior and move them by the gradient of a logit d(G(z)) and by noise. The logit is read as log
-p_data(x) / p_G(x); a discriminator whose logit is something else is calibrated first (`calibration.Calibrated`).
-Weights are read: gradients are those of the latents alone. All noise of a step is drawn on the CPU at once, so neither
-device nor block changes a sample (up to rounding).
+p_data(x) / p_G(x); a discriminator whose logit is something else is calibrated first (`calibration.Calibrated`). All
+noise of a step is drawn on the CPU at once, so neither device nor block changes a sample (up to rounding).
 """
 
 import math
@@ -19,8 +18,6 @@ from dotlib.errors import InputError, UnusableError, check_count, check_not_nega
 from dotlib.pairs import Normal, Pair, Uniform, explain_mismatch, rowwise_gradient
 from dotlib.samplers.base import BLOCK, Keep, Kept, Sampler, latents
 
-UNSTABLE = 4.0  # the step at which the chain on -log p of a standard normal stops being stable
-
 # s(d) of [DGFLOW21]: the derivative of -f'(r) with respect to d, where r = p_G / p_data = e^-d.
 SCALES: dict[str, Callable[[Tensor], Tensor]] = {
     "KL": torch.ones_like,  # f(r) = r log r
@@ -35,15 +32,13 @@ class DDLS(Sampler):
 
     ::
 
-        E(z) = -log p_Z(z) - d(G(z))
-        z   <- z - (step / 2) grad E(z) + sqrt(step) noise,   noise ~ N(0, I)
+        z <- z - (step / 2) grad E(z) + sqrt(step) noise,   E(z) = -log p_Z(z) - d(G(z)),   noise ~ N(0, I)
 
     The default number of steps is ours: the chain forgets its start as (1 - step / 2)^steps where the prior rules, e^-5
-    at the defaults. Between modes of the target it takes longer.
-
-    The prior must be Normal or Uniform. Under the uniform prior the chain runs in coordinates v with z = 2 Phi(v) - 1 =
-    erf(v / sqrt 2): v ~ N(0, I) makes z uniform on the cube, so with E(v) = ``|v|^2`` / 2 - d(G(z(v))) the law of z is
-    proportional to p_Z(z) exp d(G(z)), the wanted one, and no boundary is needed. This is our reading.
+    at the defaults. Between modes of the target it takes longer. The prior must be Normal or Uniform. Under the uniform
+    one the chain runs in coordinates v with z = 2 Phi(v) - 1 = erf(v / sqrt 2): v ~ N(0, I) makes z uniform on the
+    cube, so with E(v) = ``|v|^2`` / 2 - d(G(z(v))) the law of z is proportional to p_Z(z) exp d(G(z)), the wanted one,
+    and no boundary is needed. This is our reading.
 
     A sample costs steps + 1 rows of G, steps of D and steps backward. D that diverges raises InputError.
 
@@ -62,7 +57,7 @@ class DDLS(Sampler):
         check_count("steps", self.steps, least=0)
         check_positive("step", self.step, "0.01 is in common use")
         check_count("block", self.block)
-        if self.step >= UNSTABLE:
+        if self.step >= 4:  # where the chain on -log p of a standard normal stops being stable
             raise InputError(
                 f"step: {self.step} is unstable under the prior alone; stay below 4, 0.01 is in common use"
             )
@@ -138,7 +133,6 @@ class DGflow(Sampler):
 
 
 def _keep(pair: Pair, move: Callable[[Pair, Tensor, torch.Generator], Tensor], n: int, rng: torch.Generator) -> Kept:
-    """Draw n latents of the prior and move them."""
     with torch.inference_mode(False):
         z = latents(pair, n, rng)
         with explain_mismatch("prior", z):

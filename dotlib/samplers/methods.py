@@ -22,23 +22,14 @@ Family = dict[float, Sampler]  # setting -> sampler
 
 @dataclass(frozen=True, eq=False)
 class SamplerSettings:
-    """What holds for every method on one pair, and the settings of each: updates, percentiles, ..., flow.
+    """What holds for every method on one pair, and the settings of each: updates, percentiles, ..., flow."""
 
-    Attributes:
-        real: (R, ...) data in the units of G: calibrates D, and starts the chains of MH-GAN.
-        calibration: Of D, for the methods that read density ratios; "none" for an oracle.
-        fakes: Samples of G for calibration.
-        burn_in: Proposals behind maxima and thresholds.
-        target: DOT and the naive ascent move points of data space, as Figure 3 does.
-        optimizer: Of DOT and the naive ascent.
-    """
-
-    real: Tensor
-    calibration: str = "logistic"
-    fakes: int = 1_000  # [DOT19] B.2, for MH-GAN
-    burn_in: int = 10_000
-    target: bool = False
-    optimizer: transport.SGD | transport.Adam = transport.LATENT_SGD
+    real: Tensor  # (R, ...) data in the units of G: calibrates D, and starts the chains of MH-GAN
+    calibration: str = "logistic"  # of D, for the methods that read density ratios; "none" for an oracle
+    fakes: int = 1_000  # samples of G for calibration; [DOT19] B.2, for MH-GAN
+    burn_in: int = 10_000  # proposals behind maxima and thresholds
+    target: bool = False  # DOT and the naive ascent move points of data space, as Figure 3 does
+    optimizer: transport.SGD | transport.Adam = transport.LATENT_SGD  # of DOT and the naive ascent
     updates: tuple[int, ...] = (5, 10, 20)  # 20: [DOT19] B.2
     percentiles: tuple[float, ...] = (20, 60, 95)  # 60, 95: reference program of DRS
     budgets: tuple[float, ...] = (0.8, 0.4, 0.1)

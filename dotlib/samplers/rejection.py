@@ -23,8 +23,6 @@ from dotlib.pairs import Pair
 from dotlib.samplers import base as sampling
 from dotlib.samplers.base import Keep, Kept, Sampler
 
-Acceptance = Callable[[Tensor], Tensor]  # logits (B,) in the order of drawing -> chances (B,)
-
 BISECTIONS = 200  # halvings of a bracket in log space: far below the spacing of float64
 
 
@@ -97,8 +95,7 @@ class OBRS(Sampler):
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
         """Estimate M and c from the burn-in."""
         _check_budget(self.budget)
-        seen = _burn_in(pair, self.burn_in, rng)
-        threshold = budget_threshold(seen, self.budget)
+        threshold = budget_threshold(_burn_in(pair, self.burn_in, rng), self.budget)
 
         def chance(logits: Tensor) -> Tensor:
             return (logits - threshold).exp().clamp(max=1)
@@ -176,11 +173,11 @@ def budget_threshold(logits: Tensor, budget: float) -> Tensor:
 
 
 @torch.no_grad()
-def reject(pair: Pair, chance: Acceptance, n: int, rng: torch.Generator, *, limit: int) -> Kept:
+def reject(pair: Pair, chance: Callable[[Tensor], Tensor], n: int, rng: torch.Generator, *, limit: int) -> Kept:
     """Propose samples of G, a block at a time, until n of them have passed, or limit * n have been proposed.
 
-    The chances are those of logits of successive blocks, in order. A block draws its latents, then a uniform number for
-    each. Raises NothingAcceptedError.
+    Chances are asked for the logits of successive blocks, (B,) -> (B,), in order. A block draws its latents, then a
+    uniform number for each. Raises NothingAcceptedError.
     """
     check_count("limit", limit)
     kept_z, kept_x, kept, proposed = [], [], 0, 0

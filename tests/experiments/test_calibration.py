@@ -61,7 +61,7 @@ def compared(pair, real, **changes):
 
 def near(pair, n=300, shift=0.3):
     """Real data: samples of G, shifted by less than their spread."""
-    return sampling.generate(pair, sampling.latents(pair, n, generator(0, "real"))) + shift
+    return sampling.generated(pair, n, generator(0, "real")) + shift
 
 
 @pytest.mark.parametrize(
