@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from dotlib.networks import dcgan
 from dotlib.networks.freezing import frozen
-from dotlib.networks.layers import SelfAttention, thermalise
+from dotlib.networks.layers import Design, SelfAttention, thermalise
 from dotlib.networks.mlp import LeakyReLU
 from dotlib.pairs import Pair, Uniform
 from dotlib.seeding import generator
@@ -36,8 +36,8 @@ LEAST_RATIO, LARGEST_DIFFERENCE = 1.6, 1e-5
 def networks(name: str) -> tuple[nn.Module, nn.Module]:
     """G and D in evaluation mode, spectral norm thermalised, gates open, batch statistics taken."""
     in_G, in_D = PAIRS[name]
-    G = dcgan.Generator(spectral=in_G, attention=in_G, rng=generator(0, "G"))
-    D = dcgan.Discriminator(spectral=in_D, attention=in_G, rng=generator(0, "D"))
+    G = dcgan.Generator(Design(512, spectral=in_G, attention=in_G, rng=generator(0, "G")))
+    D = dcgan.Discriminator(Design(512, spectral=in_D, attention=in_G, rng=generator(0, "D")))
     for part in (*G.modules(), *D.modules()):
         if isinstance(part, SelfAttention):
             nn.init.ones_(part.gamma)

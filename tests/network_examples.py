@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from dotlib.networks.layers import SelfAttention
+from dotlib.networks.layers import Design, SelfAttention
 from dotlib.seeding import generator
 
 SIZES = [(4, 32), (6, 48), (1, 8)]
@@ -22,11 +22,17 @@ def noise(*shape, name="x", dtype=torch.float64):
     return torch.randn(shape, generator=generator(0, name), dtype=dtype)
 
 
+def build(kind, role, **options):
+    """A network by the options of its design; a generator also has its latents, 5, and its order."""
+    options |= {"latent": options.get("latent", 5)} if role == "Generator" else {}
+    own = {name: options.pop(name) for name in ("latent", "order") if name in options}
+    return getattr(kind, role)(Design(**options), **own)
+
+
 def small(kind, role, name="weights", **options):
     """A tiny float64 network in evaluation mode, gamma not 0 and batch statistics not trivial."""
     sizes = {"bottom": 1, "channels": 1, "width": 16, "spectral": True, "attention": True}
-    sizes |= ({"latent": 5} if role == "Generator" else {}) | options
-    network = getattr(kind, role)(**sizes, rng=generator(0, name)).double()
+    network = build(kind, role, **(sizes | options), rng=generator(0, name)).double()
     for module in network.modules():
         if isinstance(module, SelfAttention):
             nn.init.constant_(module.gamma, 0.7)

@@ -15,6 +15,7 @@ from dotlib import transport
 from dotlib.errors import InputError, check_count, check_option, check_positive
 from dotlib.networks import conditional, dcgan, mlp
 from dotlib.networks.freezing import frozen
+from dotlib.networks.layers import Design
 from dotlib.pairs import Normal, Pair, Uniform
 from dotlib.results import paper, records, tables
 from dotlib.training.settings import SHAPES
@@ -104,8 +105,8 @@ class Workload:
             (G, D), prior = conditional.at_class(G, D, 0), Normal(128)
         else:  # Table 5
             bottom, width, prior = SHAPES[name]["bottom"], 512 // narrow, Uniform(128)
-            G = dcgan.Generator(bottom=bottom, width=width, rng=rng)
-            D = dcgan.Discriminator(bottom=bottom, width=width, spectral=spectral, rng=rng)
+            G = dcgan.Generator(Design(width, bottom, rng=rng))
+            D = dcgan.Discriminator(Design(width, bottom, spectral=spectral, rng=rng))
         return cls(name, Pair(frozen(G.to(device), iterations=0), frozen(D.to(device), iterations=0), prior))
 
     @property

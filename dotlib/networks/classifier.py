@@ -1,11 +1,9 @@
 """The classifier whose features judge images of a dataset that has labels."""
 
-import torch
 from torch import Tensor, nn
 
 from dotlib.errors import InputError, check_count
-from dotlib.networks.dcgan import check_image
-from dotlib.networks.layers import layer
+from dotlib.networks.layers import Rng, check_image, layer
 
 SMALLEST = 8  # pixels a side: two halvings leave 2
 
@@ -14,29 +12,13 @@ class Classifier(nn.Module):
     """(B, channels, size, size) in [-1, 1] -> features (B, features), logits (B, classes).
 
     Three convolutions with max pooling and two dense layers; no batch norm, so that rows are independent in training
-    too. Ours: the paper has Inception only.
-
-    Args:
-        channels: Of the images.
-        size: Side of the images, a multiple of 4 from 8 up.
-        width: Channels of the first map; the second and third have twice as many.
-        features: Width of the layer before the logits, after its ReLU: what the scores compare.
-        classes: Number of classes.
-        rng: Draws the first weights, N(0, 2 / fan_in); None for torch's own start.
-
-    Raises:
-        InputError: Also for images of another shape.
+    too. Ours: the paper has Inception only. The first map has `width` channels, the second and third twice as many; the
+    features, which the scores compare, come after a ReLU. First weights are N(0, 2 / fan_in). Raises InputError, also
+    for images of another shape.
     """
 
     def __init__(
-        self,
-        *,
-        channels: int,
-        size: int,
-        width: int = 32,
-        features: int = 64,
-        classes: int = 10,
-        rng: torch.Generator | None = None,
+        self, *, channels: int, size: int, width: int = 32, features: int = 64, classes: int = 10, rng: Rng = None
     ) -> None:
         super().__init__()
         for name, count in (("channels", channels), ("width", width), ("features", features)):
@@ -68,6 +50,6 @@ class Classifier(nn.Module):
         return features, self.classify(features)
 
 
-def _he(module: nn.Linear | nn.Conv2d, rng: torch.Generator | None) -> nn.Module:
+def _he(module: nn.Linear | nn.Conv2d, rng: Rng) -> nn.Module:
     fan_in = module.weight[0].numel()
     return layer(module, normalise=False, std=(2 / fan_in) ** 0.5, rng=rng)

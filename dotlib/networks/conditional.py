@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dotlib.errors import InputError, check_count
-from dotlib.networks.dcgan import check_image
-from dotlib.networks.layers import BATCH_NORM_EPS, Linear, start_spectral
+from dotlib.networks.layers import BATCH_NORM_EPS, Linear, Rng, check_image, layer
 
 CLASSES = 1_000  # ImageNet
 LADDER = (16, 16, 8, 4, 2, 1)  # channels between the blocks of G, in units of its width
@@ -27,7 +26,7 @@ class ConditionalBatchNorm(nn.Module):
 
         gain_y (x - mean) / sqrt(variance + eps) + bias_y
 
-    gain, bias:  tables (classes, c), ones and zeros at first. norm:        the statistics, of all classes together.
+    Gain and bias are tables (classes, c), ones and zeros at first; the statistics are of all classes together.
     """
 
     def __init__(self, channels: int, classes: int) -> None:
@@ -50,7 +49,7 @@ class UpBlock(nn.Module):
     norm1, ReLU, unpooling, conv1, norm2, ReLU, conv2, beside unpooling and a 1 x 1 shortcut.
     """
 
-    def __init__(self, inputs: int, outputs: int, classes: int, rng: torch.Generator | None) -> None:
+    def __init__(self, inputs: int, outputs: int, classes: int, rng: Rng) -> None:
         super().__init__()
         self.norm1 = ConditionalBatchNorm(inputs, classes)
         self.conv1 = _conv(inputs, outputs, 3, rng)
@@ -68,26 +67,13 @@ class UpBlock(nn.Module):
 class DownBlock(nn.Module):
     """Residual block of D: (B, c, h, w) -> (B, c', h / 2, w / 2), or at the same size.
 
-    ReLU, conv1, ReLU, conv2, mean over 2 x 2, beside a 1 x 1 shortcut and the same mean.
-
-    Args:
-        inputs: Channels in.
-        outputs: Channels out.
-        first: On pixels: no ReLU before conv1, which widens already; the shortcut's mean comes first.
-        halve: Without it no mean is taken, and the shortcut is the identity.
-        normalise: Spectral norm in every layer.
-        rng: CPU generator.
+    ReLU, conv1, ReLU, conv2, mean over 2 x 2, beside a 1 x 1 shortcut and the same mean. The first block, on pixels,
+    has no ReLU before conv1, which widens already, and the shortcut's mean comes first. Without `halve` no mean is
+    taken, and the shortcut is the identity.
     """
 
     def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        *,
-        first: bool = False,
-        halve: bool = True,
-        normalise: bool,
-        rng: torch.Generator | None,
+        self, inputs: int, outputs: int, *, first: bool = False, halve: bool = True, normalise: bool, rng: Rng
     ) -> None:
         super().__init__()
         hidden = outputs if first else inputs
@@ -105,44 +91,30 @@ class DownBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """G(z | y): latents (B, latent), classes (B,) -> images (B, channels, 32 bottom, 32 bottom) in [-1, 1].
+    """G(z | y): latents (B, latent), classes (B,) -> images (B, 3, 32 bottom, 32 bottom) in [-1, 1].
 
-    The prior is N(0, I). First weights are Glorot-uniform, times sqrt 2 in the residual branches; every layer has a
-    bias. Released names: l1 is `dense`, block2 to block6 are `blocks` 0 to 4 with b1, c1, b2, c2, c_sc as norm1, conv1,
-    norm2, conv2, shortcut, b7 is `norm`, l7 is `last`; gammas, betas, avg_mean, avg_var are gain, bias,
-    norm.running_mean, norm.running_var. Raises InputError.
-
-    Args:
-        bottom: Side of the first feature map, 4 as published.
-        latent: Dimension of z.
-        channels: Of the images.
-        width: Channels of the last block, 64 as published; the first map has 16 times as many.
-        classes: Rows of every table of gains and biases.
-        rng: Draws the first weights, layer by layer; None for torch's own start.
+    The prior is N(0, I). The first map has 16 width channels and sides `bottom`, the last block width; every table of
+    gains and biases has a row for each class. First weights are Glorot-uniform, times sqrt 2 in the residual branches;
+    every layer has a bias. Released names: l1 is `dense`, block2 to block6 are `blocks` 0 to 4 with b1, c1, b2, c2,
+    c_sc as norm1, conv1, norm2, conv2, shortcut, b7 is `norm`, l7 is `last`; gammas, betas, avg_mean, avg_var are gain,
+    bias, norm.running_mean, norm.running_var. Raises InputError.
     """
 
     def __init__(
-        self,
-        *,
-        bottom: int = 4,
-        latent: int = 128,
-        channels: int = 3,
-        width: int = 64,
-        classes: int = CLASSES,
-        rng: torch.Generator | None = None,
+        self, *, bottom: int = 4, latent: int = 128, width: int = 64, classes: int = CLASSES, rng: Rng = None
     ) -> None:
         super().__init__()
-        _check_sizes({"bottom": bottom, "latent": latent, "channels": channels, "width": width, "classes": classes})
+        _check_sizes(bottom=bottom, latent=latent, width=width, classes=classes)
         self.bottom, self.classes = bottom, classes
         self.dense = _layer(nn.Linear(latent, LADDER[0] * width * bottom**2), rng)
         self.blocks = nn.ModuleList(
             UpBlock(wide * width, narrow * width, classes, rng) for wide, narrow in pairwise(LADDER)
         )
         self.norm = nn.BatchNorm2d(width, eps=BATCH_NORM_EPS)
-        self.last = _layer(nn.Conv2d(width, channels, 3, padding=1), rng)
+        self.last = _layer(nn.Conv2d(width, 3, 3, padding=1), rng)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        """(B, latent) and classes (B,) -> (B, channels, 32 bottom, 32 bottom)."""
+        """(B, latent) and classes (B,) -> (B, 3, 32 bottom, 32 bottom)."""
         _check_classes(y, len(z), self.classes)
         h = self.dense(z).unflatten(1, (-1, self.bottom, self.bottom))  # (B, 16 width, b, b)
         for block in self.blocks:
@@ -151,49 +123,33 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """D(x | y): images (B, channels, 32 bottom, 32 bottom), classes (B,) -> logits (B, 1).
+    """D(x | y): images (B, 3, 32 bottom, 32 bottom), classes (B,) -> logits (B, 1).
 
     ::
 
         D(x | y) = dense(phi(x)) + embedding_y . phi(x),   phi = sum of ReLU over all places
 
-    The other options and the first weights are those of `Generator`. Released names: block1 to block6 are `blocks` 0 to
-    5 with c1, c2, c_sc as conv1, conv2, shortcut, l7 is `dense`, l_y is `embedding`.
-
-    Args:
-        bottom: As in `Generator`.
-        channels: As in `Generator`.
-        width: Channels of the first block, 64 as published; then 2, 4, 8, 16, 16 times as many.
-        classes: As in `Generator`.
-        spectral: Spectral norm in every layer and in the embedding.
-        rng: As in `Generator`.
-
-    Raises:
-        InputError: Also for images of another shape.
+    The blocks have width, then 2, 4, 8, 16, 16 times as many channels; spectral norm is in every layer and in the
+    embedding. First weights are those of `Generator`. Released names: block1 to block6 are `blocks` 0 to 5 with c1, c2,
+    c_sc as conv1, conv2, shortcut, l7 is `dense`, l_y is `embedding`. Raises InputError, also for images of another
+    shape.
     """
 
     def __init__(
-        self,
-        *,
-        bottom: int = 4,
-        channels: int = 3,
-        width: int = 64,
-        classes: int = CLASSES,
-        spectral: bool = True,
-        rng: torch.Generator | None = None,
+        self, *, bottom: int = 4, width: int = 64, classes: int = CLASSES, spectral: bool = True, rng: Rng = None
     ) -> None:
         super().__init__()
-        _check_sizes({"bottom": bottom, "channels": channels, "width": width, "classes": classes})
-        self.classes, self.image_shape = classes, (channels, 32 * bottom, 32 * bottom)
+        _check_sizes(bottom=bottom, width=width, classes=classes)
+        self.classes, self.image_shape = classes, (3, 32 * bottom, 32 * bottom)
         options, top = {"normalise": spectral, "rng": rng}, LADDER[0] * width
-        blocks = [DownBlock(channels, width, first=True, **options)]
+        blocks = [DownBlock(3, width, first=True, **options)]
         blocks += [DownBlock(narrow * width, wide * width, **options) for narrow, wide in pairwise(LADDER[:0:-1])]
         self.blocks = nn.Sequential(*blocks, DownBlock(top, top, halve=False, **options))
         self.dense = _layer(nn.Linear(top, 1), rng, normalise=spectral)
         self.embedding = _layer(nn.Embedding(classes, top), rng, normalise=spectral)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """(B, channels, 32 bottom, 32 bottom) and classes (B,) -> (B, 1)."""
+        """(B, 3, 32 bottom, 32 bottom) and classes (B,) -> (B, 1)."""
         check_image(x, self.image_shape)
         _check_classes(y, len(x), self.classes)
         features = torch.relu(self.blocks(x)).sum((2, 3))  # (B, 16 width)
@@ -222,15 +178,9 @@ class AtClass(nn.Module):
 
 
 def at_class(G: Generator, D: Discriminator, y: int | Tensor) -> tuple[AtClass, AtClass]:
-    """G(. | y) and D(. | y), [DOT19] section 4.2: networks for a `Pair`. Raises InputError.
+    """G(. | y) and D(. | y), [DOT19] section 4.2: networks for a `Pair`, which share G and D, frozen or not.
 
-    Args:
-        G: Of this module, or frozen copies; shared, not copied.
-        D: Of this module, or frozen copies; shared, not copied.
-        y: One class for every row, or classes (B,), one for each row of batches of B; goes to G's device.
-
-    Returns:
-        A pair whose prior, G and D are those of the class.
+    y is one class for every row, or (B,) classes, one for each row of batches of B. Raises InputError.
     """
     if G.classes != D.classes:
         raise InputError(f"D: has {D.classes} classes where G has {G.classes}; pass one pair")
@@ -252,33 +202,19 @@ def _check_classes(y: Tensor, rows: int, classes: int) -> None:
         )
 
 
-def _check_sizes(sizes: dict[str, int]) -> None:
+def _check_sizes(**sizes: int) -> None:
     for name, count in sizes.items():
         check_count(name, count)
 
 
-def _conv(inputs: int, outputs: int, side: int, rng: torch.Generator | None, normalise: bool = False) -> nn.Module:
+def _conv(inputs: int, outputs: int, side: int, rng: Rng, normalise: bool = False) -> nn.Module:
     """A convolution that keeps the size: 3 x 3 in a residual branch, 1 x 1 in a shortcut."""
-    return _layer(
-        nn.Conv2d(inputs, outputs, side, padding=side // 2),
-        rng,
-        gain=RESIDUAL if side > 1 else 1.0,
-        normalise=normalise,
-    )
+    convolution = nn.Conv2d(inputs, outputs, side, padding=side // 2)
+    return _layer(convolution, rng, gain=RESIDUAL if side > 1 else 1.0, normalise=normalise)
 
 
-def _layer(
-    module: Linear | nn.Embedding, rng: torch.Generator | None, *, gain: float = 1.0, normalise: bool = False
-) -> nn.Module:
-    """First weights U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)), biases 0; normalised or not.
-
-    `rng`: draws the weight, then both singular vectors; None leaves torch's own, unseeded start.
-    """
-    if rng is not None:
-        with torch.no_grad():
-            places = math.prod(module.weight.shape[2:])
-            reach = gain * math.sqrt(6 / (sum(module.weight.shape[:2]) * places))
-            module.weight.uniform_(-reach, reach, generator=rng)
-            if not isinstance(module, nn.Embedding) and module.bias is not None:
-                module.bias.zero_()
-    return start_spectral(module, rng) if normalise else module
+def _layer(module: Linear, rng: Rng, *, gain: float = 1.0, normalise: bool = False) -> nn.Module:
+    """First weights U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)), biases 0; normalised or not."""
+    outputs, inputs, *places = module.weight.shape
+    reach = gain * math.sqrt(6 / ((outputs + inputs) * math.prod(places)))
+    return layer(module, normalise=normalise, reach=reach, rng=rng)

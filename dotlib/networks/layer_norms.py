@@ -22,26 +22,17 @@ NOT_STEEP = (nn.ReLU, nn.Tanh, nn.Flatten, nn.Identity)  # slopes of at most 1
 
 @dataclass(frozen=True)
 class Products:
-    """Products over the layers of a network, logits per unit of data distance.
+    """Products over the layers of a network, logits per unit of data distance."""
 
-    Attributes:
-        matrices: Of the norms of the kernels as matrices; 1 for a spectrally normalised network, and no bound where
-            there is a convolution.
-        maps: Of the norms of the linear maps on images: a bound of the Lipschitz constant, up to the power iteration,
-            which comes from below.
-        layers: How many there are.
-    """
-
-    matrices: float
-    maps: float
-    layers: int
+    matrices: float  # of the norms of kernels as matrices: 1 with spectral norm, no bound where there is a convolution
+    maps: float  # of the norms of the linear maps: a Lipschitz bound, up to the power iteration, which is below
+    layers: int  # how many there are
 
 
 def products(network: nn.Sequential, x: Tensor, *, rng: torch.Generator, iterations: int = ITERATIONS) -> Products:
     """Both products for a chain of convolutions, dense layers and activations of slope at most 1.
 
-    `x`: (B, ...) an input, for the shapes. Raises InputError for any other layer; attention, for one, has no bounded
-    slope.
+    The input x, (B, ...), gives the shapes. Raises InputError for other layers: attention, say, has no bounded slope.
     """
     check_count("iterations", iterations)
     strange = [part for part in network.children() if not _has_norm(part)]

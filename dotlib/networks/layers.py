@@ -1,9 +1,7 @@
-"""The self-attention layer of [DOT19] Figure 6.
-
-Layers with their first weights, and spectral normalisation as in the released code.
-"""
+"""What image networks are made of: a design, layers with their first weights, attention, spectral norm."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,7 +9,14 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from dotlib.errors import check_count
+from dotlib.errors import InputError, check_count
+
+Linear = nn.Linear | nn.Conv2d | nn.ConvTranspose2d | nn.Embedding
+Rng = torch.Generator | None  # draws first weights, layer by layer; None leaves torch's own, unseeded start
+
+BATCH_NORM_EPS = 2e-5  # Chainer's; torch has 1e-5
+WEIGHT_STD = 0.02  # released code, all convolutions and the dense layers of the DCGAN
+FIRST_ITERATIONS = 15  # power iterations on fresh weights, as torch does
 
 
 class SelfAttention(nn.Module):
@@ -26,12 +31,12 @@ class SelfAttention(nn.Module):
     in the released code: N(0, 1 / c), biases 0.
     """
 
-    def __init__(self, channels: int, *, rng: torch.Generator | None = None) -> None:
+    def __init__(self, channels: int, *, rng: Rng = None) -> None:
         super().__init__()
         check_count("channels", channels)
-        std, narrow = lecun_std(channels), max(1, channels // 8)
+        narrow = max(1, channels // 8)
         self.query, self.key, self.value = (
-            layer(nn.Conv2d(channels, width, 1), normalise=True, std=std, rng=rng)
+            layer(nn.Conv2d(channels, width, 1), normalise=True, std=channels**-0.5, rng=rng)
             for width in (narrow, narrow, channels)
         )
         self.gamma = nn.Parameter(torch.zeros(()))
@@ -45,12 +50,56 @@ class SelfAttention(nn.Module):
         return x + self.gamma * mixed.transpose(1, 2).reshape(x.shape)
 
 
-Linear = nn.Linear | nn.Conv2d | nn.ConvTranspose2d  # layers with a weight and a bias
+@dataclass(frozen=True)
+class Design:
+    """What a network of [DOT19] Table 5 or 6 is built from. Raises InputError."""
 
-BATCH_NORM_EPS = 2e-5  # Chainer's; torch has 1e-5
-LEAKY_SLOPE = 0.2  # Chainer's; torch has 0.01
-WEIGHT_STD = 0.02  # released code, all convolutions and the dense layers of the DCGAN
-FIRST_ITERATIONS = 15  # power iterations on fresh weights, as torch does
+    width: int  # channels of the widest map, a multiple of 8
+    bottom: int = 4  # side of G's first map: 4 for CIFAR-10, 6 for STL-10, 1 for the 8 x 8 digits
+    channels: int = 3  # of the images
+    spectral: bool = False  # spectral norm in every layer
+    attention: bool = False
+    rng: Rng = None
+
+    def __post_init__(self) -> None:
+        check_count("bottom", self.bottom)
+        check_count("channels", self.channels)
+        check_count("width", self.width, 8)
+        if self.width % 8:
+            raise InputError(
+                f"width: found {self.width}; the other widths are halves, quarters and eighths "
+                f"of it, pass a multiple of 8 such as {self.width - self.width % 8}"
+            )
+
+    def layer(self, module: Linear, std: float = WEIGHT_STD) -> nn.Module:
+        """`layer`, normalised and drawn as designed."""
+        return layer(module, normalise=self.spectral, std=std, rng=self.rng)
+
+    def attention_on(self, channels: int) -> list[nn.Module]:
+        """`SelfAttention`, or no layer."""
+        return [SelfAttention(channels, rng=self.rng)] if self.attention else []
+
+
+class ImageNetwork(nn.Sequential):
+    """Layers one after the other, on images (B, channels, 8 bottom, 8 bottom). Raises InputError for others."""
+
+    def __init__(self, design: Design, *layers: nn.Module) -> None:
+        super().__init__(*layers)
+        self.image_shape = (design.channels, 8 * design.bottom, 8 * design.bottom)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, channels, 8 bottom, 8 bottom) -> what the last layer gives."""
+        check_image(input, self.image_shape)
+        return super().forward(input)
+
+
+def check_image(x: Tensor, shape: tuple[int, int, int]) -> None:
+    """Refuse images that are not ``(B, *shape)``. Raises InputError."""
+    if x.ndim != 4 or x.shape[1:] != shape:
+        raise InputError(
+            f"x: expected images (B, {', '.join(map(str, shape))}), found shape {tuple(x.shape)}; "
+            "resize them, or build the network with their bottom and channels"
+        )
 
 
 def spectral(module: nn.Module) -> nn.Module:
@@ -63,30 +112,24 @@ def spectral(module: nn.Module) -> nn.Module:
     return spectral_norm(module, n_power_iterations=1, eps=1e-12, dim=0)
 
 
-def layer(module: Linear, *, normalise: bool, std: float = WEIGHT_STD, rng: torch.Generator | None = None) -> nn.Module:
-    """A dense or convolution layer with first weights N(0, std^2), biases 0, normalised or not.
+def layer(
+    module: Linear, *, normalise: bool, std: float = WEIGHT_STD, reach: float | None = None, rng: Rng = None
+) -> nn.Module:
+    """The module with first weights N(0, std^2), or U(-reach, reach), biases 0, and with `spectral` norm or without.
 
-    Args:
-        module: A convolution, transposed convolution or dense layer.
-        normalise: Spectrally.
-        std: Of the first weights.
-        rng: Draws the weight, then both singular vectors; None leaves torch's own, unseeded start.
-
-    Returns:
-        The layer, changed in place.
+    `rng` draws the weight, then both singular vectors, which 15 power iterations refine.
     """
     if rng is not None:
         with torch.no_grad():
-            module.weight.normal_(0, std, generator=rng)
-            if module.bias is not None:
-                module.bias.zero_()
-    return start_spectral(module, rng) if normalise else module
-
-
-def start_spectral(module: nn.Module, rng: torch.Generator | None) -> nn.Module:
-    """`spectral`, from singular vectors that rng draws and 15 power iterations refine; None for torch's own start."""
-    module = spectral(module)
-    if rng is not None:
+            if reach is None:
+                module.weight.normal_(0, std, generator=rng)
+            else:
+                module.weight.uniform_(-reach, reach, generator=rng)
+            if isinstance(bias := getattr(module, "bias", None), Tensor):
+                bias.zero_()
+    if normalise:
+        spectral(module)
+    if normalise and rng is not None:
         for norm, weight in _spectral_norms(module):
             for vector in norm.buffers():
                 vector.normal_(0, 1, generator=rng)
@@ -95,20 +138,13 @@ def start_spectral(module: nn.Module, rng: torch.Generator | None) -> nn.Module:
     return module
 
 
-def lecun_std(fan_in: int) -> float:
-    """Standard deviation of Chainer's default first weights, 1 / sqrt(fan_in)."""
-    return fan_in**-0.5
-
-
 @torch.no_grad()
 def thermalise(network: nn.Module, iterations: int = 100) -> None:
     """Bring every spectral norm of a network to its limit, in place, whatever its mode.
 
-    `iterations`: power iterations after that start, which end at the fixed point of the update. Where [DOT19] B.2 runs
-    forward passes "a few times", the released code 100, this needs no data: it starts at the leading singular vectors,
-    since a hundred power iterations leave errors up to 1 % on weights whose singular values lie close together.
-
-    Raises InputError.
+    Where [DOT19] B.2 runs forward passes "a few times", the released code 100, this needs no data: it starts at the
+    leading singular vectors, since a hundred power iterations leave errors up to 1 % on weights whose singular values
+    lie close together. `iterations` follow, to the fixed point of the update. Raises InputError.
     """
     check_count("iterations", iterations, 0)
     for norm, weight in _spectral_norms(network):

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+LEAKY_SLOPE = 0.2  # Chainer's; torch has 0.01
+
 
 class LeakyReLU(nn.Module):
     """max(x, slope x), written as a product with a constant mask.
@@ -14,7 +16,7 @@ class LeakyReLU(nn.Module):
     not exist: about a tenth of a critic update is saved (benchmarks/critic_update.py).
     """
 
-    def __init__(self, slope: float) -> None:
+    def __init__(self, slope: float = LEAKY_SLOPE) -> None:
         super().__init__()
         self.slope = slope
 
@@ -29,29 +31,14 @@ class MLP(nn.Sequential):
     """`hidden` layers of `width` units with leaky ReLU, then one linear layer: (B, inputs) -> (B, outputs).
 
     Weights start as N(0, (0.8^2) 2 / fan_in) and biases at zero, as in the official code (book/differences).
-
-    Args:
-        inputs: Width of a row.
-        width: Of the hidden layers.
-        outputs: Width of the result.
-        hidden: Number of hidden layers.
-        slope: Of the leaky ReLU; Chainer's 0.2, not torch's 0.01.
-        rng: CPU generator.
     """
 
     def __init__(
-        self,
-        inputs: int,
-        width: int,
-        outputs: int,
-        *,
-        hidden: int = 3,
-        slope: float = 0.2,
-        rng: torch.Generator | None = None,
+        self, inputs: int, width: int, outputs: int, *, hidden: int = 3, rng: torch.Generator | None = None
     ) -> None:
         layers: list[nn.Module] = []
         for layer in range(hidden):
-            layers += [nn.Linear(inputs if layer == 0 else width, width), LeakyReLU(slope)]
+            layers += [nn.Linear(inputs if layer == 0 else width, width), LeakyReLU()]
         super().__init__(*layers, nn.Linear(width if hidden else inputs, outputs))
         if rng is not None:
             he_normal(self, rng)

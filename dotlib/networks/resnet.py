@@ -1,11 +1,9 @@
 """The residual pair of [DOT19] Table 6, with the blocks of Figures 7 and 8."""
 
-import torch
 from torch import Tensor, nn
 
 from dotlib.errors import check_count, check_option
-from dotlib.networks.dcgan import check_image, check_width
-from dotlib.networks.layers import BATCH_NORM_EPS, SelfAttention, layer, lecun_std
+from dotlib.networks.layers import BATCH_NORM_EPS, Design, ImageNetwork
 
 ORDERS = ("published", "usual")
 
@@ -25,127 +23,70 @@ class ResBlock(nn.Module):
 class Generator(nn.Sequential):
     """G of [DOT19] Table 6 (i): latents (B, latent) -> images (B, channels, 8 bottom, 8 bottom) in [-1, 1].
 
-    The paper leaves the first weights open; as in the released code, convolutions start as N(0, 0.02^2), the dense
-    layer as N(0, 1 / latent). Every layer has a bias. Raises InputError.
-
-    Args:
-        bottom: Side of the first feature map: 4 for CIFAR-10, 6 for STL-10, 1 for the 8 x 8 digits.
-        latent: The paper has 128 n, as many as channels.
-        channels: Of the images.
-        width: Channels throughout, 128 n with n = 2 for CIFAR-10 and n = 1 for STL-10.
-        spectral: Spectral norm in every layer.
-        attention: `SelfAttention` after the last block.
-        order: Before the last convolution, "published" has ReLU, then batch norm, as in Table 6 and the released code;
-            "usual" the reverse.
-        rng: Draws the first weights, layer by layer; None for torch's own start.
+    Every map has `design.width` channels, and z in the paper as many coordinates: 128 n with n = 2 for CIFAR-10, n = 1
+    for STL-10. The paper leaves the first weights open; as in the released code, convolutions start as N(0, 0.02^2),
+    the dense layer as N(0, 1 / latent). Every layer has a bias. Before the last convolution, order "published" has
+    ReLU, then batch norm, as in Table 6 and the released code, "usual" the reverse. Raises InputError.
     """
 
-    def __init__(
-        self,
-        *,
-        bottom: int = 4,
-        latent: int = 256,
-        channels: int = 3,
-        width: int = 256,
-        spectral: bool = True,
-        attention: bool = True,
-        order: str = "published",
-        rng: torch.Generator | None = None,
-    ) -> None:
-        for name, count in (("bottom", bottom), ("latent", latent), ("channels", channels)):
-            check_count(name, count)
-        check_width(width)
+    def __init__(self, design: Design, latent: int, *, order: str = "published") -> None:
+        check_count("latent", latent)
         check_option("order", order, ORDERS)
-        dense = nn.Linear(latent, width * bottom**2)
-        layers: list[nn.Module] = [
-            layer(dense, normalise=spectral, std=lecun_std(latent), rng=rng),
-            nn.ReLU(),
-            nn.Unflatten(1, (width, bottom, bottom)),
-        ]
-        layers += [_up(width, spectral, rng) for _ in range(3)]
-        if attention:
-            layers.append(SelfAttention(width, rng=rng))
+        width, bottom = design.width, design.bottom
+        dense = design.layer(nn.Linear(latent, width * bottom**2), std=latent**-0.5)
+        layers: list[nn.Module] = [dense, nn.ReLU(), nn.Unflatten(1, (width, bottom, bottom))]
+        layers += [_up(design) for _ in range(3)]
+        layers += design.attention_on(width)
         pair = [nn.ReLU(), nn.BatchNorm2d(width, eps=BATCH_NORM_EPS)]
-        last = layer(nn.Conv2d(width, channels, 3, padding=1), normalise=spectral, rng=rng)
+        last = design.layer(nn.Conv2d(width, design.channels, 3, padding=1))
         super().__init__(*layers, *(pair if order == "published" else pair[::-1]), last, nn.Tanh())
 
 
-class Discriminator(nn.Sequential):
+class Discriminator(ImageNetwork):
     """D of [DOT19] Table 6 (ii): images (B, channels, 8 bottom, 8 bottom) -> logits (B, 1).
 
     Two blocks halve the side, two keep it, then attention, ReLU and a dense layer over the 4 bottom^2 width features;
-    width is 128 in the paper. The other options and the first weights are those of `Generator`. Raises InputError, also
-    for images of another shape.
+    width is 128 in the paper. First weights are those of `Generator`. Raises InputError, also for images of another
+    shape.
     """
 
-    def __init__(
-        self,
-        *,
-        bottom: int = 4,
-        channels: int = 3,
-        width: int = 128,
-        spectral: bool = True,
-        attention: bool = True,
-        rng: torch.Generator | None = None,
-    ) -> None:
-        check_count("bottom", bottom)
-        check_count("channels", channels)
-        check_width(width)
-        layers: list[nn.Module] = [
-            _down(channels, width, spectral, rng, first=True),
-            _down(width, width, spectral, rng),
-            _flat(width, spectral, rng),
-            _flat(width, spectral, rng),
-        ]
-        if attention:
-            layers.append(SelfAttention(width, rng=rng))
-        dense = nn.Linear(4 * bottom**2 * width, 1)
-        dense = layer(dense, normalise=spectral, std=lecun_std(dense.in_features), rng=rng)
-        super().__init__(*layers, nn.ReLU(), nn.Flatten(), dense)
-        self.image_shape = (channels, 8 * bottom, 8 * bottom)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(B, channels, 8 bottom, 8 bottom) -> (B, 1)."""
-        check_image(input, self.image_shape)
-        return super().forward(input)
+    def __init__(self, design: Design) -> None:
+        layers = [_down(design, design.channels, first=True), _down(design, design.width), _flat(design), _flat(design)]
+        layers += design.attention_on(design.width)
+        features = 4 * design.bottom**2 * design.width
+        dense = design.layer(nn.Linear(features, 1), std=features**-0.5)
+        super().__init__(design, *layers, nn.ReLU(), nn.Flatten(), dense)
 
 
-def _up(width: int, spectral: bool, rng: torch.Generator | None) -> ResBlock:
+def _up(design: Design) -> ResBlock:
     """Figure 7, up: (B, c, h, w) -> (B, c, 2 h, 2 w); a 3 x 3 convolution in the shortcut."""
     residual = nn.Sequential(
-        nn.BatchNorm2d(width, eps=BATCH_NORM_EPS),
+        nn.BatchNorm2d(design.width, eps=BATCH_NORM_EPS),
         nn.ReLU(),
         nn.Upsample(scale_factor=2),
-        _same(width, width, spectral, rng),
-        nn.BatchNorm2d(width, eps=BATCH_NORM_EPS),
+        _same(design, design.width),
+        nn.BatchNorm2d(design.width, eps=BATCH_NORM_EPS),
         nn.ReLU(),
-        _same(width, width, spectral, rng),
+        _same(design, design.width),
     )
-    return ResBlock(residual, nn.Sequential(nn.Upsample(scale_factor=2), _same(width, width, spectral, rng)))
+    return ResBlock(residual, nn.Sequential(nn.Upsample(scale_factor=2), _same(design, design.width)))
 
 
-def _down(inputs: int, width: int, spectral: bool, rng: torch.Generator | None, *, first: bool = False) -> ResBlock:
+def _down(design: Design, inputs: int, *, first: bool = False) -> ResBlock:
     """Figure 7, down1 (the first, on pixels), and Figure 8, down2: halves both sides."""
-    residual = nn.Sequential(
-        *([] if first else [nn.ReLU()]),
-        _same(inputs, width, spectral, rng),
-        nn.ReLU(),
-        _halve(width, width, spectral, rng),
-    )
-    return ResBlock(residual, _halve(inputs, width, spectral, rng))
+    layers = [_same(design, inputs), nn.ReLU(), _halve(design, design.width)]
+    return ResBlock(nn.Sequential(*([] if first else [nn.ReLU()]), *layers), _halve(design, inputs))
 
 
-def _flat(width: int, spectral: bool, rng: torch.Generator | None) -> ResBlock:
+def _flat(design: Design) -> ResBlock:
     """Figure 8, down3: keeps the shape; the shortcut is the identity."""
-    return ResBlock(
-        nn.Sequential(nn.ReLU(), _same(width, width, spectral, rng), nn.ReLU(), _same(width, width, spectral, rng)),
-        nn.Identity(),
-    )
+    layers = nn.ReLU(), _same(design, design.width), nn.ReLU(), _same(design, design.width)
+    return ResBlock(nn.Sequential(*layers), nn.Identity())
 
 
-def _same(inputs: int, outputs: int, spectral: bool, rng: torch.Generator | None) -> nn.Module:
-    return layer(nn.Conv2d(inputs, outputs, 3, padding=1), normalise=spectral, rng=rng)
+def _same(design: Design, inputs: int) -> nn.Module:
+    return design.layer(nn.Conv2d(inputs, design.width, 3, padding=1))
 
 
-def _halve(inputs: int, outputs: int, spectral: bool, rng: torch.Generator | None) -> nn.Module:
-    return layer(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), normalise=spectral, rng=rng)
+def _halve(design: Design, inputs: int) -> nn.Module:
+    return design.layer(nn.Conv2d(inputs, design.width, 4, stride=2, padding=1))

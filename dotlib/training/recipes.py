@@ -11,6 +11,7 @@ from dotlib.data import images
 from dotlib.data import toy as toy_data
 from dotlib.metrics.optimal_transport import emd
 from dotlib.networks import dcgan, freezing, mlp, resnet
+from dotlib.networks.layers import Design
 from dotlib.pairs import Normal, Uniform
 from dotlib.seeding import generator, numpy_rng
 from dotlib.training.settings import ImageTraining, Training
@@ -89,11 +90,10 @@ class ImageRecipe:
         """G and D of Table 5 or 6."""
         s = self.settings
         family = {"dcgan": dcgan, "resnet": resnet}[s.architecture]
-        shape = {"bottom": s.bottom, "channels": s.channels, "attention": s.attention}
         rng_G, rng_D = (generator(s.seed, "weights", role, s.dataset, *s.row) for role in "GD")
-        G = family.Generator(latent=s.latent, width=s.width_G, spectral=s.spectral_G, rng=rng_G, **shape)
-        D = family.Discriminator(width=s.width_D, spectral=s.spectral_D, rng=rng_D, **shape)
-        return G, D
+        design_G = Design(s.width_G, s.bottom, s.channels, s.spectral_G, s.attention, rng_G)
+        design_D = Design(s.width_D, s.bottom, s.channels, s.spectral_D, s.attention, rng_D)
+        return family.Generator(design_G, s.latent), family.Discriminator(design_D)
 
     def draw_real(self) -> Callable[[int, torch.Generator], Tensor]:
         """(n, rng) -> (n, C, H, W) images in [-1, 1]."""

@@ -290,7 +290,7 @@ def test_classes_are_refused_by_name():
 
 
 def test_sizes_and_images_are_refused_by_name():
-    for name in ("bottom", "channels", "width", "classes"):
+    for name in ("bottom", "width", "classes"):
         for make in (conditional.Generator, conditional.Discriminator):
             with pytest.raises(InputError, match=f"{name}: expected an integer >= 1, found 0"):
                 make(**{name: 0})

@@ -7,13 +7,13 @@ import math
 
 import pytest
 import torch
-from network_examples import ATTENTION_128, SIZES, SWITCHES, count, noise, small
+from network_examples import ATTENTION_128, SIZES, SWITCHES, build, count, noise, small
 from torch import nn
 
 from dotlib.errors import InputError
 from dotlib.networks import dcgan, resnet
 from dotlib.networks.classifier import Classifier
-from dotlib.networks.layers import SelfAttention, spectral, thermalise
+from dotlib.networks.layers import Design, SelfAttention, spectral, thermalise
 from dotlib.seeding import generator
 
 
@@ -32,8 +32,8 @@ def test_parameter_counts_of_table_5_generator(bottom, total):
         + (64 * 3 * 9 + 3)
     )
     assert by_hand == total
-    assert count(dcgan.Generator(bottom=bottom)) == by_hand
-    sagan = dcgan.Generator(bottom=bottom, spectral=True, attention=True)
+    assert count(dcgan.Generator(Design(512, bottom))) == by_hand
+    sagan = dcgan.Generator(Design(512, bottom, spectral=True, attention=True))
     assert count(sagan) == by_hand + ATTENTION_128
 
 
@@ -50,9 +50,9 @@ def test_parameter_counts_of_table_5_discriminator(bottom, total):
         + (512 * bottom * bottom + 1)
     )
     assert by_hand == total
-    assert count(dcgan.Discriminator(bottom=bottom)) == by_hand
-    assert count(dcgan.Discriminator(bottom=bottom, spectral=True)) == by_hand
-    sagan = dcgan.Discriminator(bottom=bottom, spectral=True, attention=True)
+    assert count(dcgan.Discriminator(Design(512, bottom))) == by_hand
+    assert count(dcgan.Discriminator(Design(512, bottom, spectral=True))) == by_hand
+    sagan = dcgan.Discriminator(Design(512, bottom, spectral=True, attention=True))
     assert count(sagan) == by_hand + ATTENTION_128
 
 
@@ -60,9 +60,8 @@ def test_parameter_counts_of_table_5_discriminator(bottom, total):
 @pytest.mark.parametrize(("spectral", "attention"), SWITCHES)
 @pytest.mark.parametrize(("bottom", "side"), SIZES)
 def test_shapes_and_range(kind, spectral, attention, bottom, side):
-    switches = {"bottom": bottom, "channels": 3, "width": 8, "spectral": spectral, "attention": attention}
-    G = kind.Generator(latent=7, **switches, rng=generator(0, "G"))
-    D = kind.Discriminator(**switches, rng=generator(0, "D"))
+    G, D = (Design(8, bottom, 3, spectral, attention, generator(0, role)) for role in "GD")
+    G, D = kind.Generator(G, latent=7), kind.Discriminator(D)
     x = G(noise(3, 7, dtype=torch.float32))
     assert x.shape == (3, 3, side, side) and float(x.detach().abs().max()) <= 1
     assert D(x).shape == (3, 1)
@@ -70,7 +69,7 @@ def test_shapes_and_range(kind, spectral, attention, bottom, side):
 
 def test_order_of_layers_in_table_5():
     """[DOT19] Table 5 with the ReLU of the released code after the first batch norm."""
-    G = dcgan.Generator(bottom=1, width=8, attention=True)
+    G = dcgan.Generator(Design(8, bottom=1, attention=True))
     up = ["ConvTranspose2d", "BatchNorm2d", "ReLU"]
     assert [type(part).__name__ for part in G] == [
         "Linear",
@@ -85,7 +84,7 @@ def test_order_of_layers_in_table_5():
         "Tanh",
     ]
     assert {part.eps for part in G if "Norm" in type(part).__name__} == {2e-5}
-    D = dcgan.Discriminator(bottom=1, width=8, attention=True)
+    D = dcgan.Discriminator(Design(8, bottom=1, attention=True))
     step = ["Conv2d", "LeakyReLU"]
     assert [type(part).__name__ for part in D] == [
         *step,
@@ -107,7 +106,7 @@ def test_every_layer_is_normalised_or_none():
     for kind in (dcgan, resnet):
         for role in ("Generator", "Discriminator"):
             for wanted in (True, False):
-                network = getattr(kind, role)(bottom=1, width=8, spectral=wanted, attention=False)
+                network = build(kind, role, bottom=1, width=8, spectral=wanted)
                 layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
                 assert len(layers) >= 5
                 assert {hasattr(m, "parametrizations") for m in layers} == {wanted}
@@ -121,7 +120,7 @@ def test_weights_follow_the_generator_alone(kind):
         states = []
         for seed in (4, 4, 5):
             torch.rand(seed, generator=torch.default_generator)  # moves the global state
-            states.append(getattr(kind, role)(**options, rng=generator(seed, "w")).state_dict())
+            states.append(build(kind, role, **options, rng=generator(seed, "w")).state_dict())
         first, again, other = states
         assert all(torch.equal(t, again[name]) for name, t in first.items())
         assert all(
@@ -134,8 +133,8 @@ def test_weights_follow_the_generator_alone(kind):
 def test_first_weights_are_normal_with_std_002():
     """Sum of squares over the variance is chi-square with n degrees; 5 standard deviations."""
     for network in (
-        dcgan.Generator(bottom=1, width=64, rng=generator(0, "G")),
-        dcgan.Discriminator(bottom=1, width=64, rng=generator(0, "D")),
+        dcgan.Generator(Design(64, bottom=1, rng=generator(0, "G"))),
+        dcgan.Discriminator(Design(64, bottom=1, rng=generator(0, "D"))),
     ):
         for module in network:
             if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
@@ -154,16 +153,13 @@ def test_rows_are_independent_in_evaluation(kind):
         assert torch.allclose(network(x), alone, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("kind", [dcgan, resnet])
-@pytest.mark.parametrize("role", ["Generator", "Discriminator"])
-def test_sizes_are_refused_by_name(kind, role):
-    make = getattr(kind, role)
+def test_sizes_are_refused_by_name():
     with pytest.raises(InputError, match="width: found 20; .*multiple of 8 such as 16"):
-        make(width=20)
+        Design(width=20)
     with pytest.raises(InputError, match="bottom: expected an integer >= 1, found 0"):
-        make(bottom=0)
+        Design(8, bottom=0)
     with pytest.raises(InputError, match="channels: .*found 2.5"):
-        make(channels=2.5)
+        Design(8, channels=2.5)
 
 
 def test_images_of_another_shape_are_refused():
@@ -175,9 +171,9 @@ def test_images_of_another_shape_are_refused():
 
 def test_other_failures_name_the_argument():
     with pytest.raises(InputError, match="latent: .*found 0"):
-        dcgan.Generator(latent=0)
+        dcgan.Generator(Design(8), latent=0)
     with pytest.raises(InputError, match="order: unknown 'usul'; known: published, usual; nearest"):
-        resnet.Generator(order="usul")
+        resnet.Generator(Design(8), latent=5, order="usul")
     with pytest.raises(InputError, match="iterations: .*found -1"):
         thermalise(spectral(nn.Linear(2, 2)), -1)
     with pytest.raises(InputError, match="channels: .*found 0"):

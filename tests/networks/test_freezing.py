@@ -14,7 +14,7 @@ from dotlib import transport
 from dotlib.errors import InputError
 from dotlib.networks import dcgan, resnet
 from dotlib.networks.freezing import frozen
-from dotlib.networks.layers import thermalise
+from dotlib.networks.layers import Design, thermalise
 from dotlib.networks.mlp import LeakyReLU, toy_discriminator
 from dotlib.pairs import Pair, Uniform
 from dotlib.seeding import generator
@@ -39,9 +39,11 @@ def noise(*shape, name="x"):
 def networks(row, *, width=16, bottom=1, latent=5):
     """G and D of a row, with batch statistics and gates as after some training; training mode."""
     kind, spectral_G, spectral_D, attention = ROWS[row]
-    sizes = {"bottom": bottom, "width": width, "attention": attention}
-    G = kind.Generator(latent=latent, spectral=spectral_G, **sizes, rng=generator(0, "G", row))
-    D = kind.Discriminator(spectral=spectral_D, **sizes, rng=generator(0, "D", row))
+    G, D = (
+        Design(width, bottom, spectral=spectral, attention=attention, rng=generator(0, role, row))
+        for role, spectral in (("G", spectral_G), ("D", spectral_D))
+    )
+    G, D = kind.Generator(G, latent), kind.Discriminator(D)
     for network in (G, D):
         for name, p in network.named_parameters():
             if name.endswith(("gamma", "bias")) or p.ndim < 2:

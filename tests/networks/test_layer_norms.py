@@ -9,6 +9,7 @@ from torch import nn
 from dotlib.errors import InputError
 from dotlib.networks import dcgan, freezing
 from dotlib.networks.layer_norms import linear_layers, map_norm, products
+from dotlib.networks.layers import Design
 from dotlib.networks.mlp import LeakyReLU
 from dotlib.transport import lipschitz
 
@@ -36,7 +37,7 @@ def jacobian_norm(layer: nn.Module, shape: tuple[int, ...]) -> float:
 
 
 def small_discriminator(seed: int = 0) -> nn.Module:
-    D = dcgan.Discriminator(bottom=1, channels=1, width=16, spectral=True, rng=rng(seed))
+    D = dcgan.Discriminator(Design(16, 1, 1, spectral=True, rng=rng(seed)))
     D(torch.randn(8, 1, 8, 8, generator=rng(seed)))
     return freezing.frozen(D.eval())
 
@@ -141,7 +142,7 @@ def test_no_slope_and_no_gradient_exceeds_the_product_of_maps(seed):
 
 
 def test_attention_is_refused():
-    D = dcgan.Discriminator(bottom=1, channels=1, width=32, spectral=True, attention=True).eval()
+    D = dcgan.Discriminator(Design(32, 1, 1, spectral=True, attention=True)).eval()
     with pytest.raises(InputError, match="SelfAttention has no known norm; take a chain"):
         products(D, torch.zeros(1, 1, 8, 8), rng=rng())
 

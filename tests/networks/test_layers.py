@@ -12,7 +12,7 @@ from network_examples import noise, small
 from torch import nn
 
 from dotlib.networks import dcgan, resnet
-from dotlib.networks.layers import SelfAttention, layer, thermalise
+from dotlib.networks.layers import Design, SelfAttention, layer, thermalise
 from dotlib.seeding import generator
 from dotlib.training.objectives import gradient_penalty
 
@@ -137,13 +137,16 @@ def updates(network, optimiser, steps, start):
 
 def test_state_dict_continues_to_the_last_bit():
     """Six updates at once, or three, a saved state into a fresh network, and three more."""
-    options = {"bottom": 1, "channels": 1, "width": 8, "spectral": True, "attention": True}
-    whole = dcgan.Discriminator(**options, rng=generator(0, "D"))
+
+    def fresh(seed):
+        return dcgan.Discriminator(Design(8, 1, 1, spectral=True, attention=True, rng=generator(seed, "D")))
+
+    whole = fresh(0)
     updates(whole, torch.optim.SGD(whole.parameters(), 0.1), 6, 0)
-    half = dcgan.Discriminator(**options, rng=generator(0, "D"))
+    half = fresh(0)
     updates(half, torch.optim.SGD(half.parameters(), 0.1), 3, 0)
     state = {name: t.clone() for name, t in half.state_dict().items()}
-    again = dcgan.Discriminator(**options, rng=generator(1, "other"))
+    again = fresh(1)
     again.load_state_dict(state, strict=True)
     updates(again, torch.optim.SGD(again.parameters(), 0.1), 3, 3)
     assert {name.rsplit(".", 1)[-1] for name in state} >= {"_u", "_v", "original", "bias"}

@@ -6,6 +6,7 @@ from network_examples import ATTENTION_128, ATTENTION_256, count, noise, small
 from torch import nn
 
 from dotlib.networks import resnet
+from dotlib.networks.layers import Design
 
 
 @pytest.mark.parametrize(("bottom", "n"), [(4, 2), (6, 1)])
@@ -15,9 +16,9 @@ def test_parameter_counts_of_table_6_generator(bottom, n):
     block = 2 * c + (c * c * 9 + c) + 2 * c + (c * c * 9 + c) + (c * c * 9 + c)  # the shortcut
     by_hand = (c * flat + flat) + 3 * block + 2 * c + (c * 3 * 9 + 3)
     attention = {1: ATTENTION_128, 2: ATTENTION_256}[n]
-    plain = resnet.Generator(bottom=bottom, latent=c, width=c, spectral=False, attention=False)
-    assert count(plain) == by_hand
-    assert count(resnet.Generator(bottom=bottom, latent=c, width=c)) == by_hand + attention
+    assert count(resnet.Generator(Design(c, bottom), latent=c)) == by_hand
+    published = Design(c, bottom, spectral=True, attention=True)
+    assert count(resnet.Generator(published, latent=c)) == by_hand + attention
 
 
 @pytest.mark.parametrize(("bottom", "side"), [(4, 8), (6, 12)])
@@ -35,9 +36,9 @@ def test_parameter_counts_of_table_6_discriminator(bottom, side):
         + 2 * same  # down3, twice
         + (128 * side * side + 1)
     )
-    plain = resnet.Discriminator(bottom=bottom, spectral=False, attention=False)
-    assert count(plain) == by_hand
-    assert count(resnet.Discriminator(bottom=bottom)) == by_hand + ATTENTION_128
+    assert count(resnet.Discriminator(Design(128, bottom))) == by_hand
+    published = Design(128, bottom, spectral=True, attention=True)
+    assert count(resnet.Discriminator(published)) == by_hand + ATTENTION_128
 
 
 def test_resnet_block_without_its_last_layer_is_its_shortcut():
