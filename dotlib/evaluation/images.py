@@ -176,6 +176,12 @@ def latents(pair: Pair, settings: Scoring, seed: int, number: int) -> Tensor:
     return pair.prior.sample(settings.samples, generator(seed, "latents", kind, str(pair.prior.dim), str(number)))
 
 
+def held_out(dataset: str, n: int, rng: torch.Generator) -> Tensor:
+    """n images of the split "test", or all of them, in the units of G."""
+    test = images.image_set(dataset, "test")
+    return images.to_float(test.take(min(n, len(test)), rng).images)
+
+
 def moved(pair: Pair, method: Method, z: Tensor, K: float) -> Iterator[tuple[int, Tensor]]:
     """(step, images (B, C, H, W) on the pair's device) of every kept step, for latents z (B, d)."""
     z = z.to(pair.device)

@@ -140,10 +140,7 @@ def _networks(pair: Pair) -> dict[str, nn.Module]:
 
 
 def _held_out(dataset: str, n: int, seed: int) -> Tensor:
-    """n images of the split "test", or all of them, in the units of G."""
-    test = images.image_set(dataset, "test")
-    rows = test.take(min(n, len(test)), generator(seed, "held out", dataset))
-    return images.to_float(rows.images)
+    return image_pairs.held_out(dataset, n, generator(seed, "held out", dataset))
 
 
 def fill_record(

@@ -13,7 +13,7 @@ from dotlib.evaluation import points as toy_pairs
 from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics import intervals, optimal_transport
 from dotlib.results import paper, tables
-from dotlib.results.records import KEPT, Record, Where, find
+from dotlib.results.records import KEPT, Record, Row, Where, find
 from dotlib.transport.lipschitz import LipschitzCurve
 
 STEPS = (("move", "25gaussians"), ("move", "swissroll"), ("record", "fig3_toy"))
@@ -92,29 +92,29 @@ def rank(record: Record, quantity: str, sampling: str, first: str, second: str) 
     return paper.unless_smoke(word, profile=record.profile)
 
 
-def _readings(runs: Runs) -> Iterator[tuple[str, Record, str, str, str]]:
-    """Name of a pair, its record, the name of a reading, its quantity and its sampling."""
+def _readings(runs: Runs) -> Iterator[tuple[str, Record, str, Row]]:
+    """Name of a pair, its record, the name of a reading, and the row of its floor."""
     for name, record in runs.items():
-        for row in record.rows(method="real"):
-            yield name, record, f"{COSTS[row.quantity][0]}, {row.setting}", row.quantity, str(row.setting)
+        for floor in record.rows(method="real"):
+            yield name, record, f"{COSTS[floor.quantity][0]}, {floor.setting}", floor
 
 
 def readings_table(runs: Runs) -> str:
     """Markdown: the EMDs of each reading."""
     rows = []
-    for name, record, reading, quantity, sampling in _readings(runs):
-        values = [record.get(quantity, method=method, setting=sampling) for method in ("real", *toy_pairs.METHODS)]
-        texts = [tables.plus_minus(value.value, value.sd) for value in values]
-        rows.append([f"{name}, {reading}", values[0].n, *texts])
+    for name, record, reading, floor in _readings(runs):
+        of_methods = (record.get(floor.quantity, method=method, setting=floor.setting) for method in toy_pairs.METHODS)
+        texts = (tables.plus_minus(row.value, row.sd) for row in (floor, *of_methods))
+        rows.append([f"{name}, {reading}", floor.n, *texts])
     return tables.markdown(["reading", "trials", "real points", "G", "DOT", "naive"], rows)
 
 
 def differences(runs: Runs) -> dict[str, tuple[float, float, float]]:
     """Low end, mean and high end of each difference of EMD to G's, by its label."""
     ends = {}
-    for name, record, reading, quantity, sampling in _readings(runs):
+    for name, record, reading, floor in _readings(runs):
         for method in ("dot", "naive"):
-            row = record.get(quantity, method=method, setting=sampling, against="g")
+            row = record.get(floor.quantity, method=method, setting=floor.setting, against="g")
             ends[f"{name}, {toy_pairs.NAMES[method]}: {reading}"] = row.interval[0], row.value, row.interval[1]
     return ends
 
@@ -124,17 +124,16 @@ def verdict_table(runs: Runs) -> str:
     claims = [f"{toy_pairs.NAMES[first]} against {toy_pairs.NAMES[second]}" for first, second in RANKED]
     rows = [
         [f"{name}, {reading}", *(record.verdicts[f"{reading}: {claim}"] for claim in claims)]
-        for name, record, reading, *_ in _readings(runs)
+        for name, record, reading, _ in _readings(runs)
     ]
     return tables.markdown(["reading", *claims], rows)
 
 
 def floor_share(runs: Runs, sampling: str) -> str:
     """Floor over EMD of G on the 25 Gaussians with the squared cost, in words; a dash without that set."""
-    for name, record, _, quantity, setting in _readings(runs):
-        if name.startswith("25gaussians") and (quantity, setting) == ("emd_sqeuclidean", sampling):
-            floor, emd = (record.get(quantity, method=method, setting=setting).value for method in ("real", "g"))
-            return f"{floor / emd:.0%}"
+    for name, record, _, floor in _readings(runs):
+        if name.startswith("25gaussians") and (floor.quantity, floor.setting) == ("emd_sqeuclidean", sampling):
+            return f"{floor.value / record.get(floor.quantity, method='g', setting=sampling).value:.0%}"
     return "-"
 
 

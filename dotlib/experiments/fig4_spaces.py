@@ -99,9 +99,8 @@ def nearest(x: Tensor, bank: Tensor, *, block: int = 5_000) -> tuple[Tensor, Ten
 
 def distance_of_test_images(dataset: str, bank: Tensor, n: int, seed: int) -> float:
     """Mean distance of n test images, or of all, to the nearest of the bank."""
-    test = images.image_set(dataset, "test")
-    some = test.take(min(n, len(test)), generator(seed, "views", dataset))
-    return nearest(images.to_float(some.images), bank)[0].mean().item()
+    test = image_pairs.held_out(dataset, n, generator(seed, "views", dataset))
+    return nearest(test, bank)[0].mean().item()
 
 
 def space_methods(settings: Scoring, steps: Sequence[int]) -> tuple[Method, Method]:

@@ -43,7 +43,7 @@ class Claim:
     quantity: str
     first: tuple[str, int]  # method, step
     second: tuple[str, int]
-    printed: float  # the published difference, or its sign, 1 or -1
+    printed: float  # the published difference; 1 where the text says no more than that it is above 0
 
 
 def settings_of(dataset: str, row: str, profile: str) -> Settings:
@@ -133,13 +133,6 @@ def printed(quantity: str, update: int) -> float:
     return paper.value(f"fig9.u{update}.{SCORES[quantity].printed}").value
 
 
-def sign(claim: Claim) -> str:
-    """The published side of a claim, in a cell of a table: the difference, or "above 0"."""
-    if abs(claim.printed) == 1.0:
-        return "above 0" if claim.printed > 0 else "below 0"
-    return f"{claim.printed:+.2f}"
-
-
 def fill_record(record: Record, measured: Measurement, settings: Settings) -> None:
     """Put Figures 9 to 11 into their record: curves, paired differences, verdicts."""
     record.put_trials("k_eff", measured.k_eff.maxima.numpy(), unit="logits per latent distance")
@@ -157,9 +150,9 @@ def claim_table(record: Record, settings: Settings) -> str:
     """Markdown: each claim with its published side, our difference and the verdict."""
     rows = []
     for claim in claims(settings):
-        row = record.get(claim.text)
+        row, printed = record.get(claim.text), "above 0" if claim.printed == 1.0 else f"{claim.printed:+.2f}"
         here = tables.change(row.value, row.interval, 3)
-        rows.append([claim.text, sign(claim), here, record.verdicts[claim.text]])
+        rows.append([claim.text, printed, here, record.verdicts[claim.text]])
     return tables.markdown(["claim", "paper", f"this build, {record.dataset}", "verdict"], rows)
 
 

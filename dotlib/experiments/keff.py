@@ -101,12 +101,8 @@ def verdict(kind: str, update: int, quantity: str, interval: tuple[float, float]
 
 def claims() -> dict[str, tuple[str, int, str]]:
     """Every printed comparison: its name in records -> objective, update, quantity."""
-    return {
-        f"{kind}, {SCORES[quantity].printed}, {update} updates": (kind, update, quantity)
-        for kind in OBJECTIVES
-        for update in UPDATES[1:]
-        for quantity in QUANTITIES
-    }
+    places = itertools.product(OBJECTIVES, UPDATES[1:], QUANTITIES)
+    return {f"{kind}, {SCORES[q].printed}, {update} updates": (kind, update, q) for kind, update, q in places}
 
 
 def contrary() -> list[str]:

@@ -78,37 +78,6 @@ class Workload:
     name: str
     pair: Pair
 
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        *,
-        narrow: int = 1,
-        spectral: bool = True,
-        device: str | None = None,
-        rng: torch.Generator | None = None,
-    ) -> "Workload":
-        """A setting with frozen networks at their published first weights, from rng or torch's own start.
-
-        `narrow` divides the published widths by 1, 2, 4 or 8. `spectral`: spectral norm in D, image settings. Raises
-        InputError for an unknown name or another divisor.
-        """
-        check_option("name", name, WORKLOADS)
-        if narrow not in (1, 2, 4, 8):
-            raise InputError(f"narrow: found {narrow!r}; the widths can be divided by 1, 2, 4 or 8")
-        if name == "swissroll":  # Table 4
-            G, D = mlp.toy_generator(rng, width=256 // narrow), mlp.toy_discriminator(rng, width=512 // narrow)
-            prior = Uniform(2)
-        elif name == "imagenet":
-            G = conditional.Generator(width=64 // narrow, rng=rng)
-            D = conditional.Discriminator(width=64 // narrow, spectral=spectral, rng=rng)
-            (G, D), prior = conditional.at_class(G, D, 0), Normal(128)
-        else:  # Table 5
-            bottom, width, prior = SHAPES[name]["bottom"], 512 // narrow, Uniform(128)
-            G = dcgan.Generator(Design(width, bottom, rng=rng))
-            D = dcgan.Discriminator(Design(width, bottom, spectral=spectral, rng=rng))
-        return cls(name, Pair(frozen(G.to(device), iterations=0), frozen(D.to(device), iterations=0), prior))
-
     @property
     def moves_data(self) -> bool:
         """Whether points of the data space move, as in Figure 3; else latents."""
@@ -141,6 +110,31 @@ class Workload:
         return torch.autograd.grad(self.logit(x).sum(), x)[0]
 
 
+def workload(
+    name: str, *, narrow: int = 1, spectral: bool = True, device: str | None = None, rng: torch.Generator | None = None
+) -> Workload:
+    """A setting with frozen networks at their published first weights, from rng or torch's own start.
+
+    `narrow` divides the published widths by 1, 2, 4 or 8. `spectral`: spectral norm in D, image settings. Raises
+    InputError for an unknown name or another divisor.
+    """
+    check_option("name", name, WORKLOADS)
+    if narrow not in (1, 2, 4, 8):
+        raise InputError(f"narrow: found {narrow!r}; the widths can be divided by 1, 2, 4 or 8")
+    if name == "swissroll":  # Table 4
+        G, D = mlp.toy_generator(rng, width=256 // narrow), mlp.toy_discriminator(rng, width=512 // narrow)
+        prior = Uniform(2)
+    elif name == "imagenet":
+        G = conditional.Generator(width=64 // narrow, rng=rng)
+        D = conditional.Discriminator(width=64 // narrow, spectral=spectral, rng=rng)
+        (G, D), prior = conditional.at_class(G, D, 0), Normal(128)
+    else:  # Table 5
+        bottom, width, prior = SHAPES[name]["bottom"], 512 // narrow, Uniform(128)
+        G = dcgan.Generator(Design(width, bottom, rng=rng))
+        D = dcgan.Discriminator(Design(width, bottom, spectral=spectral, rng=rng))
+    return Workload(name, Pair(frozen(G.to(device), iterations=0), frozen(D.to(device), iterations=0), prior))
+
+
 @dataclass(frozen=True)
 class Work:
     """What one update of one sample asks for, on any machine."""
@@ -157,10 +151,10 @@ class Work:
 def work(name: str, *, narrow: int = 1) -> Work:
     """Counted on shapes, convolutions as plain sums; nothing is computed. Raises InputError."""
     with torch.device("meta"):
-        workload = Workload.of(name, narrow=narrow, spectral=False)
-        x = torch.zeros(1, workload.pair.prior.dim, requires_grad=True)  # points have as many coordinates as latents
+        counted = workload(name, narrow=narrow, spectral=False)
+        x = torch.zeros(1, counted.pair.prior.dim, requires_grad=True)  # points have as many coordinates as latents
         with FlopCounterMode(display=False) as counter:
-            logit = workload.logit(x)
+            logit = counted.logit(x)
             logit.sum().backward()
     todo, seen = [logit.grad_fn], set()
     while todo:

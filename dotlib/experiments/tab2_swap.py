@@ -114,14 +114,9 @@ def own_rank(cells: Mapping[str, Cell], own: str, quantity: str) -> Rank:
     sign = 1 if SCORES[quantity].lower_is_better else -1
     score = {name: sign * cell.moved[quantity] for name, cell in cells.items()}
     apart = [intervals.interval(value, score[own])[1] for name, value in score.items() if name != own]
-    ahead = sum(value.mean() < score[own].mean() for value in score.values())
-    return Rank(
-        1 + int(ahead),
-        1 + sum(high < 0 for _, high in apart),
-        len(score) - sum(low > 0 for low, _ in apart),
-        len(score),
-        min(score, key=lambda name: score[name].mean()),
-    )
+    rank = 1 + sum(value.mean() < score[own].mean() for value in score.values())
+    low, high = 1 + sum(high < 0 for _, high in apart), len(score) - sum(low > 0 for low, _ in apart)
+    return Rank(int(rank), low, high, len(score), min(score, key=lambda name: score[name].mean()))
 
 
 def printed(place: str) -> dict[str, paper.Published]:

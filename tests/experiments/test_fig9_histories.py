@@ -106,7 +106,8 @@ def test_signs_are_those_of_the_printed_numbers():
 
 
 def test_the_published_side_in_words():
-    shown = [fig9_histories.sign(claim) for claim in fig9_histories.claims(SMALL)]
+    lines = fig9_histories.claim_table(verdicts(as_published), SMALL).splitlines()
+    shown = [line.split("|")[2].strip() for line in lines[2:]]
     assert shown[:4] == ["+1.48", "-1.09", "-4.76", "+41.03"]  # 8.88 - 7.40, and so on
     assert set(shown[4:]) == {"above 0"}
 

@@ -194,7 +194,7 @@ def test_backprop_is_the_gradient_of_the_logit():
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_workloads_are_frozen_and_of_the_stated_shape(name):
-    workload = Workload.of(name, narrow=8, rng=rng())
+    workload = runtimes.workload(name, narrow=8, rng=rng())
     shape = {"swissroll": (2,), "cifar10": (3, 32, 32), "stl10": (3, 48, 48), "imagenet": (3, 128, 128)}[name]
     z = workload.pair.prior.sample(2, rng())
     assert workload.pair.generate(z).shape == (2, *shape)
@@ -203,7 +203,7 @@ def test_workloads_are_frozen_and_of_the_stated_shape(name):
         assert not any("parametrizations" in key for key in network.state_dict())
     g = workload.backprop(workload.start(2, rng())).abs()
     assert float(g.max()) > 1e-25  # far from the denormal numbers that slow a processor down
-    assert torch.equal(Workload.of(name, narrow=8, rng=rng()).pair.generate(z), workload.pair.generate(z))
+    assert torch.equal(runtimes.workload(name, narrow=8, rng=rng()).pair.generate(z), workload.pair.generate(z))
 
 
 # --- arithmetic --------------------------------------------------------------------------------
@@ -359,11 +359,11 @@ def test_bad_arguments_are_refused_by_name():
 
 
 def test_bad_workloads_are_refused_by_name():
-    for make in (Workload.of, runtimes.work):
+    for make in (runtimes.workload, runtimes.work):
         with pytest.raises(InputError, match="name: unknown 'cifar'; .*nearest: cifar10"):
             make("cifar")
     with pytest.raises(InputError, match="narrow: found 3"):
-        Workload.of("swissroll", narrow=3)
+        runtimes.workload("swissroll", narrow=3)
     with pytest.raises(InputError, match="rows: .*found 0"):
         tiny().start(0, rng())
     with pytest.raises(InputError, match="seconds: "):
