@@ -127,17 +127,9 @@ def rowwise(logits: Tensor, rows: int) -> Tensor:
 
 
 def rowwise_gradient(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """The value and the gradient of f at each point.
+    """f(x), (B,), and the gradient of each row's own value, (B, ...), for an f that keeps rows independent.
 
-    Args:
-        f: (B, ...) -> (B,) or (B, 1), rows independent.
-        x: (B, ...) points; read, never written.
-
-    Returns:
-        f(x), (B,), and the gradient of each row's own value, (B, ...).
-
-    Raises:
-        InputError: autograd does not connect f(x) to x.
+    Raises InputError where autograd does not connect f(x) to x.
     """
     with torch.inference_mode(False), torch.enable_grad():
         x = x.detach().clone().requires_grad_(True)
@@ -153,20 +145,15 @@ def refuse_training_mode(role: str, network: object) -> None:
         raise InputError(f"{role}: {type(network).__name__} is in training mode; call .eval() first")
 
 
-def autograd_nodes(output: Tensor) -> set[object]:
-    """Every operation and leaf that autograd remembers behind an output."""
-    nodes, waiting = set(), [output.grad_fn]
+def check_connected(logit: Tensor, x: Tensor) -> None:
+    """Raise InputError when autograd does not connect logits to the leaf x."""
+    nodes, waiting = set(), [logit.grad_fn]  # every operation and leaf that autograd remembers behind the logits
     while waiting:
         node = waiting.pop()
         if node is not None and node not in nodes:
             nodes.add(node)
             waiting += [before for before, _ in node.next_functions]
-    return nodes
-
-
-def check_connected(logit: Tensor, x: Tensor) -> None:
-    """Raise InputError when autograd does not connect logits to the leaf x."""
-    if not any(getattr(node, "variable", None) is x for node in autograd_nodes(logit)):
+    if not any(getattr(node, "variable", None) is x for node in nodes):
         raise InputError(
             "discriminator: autograd does not connect its logits to the points; remove "
             ".detach(), .numpy() or torch.no_grad() from D and G"

@@ -70,8 +70,7 @@ def load_pair(dataset: str, place: Path | None = None) -> tuple[Pair, dict[str, 
 def read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """The arrays of a published file by key, and its SHA-256.
 
-    The digest is compared with the published one before anything is decoded, and nothing is ever unpickled. Raises
-    FileError.
+    The digest is compared before anything is decoded, and nothing is ever unpickled. Raises FileError.
     """
     try:
         content = path.read_bytes()

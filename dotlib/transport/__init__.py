@@ -10,11 +10,6 @@ from dotlib.transport.dot import Trajectory as Trajectory
 from dotlib.transport.dot import Variant as Variant
 from dotlib.transport.dot import latent_dot as latent_dot
 from dotlib.transport.dot import target_dot as target_dot
-from dotlib.transport.lipschitz import LipschitzCurve as LipschitzCurve
 from dotlib.transport.lipschitz import LipschitzEstimate as LipschitzEstimate
-from dotlib.transport.lipschitz import curve as curve
-from dotlib.transport.lipschitz import gradient_norms as gradient_norms
 from dotlib.transport.lipschitz import latent_constant as latent_constant
-from dotlib.transport.lipschitz import pooled_constant as pooled_constant
-from dotlib.transport.lipschitz import slopes as slopes
 from dotlib.transport.lipschitz import target_constant as target_constant

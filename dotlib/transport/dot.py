@@ -87,19 +87,13 @@ LATENT_SGD = SGD(lr=0.01)  # [DOT19] B.2
 class Variant:
     """How a descent treats its anchor, a spherical prior, and the norm at distance zero.
 
-    Attributes:
-        anchor: "fixed", or "aliased": one array with the moving point until a clip parts them. An aliased anchor is the
-            moving point at every step under the normal prior, and the unclipped first step under the uniform prior.
-        projection: the `divisor` in `project`, under a spherical prior: "none", "sqrt_dim", "constant" or "norm".
-        norm: the "l2" cost of a displacement: "shifted" or "smooth".
-
-    Raises:
-        InputError: an unknown word; the message lists the known ones.
+    An "aliased" anchor is one array with the moving point until a clip parts them: the moving point at every step under
+    the normal prior, the unclipped first step under the uniform prior. Raises InputError, listing the known words.
     """
 
-    anchor: str
-    projection: str
-    norm: str
+    anchor: str  # "fixed" or "aliased"
+    projection: str  # the `divisor` in `project`, under a spherical prior: "none", "sqrt_dim", "constant" or "norm"
+    norm: str  # the "l2" cost of a displacement: "shifted" or "smooth"
 
     def __post_init__(self) -> None:
         check_option("anchor", self.anchor, ANCHORS)
@@ -118,22 +112,16 @@ VARIANTS = {
 class Trajectory:
     """What one descent gives; nothing here shares memory with the input.
 
-    Attributes:
-        steps: the kept step numbers, ascending; the last is the end of the descent.
-        points: (len(steps), B, ...) points after each of these steps, detached, dtype of the input.
-        objective: (steps in all + 1, B) before the first step, after it, ..., at the end; in the units of the points,
-            measured from the anchor of its own step.
-        generator_evaluations: of G, for each row.
-        discriminator_evaluations: of D, for each row.
-        backward_passes: through D, for each row.
+    The objective is in the units of the points, (steps in all + 1, B): before the first step, after it, ..., at the
+    end, measured from the anchor of its own step.
     """
 
-    steps: tuple[int, ...]
-    points: Tensor
+    steps: tuple[int, ...]  # the kept step numbers, ascending; the last is the end of the descent
+    points: Tensor  # (len(steps), B, ...) after each of these steps, detached, dtype of the input
     objective: Tensor
-    generator_evaluations: int
-    discriminator_evaluations: int
-    backward_passes: int
+    generator_evaluations: int  # for each row
+    discriminator_evaluations: int  # for each row
+    backward_passes: int  # through D, for each row
 
     @property
     def final(self) -> Tensor:
@@ -161,11 +149,7 @@ def target_dot(
     snapshots: Iterable[int] | None = None,
     batch_size: int | None = None,
 ) -> Trajectory:
-    """Algorithm 1: target-space DOT, [DOT19] eq. (22).
-
-    ::
-
-        T(y) in argmin over x of  ||x - y||_2 - D(x) / K_eff
+    """Algorithm 1: target-space DOT, [DOT19] eq. (22): T(y) in argmin over x of ``||x - y||_2 - D(x) / K_eff``.
 
     Target space has no prior to project onto, and the released program, too, copies its anchor here; it clips at 2
     (book/differences).
@@ -225,11 +209,7 @@ def latent_dot(
     snapshots: Iterable[int] | None = None,
     batch_size: int | None = None,
 ) -> Trajectory:
-    """Algorithm 2: latent-space DOT, [DOT19] eq. (23).
-
-    ::
-
-        T(z_y) in argmin over z of  ||z - z_y||_2 - D(G(z)) / k_eff
+    """Algorithm 2: latent-space DOT, [DOT19] eq. (23): T(z_y) in argmin over z of ``||z - z_y||_2 - D(G(z)) / k_eff``.
 
     Under the normal prior the gradient is projected (`project`), under the uniform prior z is clipped to the cube after
     each step.
@@ -273,16 +253,6 @@ def latent_dot(
     return recorder.trajectory(generator_evaluations=steps + 1)
 
 
-def smooth_norm(v: Tensor, delta: float) -> Tensor:
-    """sqrt(v . v + delta^2) of each row, (B, ...) -> (B,): its gradient at v = 0 is zero."""
-    return (v.flatten(1).square().sum(1) + delta**2).sqrt()
-
-
-def shifted_norm(v: Tensor, delta: float) -> Tensor:
-    """||v + delta (1, ..., 1)||_2 of each row, (B, ...) -> (B,), as printed: at v = 0 it falls along -(1, ..., 1)."""
-    return torch.linalg.vector_norm(v.flatten(1) + delta, dim=1)
-
-
 def transport_cost(x: Tensor, anchor: Tensor, cost: str | Cost, norm: str, delta: float) -> Tensor:
     """Cost c(x, anchor) of each row in eqs. (22) and (23): (B, ...), (B, ...) -> (B,). Raises InputError."""
     check_positive("delta", delta, "the paper's is 0.001")
@@ -295,9 +265,12 @@ def transport_cost(x: Tensor, anchor: Tensor, cost: str | Cost, norm: str, delta
     check_option("cost", cost, COSTS)
     if cost == "none":
         return x.new_zeros(len(x))
+    v = (x - anchor).flatten(1)
     if cost == "sqeuclidean":
-        return (x - anchor).flatten(1).square().sum(1)
-    return smooth_norm(x - anchor, delta) if norm == "smooth" else shifted_norm(x - anchor, delta)
+        return v.square().sum(1)
+    if norm == "smooth":
+        return (v.square().sum(1) + delta**2).sqrt()  # at v = 0 its gradient is zero
+    return torch.linalg.vector_norm(v + delta, dim=1)  # as printed: at v = 0 it falls along -(1, ..., 1)
 
 
 def project(g: Tensor, z: Tensor, projection: str) -> Tensor:

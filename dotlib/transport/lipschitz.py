@@ -29,14 +29,9 @@ FEW = 16  # numbers
 
 @dataclass(frozen=True)
 class LipschitzEstimate:
-    """Maxima of slopes over random pairs.
+    """Maxima of slopes over random pairs."""
 
-    Attributes:
-        maxima: (repeats,) float64, the largest slope among n_pairs pairs, for each repeat.
-        n_pairs: pairs in each repeat.
-    """
-
-    maxima: Tensor
+    maxima: Tensor  # (repeats,) float64, the largest slope among n_pairs pairs, for each repeat
     n_pairs: int
 
     @property
@@ -52,19 +47,12 @@ class LipschitzEstimate:
 
 @dataclass(frozen=True)
 class LipschitzCurve:
-    """The expected maximum as a function of the number of pairs.
+    """The expected maximum as a function of the number of pairs."""
 
-    Attributes:
-        n_pairs: numbers of pairs, ascending.
-        mean: (len(n_pairs),) float64 expected largest slope among so many pairs, without bias.
-        std: (len(n_pairs),) float64 standard deviation of one such maximum.
-        total: pairs drawn.
-    """
-
-    n_pairs: tuple[int, ...]
-    mean: Tensor
-    std: Tensor
-    total: int
+    n_pairs: tuple[int, ...]  # ascending
+    mean: Tensor  # (len(n_pairs),) float64, expected largest slope among so many pairs, without bias
+    std: Tensor  # (len(n_pairs),) float64, of one such maximum
+    total: int  # pairs drawn
 
 
 def target_constant(
@@ -119,24 +107,12 @@ def latent_constant(pair: Pair, *, n_pairs: int = 100, repeats: int = 10, rng: t
 def pooled_constant(
     f: Logit, points: Tensor, *, n_pairs: int = 500, repeats: int = 500, rng: torch.Generator
 ) -> LipschitzEstimate:
-    """Eq. (20) or (21) with pairs taken from one pool of points, each of which f sees once.
+    """Eq. (20) or (21) with pairs taken from one pool of points, (P, ...), each of which f sees once.
 
-    A repeat draws its pairs of different points at random, also those of other repeats. Points come back, so with a
-    small pool the spread over repeats misses part of the spread over points; with P >= 20 n_pairs few pairs of two
-    repeats share a point.
-
-    Args:
-        f: as in `slopes`: D on images, or ``pair.latent_logit`` on latents.
-        points: (P, ...) the pool, P >= 2.
-        n_pairs: pairs in each maximum; [DOT19] Figure 2 has 500.
-        repeats: maxima; [DOT19] Figure 2 has 500.
-        rng: as in `target_constant`.
-
-    Returns:
-        Maxima in logits per unit of distance.
-
-    Raises:
-        InputError: names the argument.
+    f is D on images, or ``pair.latent_logit`` on latents. A repeat draws its pairs of different points at random, also
+    those of other repeats. Points come back, so with a small pool the spread over repeats misses part of the spread
+    over points; with P >= 20 n_pairs few pairs of two repeats share a point. The defaults are those of [DOT19] Figure
+    2. Raises InputError.
     """
     refuse_training_mode("discriminator", f)
     check_points("points", points, rank=None)
@@ -168,18 +144,8 @@ def curve(
     probability C(i - 1, n - 1) / C(N, n). The mean under this law has no bias. The standard deviation is low by a share
     of about 1 / repeats for the largest n. Points are made CHUNK at a time; only slopes are kept, 8 bytes a pair.
 
-    Args:
-        D: as in `target_constant`; for eq. (21) ``pair.latent_logit``.
-        sample: as in `target_constant`; for eq. (21) ``pair.prior.sample``.
-        n_pairs: the numbers of pairs asked for.
-        repeats: pairs drawn, in multiples of the largest of them; at least 2.
-        rng: as in `target_constant`.
-
-    Returns:
-        Mean and standard deviation of the maximum of so many slopes.
-
-    Raises:
-        InputError: names the argument.
+    D and sample are as in `target_constant`; for eq. (21) ``pair.latent_logit`` and ``pair.prior.sample``. `repeats`,
+    at least 2, times the largest of `n_pairs` are drawn. Raises InputError.
     """
     numbers = tuple(sorted(set(n_pairs)))
     for n in numbers or (0,):
@@ -194,20 +160,9 @@ def curve(
 
 
 def slopes(f: Logit, x: Tensor, y: Tensor) -> Tensor:
-    """Difference quotients ``|f(x) - f(y)| / ||x - y||_2`` of each row, (B,) float64.
+    """Difference quotients ``|f(x) - f(y)| / ||x - y||_2`` of each row of x and y, (B, ...) -> (B,) float64.
 
-    Two equal points (0/0) give 0: they say nothing about the constant, and no maximum notices them.
-
-    Args:
-        f: (B, ...) -> (B,) or (B, 1).
-        x: (B, ...) points.
-        y: (B, ...) their partners.
-
-    Returns:
-        Logits per unit of distance.
-
-    Raises:
-        InputError: NaN, other shapes, or values that are not finite.
+    Two equal points (0/0) give 0: they say nothing about the constant, and no maximum notices them. Raises InputError.
     """
     refuse_training_mode("discriminator", f)
     check_points("x", x, rank=None)
