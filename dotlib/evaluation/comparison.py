@@ -35,20 +35,10 @@ from dotlib.training import settings as training_settings
 from dotlib.training import zoo
 from dotlib.training.settings import ImageTraining
 
-Score = Callable[[Tensor, int], dict[str, float]]  # (samples, number of the set) -> numbers
-
 CALIBRATION = 1_000  # real data behind a calibration, [DOT19] B.2
 LENGTHS = {  # what a profile changes in the settings of the samplers
-    "smoke": {
-        "fakes": 100,
-        "burn_in": 200,
-        "updates": (2,),
-        "percentiles": (20,),
-        "budgets": (0.5,),
-        "chains": (5,),
-        "langevin": (5,),
-        "flow": (5,),
-    },
+    "smoke": {"fakes": 100, "burn_in": 200, "updates": (2,), "percentiles": (20,), "budgets": (0.5,)}
+    | dict.fromkeys(("chains", "langevin", "flow"), (5,)),
     "laptop": {"langevin": (20, 100)},  # DDLS with 500 steps is half of all evaluations
     "paper": {},
 }
@@ -57,19 +47,12 @@ LOG_DENSITIES = {"25gaussians": density_ratio.gaussians_log_density, "swissroll"
 
 @dataclass(frozen=True)
 class Toy:
-    """Sizes of a comparison on a 2-D pair.
+    """Sizes of a comparison on a 2-D pair."""
 
-    Attributes:
-        points: In a set.
-        sets: Number of them.
-        kernel: Samples of G behind p_G of the oracle.
-        chains: Lengths of MH-GAN's chains.
-    """
-
-    points: int
+    points: int  # in a set
     sets: int
-    kernel: int
-    chains: tuple[int, ...] = (10, 100, 500)
+    kernel: int  # samples of G behind p_G of the oracle
+    chains: tuple[int, ...] = (10, 100, 500)  # lengths of MH-GAN's
 
 
 TOYS = {"smoke": Toy(100, 2, 500, (5,)), "laptop": Toy(300, 5, 2_000, (10, 100)), "paper": Toy(1_000, 100, 20_000)}
@@ -77,29 +60,17 @@ TOYS = {"smoke": Toy(100, 2, 500, (5,)), "laptop": Toy(300, 5, 2_000, (10, 100))
 
 @dataclass(frozen=True)
 class Comparison:
-    """On what the methods are compared.
+    """On what the methods are compared."""
 
-    Attributes:
-        label: Opens the names of the cached files.
-        pair: G, D and prior.
-        settings: The same for every method.
-        score: (samples, number of the set) -> named numbers; called once for each set.
-        decides: JSON-able; what the scores depend on besides: weights, judges, data.
-        n: Samples in a set.
-        sets: Number of sets.
-        floor: Scores of real data in the samples' place, name -> mean: a perfect sampler's.
-        trained: Where the pair comes from; None for a pair of your own.
-    """
-
-    label: str
+    label: str  # opens the names of the cached files
     pair: Pair
-    settings: SamplerSettings
-    score: Score
-    decides: list
-    n: int
+    settings: SamplerSettings  # the same for every method
+    score: Callable[[Tensor, int], dict[str, float]]  # (samples, number of the set) -> named numbers; once for each set
+    decides: list  # JSON-able; what the scores depend on besides: weights, judges, data
+    n: int  # samples in a set
     sets: int
-    floor: dict[str, float] = field(default_factory=dict)
-    trained: zoo.TrainedPair | None = None
+    floor: dict[str, float] = field(default_factory=dict)  # mean scores of real data: those of a perfect sampler
+    trained: zoo.TrainedPair | None = None  # where the pair comes from; None for a pair of your own
 
     @property
     def origin(self) -> zoo.TrainedPair:
@@ -111,23 +82,15 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Point:
-    """One method at one setting; lists have an entry for each set.
-
-    Attributes:
-        scores: Name -> value in each set.
-        cost: Of each sample.
-        setup: Spent once for each set.
-        acceptance: Kept share of the proposals; empty for a method that moves samples.
-        refused: Why the method ended without samples in some set; then the rest is empty.
-    """
+    """One method at one setting; lists have an entry for each set."""
 
     method: str
     setting: float
     scores: dict[str, list[float]]
-    cost: list[Cost]
-    setup: list[Cost]
-    acceptance: list[float]
-    refused: str = ""
+    cost: list[Cost]  # of each sample
+    setup: list[Cost]  # spent once for each set
+    acceptance: list[float]  # kept share of the proposals; empty for a method that moves samples
+    refused: str = ""  # why the method ended without samples in some set; then the rest is empty
 
     def evaluations(self) -> float:
         """Network evaluations for one sample, mean over the sets."""
@@ -181,10 +144,8 @@ def on_points(pair: ToyPair, settings: Figure3, *, profile: str, seed: int, exac
         x = toy_pairs.target(pair, settings, seed, number, pair.sampling)
         return {f"emd_{cost}": optimal_transport.emd(points, x, cost=cost) for cost in optimal_transport.COSTS}
 
-    floors = [
-        score(toy_pairs.target(pair, settings, seed, number, "random", part="floor"), number)
-        for number in range(toy.sets)
-    ]
+    others = (toy_pairs.target(pair, settings, seed, number, "random", part="floor") for number in range(toy.sets))
+    floors = [score(points, number) for number, points in enumerate(others)]
     return Comparison(
         label=f"{pair.name}-{'oracle' if exact else 'd'}",
         pair=compared,
@@ -210,13 +171,7 @@ def on_images(
         collector = judges.collect(judge, images.to_uint8(x.cpu()), settings, panel.kept[panel.first])
         return asdict(collector.scores(real=reference, rng=generator(seed, "subsets", str(number))))
 
-    decides = [
-        pair.digests,
-        panel.digests,
-        panel.kept,
-        asdict(replace(settings, sets=1)),
-        real.fingerprint,
-    ]
+    decides = [pair.digests, panel.digests, panel.kept, asdict(replace(settings, sets=1)), real.fingerprint]
     return Comparison(
         label=pair.name,
         pair=pair,
@@ -243,26 +198,7 @@ def measure(
     points = []
     for method in METHODS if methods is None else methods:
         samplers = list(family(method, comparison.settings).items())
-        for setting, sampler in samplers[-1:] if last else samplers:
-            label = f"{comparison.label}-{method.replace(' ', '-').lower()}-{setting:g}"
-            try:
-                sets = [
-                    _drawn_set(comparison, seed, label, sampler, number)
-                    for number in tqdm(range(comparison.sets), label, disable=None)
-                ]
-            except (NothingAcceptedError, UnusableError) as error:
-                points.append(Point(method, setting, {}, [], [], [], str(error)))
-                continue
-            points.append(
-                Point(
-                    method,
-                    setting,
-                    scores={name: [drawn["scores"][name] for drawn in sets] for name in sets[0]["scores"]},
-                    cost=[Cost(**drawn["cost"]) for drawn in sets],
-                    setup=[Cost(**drawn["setup"]) for drawn in sets],
-                    acceptance=[drawn["acceptance"] for drawn in sets if drawn["acceptance"] is not None],
-                )
-            )
+        points += [_point(comparison, seed, method, *each) for each in (samplers[-1:] if last else samplers)]
     return points
 
 
@@ -279,6 +215,23 @@ def ratio_quality(comparison: Comparison, n: int, seed: int) -> tuple[float, flo
     log_r = calibration.fit(settings.calibration, real, fakes[: settings.fakes])(fakes[settings.fakes :])
     first, second = log_r.logsumexp(0), (2 * log_r).logsumexp(0)
     return float(first.exp() / n), float((2 * first - second).exp() / n)
+
+
+def _point(comparison: Comparison, seed: int, method: str, setting: float, sampler: Sampler) -> Point:
+    label = f"{comparison.label}-{method.replace(' ', '-').lower()}-{setting:g}"
+    numbers = tqdm(range(comparison.sets), label, disable=None)
+    try:
+        sets = [_drawn_set(comparison, seed, label, sampler, number) for number in numbers]
+    except (NothingAcceptedError, UnusableError) as error:
+        return Point(method, setting, {}, [], [], [], str(error))
+    return Point(
+        method,
+        setting,
+        scores={name: [drawn["scores"][name] for drawn in sets] for name in sets[0]["scores"]},
+        cost=[Cost(**drawn["cost"]) for drawn in sets],
+        setup=[Cost(**drawn["setup"]) for drawn in sets],
+        acceptance=[drawn["acceptance"] for drawn in sets if drawn["acceptance"] is not None],
+    )
 
 
 def _drawn_set(comparison: Comparison, seed: int, label: str, sampler: Sampler, number: int) -> dict:

@@ -31,15 +31,10 @@ from dotlib.transport import lipschitz
 
 @dataclass(frozen=True)
 class ImagePair(Pair):
-    """A pair whose images are moved and judged.
+    """A pair whose images are moved and judged."""
 
-    Attributes:
-        name: "<dataset>-<row of Table 1>", in files and in random streams.
-        digests: File -> SHA-256 of the weights.
-    """
-
-    name: str
-    digests: dict[str, str]
+    name: str  # "<dataset>-<row of Table 1>", in files and in random streams
+    digests: dict[str, str]  # file -> SHA-256 of the weights
 
     @classmethod
     def of(cls, trained: zoo.TrainedPair, device: str = "cpu") -> "ImagePair":
@@ -52,42 +47,26 @@ class ImagePair(Pair):
 
 @dataclass(frozen=True)
 class Method:
-    """One way of moving samples.
-
-    Attributes:
-        name: Of the method on pages.
-        steps: Update numbers whose samples are judged, ascending; the last ends the descent.
-        lr: Of SGD, or of Adam where `adam`.
-        k: A number in the place of the pair's estimate, where given.
-        cost: As in `transport.latent_dot`; variant likewise.
-        space: "latent", or "target": images are moved, with K_eff.
-    """
+    """One way of moving samples."""
 
     name: str
-    steps: tuple[int, ...]
-    lr: float
-    k: float | None = None
+    steps: tuple[int, ...]  # updates after which samples are judged, ascending; the last ends the descent
+    lr: float  # of SGD, or of Adam where `adam`
+    k: float | None = None  # a number in the place of the pair's estimate
     cost: str = "l2"
     variant: str | transport.Variant = "paper"
-    space: str = "latent"
+    space: str = "latent"  # or "target": images are moved, with K_eff
     adam: bool = False
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What `measure` gives.
+    """What `measure` gives."""
 
-    Attributes:
-        k_eff: Estimate that latent methods use.
-        K_eff: Estimate that target methods use.
-        rows: (method, step) -> judge -> Scores of each set.
-        logits: (method, step) -> mean of D in each set.
-    """
-
-    k_eff: lipschitz.LipschitzEstimate
-    K_eff: lipschitz.LipschitzEstimate
-    rows: dict[tuple[str, int], dict[str, list[Scores]]]
-    logits: dict[tuple[str, int], list[float]]
+    k_eff: lipschitz.LipschitzEstimate  # for latent methods
+    K_eff: lipschitz.LipschitzEstimate  # for target methods
+    rows: dict[tuple[str, int], dict[str, list[Scores]]]  # (method, step) -> judge -> Scores of each set
+    logits: dict[tuple[str, int], list[float]]  # (method, step) -> mean of D in each set
 
     def of(self, method: str, step: int, quantity: str, judge: str | None = None) -> list[float]:
         """One quantity ("fid", "is_mean", ..., or "D") of every set; the first judge unless named."""
@@ -142,12 +121,8 @@ def constants(
 
     The pairs of latents are the same for every D and every G of one prior.
     """
-    values = files.cached(
-        f"scores/{pair.name}",
-        "constants",
-        lambda: _maxima(pair, settings, seed),
-        decides=[pair.digests, settings.pairs, settings.repeats, seed, pair.device.type],
-    )
+    make, decides = partial(_maxima, pair, settings, seed), [pair.digests, settings.pairs, settings.repeats, seed]
+    values = files.cached(f"scores/{pair.name}", "constants", make, decides=[*decides, pair.device.type])
     latent, target = (
         lipschitz.LipschitzEstimate(torch.tensor(maxima, dtype=torch.float64), settings.pairs) for maxima in values
     )
@@ -211,13 +186,9 @@ def looked_at(pair: Pair, method: Method, z: Tensor, K: float) -> dict[int, tupl
 
 
 def captioned(rows: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
-    """Pixels and captions of a grid: under the first row D, under the others its change.
+    """Pixels (n, C, H, W) uint8 and n captions of each row of a grid: under the first D, under the others its change.
 
-    Args:
-        rows: Name -> images (n, C, H, W) in [-1, 1] and logits (n,), of the same latents.
-
-    Returns:
-        Name -> pixels (n, C, H, W) uint8, and name -> n captions.
+    Rows are images in [-1, 1] and logits (n,), of the same latents.
     """
     first = next(iter(rows.values()))[1]
     pixels = {name: images.to_uint8(x).numpy() for name, (x, _) in rows.items()}
@@ -248,7 +219,7 @@ def _scored_set(
 
 def _score_set(pair: Pair, method: Method, K: float, panel: Panel, settings: Scoring, seed: int, number: int) -> dict:
     """Step -> scores of every judge and the mean logit, for one set; memory is that of a batch."""
-    collectors = {step: panel.collectors(settings.samples, settings.splits) for step in method.steps}
+    collectors = {step: panel.collectors(settings) for step in method.steps}
     total = dict.fromkeys(method.steps, 0.0)
     for z in latents(pair, settings, seed, number).split(settings.batch):
         for step, x in moved(pair, method, z, K):

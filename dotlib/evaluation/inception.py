@@ -4,12 +4,10 @@ pytorch_fid has the network, and downloads its weights wherever it builds one. H
 first: its SHA-256 is compared, then it is read without running anything that it holds.
 """
 
-import contextlib
 import os
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +21,7 @@ from dotlib.metrics import backends
 FILE = "pt_inception-2015-12-05-6726825d.pth"
 PLACE = "DOTLIB_INCEPTION"
 SIDE = 299  # pixels
+REMEDY = f"get {SOURCES[FILE].urls[0]} and name the file in {PLACE}"
 REASON = 200  # characters of a library's message that an error repeats
 
 
@@ -53,45 +52,29 @@ def prepare(images: Tensor) -> Tensor:
 def network(path: Path | None = None, sha256: str | None = None) -> tuple[Inception, str]:
     """The filled network and its file's digest; arguments as in `judges.inception`.
 
-    Raises FileError, one line, for a file that is missing, cut short, a web page, not the published
-    one, or not such weights.
+    Raises FileError for a file that is missing, cut short, a web page, not the published one, or not such weights.
     """
     source = SOURCES[FILE] if sha256 is None else Source((), sha256)
     file = Path(path or os.environ.get(PLACE) or downloads.fetch(FILE))
     if fault := downloads.fault(file, source):
-        raise FileError(f"{file}: {fault}; {_remedy()}")
+        raise FileError(f"{file}: {fault}; {REMEDY}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what it doubts; what it refuses, it raises
             weights = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes torch raise whatever it stumbles over
-        raise FileError(f"{file}: cannot be read as weights ({_short(error)}); {_remedy()}") from error
+        raise FileError(f"{file}: cannot be read as weights ({_short(error)}); {REMEDY}") from error
     return Inception(_filled(file, weights)), source.sha256
 
 
 def _filled(path: Path, weights: object) -> nn.Module:
     module = backends.module("pytorch_fid.inception")
+    ours = mock.patch.object(module, "load_state_dict_from_url", return_value=weights)  # instead of a download
     try:
-        with _instead_of_a_download(module, weights), torch.random.fork_rng(devices=[]):
+        with ours, torch.random.fork_rng(devices=[]):
             return module.fid_inception_v3()
     except (AttributeError, RuntimeError, TypeError) as error:
-        raise FileError(f"{path}: does not hold the Inception network ({_short(error)}); {_remedy()}") from error
-
-
-@contextlib.contextmanager
-def _instead_of_a_download(module: ModuleType, weights: object) -> Iterator[None]:
-    """fid_inception_v3 asks this name of its module for weights; meanwhile it gets ours."""
-    names = vars(module)
-    original = names["load_state_dict_from_url"]
-    names["load_state_dict_from_url"] = lambda *_, **__: weights
-    try:
-        yield
-    finally:
-        names["load_state_dict_from_url"] = original
-
-
-def _remedy() -> str:
-    return f"get {SOURCES[FILE].urls[0]} and name the file in {PLACE}"
+        raise FileError(f"{path}: does not hold the Inception network ({_short(error)}); {REMEDY}") from error
 
 
 def _short(error: Exception) -> str:

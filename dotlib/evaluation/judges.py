@@ -66,24 +66,16 @@ def scoring_settings(dataset: str, architecture: str, profile: str) -> Scoring:
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """A frozen network with its way of looking at images; ``judge.network.to("cuda")`` moves it.
-
-    Attributes:
-        network: What `prepare` gives -> (features (B, dim), logits (B, classes)); evaluation mode.
-        prepare: uint8 images -> the network's input.
-        sha256: Of the file with the weights, for records.
-        accuracy: Share of right answers on the "test" split, or None where that is not its task.
-        batch: Images that are looked at together.
-    """
+    """A frozen network with its way of looking at images; ``judge.network.to("cuda")`` moves it."""
 
     name: str
-    network: nn.Module
-    prepare: Callable[[Tensor], Tensor]
+    network: nn.Module  # what `prepare` gives -> (features (B, dim), logits (B, classes)); evaluation mode
+    prepare: Callable[[Tensor], Tensor]  # uint8 images -> the network's input
     dim: int
     classes: int
-    sha256: str
-    accuracy: float | None = None
-    batch: int = 250
+    sha256: str  # of the file with the weights
+    accuracy: float | None = None  # share of right answers on the "test" split; None where that is not its task
+    batch: int = 250  # images that are looked at together
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,23 +95,16 @@ class Judge:
 
 @dataclass(frozen=True)
 class JudgeTraining:
-    """How a classifier is fit: Adam, cross-entropy, a step size that falls linearly to zero.
-
-    Attributes:
-        images: Of the "judge" split that are used, the first ones; 0 takes all.
-        width: Channels of the first layers.
-        features: Width of the last hidden layer, far below the number of reference images, which FID needs.
-        flip: Mirror half of the images, left to right.
-    """
+    """How a classifier is fit: Adam, cross-entropy, a step size that falls linearly to zero."""
 
     dataset: str
     epochs: int
     batch_size: int = 64
     lr: float = 2e-3
-    width: int = 32
-    features: int = 64
-    images: int = 0
-    flip: bool = False
+    width: int = 32  # channels of the first layers
+    features: int = 64  # width of the last hidden layer, far below the number of reference images, which FID needs
+    images: int = 0  # of the "judge" split that are used, the first ones; 0 takes all
+    flip: bool = False  # mirror half of the images, left to right
     seed: int = 0
 
     def key(self) -> str:
@@ -232,14 +217,8 @@ def inception(path: Path | None = None, *, sha256: str | None = None) -> Judge:
 def _network(settings: JudgeTraining, rng: torch.Generator | None = None) -> Classifier:
     _, channels, size, _ = image_set(settings.dataset, "judge").images.shape
     with torch.random.fork_rng(devices=[]):  # torch's layers start with draws that nobody asked for
-        return Classifier(
-            channels=channels,
-            size=size,
-            width=settings.width,
-            features=settings.features,
-            classes=_classes(settings),
-            rng=rng,
-        )
+        shape = {"width": settings.width, "features": settings.features, "classes": _classes(settings)}
+        return Classifier(channels=channels, size=size, **shape, rng=rng)
 
 
 def _classes(settings: JudgeTraining) -> int:
@@ -276,23 +255,14 @@ KEPT_BY_OTHERS = 200  # rows that the second and third judge keep; pages use the
 
 @dataclass(frozen=True)
 class Panel:
-    """Judges with their references, each by its name; the first judge speaks on pages.
-
-    Attributes:
-        floor: Judge -> scores of real images that are not in the reference: a perfect sampler's.
-        digests: What the scores depend on besides the samples: weights and images.
-        origins: Split -> where its images come from.
-        kept: Judge -> rows that it keeps for KID and neighbourhoods.
-        kid_subsets: Subsets that KID averages.
-    """
+    """Judges with their references, each by its name; the first judge speaks on pages."""
 
     judges: dict[str, Judge]
     references: dict[str, Reference]
-    floor: dict[str, Scores]
-    digests: dict[str, str]
-    origins: dict[str, str]
-    kept: dict[str, int]
-    kid_subsets: int = 100
+    floor: dict[str, Scores]  # of real images that are not in the reference: those of a perfect sampler
+    digests: dict[str, str]  # what the scores depend on besides the samples: weights and images
+    origins: dict[str, str]  # split -> where its images come from
+    kept: dict[str, int]  # rows that a judge keeps for KID and neighbourhoods
 
     @property
     def first(self) -> str:
@@ -309,12 +279,9 @@ class Panel:
             digests={name: digest for name, digest in self.digests.items() if name not in others},
         )
 
-    def collectors(self, total: int, splits: int) -> dict[str, Collector]:
-        """An empty collector of `total` images for each judge."""
-        return {
-            name: _collector(judge, total, splits, self.kept[name], self.kid_subsets)
-            for name, judge in self.judges.items()
-        }
+    def collectors(self, settings: Scoring) -> dict[str, Collector]:
+        """An empty collector of one set for each judge."""
+        return {n: _collector(judge, settings, settings.samples, self.kept[n]) for n, judge in self.judges.items()}
 
 
 def load_panel(
@@ -354,28 +321,25 @@ def _load_panel(
         {name: one.sha256 for name, one in judges.items()} | {part.split: part.fingerprint for part in (real, fresh)},
         {part.split: part.origin for part in (real, fresh)},
         kept,
-        settings.kid_subsets,
     )
 
 
 def collect(judge: Judge, pixels: Tensor, settings: Scoring, kept: int) -> Collector:
     """What the scores of images (n, C, H, W) uint8 need, batch by batch; `kept` rows for KID and neighbourhoods."""
-    collector = _collector(judge, len(pixels), settings.splits, kept, settings.kid_subsets)
+    collector = _collector(judge, settings, len(pixels), kept)
     for rows in pixels.split(settings.batch):
         collector.add(*judge(rows))
     return collector
 
 
-def _collector(judge: Judge, total: int, splits: int, kept: int, kid_subsets: int) -> Collector:
-    return Collector(
-        dim=judge.dim, classes=judge.classes, total=total, splits=splits, kept=kept, kid_subsets=kid_subsets
-    )
+def _collector(judge: Judge, settings: Scoring, total: int, kept: int) -> Collector:
+    options = {"splits": settings.splits, "kid_subsets": settings.kid_subsets}
+    return Collector(dim=judge.dim, classes=judge.classes, total=total, kept=kept, **options)
 
 
 def _reference(judge: Judge, real: ImageSet, kept: int, settings: Scoring) -> Reference:
-    reference = Reference(
-        dim=judge.dim, total=len(real), kept=kept, rng=generator(0, "reference", real.name, real.split)
-    )
+    rng = generator(0, "reference", real.name, real.split)
+    reference = Reference(dim=judge.dim, total=len(real), kept=kept, rng=rng)
     for rows in real.images.split(settings.batch):
         reference.add(judge(rows)[0])
     return reference

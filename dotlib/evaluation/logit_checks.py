@@ -44,89 +44,51 @@ def attempt(make: Callable[[], Made]) -> Made | Refused:
 
 @dataclass(frozen=True, eq=False)
 class Logits:
-    """What D says before any map, float64 on the CPU.
+    """What D says before any map, float64 on the CPU."""
 
-    Attributes:
-        fit_real: (R,) of data that D has seen; maps are fit on these.
-        fit_fake: (F,) of samples of G; maps are fit on these.
-        real: word of REALS -> (n,); the seen ones are the first of fit_real.
-        fake: (n,) of samples of G on which nothing is fit.
-    """
-
-    fit_real: Tensor
-    fit_fake: Tensor
-    real: dict[str, Tensor]
-    fake: Tensor
+    fit_real: Tensor  # (R,) of data that D has seen; maps are fit on these ...
+    fit_fake: Tensor  # ... and on these, (F,) of samples of G
+    real: dict[str, Tensor]  # word of REALS -> (n,); the seen ones are the first of fit_real
+    fake: Tensor  # (n,) of samples of G on which nothing is fit
 
 
 @dataclass(frozen=True, eq=False)
 class Checks:
-    """One map, judged on `Logits.real` and `Logits.fake`; dictionaries have the words of REALS.
-
-    Attributes:
-        bins: reliability diagram.
-        ece: expected calibration error.
-        chance: `chance_error` of the same probabilities.
-        z: Z of MH-GAN, with the data held out; about N(0, 1) when calibrated.
-        log_ratio: log E_G[r], 0 for a density ratio.
-    """
+    """One map, judged on `Logits.real` and `Logits.fake`; dictionaries have the words of REALS."""
 
     bins: dict[str, Reliability]
-    ece: dict[str, float]
-    chance: dict[str, float]
-    z: float
-    log_ratio: float
+    ece: dict[str, float]  # expected calibration error
+    chance: dict[str, float]  # `chance_error` of the same probabilities
+    z: float  # Z of MH-GAN, with the data held out; about N(0, 1) when calibrated
+    log_ratio: float  # log E_G[r], 0 for a density ratio
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """How often D's logit of a datum lies above that of a sample of G; a tie counts half.
+    """How often D's logit of a datum lies above that of a sample of G; a tie counts half."""
 
-    Attributes:
-        seen: share of all pairs of a datum that D has seen and a sample; 1/2 for a D that cannot tell them apart.
-        held_out: the same share with the data held out.
-        gap: seen - held_out.
-        interval: its 95 % interval, over data, given the samples.
-    """
-
-    seen: float
-    held_out: float
-    gap: float
-    interval: tuple[float, float]
+    seen: float  # share of all pairs of a datum that D has seen and a sample; 1/2 for a D that cannot tell them apart
+    held_out: float  # the same share with the data held out
+    gap: float  # seen - held_out
+    interval: tuple[float, float]  # of the gap, 95 %, over data, given the samples
 
 
 @dataclass(frozen=True, eq=False)
 class Examined:
-    """One discriminator; maps and checks are by the names in `calibration.CALIBRATIONS`.
-
-    Attributes:
-        on_held_out: the logistic map of the data held out and the samples judged. It is compared with that of `maps`,
-            and never judged: it was fit on what judges.
-    """
+    """One discriminator; maps and checks are by the names in `calibration.CALIBRATIONS`."""
 
     logits: Logits
     maps: dict[str, Calibrator | Refused]
-    on_held_out: Logistic | Refused
+    on_held_out: Logistic | Refused  # of the data held out and the samples judged: never judged itself
     checks: dict[str, Checks | Refused]
     ranking: Ranking
 
 
 def read_logits(pair: Pair, seen: Tensor, held_out: Tensor, fakes: int, n: int, rng: torch.Generator) -> Logits:
-    """Evaluate D once on everything that maps are fit and judged on.
+    """Evaluate D once on everything that maps are fit and judged on, all in the units of G.
 
-    Args:
-        pair: G and D in evaluation mode.
-        seen: (R, ...) data in the units of G that D was trained on; maps are fit on all of it.
-        held_out: (S, ...) data that it was not trained on.
-        fakes: samples of G to fit on.
-        n: rows of each kind to judge on, fewer where R or S is less: classes of one size.
-        rng: draws the samples of G.
-
-    Returns:
-        The logits by their roles.
-
-    Raises:
-        InputError: names the argument.
+    Maps are fit on all data that D has seen, (R, ...), and on so many fakes. They are judged on n rows of each kind,
+    classes of one size: fewer where R, or the number of data held out, is less. Raises InputError naming the argument.
     """
     check_points("seen", seen, rank=None)
     check_points("held_out", held_out, rank=None)
@@ -145,10 +107,8 @@ def examine(logits: Logits, rng: torch.Generator) -> Examined:
         for name in CALIBRATIONS
     }
     checks = {
-        name: calibrate
-        if isinstance(calibrate, Refused)
-        else attempt(lambda calibrate=calibrate: _checks(calibrate, logits, rng))
-        for name, calibrate in maps.items()
+        name: line if isinstance(line, Refused) else attempt(lambda line=line: _checks(line, logits, rng))
+        for name, line in maps.items()
     }
     on_held_out = attempt(lambda: Logistic.fit(logits.real["held out"], logits.fake))
     return Examined(logits, maps, on_held_out, checks, ranking(logits))

@@ -55,6 +55,8 @@ CLAIMS = (  # first minus second, and what the paper's numbers say of it
 LIMITS = {"25gaussians": (-2.0, 2.0), "swissroll": (-2.4, 2.4)}  # of a plot's axes, data units
 BLOCK = 5  # trials in one cached file
 
+Clouds = dict[str, Tensor]  # method -> points of every trial, (trials, points, 2)
+
 
 def figure3_settings(profile: str) -> Figure3:
     """Settings of Figure 3. Raises InputError for an unknown profile."""
@@ -63,21 +65,13 @@ def figure3_settings(profile: str) -> Figure3:
 
 @dataclass(frozen=True)
 class ToyPair(Pair):
-    """A 2-D pair with the training set that its points are compared with.
+    """A 2-D pair with the training set that its points are compared with."""
 
-    Attributes:
-        name: Opens the records' dataset field: "25gaussians", or "25gaussians-authors".
-        dataset: "25gaussians" or "swissroll".
-        data: The training set.
-        origin: A sentence on how the weights came about.
-        digests: File -> SHA-256 of its weights.
-    """
-
-    name: str
-    dataset: str
+    name: str  # in records: that of the data set, or "25gaussians-authors"
+    dataset: str  # "25gaussians" or "swissroll"
     data: ToyData
-    origin: str
-    digests: dict[str, str]
+    origin: str  # how the weights came about
+    digests: dict[str, str]  # file -> SHA-256 of its weights
 
     @property
     def sampling(self) -> str:
@@ -104,10 +98,8 @@ def load(dataset: str, *, weights: str, profile: str, seed: int) -> ToyPair:
     else:
         trained = zoo.pair(f"{dataset}-wgan-gp", profile=profile, seed=seed)
         name, pair, digests = dataset, trained.pair, {trained.path.name: trained.sha256}
-        origin = (
-            f"trained here, {training.generator_updates} updates of G, penalty weight "
-            f"{training.gp_weight:g}, training {training.key()}"
-        )
+        origin = f"trained here, {training.generator_updates} updates of G, penalty weight {training.gp_weight:g}"
+        origin += f", training {training.key()}"
     return ToyPair(**vars(pair), name=name, dataset=dataset, data=data, origin=origin, digests=digests)
 
 
@@ -129,8 +121,8 @@ def constant(pair: ToyPair, settings: Figure3, seed: int) -> lipschitz.Lipschitz
     return lipschitz.target_constant(pair.logit, pair.draw, n_pairs=settings.pairs, repeats=settings.repeats, rng=rng)
 
 
-def moved(pair: ToyPair, settings: Figure3, K_eff: float, seed: int) -> dict[str, Tensor]:
-    """Points of every trial, before and after transport: method -> (trials, points, 2)."""
+def moved(pair: ToyPair, settings: Figure3, K_eff: float, seed: int) -> Clouds:
+    """Points of every trial, before and after transport."""
     blocks, decides = [], [pair.name, pair.digests, replace(settings, trials=0), K_eff, seed]
     for start in tqdm(range(0, settings.trials, BLOCK), desc=f"transport {pair.name}", unit="block", disable=None):
         trials = range(start, min(start + BLOCK, settings.trials))
@@ -165,14 +157,7 @@ def target(pair: ToyPair, settings: Figure3, seed: int, trial: int, sampling: st
 
 
 def distances(
-    pair: ToyPair,
-    sets: dict[str, Tensor],
-    settings: Figure3,
-    seed: int,
-    *,
-    cost: str,
-    sampling: str,
-    floor: bool = False,
+    pair: ToyPair, sets: Clouds, settings: Figure3, seed: int, *, cost: str, sampling: str, floor: bool = False
 ) -> dict[str, np.ndarray]:
     """EMD of every trial: method -> (trials,), against the same target points for all methods; computed once.
 
@@ -195,7 +180,7 @@ def distances(
     return {name: np.asarray(of_trials) for name, of_trials in values.items()}
 
 
-def _move_block(pair: ToyPair, settings: Figure3, K_eff: float, seed: int, trials: range) -> dict[str, Tensor]:
+def _move_block(pair: ToyPair, settings: Figure3, K_eff: float, seed: int, trials: range) -> Clouds:
     z = torch.cat([latents(pair, settings, seed, trial) for trial in trials])
     with torch.no_grad():
         y = pair.generate(z)

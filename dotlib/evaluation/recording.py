@@ -17,7 +17,8 @@ from dotlib.results.records import Record, Where
 from dotlib.training import zoo
 from dotlib.training.settings import PairName
 
-Values = Mapping[tuple[str, str | float], Mapping[str, ArrayLike]]  # (method, setting) -> quantity -> (sets,)
+Key = tuple[str, str | float]  # (method, setting)
+Values = Mapping[Key, Mapping[str, ArrayLike]]  # key -> quantity -> (sets,)
 
 
 def open_toy_record(stem: str, pair: ToyPair, settings: Figure3, profile: str, seed: int) -> Record:
@@ -60,13 +61,7 @@ def values_of(measured: Measurement, quantities: Iterable[str]) -> Values:
 
 
 def put_change(
-    record: Record,
-    quantity: str,
-    values: Values,
-    first: tuple[str, str | float],
-    second: tuple[str, str | float],
-    *,
-    pair: str = "",
+    record: Record, quantity: str, values: Values, first: Key, second: Key, *, pair: str = ""
 ) -> tuple[float, float]:
     """Put how far a score of the first lies above that of the second, with its interval, which is returned."""
     where: Where = {"method": first[0], "setting": first[1], "against": second[0], "pair": pair}

@@ -196,7 +196,7 @@ def test_a_discriminator_that_parts_the_classes_is_refused_and_shown():
     assert "| OBRS | - |" in comparison_tables.budget_table(points, *names, (1_000,))
     assert "| OBRS, 0.5 | - | refused |" in comparison_tables.difference_table(points, points[1], names)
     assert "OBRS" not in comparison_tables.cost_table(points)
-    figure = sampler_plots.frontier(points, [("evaluations", *names)])
+    figure = sampler_plots.frontier({"": points}, [("evaluations", *names)], {})
     assert [c.get_label() for c in figure.axes[0].containers] == ["bare", "DOT", "DOT exact", "naive"]
 
 

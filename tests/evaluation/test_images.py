@@ -117,7 +117,7 @@ def test_a_set_is_scored_as_the_whole_at_once(run):
     z = image_pairs.latents(run.pair, c, 0, 0)
     end = transport.latent_dot(run.pair, z, 0.5, steps=4, optimizer=transport.SGD(0.01))
     x = run.pair.generate(end.final)
-    collector = run.panel.collectors(c.samples, c.splits)[run.panel.first]
+    collector = run.panel.collectors(c)[run.panel.first]
     collector.add(*run.panel.judges[run.panel.first](images.to_uint8(x)))
     whole = collector.scores(real=run.panel.references[run.panel.first], rng=generator(0, "x"))
     here = found["4"]["scores"][run.panel.first]

@@ -211,7 +211,7 @@ def test_a_pair_without_milestones_is_refused(tmp_path):
 def test_the_first_judge_alone():
     judged = stub_jury("a", "b")
     alone = judged.only_first()
-    assert list(alone.judges) == list(alone.collectors(4, 2)) == ["a"] and alone.first == "a"
+    assert list(alone.judges) == list(alone.collectors(SMALL.scoring)) == ["a"] and alone.first == "a"
     assert list(judged.judges) == ["a", "b"]
     assert alone.digests == judged.digests
 
