@@ -244,13 +244,12 @@ def _fingerprints(settings: JudgeTraining) -> dict[str, str]:
     return {split: image_set(settings.dataset, split).fingerprint for split in ("judge", "test")}
 
 
-SEEDS = (0, 1, 2)  # of the classifiers; pages show the first and the spread over all
+SEEDS = (0, 1, 2, 3, 4)  # of the classifiers
 SPLITS = {  # kind of judge -> (reference, floor): what samples, and real images, are compared with
     "classifier": ("test", "floor"),  # the classifiers are fit on the rest of "train"
     "inception": ("train", "test"),
 }
 PLACES = ("DOTLIB_ARTIFACTS", "DOTLIB_DATA", "DOTLIB_CACHE", "DOTLIB_INCEPTION")
-KEPT_BY_OTHERS = 200  # rows that the second and third judge keep; pages use their IS and FID only
 
 
 @dataclass(frozen=True)
@@ -312,7 +311,7 @@ def _load_panel(
     for one in judges.values():
         one.network.to(device)
     real, fresh = (images.image_set(dataset, split) for split in SPLITS[judge])
-    kept = {name: settings.kept if i == 0 else min(settings.kept, KEPT_BY_OTHERS) for i, name in enumerate(judges)}
+    kept = dict.fromkeys(judges, settings.kept)
     references = {name: _reference(one, real, kept[name], settings) for name, one in judges.items()}
     return Panel(
         judges,

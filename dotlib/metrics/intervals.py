@@ -1,14 +1,24 @@
-"""Differences of methods that were tried on the same draws."""
+"""Intervals and tests of means: over paired trials, over trainings, over several claims at once."""
 
 import math
+from collections.abc import Sequence
 from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from dotlib.errors import check_count
+from dotlib.errors import check_count, check_positive
 from dotlib.results.records import Record, Where
+
+
+def t_interval(values: ArrayLike, level: float = 0.95) -> tuple[float, tuple[float, float]]:
+    """Mean of independent values, (n,), and its t-interval. Raises InputError for fewer than two."""
+    values = np.asarray(values, dtype=float)
+    check_count("trials", len(values), least=2)
+    mean, n = float(values.mean()), len(values)
+    half = float(stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    return mean, (mean - half, mean + half)
 
 
 def interval(a: ArrayLike, b: ArrayLike) -> tuple[float, tuple[float, float]]:
@@ -16,11 +26,7 @@ def interval(a: ArrayLike, b: ArrayLike) -> tuple[float, tuple[float, float]]:
 
     Raises InputError for fewer than two trials.
     """
-    difference = np.asarray(a) - np.asarray(b)
-    check_count("trials", len(difference), least=2)
-    mean, n = float(difference.mean()), len(difference)
-    half = float(stats.t.ppf(0.975, n - 1) * difference.std(ddof=1) / math.sqrt(n))
-    return mean, (mean - half, mean + half)
+    return t_interval(np.asarray(a) - np.asarray(b))
 
 
 def put_difference(
@@ -33,3 +39,37 @@ def put_difference(
     mean, ends = interval(a, b)
     record.put(quantity, mean, interval=ends, n=len(np.asarray(a)), unit=unit, **where)
     return ends
+
+
+def p_value(values: ArrayLike) -> float:
+    """Two-sided t-test of the mean of independent values, (n,), against 0. Raises InputError for fewer than two."""
+    values = np.asarray(values, dtype=float)
+    check_count("trials", len(values), least=2)
+    error = values.std(ddof=1) / math.sqrt(len(values))
+    if error == 0:
+        return float(values.mean() == 0)
+    return float(2 * stats.t.sf(abs(values.mean()) / error, len(values) - 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values of several claims, in their order: they bound the chance of one false word (Holm 1979)."""
+    adjusted, worst = [1.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = worst
+    return adjusted
+
+
+def equivalence_p(values: ArrayLike, margin: float) -> float:
+    """p-value of two one-sided t-tests that the mean of independent values lies within +- margin.
+
+    Below 0.05 exactly where the 90 % t-interval lies inside. Raises InputError for fewer than two values or a margin
+    that is not positive.
+    """
+    check_positive("margin", margin, "name the largest difference that does not matter")
+    mean, (low, high) = t_interval(values, 0.90)
+    if low == high:
+        return float(abs(mean) >= margin)
+    n = len(np.asarray(values))
+    error = (high - low) / 2 / stats.t.ppf(0.95, n - 1)
+    return float(stats.t.sf((margin - abs(mean)) / error, n - 1))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dotlib.errors import InputError, check_count, check_points
 from dotlib.metrics import backends
@@ -32,6 +33,7 @@ SCORES = {  # quantity of a record -> how it is shown
     "is_mean": Score("IS", "inception score", 2, printed="is"),
     "fid": Score("FID", "squared feature units", 2, lower_is_better=True, printed="fid"),
     "kid": Score("KID", "squared kernel distance", 4, lower_is_better=True),
+    "mind": Score("MIND", "squared feature units", 2, lower_is_better=True),
     "precision": Score("precision", "", 3),
     "recall": Score("recall", "", 3),
     "density": Score("density", "", 3),
@@ -44,8 +46,9 @@ SCORES = {  # quantity of a record -> how it is shown
     "share": Score("high frequencies", "", 3),
     "nearest": Score("distance to nearest", "data units", 2),
 }
-IMAGE_SCORES = ("is_mean", "fid", "kid", "precision", "recall", "density", "coverage")  # the fields of Scores
+IMAGE_SCORES = ("is_mean", "fid", "kid", "precision", "recall", "density", "coverage")  # MIND: where records have it
 
+DIRECTIONS = 1_000  # of MIND, as published
 KEPT = 10_000  # rows for KID and neighbourhoods, whose cost grows with the square
 
 
@@ -141,6 +144,24 @@ def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
     return Kid(values[metric.KEY_METRIC_KID_MEAN], values[metric.KEY_METRIC_KID_STD], subsets, subset_size)
 
 
+def mind(*, real: Tensor, fake: Tensor, rng: torch.Generator, directions: int = DIRECTIONS) -> float:
+    """Monge Inception distance (arXiv 2605.06797): squared sliced W2 of (N, d) and (M, d) features, times 3 d.
+
+    The mean over random unit directions of the mean squared difference of the sorted projections; squared feature
+    units, biased upwards by about a constant over the rows. Of the larger side as many rows are drawn as the smaller
+    has. Raises InputError for different widths.
+    """
+    check_points("real", real)
+    check_points("fake", fake, width=real.shape[1])
+    check_count("directions", directions)
+    n, d = min(len(real), len(fake)), real.shape[1]
+    unit = nn.functional.normalize(torch.randn(d, directions, generator=rng, dtype=torch.float64), dim=0)
+    sides = (side.detach().cpu().double() for side in (real, fake))
+    drawn = (x if len(x) == n else x[torch.randperm(len(x), generator=rng)[:n]] for x in sides)
+    a, b = (np.sort((unit.T @ x.T).numpy(), axis=1) for x in drawn)  # (directions, n)
+    return 3 * d * float(np.square(a - b).mean())
+
+
 @dataclass(frozen=True)
 class Scores:
     """Every score of one sample set under one judge, and the numbers of rows behind them."""
@@ -149,6 +170,7 @@ class Scores:
     is_sd: float  # ... and standard deviation
     fid: float  # of all fakes to all reals
     kid: float  # of the kept rows, as all that follow
+    mind: float
     precision: float  # k = 3
     recall: float
     density: float  # k = 5
@@ -225,6 +247,7 @@ class Collector:
             is_sd,
             distance,
             kernel.mean,
+            mind(real=real_rows, fake=rows, rng=rng),
             **vars(precision_recall(real=real_rows, fake=rows)),
             **vars(density_coverage(real=real_rows, fake=rows)),
             n=self.moments.n,

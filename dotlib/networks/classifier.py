@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from dotlib.errors import InputError, check_count
 from dotlib.networks.layers import Rng, check_image, layer
 
+SLOPE = 0.1  # of the features where they are negative
 SMALLEST = 8  # pixels a side: two halvings leave 2
 
 
@@ -13,8 +14,8 @@ class Classifier(nn.Module):
 
     Three convolutions with max pooling and two dense layers; no batch norm, so that rows are independent in training
     too. Ours: the paper has Inception only. The first map has `width` channels, the second and third twice as many; the
-    features, which the scores compare, come after a ReLU. First weights are N(0, 2 / fan_in). Raises InputError, also
-    for images of another shape.
+    features, which the scores compare, come after a leaky ReLU: one that is 0 for all images would tell nothing. First
+    weights are N(0, 2 / fan_in). Raises InputError, also for images of another shape.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Classifier(nn.Module):
             nn.ReLU(),
             nn.Flatten(),
             _he(nn.Linear(2 * width * (size // 4) ** 2, features), rng),
-            nn.ReLU(),
+            nn.LeakyReLU(SLOPE),
         )
         self.classify = _he(nn.Linear(features, classes), rng)
 

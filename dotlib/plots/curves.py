@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from dotlib.plots import style
-from dotlib.plots.style import BLACK, BLUE, CYCLE
+from dotlib.plots.style import BLACK, BLUE, CYCLE, GREY
 
 LUMA = np.array([0.299, 0.587, 0.114])  # perceived brightness of red, green, blue (BT.601)
 
@@ -40,6 +41,27 @@ def lines(
         axis.annotate(name, (1, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=9)
     axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
     axis.legend()
+    return figure
+
+
+@style.figure
+def rises(panels: Mapping[str, Mapping[str, pd.DataFrame]], *, xlabel: str, ylabel: str) -> Figure:
+    """Gains over the rise of D: title of the panel -> name -> lines with the columns rise, gain, low and high.
+
+    Every curve begins at the bare samples, (0, 0). Two panels a row.
+    """
+    rows = -(-len(panels) // 2)
+    figure, axes = plt.subplots(rows, 2, figsize=(9.6, 4.2 * rows), squeeze=False)
+    for axis, (title, curves) in zip(axes.flat, panels.items(), strict=True):
+        for colour, (name, lines) in zip((*CYCLE, BLACK, GREY), curves.items(), strict=False):
+            x, y, low, high = (
+                np.insert(lines[column].to_numpy(), 0, 0.0) for column in ("rise", "gain", "low", "high")
+            )
+            axis.plot(x, y, "o-", ms=3, color=colour, label=name)
+            axis.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+        axis.axhline(0, color=BLACK, lw=0.6)
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axes.flat[0].legend(fontsize=8)
     return figure
 
 

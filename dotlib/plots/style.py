@@ -14,6 +14,7 @@ from PIL import Image
 # Okabe and Ito's palette: distinguishable without red-green vision.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
+GREY = "#999999"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)  # colours of curves in turn
 REST = 1_000  # milliseconds that an animation stays at its last frame
 

@@ -229,7 +229,7 @@ def stored(folder: Path, stem: str = "*") -> list[Record]:
 
 
 def keep(path: Path, folder: Path = KEPT) -> Path:
-    """Copy a record of this build, and a picture beside it, among the committed ones.
+    """Copy a record of this build, with the picture and the table beside it, among the committed ones.
 
     A record that is there already may be replaced only by one with the same parameters. Raises SettingsDifferError
     otherwise, and InputError for a record of the smoke profile or of changed source.
@@ -242,8 +242,8 @@ def keep(path: Path, folder: Path = KEPT) -> Path:
     target = _checked(folder) / record.stem / f"{record.key}.json"
     if target.exists():
         refuse_difference(str(target), read(target).parameters, record.parameters)
-    picture = Path(path).with_suffix(".png")
-    if picture.exists():
-        files.write_bytes(target.with_suffix(".png"), picture.read_bytes())
+    for beside in (Path(path).with_suffix(suffix) for suffix in (".png", ".csv")):
+        if beside.exists():
+            files.write_bytes(target.with_suffix(beside.suffix), beside.read_bytes())
     files.write_bytes(target, Path(path).read_bytes())
     return target

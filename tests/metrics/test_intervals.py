@@ -1,4 +1,4 @@
-"""Paired intervals: second method (scipy's paired t-test), failures."""
+"""Intervals and tests of means: second method (scipy), error rates by simulation, failures."""
 
 import numpy as np
 import pytest
@@ -19,3 +19,46 @@ def test_paired_interval_against_scipy():
 def test_one_trial_has_no_interval():
     with pytest.raises(InputError, match=r"trials: expected an integer >= 2"):
         intervals.interval(np.ones(1), np.ones(1))
+
+
+def test_p_value_agrees_with_the_interval():
+    """p < 0.05 exactly where the 95 % interval leaves 0 out."""
+    for seed in range(200):
+        values = np.random.default_rng(seed).normal(0.7, 1, 5)
+        low, high = intervals.t_interval(values)[1]
+        assert (intervals.p_value(values) < 0.05) == (low > 0 or high < 0)
+        assert intervals.p_value(values) == pytest.approx(stats.ttest_1samp(values, 0).pvalue, rel=1e-9)
+    assert intervals.p_value([0.0, 0.0]) == 1 and intervals.p_value([2.0, 2.0]) == 0
+
+
+def test_holm_by_hand():
+    """Sorted 0.01, 0.02, 0.03, 0.5 times 4, 3, 2, 1, made monotone, in the order that they came."""
+    assert intervals.holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
+    assert intervals.holm([]) == [] and intervals.holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_holm_keeps_the_chance_of_one_false_word_below_5_percent():
+    rng = np.random.default_rng(1)
+    false = [
+        min(intervals.holm([intervals.p_value(row) for row in rng.normal(size=(7, 5))])) < 0.05 for _ in range(1_000)
+    ]
+    assert np.mean(false) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1_000)
+    plain = [min(intervals.p_value(row) for row in rng.normal(size=(7, 5))) < 0.05 for _ in range(300)]
+    assert np.mean(plain) > 0.2  # what it is for
+
+
+def test_equivalence_errs_in_5_percent_at_the_margin_and_holds_inside():
+    rng = np.random.default_rng(2)
+    at_margin = [intervals.equivalence_p(rng.normal(1.0, 0.5, 5), 1.0) < 0.05 for _ in range(2_000)]
+    assert np.mean(at_margin) == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 2_000))
+    assert np.mean([intervals.equivalence_p(rng.normal(0, 0.1, 5), 1.0) < 0.05 for _ in range(200)]) > 0.99
+    with pytest.raises(InputError, match="margin"):
+        intervals.equivalence_p([1.0, 2.0], 0.0)
+
+
+def test_equivalence_is_that_the_90_percent_interval_lies_inside():
+    for seed in range(200):
+        values = np.random.default_rng(seed).normal(0.3, 0.4, 5)
+        low, high = intervals.t_interval(values, 0.90)[1]
+        assert (intervals.equivalence_p(values, 0.6) < 0.05) == (low > -0.6 and high < 0.6)
+    assert intervals.equivalence_p([0.1, 0.1], 0.2) == 0 and intervals.equivalence_p([0.3, 0.3], 0.2) == 1

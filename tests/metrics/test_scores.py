@@ -134,6 +134,45 @@ def test_kid_sees_a_difference_and_says_its_subsets():
     assert scores.kid(real=normal(2, 3_000, 2), fake=normal(3, 3_000, 2), rng=seeded(0), subsets=2).subset_size == 1_000
 
 
+# --- MIND -----------------------------------------------------------------------------------------
+
+
+def test_mind_of_a_shift_is_three_times_its_squared_length():
+    """A projection shifts by u.c, whose square has the mean |c|^2 / d over directions: 3 d |c|^2 / d."""
+    x, c = normal(0, 200, 6), normal(1, 6)
+    found = scores.mind(real=x, fake=x + c, rng=seeded(0), directions=20_000)
+    assert found == pytest.approx(3 * float(c @ c), rel=0.03)  # sd of (u.c)^2 is about |c|^2 sqrt(2) / d
+
+
+def test_mind_of_a_scale_has_a_closed_form():
+    """(s - 1) times the sorted projections: 3 d (s - 1)^2 mean (u.x)^2, whose mean over u is |x|^2 / d."""
+    x = normal(0, 300, 4)
+    found = scores.mind(real=x, fake=1.5 * x, rng=seeded(1), directions=20_000)
+    assert found == pytest.approx(3 * 0.25 * float(x.square().sum(1).mean()), rel=0.03)
+
+
+def test_mind_is_that_of_a_plain_loop_and_zero_for_permuted_rows():
+    x, y = normal(0, 40, 3), normal(1, 40, 3) + 1
+    assert scores.mind(real=x, fake=x[torch.randperm(40, generator=seeded(2))], rng=seeded(0)) < 1e-25
+    found, rng = scores.mind(real=x, fake=y, rng=seeded(5), directions=7), seeded(5)
+    unit = torch.randn(3, 7, generator=rng, dtype=torch.float64)
+    parts = [
+        (a - b) ** 2
+        for u in (unit / unit.norm(dim=0)).T
+        for a, b in zip(sorted(map(float, x @ u)), sorted(map(float, y @ u)), strict=True)
+    ]
+    assert found == pytest.approx(3 * 3 * sum(parts) / len(parts), rel=1e-12)
+
+
+def test_mind_takes_as_many_rows_of_both_sides():
+    """Real against real: a few rows of a larger side are a sample of it, and the distance falls as 1 / n."""
+    means = [
+        np.mean([scores.mind(real=normal(s, 4 * n, 5), fake=normal(s + 50, n, 5), rng=seeded(s)) for s in range(20)])
+        for n in (50, 200)
+    ]
+    assert means[0] / means[1] == pytest.approx(4, rel=0.25)
+
+
 # --- all at once ----------------------------------------------------------------------------------
 
 
@@ -162,6 +201,9 @@ def test_a_collector_gives_what_the_functions_give():
     assert len(reference.rows()) == 200
     assert (found.is_mean, found.is_sd) == pytest.approx(inception_score(logits), rel=1e-10)
     assert found.fid == pytest.approx(fid(real=Moments.of(real), fake=Moments.of(fake)), rel=1e-10)
+    rng = seeded(4)
+    scores.kid(rng=rng, **few)  # draws its subsets first
+    assert found.mind == scores.mind(rng=rng, **few)
     assert found.kid == kernel.mean and found.kid_subset == kernel.subset_size == 50
     assert (found.precision, found.recall) == (near.precision, near.recall)
     assert (found.density, found.coverage) == (dense.density, dense.coverage)
@@ -185,7 +227,7 @@ def test_scores_survive_json():
 # --- failures -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("function", [fid, scores.kid, precision_recall, density_coverage, fid_infinity])
+@pytest.mark.parametrize("function", [fid, scores.kid, scores.mind, precision_recall, density_coverage, fid_infinity])
 def test_sides_cannot_be_swapped(function):
     """Everything is keyword-only, so no order of arguments exists."""
     kinds = {p.kind for p in inspect.signature(function).parameters.values()}
@@ -199,6 +241,7 @@ def test_sides_cannot_be_swapped(function):
     "function",
     [
         lambda real, fake: scores.kid(real=real, fake=fake, rng=seeded(0)),
+        lambda real, fake: scores.mind(real=real, fake=fake, rng=seeded(0)),
         lambda real, fake: precision_recall(real=real, fake=fake),
         lambda real, fake: density_coverage(real=real, fake=fake),
         lambda real, fake: fid_infinity(real=Moments.of(real), fake=fake, counts=(5, 9), rng=seeded(0)),

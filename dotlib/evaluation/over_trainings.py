@@ -1,0 +1,154 @@
+"""From tidy tables of many trainings to statements over trainings.
+
+A table has a line for each pair, training seed, method, setting, set and judge (`results.tidy`). Sets and judges are
+averaged inside a training, so that the n of every interval here is a number of trainings: the seeds of one pair.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dotlib.metrics import intervals
+from dotlib.metrics.scores import SCORES
+from dotlib.training.settings import PairName
+
+TRAINING = ["dataset", "seed"]  # what names a training: the pair's name and the seed
+CELL = [*TRAINING, "set", "judge"]
+UNMOVED = ("bare", "real")  # methods whose one setting is 1
+LEVEL = 0.05
+FIRST, SECOND, EQUIVALENT, UNDECIDED = "lower", "higher", "equivalent", "undecided"
+
+
+def published(pair: str) -> int:
+    """Updates of B.2: 20, and 10 for the ResNet."""
+    return 10 if PairName.parse(pair).architecture == "resnet" else 20
+
+
+def cells(frame: pd.DataFrame, method: str, quantity: str) -> pd.Series:
+    """A quantity of a method in each cell, a training, set and judge; at the published setting of a descent."""
+    lines = frame[frame["method"] == method]
+    setting = 1.0 if method in UNMOVED else lines["dataset"].map(published)
+    return lines[lines["setting"] == setting].set_index(CELL)[quantity]
+
+
+def by_training(values: pd.Series) -> pd.Series:
+    """Mean over the sets and judges of each training, indexed by pair and seed."""
+    return values.groupby(TRAINING).mean()
+
+
+class Comparison(NamedTuple):
+    """Two methods on one pair, over its trainings, in the units of a score."""
+
+    pair: str
+    difference: pd.Series  # first method minus second, by training seed
+    reference: pd.Series  # second minus bare, by training seed
+    margin: float  # the largest difference that does not matter
+    word: str  # what holds at 5 % by Holm over all pairs: EQUIVALENT, FIRST, SECOND or UNDECIDED
+
+    @property
+    def interval(self) -> tuple[float, tuple[float, float]]:
+        """Mean difference and its 95 % interval over trainings."""
+        return intervals.t_interval(self.difference)
+
+
+def compare(frame: pd.DataFrame, quantity: str, first: str, second: str, share: float = 0.0) -> list[Comparison]:
+    """First against second at the published settings, each pair over its trainings; pairs with one are left out.
+
+    The margin is `share` of the mean |second - bare|. A pair is "equivalent" where two one-sided tests place the mean
+    inside the margin, else "lower" or "higher" where a two-sided test excludes 0; p-values are Holm's over the pairs.
+    """
+    other = cells(frame, second, quantity)
+    difference = by_training(cells(frame, first, quantity) - other)
+    reference = by_training(other - cells(frame, "bare", quantity))
+    pairs = [str(pair) for pair, values in difference.groupby("dataset") if len(values) > 1]
+    d, b = ([values[pair] for pair in pairs] for values in (difference, reference))
+    margins = [share * abs(float(values.mean())) for values in b]
+    differs = intervals.holm([intervals.p_value(values) for values in d])
+    same = intervals.holm([_equivalence(*both) for both in zip(d, margins, strict=True)])
+    words = [
+        EQUIVALENT if q < LEVEL else UNDECIDED if p >= LEVEL else FIRST if values.mean() < 0 else SECOND
+        for values, p, q in zip(d, differs, same, strict=True)
+    ]
+    return [Comparison(*each) for each in zip(pairs, d, b, margins, words, strict=True)]
+
+
+def _equivalence(difference: pd.Series, margin: float) -> float:
+    return intervals.equivalence_p(difference, margin) if margin > 0 else 1.0
+
+
+class Pooled(NamedTuple):
+    """The sum of differences over the sum of |references| of several pairs, by training seed."""
+
+    ratios: pd.Series
+    word: str  # EQUIVALENT, FIRST, SECOND or UNDECIDED
+
+    @property
+    def interval(self) -> tuple[float, tuple[float, float]]:
+        """Mean ratio and its 95 % interval over training seeds."""
+        return intervals.t_interval(self.ratios)
+
+
+def pooled(comparisons: Collection[Comparison], share: float) -> Pooled:
+    """One statement on all pairs of a data set, over the training seeds that all of them have."""
+    whole = sum(abs(float(each.reference.mean())) for each in comparisons)
+    ratios = pd.concat([each.difference for each in comparisons], axis=1).dropna().sum(axis=1) / whole
+    p, q = intervals.p_value(ratios), intervals.equivalence_p(ratios, share)
+    word = EQUIVALENT if q < LEVEL else UNDECIDED if p >= LEVEL else FIRST if ratios.mean() < 0 else SECOND
+    return Pooled(ratios, word)
+
+
+def matched(frame: pd.DataFrame, quantity: str, first: str, second: str, by: str) -> pd.Series:
+    """First minus second where second has moved as far, or raised D as much, as first at its published setting.
+
+    `by` is "moved" or "D". The second method's curve, which begins at the bare samples, is interpolated linearly in
+    each cell; cells that it does not reach are left out. A value for each training, indexed by pair and seed.
+    """
+    value, goal, other = cells(frame, first, quantity), cells(frame, first, by).to_dict(), {}
+    lines = frame[(frame["method"] == second) | (frame["method"] == "bare")]
+    for cell, curve in lines.sort_values(by).groupby(CELL):
+        if cell in goal:
+            other[cell] = np.interp(goal[cell], curve[by], curve[quantity], left=np.nan, right=np.nan)
+    return by_training((value - pd.Series(other).rename_axis(CELL)).dropna())
+
+
+def shares(frame: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Every method and setting over trainings, on common axes.
+
+    Returns:
+        Columns `rise`, D over bare as a share of the naive ascent's at its published setting, and `gain`, the change of
+        the score as a share of (floor - bare): 1 is as good as real images. A line for each method, setting, training.
+    """
+    inside = frame.groupby(["method", "setting", *TRAINING])[["D", quantity]].mean().reset_index()
+    index = pd.MultiIndex.from_frame(inside[TRAINING])
+
+    def of(method: str, column: str) -> np.ndarray:
+        return by_training(cells(frame, method, column)).reindex(index).to_numpy()
+
+    bare_D, bare = of("bare", "D"), of("bare", quantity)
+    rise = (inside["D"] - bare_D) / (of("naive", "D") - bare_D)
+    gain = (inside[quantity] - bare) / (of("real", quantity) - bare)
+    return inside[["method", "setting", *TRAINING]].assign(rise=rise, gain=gain)
+
+
+def curves(shares_of: pd.DataFrame) -> pd.DataFrame:
+    """Mean over pairs inside a training seed, then mean and 95 % interval over seeds, of each method and setting."""
+    inside = shares_of.groupby(["method", "setting", "seed"], as_index=False)[["rise", "gain"]].mean()
+    rows = []
+    for (method, setting), seeds in inside.groupby(["method", "setting"]):
+        mean, ends = intervals.t_interval(seeds["gain"]) if len(seeds) > 1 else (seeds["gain"].mean(), (np.nan, np.nan))
+        line = {"method": method, "setting": setting, "trainings": len(seeds), "rise": seeds["rise"].mean()}
+        rows.append(line | {"gain": mean, "low": ends[0], "high": ends[1]})
+    return pd.DataFrame(rows)
+
+
+def counts(frame: pd.DataFrame, first: str, second: str, quantities: Iterable[str]) -> pd.DataFrame:
+    """For every score: in how many pairs first is better, worse, or undecided against second, Holm over the pairs."""
+    rows = {}
+    for quantity in quantities:
+        words = [each.word for each in compare(frame, quantity, first, second)]
+        better, worse = (FIRST, SECOND) if SCORES[quantity].lower_is_better else (SECOND, FIRST)
+        found = {"better": better, "worse": worse, "undecided": UNDECIDED}
+        rows[SCORES[quantity].label] = {name: words.count(word) for name, word in found.items()}
+    return pd.DataFrame(rows).T

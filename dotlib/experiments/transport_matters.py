@@ -1,0 +1,316 @@
+"""When does the transport matter? DOT beside the naive ascent and controls, on every trained pair, over trainings.
+
+The rules are those of book/protocol, "When the transport matters"; they were fixed before the runs.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from dotlib.data import images
+from dotlib.errors import InputError
+from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation import judges, moves, over_trainings
+from dotlib.evaluation.images import ImagePair
+from dotlib.evaluation.judges import Panel, Scoring
+from dotlib.evaluation.moves import Move
+from dotlib.metrics import intervals
+from dotlib.metrics.scores import IMAGE_SCORES, SCORES, Collector, Reference
+from dotlib.pairs import Pair
+from dotlib.plots import curves as curve_plots
+from dotlib.results import files, records, tables, tidy
+from dotlib.results.records import Record
+from dotlib.samplers import base as sampling
+from dotlib.seeding import generator
+from dotlib.training import zoo
+from dotlib.training.settings import PairName
+from dotlib.transport import lipschitz
+
+STEPS = (("pair", "digits-dcgan-sngan-ns"), ("judge", "digits"))
+
+SETS = {"digits": (2, 600)}  # sets and samples of each; elsewhere two of 5,000
+SHOWN_SETTINGS = (20.0, 61.0, 0.9)  # of descents, best of m at their cost, truncation
+CURVES = (
+    "naive",
+    "DOT",
+    "DOT, 3 k_eff",
+    "DOT, early D",
+    "DOT, shuffled D",
+    "random direction",
+    "best of m",
+    "truncation",
+)
+WORDS = {
+    over_trainings.EQUIVALENT: "equivalent",
+    over_trainings.FIRST: "DOT lower",
+    over_trainings.SECOND: "naive lower",
+    over_trainings.UNDECIDED: "undecided",
+}
+Line = dict[str, float | str]  # of the tidy table
+
+MARGIN = 0.2  # of |naive - bare|: a smaller difference does not matter
+LATENTS = 1_000  # at which the slope of D(G(.)) is taken
+QUANTILES = {"q50": 0.5, "q90": 0.9, "max": 1.0}  # of that slope, in the place of k_eff
+QUANTITIES = (*IMAGE_SCORES[:3], "mind", *IMAGE_SCORES[3:])
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained pair with all that its measurement needs."""
+
+    trained: zoo.TrainedPair
+    pair: ImagePair
+    panel: Panel
+    settings: Scoring
+    seed: int
+    critics: dict[str, Pair]  # "own", "shuffled", and "early" where the pair has milestones
+    slopes: dict[str, float]  # k_eff of each critic, and quantiles of ||grad D(G(z))||
+
+
+def scoring(name: PairName, profile: str) -> Scoring:
+    """Scores of a pair: two sets, all rows kept for every score."""
+    settings = judges.scoring_settings(name.dataset, name.architecture, profile)
+    if profile == "smoke":
+        return settings
+    sets, samples = SETS.get(name.dataset, (2, 5_000))
+    return replace(settings, sets=sets, samples=samples, kept=samples)
+
+
+def load(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> Run:
+    """A pair, trained first if need be, with its critics and constants. Raises InputError for a 2-D pair."""
+    parts = PairName.parse(name)
+    if not parts.architecture:
+        raise InputError(f"name: {name!r} is a 2-D pair; name an image pair, digits-dcgan-sngan-ns")
+    trained = zoo.pair(name, profile=profile, seed=seed, device=device)
+    pair = ImagePair.of(trained, device)
+    settings = scoring(parts, profile)
+    panel = judges.load_panel(parts.dataset, settings, profile=profile, device=device)
+    critics = {"own": pair, "shuffled": moves.shuffled(pair, seed)}
+    first = next(iter(zoo.milestones(trained)), None)
+    if first is not None:
+        critics["early"] = Pair(pair.generator, first[1].discriminator, pair.prior)
+    return Run(trained, pair, panel, settings, seed, critics, _slopes(pair, critics, settings, seed))
+
+
+def _slopes(pair: ImagePair, critics: Mapping[str, Pair], settings: Scoring, seed: int) -> dict[str, float]:
+    def measured() -> dict[str, float]:
+        slopes = moves.slopes(pair, LATENTS, generator(seed, "slopes"))
+        found = {name: float(slopes.quantile(q)) for name, q in QUANTILES.items()}
+        for name, critic in critics.items():
+            rng = generator(seed, "k_eff", type(pair.prior).__name__, str(pair.prior.dim))  # as in Table 1
+            found[name] = lipschitz.latent_constant(
+                critic, n_pairs=settings.pairs, repeats=settings.repeats, rng=rng
+            ).value
+        return found
+
+    decides = [
+        pair.digests,
+        settings.pairs,
+        settings.repeats,
+        seed,
+        pair.device.type,
+        sorted(critics),
+        QUANTILES,
+        LATENTS,
+    ]
+    return files.cached(f"matters/{pair.name}", "slopes", measured, decides=decides)
+
+
+def measure(run: Run) -> list[Line]:
+    """The tidy table: a line for each method, setting, set and judge. Each method and set is measured once."""
+    ways = [Move("bare", "truncation", (1.0,)), *moves.moves(run.slopes)]
+    work = [(move, number) for number in range(run.settings.sets) for move in ways]
+    shared = [replace(run.settings, sets=1), run.seed, run.pair.digests, run.panel.digests, run.pair.device.type]
+    lines = _floor(run)
+    for move, number in tqdm(work, run.pair.name, disable=None):
+        lines += files.cached(
+            f"matters/{run.pair.name}",
+            f"{move.name.replace(' ', '_')}-set{number}",
+            functools.partial(_measure_set, run, move, number),
+            decides=[move, number, *shared],
+        )
+    return lines
+
+
+def _measure_set(run: Run, move: Move, number: int) -> list[Line]:
+    settings, panel, pair = run.settings, run.panel, run.pair
+    collectors = {setting: panel.collectors(settings) for setting in move.settings}
+    D, moved = dict.fromkeys(move.settings, 0.0), dict.fromkeys(move.settings, 0.0)
+    rng = generator(run.seed, "moves", move.name, str(number))
+    for z in image_pairs.latents(pair, settings, run.seed, number).to(pair.device).split(settings.batch):
+        for setting, changed in moves.path(move, pair, run.critics[move.critic], z, settings.lr, rng):
+            with torch.no_grad():
+                x = pair.generate(changed)
+                D[setting] += float(pair.logit(x).double().sum()) / settings.samples
+                moved[setting] += float((changed - z).norm(dim=1).double().sum()) / settings.samples
+            pixels = images.to_uint8(x.cpu())
+            for judge, collector in collectors[setting].items():
+                collector.add(*panel.judges[judge](pixels))
+    rows = [(setting, judge, collector) for setting, of in collectors.items() for judge, collector in of.items()]
+    return [
+        {"method": move.name, "setting": setting, "set": number, "judge": judge}
+        | {"evaluations": moves.evaluations(move, setting), "D": D[setting], "moved": moved[setting]}
+        | _scores(collector, panel.references[judge], number)
+        for setting, judge, collector in rows
+    ]
+
+
+def _scores(collector: Collector, real: Reference, number: int) -> Line:
+    scores = collector.scores(real=real, rng=generator(0, "subsets", str(number)))
+    return {quantity: getattr(scores, quantity) for quantity in QUANTITIES}
+
+
+def _floor(run: Run) -> list[Line]:
+    """The lines of real images in the place of samples, with D of them."""
+    real = images.image_set(PairName.parse(run.pair.name).dataset, judges.SPLITS["classifier"][1]).images
+    D = sampling.logits(run.pair, images.to_float(real).to(run.pair.device))
+    line = {"method": "real", "setting": 1.0, "set": 0}
+    return [
+        line
+        | {"judge": judge, "evaluations": 0, "D": float(D.mean()), "moved": 0.0}
+        | {quantity: getattr(scores, quantity) for quantity in QUANTITIES}
+        for judge, scores in run.panel.floor.items()
+    ]
+
+
+def open_record(name: str, profile: str, seed: int, device: str = "cpu") -> Record:
+    """Start the record of one pair; to be called before the work, which it times."""
+    parameters = asdict(scoring(PairName.parse(name), profile)) | {"margin": MARGIN, "latents": LATENTS}
+    return records.start(
+        "transport_matters", profile=profile, dataset=name, seed=seed, parameters=parameters, device=device
+    )
+
+
+def fill_record(record: Record, run: Run, rows: list[Line]) -> None:
+    """Put constants, judges and origins into a record; scores are in its table."""
+    zoo.add_training_provenance(record, run.trained)
+    record.made |= {"weights": run.pair.digests | run.panel.digests, "images": run.panel.origins}
+    record.parameters |= {"training": run.trained.settings.key()}
+    for name, value in run.slopes.items():
+        kind = ("gradient norm", name) if name in QUANTILES else ("k_eff", name)
+        record.put(kind[0], value, method=kind[1], unit="logits per latent distance")
+    for name, judge in run.panel.judges.items():
+        record.put("accuracy", judge.accuracy or 0.0, judge=name, unit="")
+    record.put("lines", len(rows), unit="lines of the table")
+
+
+# --- over the committed trainings ---------------------------------------------------------------
+
+
+def frames(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
+    """Label of a data set, "digits, laptop", to the tables of all its trainings in a folder."""
+    whole = tidy.stored(folder, "transport_matters")
+    if whole.empty:
+        return {}
+    labels = whole["dataset"].str.partition("-")[0] + ", " + whole["profile"]
+    return {str(label): frame for label, frame in whole.groupby(labels)}
+
+
+def answer(of: Mapping[str, pd.DataFrame]) -> str:
+    """The primary endpoint in a sentence for each data set."""
+    if not of:
+        return "No training is recorded yet, so this page has no answer."
+    sentences = []
+    for label, frame in of.items():
+        comparisons = over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN)
+        if not comparisons:
+            sentences.append(f"*{label}*: one training a pair is no answer.")
+            continue
+        pool = over_trainings.pooled(comparisons, MARGIN)
+        mean, (low, high) = pool.interval
+        sentences.append(
+            f"*{label}*, {len(comparisons)} pairs of {len(pool.ratios)} trainings: the FID of DOT lies "
+            f"{mean:+.2f} [{low:+.2f}, {high:+.2f}] above that of the naive ascent, in units of what the naive ascent "
+            f"gains. With the margin of {MARGIN}: **{WORDS[pool.word]}**."
+        )
+    return "\n\n".join(sentences)
+
+
+def primary_table(frame: pd.DataFrame) -> str:
+    """Markdown: FID bare, naive minus bare, and DOT minus naive over trainings, a line for each pair."""
+    bare = over_trainings.by_training(over_trainings.cells(frame, "bare", "fid"))
+    rows = []
+    for each in over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN):
+        row = each.pair.partition("-")[2]
+        naive = tables.change(*intervals.t_interval(each.reference), 2)
+        cells = (f"{bare[each.pair].mean():.2f}", naive, tables.change(*each.interval, 2), f"{each.margin:.2f}")
+        rows.append([row, len(each.difference), *cells, WORDS[each.word]])
+    head = ["pair", "trainings", "FID bare", "naive - bare", "DOT - naive", "margin", "verdict"]
+    return tables.markdown(head, rows)
+
+
+def count_table(frame: pd.DataFrame) -> str:
+    """Markdown: in how many pairs each score is better, worse or undecided, DOT against bare and against naive."""
+    against = [over_trainings.counts(frame, "DOT", other, QUANTITIES) for other in ("bare", "naive")]
+    head = ["score", *(f"{word} than {other}" for other in ("bare", "naive") for word in ("better", "worse")), "pairs"]
+    both = zip(*(table.to_dict("index").items() for table in against), strict=True)
+    rows = [
+        [label, *(of[word] for of in (bare, naive) for word in ("better", "worse")), sum(bare.values())]
+        for (label, bare), (_, naive) in both
+    ]
+    return tables.markdown(head, rows)
+
+
+def matched_table(frame: pd.DataFrame) -> str:
+    """Markdown: FID and coverage, DOT minus naive at equal rise of D and at equal displacement, over trainings."""
+    rows = []
+    for quantity in ("fid", "coverage"):
+        for by, words in (("D", "rise of D"), ("moved", "displacement")):
+            values = over_trainings.matched(frame, quantity, "DOT", "naive", by)
+            for pair, of in values.groupby("dataset"):
+                if len(of) > 1:
+                    cell = tables.change(*intervals.t_interval(of), SCORES[quantity].digits)
+                    rows.append([SCORES[quantity].label, words, str(pair).partition("-")[2], len(of), cell])
+    return tables.markdown(["score", "at equal", "pair", "trainings", "DOT - naive"], rows)
+
+
+def control_table(frame: pd.DataFrame) -> str:
+    """Markdown: gain of FID and of coverage of every way at its published setting, or the nearest in cost."""
+    gains = {
+        quantity: over_trainings.curves(over_trainings.shares(frame, quantity)) for quantity in ("fid", "coverage")
+    }
+    rows = []
+    for (method, setting), line in gains["fid"].groupby(["method", "setting"]):
+        if method in over_trainings.UNMOVED or setting not in SHOWN_SETTINGS:
+            continue
+        other = gains["coverage"].query("method == @method and setting == @setting")
+        cells = [tables.change(*_interval(table), 2) for table in (line, other)]
+        rows.append([str(method), f"{setting:g}", f"{line['rise'].item():.2f}", *cells])
+    return tables.markdown(["way", "setting", "rise of D", "gain, FID", "gain, coverage"], rows)
+
+
+def _interval(line: pd.DataFrame) -> tuple[float, tuple[float, float]]:
+    return line["gain"].item(), (line["low"].item(), line["high"].item())
+
+
+def slope_table(folder: Path = records.KEPT) -> str:
+    """Markdown: k_eff beside the slope of D(G(.)) where the samples are, mean over trainings."""
+    of: dict[str, list[Record]] = {}
+    for record in records.stored(folder, "transport_matters"):
+        of.setdefault(record.dataset, []).append(record)
+    rows = []
+    for pair, runs in of.items():
+        k = np.array([run.get("k_eff", method="own").value for run in runs])
+        norms = np.array([[run.get("gradient norm", method=name).value for name in QUANTILES] for run in runs])
+        rows.append([pair, len(runs), f"{k.mean():.3g}", *(f"{ratio:.2g}" for ratio in (norms / k[:, None]).mean(0))])
+    return tables.markdown(
+        ["pair", "trainings", "k_eff", *(f"{name} / k_eff" for name in ("median", "90 %", "largest"))], rows
+    )
+
+
+def figure(of: Mapping[str, pd.DataFrame]) -> Figure:
+    """FID and coverage against the rise of D, a curve for each way, bands over training seeds."""
+    panels = {}
+    for label, frame in of.items():
+        for quantity in ("fid", "coverage"):
+            curves = over_trainings.curves(over_trainings.shares(frame, quantity))
+            lines = {name: curves[curves["method"] == name].sort_values("rise") for name in CURVES}
+            panels[f"{SCORES[quantity].label}, {label}"] = {name: of for name, of in lines.items() if len(of)}
+    return curve_plots.rises(panels, xlabel="rise of D, naive ascent as published = 1", ylabel="gain, real images = 1")

@@ -1,0 +1,128 @@
+"""Statements over trainings from synthetic tables: planted effects, their mirror images, noise.
+
+Kinds of test: closed forms, invariances (sets and judges inside a training), planted faults.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dotlib.evaluation import over_trainings
+from dotlib.evaluation.over_trainings import EQUIVALENT, FIRST, SECOND, UNDECIDED
+
+PAIRS = ("digits-dcgan-sngan-ns", "digits-resnet-sagan-ns")
+FLOOR, BARE = 2.0, 12.0
+
+
+def table(naive, dot, *, noise=0.0, seeds=5, judges=3, sets=2, level=1.0, rng=0):
+    """Lines of "bare", "real", "naive", "DOT": FID falls by `naive` and `dot`; `level` is how far judges lie apart."""
+    draw, lines = np.random.default_rng(rng), []
+    for pair in PAIRS:
+        step = over_trainings.published(pair)
+        for seed in range(seeds):
+            shift = {"naive": naive + noise * draw.normal(), "DOT": dot + noise * draw.normal()}
+            for number in range(sets):
+                for judge in range(judges):
+                    base = {"dataset": pair, "seed": seed, "set": number, "judge": str(judge)}
+                    offset = level * judge + 0.3 * number
+                    lines.append(
+                        base | {"method": "bare", "setting": 1.0, "D": 0.0, "moved": 0.0, "fid": BARE + offset}
+                    )
+                    lines.append(
+                        base | {"method": "real", "setting": 1.0, "D": 9.0, "moved": 0.0, "fid": FLOOR + offset}
+                    )
+                    for method, fall in shift.items():
+                        for share in (0.5, 1.0, 2.0):
+                            D = share * (4.0 if method == "naive" else 2.0)
+                            values = {"D": D, "moved": D / 10, "fid": BARE + offset - share * fall}
+                            lines.append(base | {"method": method, "setting": share * step} | values)
+    return pd.DataFrame(lines)
+
+
+def test_the_published_setting_is_that_of_the_architecture():
+    assert [over_trainings.published(pair) for pair in PAIRS] == [20, 10]
+    frame = table(3.0, 2.0)
+    assert (over_trainings.cells(frame, "naive", "fid") - over_trainings.cells(frame, "bare", "fid")).to_numpy() == (
+        pytest.approx(-3.0)
+    )
+
+
+def test_a_planted_difference_is_found_and_its_mirror_image_too():
+    words = {
+        (naive, dot): {
+            each.word for each in over_trainings.compare(table(naive, dot, noise=0.05), "fid", "DOT", "naive", 0.2)
+        }
+        for naive, dot in ((5.0, 8.0), (8.0, 5.0), (5.0, 5.0))
+    }
+    assert words == {(5.0, 8.0): {FIRST}, (8.0, 5.0): {SECOND}, (5.0, 5.0): {EQUIVALENT}}
+
+
+def test_noise_between_trainings_is_undecided_whatever_judges_and_sets():
+    few, many = (table(5.0, 5.5, noise=3.0, judges=n, sets=n) for n in (2, 10))
+    for frame in (few, many):
+        assert {each.word for each in over_trainings.compare(frame, "fid", "DOT", "naive", 0.2)} == {UNDECIDED}
+    widths = [
+        np.diff(over_trainings.compare(frame, "fid", "DOT", "naive", 0.2)[0].interval[1]) for frame in (few, many)
+    ]
+    assert widths[0] == pytest.approx(widths[1])  # more judges and sets are no more trainings
+
+
+def test_judges_that_lie_apart_change_nothing_of_a_paired_difference():
+    near, far = (table(5.0, 6.0, noise=0.5, level=level) for level in (0.0, 100.0))
+    for a, b in zip(*(over_trainings.compare(f, "fid", "DOT", "naive", 0.2) for f in (near, far)), strict=True):
+        assert a.difference.to_numpy() == pytest.approx(b.difference.to_numpy()) and a.word == b.word
+
+
+def test_the_margin_is_a_share_of_what_naive_gains():
+    each = over_trainings.compare(table(5.0, 5.9, noise=0.01), "fid", "DOT", "naive", 0.2)[0]
+    assert each.margin == pytest.approx(1.0, abs=0.01) and each.word == EQUIVALENT
+    assert over_trainings.compare(table(5.0, 6.1, noise=0.01), "fid", "DOT", "naive", 0.2)[0].word == FIRST
+    assert over_trainings.compare(table(5.0, 5.9, noise=0.01), "fid", "DOT", "naive")[0].word == FIRST  # no margin
+
+
+def test_the_pooled_ratio_of_a_constant_effect_and_its_word():
+    result = over_trainings.pooled(over_trainings.compare(table(5.0, 4.5), "fid", "DOT", "naive", 0.2), 0.2)
+    assert result.ratios.to_numpy() == pytest.approx(np.full(5, 0.1)) and result.word == EQUIVALENT
+    far = over_trainings.compare(table(5.0, 2.0, noise=0.1), "fid", "DOT", "naive", 0.2)
+    assert over_trainings.pooled(far, 0.2).word == SECOND
+    assert over_trainings.pooled(far, 0.2).interval[0] == pytest.approx(0.6, abs=0.05)
+
+
+def test_a_seed_that_one_pair_lacks_is_no_seed_of_the_pool():
+    frame = table(5.0, 4.0)
+    frame = frame[~((frame["dataset"] == PAIRS[0]) & (frame["seed"] == 2))]
+    comparisons = over_trainings.compare(frame, "fid", "DOT", "naive", 0.2)
+    assert [len(each.difference) for each in comparisons] == [4, 5]
+    assert sorted(over_trainings.pooled(comparisons, 0.2).ratios.index) == [0, 1, 3, 4]
+
+
+def test_matched_at_equal_rise_lies_on_the_curve_of_the_other():
+    """DOT ends at D = 2, where naive, 4 at its published setting, has fallen by half of its fall."""
+    frame = table(6.0, 5.0)
+    for column in ("D", "moved"):
+        assert over_trainings.matched(frame, "fid", "DOT", "naive", column).to_numpy() == pytest.approx(3.0 - 5.0)
+    short = frame[~((frame["method"] == "naive") & (frame["D"] >= 2.0))]
+    assert over_trainings.matched(short, "fid", "DOT", "naive", "D").empty  # not reached: left out, never extrapolated
+
+
+def test_shares_and_curves_have_their_closed_form():
+    frame = table(5.0, 4.0)
+    shares = over_trainings.shares(frame, "fid")
+    curve = over_trainings.curves(shares).set_index(["method", "trainings"]).sort_values("gain")
+    assert set(curve.index) == {(name, 5) for name in ("bare", "real", "naive", "DOT")}
+    naive = over_trainings.curves(shares).query("method == 'naive'")
+    assert sorted(naive["gain"].round(9))[-1] == pytest.approx(1.0)  # twice the published updates: 10 of 10
+    dot = shares.query("method == 'DOT' and setting == 20 and dataset == @PAIRS[0]")
+    assert dot["rise"].to_numpy() == pytest.approx(0.5) and dot["gain"].to_numpy() == pytest.approx(0.4)
+    assert (shares.query("method == 'real'")["gain"] == 1).all()
+    assert (shares.query("method == 'bare'")["gain"].abs() < 1e-12).all()
+
+
+def test_counts_know_which_way_is_better():
+    frame = table(5.0, 8.0, noise=0.05)
+    frame["coverage"] = 0.5 - frame["fid"] / 100
+    counts = over_trainings.counts(frame, "DOT", "naive", ("fid", "coverage"))
+    assert counts.loc["FID"].to_dict() == {"better": 2, "worse": 0, "undecided": 0}
+    assert counts.loc["coverage"].to_dict() == {"better": 2, "worse": 0, "undecided": 0}
+    against = over_trainings.counts(frame, "naive", "DOT", ("fid", "coverage"))
+    assert against.loc["FID"].to_dict() == {"better": 0, "worse": 2, "undecided": 0}
