@@ -23,10 +23,10 @@ from dotlib.pairs import Pair
 from dotlib.results import files
 from dotlib.samplers import base as sampling
 from dotlib.seeding import generator
-from dotlib.training import settings as training_settings
 from dotlib.training import zoo
-from dotlib.training.settings import ImageTraining
+from dotlib.training.settings import ImageTraining, settings_of
 from dotlib.transport import lipschitz
+from dotlib.transport.lipschitz import LipschitzEstimate
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Method:
 class Measurement:
     """What `measure` gives."""
 
-    k_eff: lipschitz.LipschitzEstimate  # for latent methods
-    K_eff: lipschitz.LipschitzEstimate  # for target methods
+    k_eff: LipschitzEstimate  # for latent methods
+    K_eff: LipschitzEstimate  # for target methods
     rows: dict[tuple[str, int], dict[str, list[Scores]]]  # (method, step) -> judge -> Scores of each set
     logits: dict[tuple[str, int], list[float]]  # (method, step) -> mean of D in each set
 
@@ -92,7 +92,7 @@ def table1_row(name: str, *, profile: str, seed: int = 0, judge: str = "classifi
 
     Raises InputError, and what `zoo.pair` and `judges.load_panel` raise.
     """
-    training = training_settings.settings_of(name, profile, seed)
+    training = settings_of(name, profile, seed)
     if not isinstance(training, ImageTraining):
         raise InputError(f"name: {name!r} is a 2-D pair; name an image pair, digits-dcgan-sngan-ns")
     if profile == "paper":
@@ -114,26 +114,21 @@ def table1_methods(settings: Scoring) -> tuple[Method, ...]:
     )
 
 
-def constants(
-    pair: ImagePair, settings: Scoring, seed: int
-) -> tuple[lipschitz.LipschitzEstimate, lipschitz.LipschitzEstimate]:
+def constants(pair: ImagePair, settings: Scoring, seed: int) -> tuple[LipschitzEstimate, LipschitzEstimate]:
     """k_eff, eq. (21), and K_eff, eq. (20), of a pair, estimated once and then read back.
 
     The pairs of latents are the same for every D and every G of one prior.
     """
-    make, decides = partial(_maxima, pair, settings, seed), [pair.digests, settings.pairs, settings.repeats, seed]
-    values = files.cached(f"scores/{pair.name}", "constants", make, decides=[*decides, pair.device.type])
-    latent, target = (
-        lipschitz.LipschitzEstimate(torch.tensor(maxima, dtype=torch.float64), settings.pairs) for maxima in values
-    )
+    decides = [pair.digests, settings.pairs, settings.repeats, seed, pair.device.type]
+    values = files.cached(f"scores/{pair.name}", "constants", partial(_maxima, pair, settings, seed), decides=decides)
+    latent, target = (LipschitzEstimate(torch.tensor(v, dtype=torch.float64), settings.pairs) for v in values)
     return latent, target
 
 
 def measure(pair: ImagePair, methods: Sequence[Method], panel: Panel, settings: Scoring, seed: int) -> Measurement:
     """Scores of every method after each of its steps, for each set of latents and each judge."""
     k_eff, K_eff = constants(pair, settings, seed)
-    rows: dict[tuple[str, int], dict[str, list[Scores]]] = {}
-    logits: dict[tuple[str, int], list[float]] = {}
+    rows, logits = {}, {}
     for method in methods:
         K = (k_eff if method.space == "latent" else K_eff).value if method.k is None else method.k
         for number in tqdm(range(settings.sets), f"{pair.name} {method.name}", disable=None):
@@ -186,10 +181,7 @@ def looked_at(pair: Pair, method: Method, z: Tensor, K: float) -> dict[int, tupl
 
 
 def captioned(rows: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
-    """Pixels (n, C, H, W) uint8 and n captions of each row of a grid: under the first D, under the others its change.
-
-    Rows are images in [-1, 1] and logits (n,), of the same latents.
-    """
+    """Pixels uint8 and captions of rows of images in [-1, 1] with logits (n,): D of the first, then how it changed."""
     first = next(iter(rows.values()))[1]
     pixels = {name: images.to_uint8(x).numpy() for name, (x, _) in rows.items()}
     captions = {name: [f"{change:+.2f}" for change in logit - first] for name, (_, logit) in rows.items()}
