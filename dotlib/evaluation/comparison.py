@@ -130,12 +130,8 @@ def on_points(pair: ToyPair, settings: Figure3, *, profile: str, seed: int, exac
     if exact:
         rng = generator(seed, "oracle", pair.name)
         compared = density_ratio.ratio_pair(pair, LOG_DENSITIES[pair.dataset], rng, points=toy.kernel)
-    options = {
-        "target": True,
-        "calibration": "none" if exact else "logistic",
-        "updates": (20, 50, settings.steps),
-        "optimizer": transport.Adam(settings.lr, settings.betas),
-    }
+    options = {"target": True, "calibration": "none" if exact else "logistic", "updates": (20, 50, settings.steps)}
+    options["optimizer"] = transport.Adam(settings.lr, settings.betas)
     real = pair.data.draw(min(CALIBRATION, len(pair.data.points)), generator(seed, "calibration", pair.name))
 
     def score(points: Tensor, number: int) -> dict[str, float]:

@@ -18,7 +18,7 @@ from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import judges
 from dotlib.evaluation.judges import Panel, Scoring
-from dotlib.metrics.scores import Scores
+from dotlib.metrics.scores import Collector, Scores
 from dotlib.pairs import Pair
 from dotlib.results import files
 from dotlib.samplers import base as sampling
@@ -155,13 +155,8 @@ def held_out(dataset: str, n: int, rng: torch.Generator) -> Tensor:
 def moved(pair: Pair, method: Method, z: Tensor, K: float) -> Iterator[tuple[int, Tensor]]:
     """(step, images (B, C, H, W) on the pair's device) of every kept step, for latents z (B, d)."""
     z = z.to(pair.device)
-    options = {
-        "steps": method.steps[-1],
-        "snapshots": method.steps,
-        "cost": method.cost,
-        "variant": method.variant,
-        "optimizer": transport.Adam(method.lr) if method.adam else transport.SGD(method.lr),
-    }
+    options = {"steps": method.steps[-1], "snapshots": method.steps, "cost": method.cost, "variant": method.variant}
+    options["optimizer"] = transport.Adam(method.lr) if method.adam else transport.SGD(method.lr)
     if method.space == "target":
         with torch.no_grad():
             y = pair.generate(z)
@@ -220,13 +215,9 @@ def _score_set(pair: Pair, method: Method, K: float, panel: Panel, settings: Sco
             pixels = images.to_uint8(x.cpu())
             for judge, collector in collectors[step].items():
                 collector.add(*panel.judges[judge](pixels))
-    return {
-        str(step): {
-            "logit": total[step] / settings.samples,
-            "scores": {
-                judge: asdict(c.scores(real=panel.references[judge], rng=generator(seed, "subsets", str(number))))
-                for judge, c in of_judges.items()
-            },
-        }
-        for step, of_judges in collectors.items()
-    }
+
+    def scored(judge: str, collector: Collector) -> dict:
+        return asdict(collector.scores(real=panel.references[judge], rng=generator(seed, "subsets", str(number))))
+
+    scores = {step: {judge: scored(judge, c) for judge, c in each.items()} for step, each in collectors.items()}
+    return {str(step): {"logit": total[step] / settings.samples, "scores": scores[step]} for step in method.steps}
