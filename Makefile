@@ -42,7 +42,7 @@ bench: $(READY)  ## run the benchmarks
 	set -e; for file in benchmarks/*.py; do echo "$$file"; $(ONE_THREAD) $(BIN)/python $$file; done
 
 clean:  ## remove what was built; the environment and trained pairs stay
-	rm -rf _build/html _build/html-* _build/html.stamp _build/executed _build/records _build/steps _build/campaign _build/logs \
+	rm -rf _build/html _build/html-* _build/executed _build/records _build/steps _build/campaign _build/logs \
 	  executed .snakemake .pytest_cache .ruff_cache .hypothesis .coverage
 
 $(READY): pyproject.toml constraints.txt

@@ -98,12 +98,15 @@ def keep(path: tuple[Path, ...]) -> None:
 @values_option
 @device_option
 def record(name: str, values: dict, device: str) -> None:
-    """Run a page for one of its records, STEM/KEY, and keep that."""
+    """Run a page for one of its records, STEM/KEY, with the parameters of results/campaign.yml, and keep that."""
+    import yaml
+
     from dotlib.results import provenance, records
 
     if provenance.source_state()[1]:
         raise InputError("source: tracked files are changed; commit them, then make the record")
     notebook = Path("notebooks", name).parent.with_suffix(".md")
+    values = yaml.safe_load(Path("results/campaign.yml").read_text(encoding="utf-8")).get(name, {}) | values
     _run(notebook, Path("_build/campaign", f"{name}.ipynb"), values, device)
     click.echo(records.keep(records.BUILT / f"{name}.json"))
 

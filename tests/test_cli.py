@@ -94,10 +94,13 @@ def test_run_passes_parameters_and_the_device_where_there_is_one(asked):
 def test_record_runs_its_page_and_keeps_what_it_wrote(asked, monkeypatch):
     monkeypatch.setattr(records, "keep", lambda path: Path("results", *path.parts[-2:]))
     monkeypatch.setattr(provenance, "source_state", lambda: ("abc", False))
-    out, _ = call("record", "tab2_swap/paper-cifar10-s0", "-p", "dataset=cifar10", "--device", "cuda")
-    assert out == "results/tab2_swap/paper-cifar10-s0.json\n"
-    values = {"device": "cuda", "dataset": "cifar10"}
-    assert asked == [(Path("notebooks/tab2_swap.md"), Path("_build/campaign/tab2_swap/paper-cifar10-s0.ipynb"), values)]
+    listed, other = (f"tab2_swap/paper-cifar10-s{seed}" for seed in (0, 1))
+    out, _ = call("record", listed, "-p", "seed=0", "--device", "cuda")
+    assert out == f"results/{listed}.json\n"
+    values = {"device": "cuda", "profile": "paper", "dataset": "cifar10", "seed": 0}
+    assert asked == [(Path("notebooks/tab2_swap.md"), Path(f"_build/campaign/{listed}.ipynb"), values)]
+    call("record", other, "-p", "seed=1")
+    assert asked[1][1:] == (Path(f"_build/campaign/{other}.ipynb"), {"device": "cpu", "seed": 1})
 
 
 def test_no_record_is_begun_from_changed_source(asked, monkeypatch):

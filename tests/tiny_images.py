@@ -47,7 +47,7 @@ def row_of(prior=None):
     judges = {"pixels": PixelJudge(), "second": PixelJudge()}
     digests = {"pixels": "0", "second": "1", "test": "2"}
     of_judges = dict.fromkeys(judges, reference), dict.fromkeys(judges)
-    panel = Panel(judges, *of_judges, digests, {"test": "drawn here"}, dict.fromkeys(judges, 30))
+    panel = Panel(judges, *of_judges, digests, {"test": "drawn here"})
     settings = SimpleNamespace(split="train", key=lambda: "key")
     trained = SimpleNamespace(name="tiny", settings=settings, made={}, sha256="0")
     constants = image_pairs.constants(pair, scoring, 0)

@@ -5,8 +5,8 @@ import contextlib
 import shutil
 from pathlib import Path
 
-import dependencies
 import progress
+import yaml
 from filelock import FileLock, Timeout
 from snakemake import cli
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
@@ -17,15 +17,14 @@ from dotlib.results import files
 CAMPAIGN_DONE = "nothing to do here: other records are made by other processes, or want --device cuda"
 
 
-def main(arguments=None):
+def main():
     """Exit with status 0 when the book, or the record, was made."""
     parser = argparse.ArgumentParser(description=__doc__, epilog="Other options and targets go to snakemake.")
     parser.add_argument("--profile", default="laptop", choices=PROFILES)
     parser.add_argument("--device", default="cpu", help="of image pairs: cpu, or cuda where there is one")
     parser.add_argument("--campaign", action="store_true", help="make the next record of results/campaign.yml")
-    parser.add_argument("--cores", default="all")
-    options, more = parser.parse_known_args(arguments)
-    command = [*more, "--snakefile", "workflow/Snakefile", "--logger", "progress", "--cores", options.cores]
+    options, more = parser.parse_known_args()
+    command = [*more, "--snakefile", "workflow/Snakefile", "--logger", "progress"]
     command += ["--config", f"profile={options.profile}", f"device={options.device}"]
     LoggerPluginRegistry().register_plugin("snakemake_logger_plugin_progress", progress)
     if options.campaign:
@@ -39,7 +38,6 @@ def main(arguments=None):
 def book(command):
     """Build, and exit; snakemake's own lock keeps others out, and that of a build that was killed is removed."""
     lock, running = FileLock("_build/book.lock"), Path("_build/book.running")
-    running.parent.mkdir(exist_ok=True)
     try:
         lock.acquire(timeout=0)  # freed by the system when its holder dies
     except Timeout:
@@ -56,11 +54,10 @@ def book(command):
 
 def campaign(command, device):
     """Make the first record that no other process is making, on any machine that has this folder, and exit."""
-    for record in dependencies.missing_records(device):
-        lock = FileLock(files.artifacts() / "campaign" / f"{record}.lock")
-        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(Timeout), lock.acquire(timeout=0):
-            cli.main([f"results/{record}.json", *command, "--nolock"])
+    for record, values in yaml.safe_load(Path("results/campaign.yml").read_text("utf-8")).items():
+        if not Path("results", f"{record}.json").exists() and (values["profile"] != "paper" or device != "cpu"):
+            with contextlib.suppress(Timeout), files.only_maker(files.artifacts() / "campaign" / record, timeout=0):
+                cli.main([f"_build/campaign/{record}.ipynb", "--force", *command, "--nolock"])
     print(CAMPAIGN_DONE)
 
 

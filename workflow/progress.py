@@ -33,11 +33,11 @@ class LogHandler(LogHandlerBase):
         event = getattr(record, "event", None)
         self.began = self.began or record.created
         if event == LogEvent.RUN_INFO:
-            self.waiting = {rule: jobs for rule, jobs in record.stats.items() if rule not in ("all", "total")}
+            self.waiting = {rule: jobs for rule, jobs in record.stats.items() if rule != "total"}
             self.total = sum(self.waiting.values())
         elif event == LogEvent.RESOURCES_INFO:
             self.jobs_at_once = getattr(record, "cores", getattr(record, "nodes", self.jobs_at_once))
-        elif event == LogEvent.JOB_INFO and record.rule_name != "all":
+        elif event == LogEvent.JOB_INFO:
             self._start(record)
         elif event == LogEvent.JOB_FINISHED and record.job_id in self.running:
             self._finish(record)

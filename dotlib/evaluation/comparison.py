@@ -20,7 +20,6 @@ from dotlib.errors import InputError, NothingAcceptedError, UnusableError, check
 from dotlib.evaluation import judges
 from dotlib.evaluation import points as toy_pairs
 from dotlib.evaluation.images import ImagePair
-from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics import optimal_transport
 from dotlib.pairs import Pair
@@ -31,9 +30,8 @@ from dotlib.samplers import calibration, density_ratio
 from dotlib.samplers.base import Cost, Sampler
 from dotlib.samplers.methods import METHODS, SamplerSettings, family
 from dotlib.seeding import generator
-from dotlib.training import settings as training_settings
 from dotlib.training import zoo
-from dotlib.training.settings import ImageTraining
+from dotlib.training.settings import ImageTraining, settings_of
 
 CALIBRATION = 1_000  # real data behind a calibration, [DOT19] B.2
 LENGTHS = {  # what a profile changes in the settings of the samplers
@@ -107,7 +105,7 @@ def load(
     `judges.load_panel` raise.
     """
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
-    training = training_settings.settings_of(name, profile, seed)
+    training = settings_of(name, profile, seed)
     if isinstance(training, ImageTraining):
         settings = judges.scoring_settings(training.dataset, training.architecture, profile)
         panel = judges.load_panel(training.dataset, settings, profile=profile, judge=judge, device=device)
@@ -132,12 +130,8 @@ def on_points(pair: ToyPair, settings: Figure3, *, profile: str, seed: int, exac
     if exact:
         rng = generator(seed, "oracle", pair.name)
         compared = density_ratio.ratio_pair(pair, LOG_DENSITIES[pair.dataset], rng, points=toy.kernel)
-    options = {
-        "target": True,
-        "calibration": "none" if exact else "logistic",
-        "updates": (20, 50, settings.steps),
-        "optimizer": transport.Adam(settings.lr, settings.betas),
-    }
+    options = {"target": True, "calibration": "none" if exact else "logistic", "updates": (20, 50, settings.steps)}
+    options["optimizer"] = transport.Adam(settings.lr, settings.betas)
     real = pair.data.draw(min(CALIBRATION, len(pair.data.points)), generator(seed, "calibration", pair.name))
 
     def score(points: Tensor, number: int) -> dict[str, float]:
@@ -159,7 +153,7 @@ def on_points(pair: ToyPair, settings: Figure3, *, profile: str, seed: int, exac
 
 
 def on_images(
-    pair: ImagePair, panel: Panel, settings: Scoring, real: images.ImageSet, *, profile: str, seed: int
+    pair: ImagePair, panel: judges.Panel, settings: judges.Scoring, real: images.ImageSet, *, profile: str, seed: int
 ) -> Comparison:
     """An image pair, scored by the first judge; of the training images, CALIBRATION at random calibrate D."""
     panel = panel.only_first()
@@ -168,10 +162,10 @@ def on_images(
     options = {"updates": (settings.updates // 4, settings.updates // 2, settings.updates)}
 
     def score(x: Tensor, number: int) -> dict[str, float]:
-        collector = judges.collect(judge, images.to_uint8(x.cpu()), settings, panel.kept[panel.first])
+        collector = judges.collect(judge, images.to_uint8(x.cpu()), settings)
         return asdict(collector.scores(real=reference, rng=generator(seed, "subsets", str(number))))
 
-    decides = [pair.digests, panel.digests, panel.kept, asdict(replace(settings, sets=1)), real.fingerprint]
+    decides = [pair.digests, panel.digests, asdict(replace(settings, sets=1)), real.fingerprint]
     return Comparison(
         label=pair.name,
         pair=pair,

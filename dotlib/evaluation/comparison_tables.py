@@ -19,12 +19,8 @@ def fill_record(record: Record, comparison: Comparison, points: Sequence[Point])
     """Put a comparison into its record: points, floor, settings, and where the pair came from."""
     add_training_provenance(record, comparison.origin)
     record.made["weights"] = {comparison.origin.path.name: comparison.origin.sha256}
-    record.parameters |= {
-        "n": comparison.n,
-        "sets": comparison.sets,
-        "label": comparison.label,
-        "settings": files.described(comparison.settings)[1],
-    }
+    record.parameters |= {name: getattr(comparison, name) for name in ("n", "sets", "label")}
+    record.parameters["settings"] = files.described(comparison.settings)[1]
     for name in (name for name in SCORES if name in comparison.floor):
         record.put(name, comparison.floor[name], unit=SCORES[name].unit, method="real")
     put_points(record, points)

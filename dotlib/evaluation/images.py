@@ -18,15 +18,15 @@ from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import judges
 from dotlib.evaluation.judges import Panel, Scoring
-from dotlib.metrics.scores import Scores
+from dotlib.metrics.scores import Collector, Scores
 from dotlib.pairs import Pair
 from dotlib.results import files
 from dotlib.samplers import base as sampling
 from dotlib.seeding import generator
-from dotlib.training import settings as training_settings
 from dotlib.training import zoo
-from dotlib.training.settings import ImageTraining
+from dotlib.training.settings import ImageTraining, settings_of
 from dotlib.transport import lipschitz
+from dotlib.transport.lipschitz import LipschitzEstimate
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Method:
 class Measurement:
     """What `measure` gives."""
 
-    k_eff: lipschitz.LipschitzEstimate  # for latent methods
-    K_eff: lipschitz.LipschitzEstimate  # for target methods
+    k_eff: LipschitzEstimate  # for latent methods
+    K_eff: LipschitzEstimate  # for target methods
     rows: dict[tuple[str, int], dict[str, list[Scores]]]  # (method, step) -> judge -> Scores of each set
     logits: dict[tuple[str, int], list[float]]  # (method, step) -> mean of D in each set
 
@@ -92,7 +92,7 @@ def table1_row(name: str, *, profile: str, seed: int = 0, judge: str = "classifi
 
     Raises InputError, and what `zoo.pair` and `judges.load_panel` raise.
     """
-    training = training_settings.settings_of(name, profile, seed)
+    training = settings_of(name, profile, seed)
     if not isinstance(training, ImageTraining):
         raise InputError(f"name: {name!r} is a 2-D pair; name an image pair, digits-dcgan-sngan-ns")
     if profile == "paper":
@@ -114,26 +114,21 @@ def table1_methods(settings: Scoring) -> tuple[Method, ...]:
     )
 
 
-def constants(
-    pair: ImagePair, settings: Scoring, seed: int
-) -> tuple[lipschitz.LipschitzEstimate, lipschitz.LipschitzEstimate]:
+def constants(pair: ImagePair, settings: Scoring, seed: int) -> tuple[LipschitzEstimate, LipschitzEstimate]:
     """k_eff, eq. (21), and K_eff, eq. (20), of a pair, estimated once and then read back.
 
     The pairs of latents are the same for every D and every G of one prior.
     """
-    make, decides = partial(_maxima, pair, settings, seed), [pair.digests, settings.pairs, settings.repeats, seed]
-    values = files.cached(f"scores/{pair.name}", "constants", make, decides=[*decides, pair.device.type])
-    latent, target = (
-        lipschitz.LipschitzEstimate(torch.tensor(maxima, dtype=torch.float64), settings.pairs) for maxima in values
-    )
+    decides = [pair.digests, settings.pairs, settings.repeats, seed, pair.device.type]
+    values = files.cached(f"scores/{pair.name}", "constants", partial(_maxima, pair, settings, seed), decides=decides)
+    latent, target = (LipschitzEstimate(torch.tensor(v, dtype=torch.float64), settings.pairs) for v in values)
     return latent, target
 
 
 def measure(pair: ImagePair, methods: Sequence[Method], panel: Panel, settings: Scoring, seed: int) -> Measurement:
     """Scores of every method after each of its steps, for each set of latents and each judge."""
     k_eff, K_eff = constants(pair, settings, seed)
-    rows: dict[tuple[str, int], dict[str, list[Scores]]] = {}
-    logits: dict[tuple[str, int], list[float]] = {}
+    rows, logits = {}, {}
     for method in methods:
         K = (k_eff if method.space == "latent" else K_eff).value if method.k is None else method.k
         for number in tqdm(range(settings.sets), f"{pair.name} {method.name}", disable=None):
@@ -160,13 +155,8 @@ def held_out(dataset: str, n: int, rng: torch.Generator) -> Tensor:
 def moved(pair: Pair, method: Method, z: Tensor, K: float) -> Iterator[tuple[int, Tensor]]:
     """(step, images (B, C, H, W) on the pair's device) of every kept step, for latents z (B, d)."""
     z = z.to(pair.device)
-    options = {
-        "steps": method.steps[-1],
-        "snapshots": method.steps,
-        "cost": method.cost,
-        "variant": method.variant,
-        "optimizer": transport.Adam(method.lr) if method.adam else transport.SGD(method.lr),
-    }
+    options = {"steps": method.steps[-1], "snapshots": method.steps, "cost": method.cost, "variant": method.variant}
+    options["optimizer"] = transport.Adam(method.lr) if method.adam else transport.SGD(method.lr)
     if method.space == "target":
         with torch.no_grad():
             y = pair.generate(z)
@@ -186,10 +176,7 @@ def looked_at(pair: Pair, method: Method, z: Tensor, K: float) -> dict[int, tupl
 
 
 def captioned(rows: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
-    """Pixels (n, C, H, W) uint8 and n captions of each row of a grid: under the first D, under the others its change.
-
-    Rows are images in [-1, 1] and logits (n,), of the same latents.
-    """
+    """Pixels uint8 and captions of rows of images in [-1, 1] with logits (n,): D of the first, then how it changed."""
     first = next(iter(rows.values()))[1]
     pixels = {name: images.to_uint8(x).numpy() for name, (x, _) in rows.items()}
     captions = {name: [f"{change:+.2f}" for change in logit - first] for name, (_, logit) in rows.items()}
@@ -213,7 +200,7 @@ def _scored_set(
         f"scores/{pair.name}-{method.name}",
         f"set{number}",
         lambda: _score_set(pair, method, K, panel, settings, seed, number),
-        decides=[replace(settings, sets=1), method, K, panel.digests, panel.kept, seed, pair.digests, pair.device.type],
+        decides=[replace(settings, sets=1), method, K, panel.digests, seed, pair.digests, pair.device.type],
     )
 
 
@@ -228,13 +215,9 @@ def _score_set(pair: Pair, method: Method, K: float, panel: Panel, settings: Sco
             pixels = images.to_uint8(x.cpu())
             for judge, collector in collectors[step].items():
                 collector.add(*panel.judges[judge](pixels))
-    return {
-        str(step): {
-            "logit": total[step] / settings.samples,
-            "scores": {
-                judge: asdict(c.scores(real=panel.references[judge], rng=generator(seed, "subsets", str(number))))
-                for judge, c in of_judges.items()
-            },
-        }
-        for step, of_judges in collectors.items()
-    }
+
+    def scored(judge: str, collector: Collector) -> dict:
+        return asdict(collector.scores(real=panel.references[judge], rng=generator(seed, "subsets", str(number))))
+
+    scores = {step: {judge: scored(judge, c) for judge, c in each.items()} for step, each in collectors.items()}
+    return {str(step): {"logit": total[step] / settings.samples, "scores": scores[step]} for step in method.steps}

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from dotlib.data import images
 from dotlib.data.images import ImageSet, image_set, to_float
 from dotlib.errors import FileError, InputError, check_count, check_device, check_option, one_line, refuse_difference
 from dotlib.evaluation import inception as inception_network
@@ -79,10 +78,7 @@ class Judge:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H, W) uint8 -> features (B, dim) and logits (B, classes), float32 on the CPU.
-
-        Raises InputError for anything but a batch of uint8 images.
-        """
+        """(B, C, H, W) uint8 -> features (B, dim), logits (B, classes), float32 on the CPU. Raises InputError."""
         is_tensor = isinstance(images, Tensor)
         if not is_tensor or images.dtype != torch.uint8 or images.ndim != 4 or len(images) == 0:
             passed = f"{images.dtype} of shape {tuple(images.shape)}" if is_tensor else type(images).__name__
@@ -112,8 +108,7 @@ class JudgeTraining:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
 
 
-# Ours: epochs from the minutes at hand, judged by accuracy on "test" alone.
-JUDGE_TRAINING = {
+JUDGE_TRAINING = {  # ours: epochs from the minutes at hand, judged by accuracy on "test" alone
     "digits": JudgeTraining("digits", 25, batch_size=32),
     "mnist": JudgeTraining("mnist", 2, width=16),
     "cifar10": JudgeTraining("cifar10", 6, flip=True),
@@ -164,23 +159,16 @@ def load(settings: JudgeTraining, path: Path) -> Judge:
         network.load_state_dict(tensors)
         accuracy = float(meta["accuracy"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise FileError(
-            f"{path}: does not hold this classifier ({one_line(error)}); delete it and make it again"
-        ) from error
-    return Judge(
-        name=f"{settings.dataset} classifier, seed {settings.seed}",
-        network=network.eval().requires_grad_(False),
-        prepare=to_float,
-        dim=settings.features,
-        classes=_classes(settings),
-        sha256=checkpoints.digest(path),
-        accuracy=accuracy,
-    )
+        fault = f"does not hold this classifier ({one_line(error)})"
+        raise FileError(f"{path}: {fault}; delete it and make it again") from error
+    network.eval().requires_grad_(False)
+    name, classes = f"{settings.dataset} classifier, seed {settings.seed}", len(tensors["classify.bias"])
+    return Judge(name, network, to_float, settings.features, classes, checkpoints.digest(path), accuracy)
 
 
 def fit(settings: JudgeTraining) -> nn.Module:
     """Train on the "judge" split; evaluation mode."""
-    images, labels = image_set(settings.dataset, "judge").images, _labels(settings.dataset, "judge")
+    images, labels = _labelled(settings.dataset, "judge")
     rng = generator(settings.seed, "judge", settings.dataset)
     network = _network(settings, rng).train()
     n = min(settings.images, len(images)) if settings.images else len(images)
@@ -215,29 +203,25 @@ def inception(path: Path | None = None, *, sha256: str | None = None) -> Judge:
 
 
 def _network(settings: JudgeTraining, rng: torch.Generator | None = None) -> Classifier:
-    _, channels, size, _ = image_set(settings.dataset, "judge").images.shape
+    images, labels = _labelled(settings.dataset, "judge")
+    sizes = {"channels": images.shape[1], "size": images.shape[2], "classes": int(labels.max()) + 1}
     with torch.random.fork_rng(devices=[]):  # torch's layers start with draws that nobody asked for
-        shape = {"width": settings.width, "features": settings.features, "classes": _classes(settings)}
-        return Classifier(channels=channels, size=size, **shape, rng=rng)
-
-
-def _classes(settings: JudgeTraining) -> int:
-    return int(_labels(settings.dataset, "judge").max()) + 1
+        return Classifier(**sizes, width=settings.width, features=settings.features, rng=rng)
 
 
 @torch.no_grad()
 def _accuracy(network: nn.Module, dataset: str) -> float:
     """Share of the split "test" whose largest logit is the label."""
-    images, labels = image_set(dataset, "test").images, _labels(dataset, "test")
+    images, labels = _labelled(dataset, "test")
     answers = torch.cat([network(to_float(rows))[1].argmax(1) for rows in images.split(500)])
     return int((answers == labels).sum()) / len(labels)
 
 
-def _labels(dataset: str, split: str) -> Tensor:
-    labels = image_set(dataset, split).labels
-    if labels is None:
+def _labelled(dataset: str, split: str) -> tuple[Tensor, Tensor]:
+    whole = image_set(dataset, split)
+    if whole.labels is None:
         raise InputError(f"dataset: {dataset} has no labels; a classifier is fit on them")
-    return labels
+    return whole.images, whole.labels
 
 
 def _fingerprints(settings: JudgeTraining) -> dict[str, str]:
@@ -261,7 +245,6 @@ class Panel:
     floor: dict[str, Scores]  # of real images that are not in the reference: those of a perfect sampler
     digests: dict[str, str]  # what the scores depend on besides the samples: weights and images
     origins: dict[str, str]  # split -> where its images come from
-    kept: dict[str, int]  # rows that a judge keeps for KID and neighbourhoods
 
     @property
     def first(self) -> str:
@@ -270,7 +253,7 @@ class Panel:
 
     def only_first(self) -> "Panel":
         """A panel of the first judge alone."""
-        parts = ("judges", "references", "floor", "kept")
+        parts = ("judges", "references", "floor")
         others = set(self.judges) - {self.first}
         return replace(
             self,
@@ -280,7 +263,7 @@ class Panel:
 
     def collectors(self, settings: Scoring) -> dict[str, Collector]:
         """An empty collector of one set for each judge."""
-        return {n: _collector(judge, settings, settings.samples, self.kept[n]) for n, judge in self.judges.items()}
+        return {n: _collector(judge, settings, settings.samples) for n, judge in self.judges.items()}
 
 
 def load_panel(
@@ -310,41 +293,39 @@ def _load_panel(
         judges = {f"classifier {seed}": classifier(dataset, profile=profile, seed=seed) for seed in SEEDS}
     for one in judges.values():
         one.network.to(device)
-    real, fresh = (images.image_set(dataset, split) for split in SPLITS[judge])
-    kept = dict.fromkeys(judges, settings.kept)
-    references = {name: _reference(one, real, kept[name], settings) for name, one in judges.items()}
+    real, fresh = (image_set(dataset, split) for split in SPLITS[judge])
+    references = {name: _reference(one, real, settings) for name, one in judges.items()}
     return Panel(
         judges,
         references,
-        {name: _floor(one, fresh, references[name], kept[name], settings) for name, one in judges.items()},
+        {name: _floor(one, fresh, references[name], settings) for name, one in judges.items()},
         {name: one.sha256 for name, one in judges.items()} | {part.split: part.fingerprint for part in (real, fresh)},
         {part.split: part.origin for part in (real, fresh)},
-        kept,
     )
 
 
-def collect(judge: Judge, pixels: Tensor, settings: Scoring, kept: int) -> Collector:
-    """What the scores of images (n, C, H, W) uint8 need, batch by batch; `kept` rows for KID and neighbourhoods."""
-    collector = _collector(judge, settings, len(pixels), kept)
+def collect(judge: Judge, pixels: Tensor, settings: Scoring) -> Collector:
+    """What the scores of images (n, C, H, W) uint8 need, batch by batch."""
+    collector = _collector(judge, settings, len(pixels))
     for rows in pixels.split(settings.batch):
         collector.add(*judge(rows))
     return collector
 
 
-def _collector(judge: Judge, settings: Scoring, total: int, kept: int) -> Collector:
-    options = {"splits": settings.splits, "kid_subsets": settings.kid_subsets}
-    return Collector(dim=judge.dim, classes=judge.classes, total=total, kept=kept, **options)
+def _collector(judge: Judge, settings: Scoring, total: int) -> Collector:
+    options = {"splits": settings.splits, "kept": settings.kept, "kid_subsets": settings.kid_subsets}
+    return Collector(dim=judge.dim, classes=judge.classes, total=total, **options)
 
 
-def _reference(judge: Judge, real: ImageSet, kept: int, settings: Scoring) -> Reference:
+def _reference(judge: Judge, real: ImageSet, settings: Scoring) -> Reference:
     rng = generator(0, "reference", real.name, real.split)
-    reference = Reference(dim=judge.dim, total=len(real), kept=kept, rng=rng)
+    reference = Reference(dim=judge.dim, total=len(real), kept=settings.kept, rng=rng)
     for rows in real.images.split(settings.batch):
         reference.add(judge(rows)[0])
     return reference
 
 
-def _floor(judge: Judge, real: ImageSet, reference: Reference, kept: int, settings: Scoring) -> Scores:
+def _floor(judge: Judge, real: ImageSet, reference: Reference, settings: Scoring) -> Scores:
     drawn = real.take(min(settings.samples, len(real)), generator(0, "floor rows", real.name, real.split))
-    collector = collect(judge, drawn.images, settings, kept)
+    collector = collect(judge, drawn.images, settings)
     return collector.scores(real=reference, rng=generator(0, "floor", real.name, judge.name))

@@ -158,10 +158,7 @@ def _places(real: Tensor, fake: Tensor) -> Tensor:
 def _checks(calibrate: Calibrator, logits: Logits, rng: torch.Generator) -> Checks:
     real, fake = {kind: calibrate(x) for kind, x in logits.real.items()}, calibrate(logits.fake)
     bins = {kind: calibration.reliability(x, fake, BINS) for kind, x in real.items()}
-    return Checks(
-        bins,
-        {kind: calibration.expected_calibration_error(table) for kind, table in bins.items()},
-        {kind: chance_error(torch.cat([x, fake]), rng) for kind, x in real.items()},
-        calibration.z_statistic(real["held out"], fake),
-        float(fake.logsumexp(0)) - math.log(len(fake)),
-    )
+    ece = {kind: calibration.expected_calibration_error(table) for kind, table in bins.items()}
+    chance = {kind: chance_error(torch.cat([x, fake]), rng) for kind, x in real.items()}
+    z = calibration.z_statistic(real["held out"], fake)
+    return Checks(bins, ece, chance, z, log_ratio=float(fake.logsumexp(0)) - math.log(len(fake)))

@@ -2,8 +2,7 @@
 
 A trial draws 1,000 latents, moves the generated points by DOT and by the naive ascent, and compares each set with 1,000
 training points ([DOT19] B.1). All methods of a trial share latents and target, so their differences are paired. Moved
-points are cached in files keyed by everything that decides them, the code of the descent too; a killed measurement
-continues from the last finished block of trials.
+points are cached; a killed measurement continues from the last finished block of trials.
 """
 
 from dataclasses import dataclass, replace
@@ -108,9 +107,8 @@ def load_all(dataset: str, *, weights: str, profile: str, seed: int) -> dict[str
 
     With weights="auto" the authors' pairs come after ours where $DOTLIB_OFFICIAL names their folder. Raises as `load`.
     """
-    kinds = (weights,)
-    if weights == "auto":
-        kinds = ("trained", "authors") if authors.folder() else ("trained",)
+    ours_and_theirs = ("trained", "authors") if authors.folder() else ("trained",)
+    kinds = ours_and_theirs if weights == "auto" else (weights,)
     loaded = [load(name, weights=kind, profile=profile, seed=seed) for name in toy_datasets(dataset) for kind in kinds]
     return {pair.name: pair for pair in loaded}
 
@@ -136,12 +134,8 @@ def move(pair: ToyPair, y: Tensor, K_eff: float, settings: Figure3, method: str,
 
     Changes are options of `transport.target_dot` that replace the published ones.
     """
-    options = {
-        "steps": settings.steps,
-        "optimizer": transport.Adam(settings.lr, settings.betas),
-        "delta": settings.delta,
-        "cost": "none" if method == "naive" else "l2",
-    }
+    options = {"steps": settings.steps, "delta": settings.delta, "cost": "none" if method == "naive" else "l2"}
+    options["optimizer"] = transport.Adam(settings.lr, settings.betas)
     return transport.target_dot(pair.logit, y, K_eff, **(options | changes))
 
 

@@ -31,14 +31,13 @@ def open_toy_record(stem: str, pair: ToyPair, settings: Figure3, profile: str, s
 
 def describe(record: Record, runs: Collection[Table1Row]) -> None:
     """Put into a record where rows of Table 1 come from: weights, images, settings, trainings."""
-    weights, origins = {}, {}
+    record.made |= {"weights": {}, "images": {}}
     record.parameters["settings"] = {}
     for run in runs:
-        weights |= run.pair.digests | run.panel.digests
-        origins |= run.panel.origins
+        record.made["weights"] |= run.pair.digests | run.panel.digests
+        record.made["images"] |= run.panel.origins
         settings = {"training": run.trained.settings.key(), "scoring": asdict(run.settings)}
         record.parameters["settings"][run.trained.name] = settings
-    record.made |= {"weights": weights, "images": origins}
     zoo.add_training_provenance(record, *(run.trained for run in runs))
 
 

@@ -68,13 +68,10 @@ def emd(x: Points, y: Points, *, cost: str = "sqeuclidean") -> float:
 
 
 def monge_gap(y: Points, moved: Points) -> float:
-    """How far a map is from being an optimal one for the Euclidean cost: >= 0 up to rounding, data units.
+    """How far a map is from an optimal one, mean_i ||moved_i - y_i||_2 - W1(y, moved): >= 0 up to rounding, data units.
 
-    ::
-
-        mean_i ||moved_i - y_i||_2 - W1(y, moved)        y, moved: (N, d), before and after, row by row
-
-    Zero says that no other assignment of the same endpoints is shorter. Raises InputError naming the argument.
+    Points y and moved, (N, d), are before and after, row by row. Zero says that no other assignment of the same
+    endpoints is shorter. Raises InputError naming the argument.
     """
     source, target = _points("y", y), _points("moved", moved)
     if source.shape != target.shape:

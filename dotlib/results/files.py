@@ -13,6 +13,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -71,13 +72,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def only_maker(path: Path) -> Iterator[None]:
-    """Hold the lock of `path`: a second process waits here until the first has made the file.
+def only_maker(path: Path, timeout: float = -1) -> Iterator[None]:
+    """Hold the lock of `path`: a second process waits here until the first has made the file, or for so many seconds.
 
     The operating system frees the lock when its holder dies, so a kill leaves nothing to clean.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(path.with_name(path.name + ".lock")):
+    with filelock.FileLock(path.with_name(path.name + ".lock"), timeout):
         yield
 
 
@@ -143,11 +144,11 @@ def _plain(value: Any) -> list:
 
 
 def code_of(*modules: str) -> str:
-    """Digest of modules, "dotlib.seeding", and of all modules of dotlib that they import. Raises InputError."""
+    """Digest of modules ("dotlib.pairs"), notebooks ("notebooks/keff.md"), and what they import. Raises InputError."""
+    if missing := [name for name in modules if not _source(name).is_file()]:
+        raise InputError(f"modules: found no file of {missing[0]!r}; name a module as an import does")
     known, waiting = set(), set(modules)
     while waiting:
-        if missing := [name for name in waiting if not _source(name).is_file()]:
-            raise InputError(f"modules: found no file of {missing[0]!r}; name a module as an import does")
         known |= waiting
         waiting = {name for module in waiting for name in _module(module)[1]} - known
     return _digest(f"{name} {_module(name)[0]}" for name in sorted(known))
@@ -167,7 +168,7 @@ def imported(tree: ast.AST) -> set[str]:
                 below = {f"{module}.{alias.name}" for alias in node.names}
                 modules = {name for name in below if _source(name).is_file()}
                 names |= modules if module == "dotlib" and below == modules else modules | {module}
-    return names
+    return {name for name in names if _source(name).is_file()}
 
 
 @functools.cache
@@ -175,13 +176,17 @@ def _module(name: str) -> tuple[str, set[str]]:
     """A module's bare syntax tree as text, with the data beside it that it names, and what it imports of dotlib."""
     source = _source(name)
     code = source.read_text(encoding="utf-8")
+    if source.suffix == ".md":  # of a notebook only its imports: the workflow itself sees when it changes
+        code = "\n".join(re.findall(r"^(?:from dotlib\S* import (?:\([^)]*\)|.*)|import dotlib.*)", code, re.MULTILINE))
     data = [file.read_text(encoding="utf-8") for file in sorted(source.parent.glob("*.yml")) if file.name in code]
     names = imported(tree := ast.parse(code))
     return "\n".join([ast.dump(_WithoutDocstrings().visit(tree)), *data]), names
 
 
 def _source(name: str) -> Path:
-    """The file of a module, no file for another name; a stub tells what a package imports lazily."""
+    """The file of a module or notebook, no file for another name; a stub tells what a package imports lazily."""
+    if name.endswith(".md"):
+        return Path(name)
     package, *parts = name.split(".")
     if package != "dotlib":
         return Path(getattr(sys.modules.get(name), "__file__", None) or "")

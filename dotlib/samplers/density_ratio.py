@@ -58,14 +58,9 @@ def swissroll_log_density(x: Tensor, *, panels: int = PANELS) -> Tensor:
 
 
 def kernel_log_density(x: Tensor, points: Tensor, bandwidth: float) -> Tensor:
-    """log of the Gaussian kernel density of `points` at x: (B, 2), (N, 2) -> (B,), dtype of x.
+    """log of the kernel density (1 / N) sum_j N(x; points_j, bandwidth^2 I): (B, 2), (N, 2) -> (B,), dtype of x.
 
-    ::
-
-        p(x) = (1 / N) sum_j N(x; points_j, bandwidth^2 I)
-
-    The bandwidth is in data units. Every term counts; memory does not grow with B N. Differentiable once, with respect
-    to x. Raises InputError.
+    Every term counts; memory does not grow with B N. Differentiable once, with respect to x. Raises InputError.
     """
     check_points("x", x, width=2)
     check_points("points", points, width=2)

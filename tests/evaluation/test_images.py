@@ -55,8 +55,8 @@ def test_a_sorted_test_file_has_the_reference_and_floor_of_a_shuffled_one(order)
             return torch.stack([q.mean(1) for q in x.chunk(4, 1)], 1), x[:, :2]
 
     reference, floor = split("digits", "test"), split("digits", "floor")
-    real = judges._reference(Looks(), reference, c.kept, c)
-    found = judges._floor(Looks(), floor, real, c.kept, c)
+    real = judges._reference(Looks(), reference, c)
+    found = judges._floor(Looks(), floor, real, c)
     everything = Looks()(reference.images)[0]
     error = everything.std(0) / c.kept**0.5
     assert ((real.rows().mean(0) - everything.mean(0)).abs() < 4 * error).all()

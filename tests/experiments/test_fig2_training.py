@@ -63,9 +63,7 @@ def stub_jury(*names: str) -> Panel:
     found = {name: StubJudge() for name in names}
     reference = Reference(dim=4, total=50, kept=20, rng=torch.Generator().manual_seed(1))
     reference.add(torch.rand(50, 4, generator=torch.Generator().manual_seed(0)))
-    return Panel(
-        found, dict.fromkeys(names, reference), dict.fromkeys(names), {"stub": "0"}, {}, dict.fromkeys(names, 20)
-    )
+    return Panel(found, dict.fromkeys(names, reference), dict.fromkeys(names), {"stub": "0"}, {})
 
 
 def trained(path: Path = Path("x.safetensors")) -> zoo.TrainedPair:

@@ -85,7 +85,6 @@ def panel() -> Panel:
         floor,
         {n: f"sha {n}" for n in names} | {"test": "pixels"},
         {"test": "drawn here"},
-        dict.fromkeys(names, 40),
     )
 
 
