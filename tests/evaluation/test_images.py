@@ -261,7 +261,7 @@ def test_a_device_that_is_not_there_is_refused_before_any_work(run, tmp_path, mo
 
 def test_steps_score_and_judge():
     told = steps.run("judge", "digits", profile="smoke")
-    assert told.count("accuracy") == 3
+    assert told.count("accuracy") == 5
     settings = {"profile": "smoke", "seed": 0, "judge": "classifier", "device": "cpu"}
     assert steps.run("score", NAME, **settings).startswith(f"{NAME}: 7 rows of 2 sets")
     with pytest.raises(InputError, match="nearest: digits-dcgan-sngan-ns"):
