@@ -1,0 +1,150 @@
+"""When the transport matters: the measurement of a pair, and what the page says of planted effects.
+
+Kinds of test: identities (bare is unmoved, the floor is the panel's), resuming, second method, words, failures.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from training_tables import PAIRS, table
+
+from dotlib.data import images
+from dotlib.errors import InputError
+from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation import judges, moves, over_trainings
+from dotlib.experiments import transport_matters
+from dotlib.metrics.frechet import Moments, fid
+from dotlib.results import records, tidy
+
+NAME = "digits-dcgan-sngan-hi"
+
+
+@pytest.fixture(scope="module")
+def artifact_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture
+def run(artifacts):
+    return transport_matters.load(NAME, profile="smoke")
+
+
+@pytest.fixture
+def lines(run):
+    return pd.DataFrame(transport_matters.measure(run))
+
+
+def test_every_way_setting_set_and_judge_has_one_line(run, lines):
+    ways = moves.moves(run.slopes)
+    assert "DOT, early D" in {move.name for move in ways}  # a fresh training has milestones
+    settings = 1 + sum(len(move.settings) for move in ways)  # 1: bare
+    assert len(lines) == len(judges.SEEDS) * (run.settings.sets * settings + 1)  # + 1: real images
+    assert not lines.duplicated(["method", "setting", "set", "judge"]).any()
+    assert np.isfinite(lines.select_dtypes("number")).all().all()
+
+
+def test_bare_is_unmoved_and_every_way_begins_at_it(run, lines):
+    bare = lines[lines["method"] == "bare"]
+    assert (bare["moved"] == 0).all() and (bare["evaluations"] == 1).all()
+    z = image_pairs.latents(run.pair, run.settings, 0, 1)
+    with torch.no_grad():
+        x = run.pair.generate(z)
+    assert bare[bare["set"] == 1]["D"].iloc[0] == pytest.approx(float(run.pair.logit(x).mean()), rel=1e-5)
+    judge = run.panel.judges["classifier 3"]
+    real = Moments.of(judge(images.image_set("digits", "test").images)[0])
+    found = bare[(bare["set"] == 1) & (bare["judge"] == "classifier 3")]["fid"].item()
+    assert found == pytest.approx(fid(real=real, fake=Moments.of(judge(images.to_uint8(x))[0])), rel=1e-4)
+
+
+def test_d_rises_along_its_own_ascent_and_by_choice(lines):
+    means = lines.groupby(["method", "setting"])["D"].mean()
+    assert means["naive"].is_monotonic_increasing and means["best of m"].is_monotonic_increasing
+    assert means["naive", 40] > means["bare", 1] and means["best of m", 61] > means["best of m", 2]
+    moved = lines.groupby(["method", "setting"])["moved"].mean()
+    assert moved["random direction"].to_numpy() == pytest.approx(
+        moved["naive"].to_numpy(), rel=0.05
+    )  # less what is clipped
+    assert moved["DOT, 30 k_eff", 40] < moved["DOT", 40] < moved["naive", 40]
+
+
+def test_real_images_stand_in_every_judge_as_the_panel_has_them(run, lines):
+    real = lines[lines["method"] == "real"].set_index("judge")
+    assert real["fid"].to_dict() == {name: pytest.approx(floor.fid) for name, floor in run.panel.floor.items()}
+
+
+def test_a_run_continues_with_the_sets_that_are_missing(run, lines, artifacts, monkeypatch):
+    """Each way and set is a file of its own: what a killed run has finished is read, the rest is measured."""
+    (missing,) = artifacts.glob("matters/*/DOT,_10_k_eff-set1.json")
+    missing.unlink()
+    seen, path = [], moves.path
+    monkeypatch.setattr(moves, "path", lambda move, *rest: seen.append(move.name) or path(move, *rest))
+    assert pd.DataFrame(transport_matters.measure(run)).equals(lines)
+    assert set(seen) == {"DOT, 10 k_eff"}
+
+
+def test_a_record_has_constants_and_its_table(run, lines, tmp_path):
+    record = transport_matters.open_record(NAME, "smoke", 0)
+    transport_matters.fill_record(record, run, lines.to_dict("records"))
+    path = tidy.write(record, lines.to_dict("records"), tmp_path)
+    frame = tidy.of(records.read(path), tmp_path)
+    assert len(frame) == record.get("lines").value == len(lines)
+    assert record.get("gradient norm", method="max").value >= record.get("gradient norm", method="q50").value > 0
+    assert record.get("k_eff", method="own").value == run.slopes["own"]
+    assert {row.judge for row in record.rows(quantity="accuracy")} == set(run.panel.judges)
+    assert "DOT" in transport_matters.slope_table(tmp_path) or NAME in transport_matters.slope_table(tmp_path)
+
+
+def test_a_2d_pair_is_refused():
+    with pytest.raises(InputError, match="is a 2-D pair"):
+        transport_matters.load("25gaussians-wgan-gp", profile="smoke")
+
+
+# --- what the page says ---------------------------------------------------------------------------
+
+
+def full(naive, dot, **options):
+    """A synthetic table with every score: each is FID, or falls with it where higher is better."""
+    frame = table(naive, dot, **options)
+    for quantity in transport_matters.QUANTITIES:
+        lower = transport_matters.SCORES[quantity].lower_is_better
+        frame[quantity] = frame["fid"] if lower else 50 - frame["fid"]
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("naive", "dot", "noise", "word"),
+    [
+        (5.0, 8.0, 0.05, "DOT lower"),
+        (8.0, 5.0, 0.05, "naive lower"),
+        (5.0, 5.2, 0.05, "equivalent"),
+        (5.0, 5.5, 4.0, "undecided"),
+    ],
+)
+def test_the_answer_says_what_was_planted(naive, dot, noise, word):
+    frame = full(naive, dot, noise=noise)
+    text = transport_matters.answer({"digits, laptop": frame})
+    assert text.endswith(f"**{word}**.") and "2 pairs of 5 trainings" in text
+    rows = transport_matters.primary_table(frame).splitlines()[2:]
+    assert [row.split("|")[-2].strip() for row in rows] == [word, word]
+
+
+def test_without_trainings_there_is_no_answer(tmp_path):
+    assert transport_matters.frames(tmp_path) == {}
+    assert "no answer" in transport_matters.answer({})
+    assert "no answer" in transport_matters.answer({"digits, laptop": full(5.0, 8.0, seeds=1)})
+
+
+def test_counts_are_of_all_scores_in_the_direction_of_each():
+    rows = transport_matters.count_table(full(5.0, 8.0, noise=0.05)).splitlines()[2:]
+    assert len(rows) == len(transport_matters.QUANTITIES)
+    assert {tuple(cell.strip() for cell in row.split("|")[2:-1]) for row in rows} == {("2", "0", "2", "0", "2")}
+
+
+def test_matched_and_control_tables_have_their_closed_forms():
+    frame = full(6.0, 5.0)
+    matched = transport_matters.matched_table(frame)
+    assert matched.count("−2.00") + matched.count("-2.00") >= 2 * len(PAIRS)  # FID at half of naive's fall: 3 - 5
+    control = transport_matters.control_table(frame)
+    assert "naive" in control and "DOT" in control and "bare" not in control
+    assert over_trainings.published(PAIRS[0]) in transport_matters.SHOWN_SETTINGS
