@@ -72,7 +72,7 @@ def move(dataset: str, *, profile: str, seed: int) -> str:
 
 @step("dotlib.evaluation.judges")
 def judge(dataset: str, *, profile: str) -> str:
-    """Fit the three judges of a set of images."""
+    """Fit the five judges of a set of images."""
     from dotlib.evaluation import judges
 
     fitted = (judges.classifier(dataset, profile=profile, seed=seed) for seed in judges.SEEDS)

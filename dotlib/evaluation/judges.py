@@ -269,7 +269,7 @@ class Panel:
 def load_panel(
     dataset: str, settings: Scoring, *, profile: str, judge: str = "classifier", device: str = "cpu"
 ) -> Panel:
-    """The three classifiers of a data set, fit first if need be, or Inception, on a device.
+    """The five classifiers of a data set, fit first if need be, or Inception, on a device.
 
     The floor has as many images as a set of samples has, or all of its split if that has fewer. Kept in memory, since
     the real images are judged too. Raises InputError for another word, and what `classifier`, `inception` and `images`
