@@ -1,7 +1,4 @@
-"""The steps before a page: what `dotlib step KIND ITEM` makes once, so that pages only have to load it.
-
-Light, since the workflow reads it first: what computes is imported when a step runs.
-"""
+"""The steps before a page, made once by `dotlib step KIND ITEM`. Free of torch until a step runs, for the workflow."""
 
 import inspect
 from collections.abc import Callable, Iterable

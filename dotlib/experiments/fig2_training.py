@@ -1,7 +1,4 @@
-"""A pair along its training ([DOT19] Figure 2): constants of D, scores of G.
-
-Every milestone sees the same latents and the same random pairs, so its repeats are paired with those of any other.
-"""
+"""A pair along its training ([DOT19] Figure 2): constants of D and scores of G, from the same latents and pairs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -69,11 +66,7 @@ def settings_of(dataset: str, profile: str) -> Settings:
 def along_training(
     trained: zoo.TrainedPair, panel: Panel, settings: Settings, seed: int, device: str = "cpu"
 ) -> list[Milestone]:
-    """Constants and scores of a pair at its milestones, oldest first.
-
-    Scores are kept under the digest of the finished pair and the update: a training leaves one milestone at an update.
-    Raises InputError where there are none.
-    """
+    """Constants and scores of a pair at its milestones, oldest first. Raises InputError where there are none."""
     milestones = list(zoo.milestones(trained))[::-1][:: settings.every][::-1]
     if not milestones:
         raise InputError(f"trained: no milestones beside {trained.path}; delete the pair and train it again")
@@ -106,10 +99,7 @@ def pool(pair: ImagePair, settings: Settings, seed: int) -> Tensor:
 
 
 def growth(history: Sequence[Milestone], name: str) -> tuple[float, tuple[float, float]]:
-    """K_eff or k_eff at the end of a training over that in its middle, with a 95 % interval.
-
-    The geometric mean over the repeats, which are paired. Raises InputError where D is constant on samples.
-    """
+    """K_eff or k_eff at the end of a training over its middle, geometric mean and 95 % interval. Raises InputError."""
     check_option("name", name, CONSTANTS)
     logs = []
     for at in (history[-1], middle(history)):
@@ -134,10 +124,7 @@ def not_drastic(interval: tuple[float, float], *, profile: str) -> str:
 
 
 def bounds(pair: ImagePair, settings: Settings, seed: int) -> tuple[float, layer_norms.Products]:
-    """The largest gradient norm of D at samples, and the products that bound it from above.
-
-    Raises InputError for a D with attention, whose slope is not bounded.
-    """
+    """Largest gradient norm of D at samples, and products that bound it. Raises InputError for a D with attention."""
     x = sampling.generate(pair, pool(pair, settings, seed)[: settings.gradients], settings.scoring.batch)
     products = layer_norms.products(cast(nn.Sequential, pair.discriminator), x, rng=generator(seed, "fig2", "power"))
     return float(lipschitz.gradient_norms(pair.logit, x).max()), products

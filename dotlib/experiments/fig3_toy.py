@@ -34,10 +34,7 @@ def picture(profile: str, seed: int = 0) -> Figure:
 
 
 def fill_record(record: Record, pair: ToyPair, K_eff: LipschitzEstimate, emd: Mapping[str, np.ndarray]) -> None:
-    """Put one row of Figure 3 into its record: K_eff, EMDs, paired differences, verdicts.
-
-    The EMDs are those of `toy_pairs.distances`, with a floor, in squared data units.
-    """
+    """Put one row of Figure 3 into its record: K_eff, squared EMDs and their floor, paired differences, verdicts."""
     record.put("K_eff", K_eff.value, sd=K_eff.std, n=len(K_eff.maxima), unit=toy_pairs.SLOPE)
     for method, trials in emd.items():
         record.put_trials("emd", trials, method=method, unit=toy_pairs.SQUARED)

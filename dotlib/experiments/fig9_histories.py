@@ -1,7 +1,4 @@
-"""Samples along their transport ([DOT19] Figures 9 to 11): three learning rates, DOT and naive.
-
-Every curve starts from the same latents, so that differences are paired.
-"""
+"""Samples along their transport ([DOT19] Figures 9 to 11): three learning rates, DOT and naive, the same latents."""
 
 import math
 from dataclasses import dataclass, replace
@@ -88,11 +85,7 @@ def panels(measured: Measurement, lr: float) -> dict[str, tuple[str, dict]]:
 
 
 def ways(pair: ImagePair, k_eff: float, settings: Settings, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Curve -> (mean distance from the start, how the support holds), both (steps,).
-
-    The second is the share of coordinates on a face of the cube for the uniform prior, and the mean of ||z|| / sqrt(d)
-    for the normal one.
-    """
+    """Curve -> (mean distance moved, share on the border or, for a normal prior, mean radius), both (steps,)."""
     z = image_pairs.latents(pair, settings.scoring, seed, 0)[: settings.followed].to(pair.device)
     curves = {}
     for method in methods(settings):

@@ -39,10 +39,7 @@ MISSING = dict.fromkeys(
 
 
 def verdicts(stem: str, runs: Mapping[str, Iterable[str]], profiles: Iterable[str], folder: Path, seed: int = 0) -> str:
-    """The verdicts of an experiment's records in a folder, counted, in one line; a dash without any.
-
-    `runs`: label -> data sets of its records. Origins of images that are copies stand in square brackets.
-    """
+    """Verdicts of an experiment's records, counted, by label of `runs`; images that are copies in brackets."""
     texts = []
     for label, datasets in runs.items():
         keys = [(dataset, profile) for dataset in datasets for profile in profiles]

@@ -76,10 +76,7 @@ def smaller_sets(run: Table1Row, samples: int) -> tuple[Panel, Scoring]:
 
 
 def variant_methods(lr: float, ends: tuple[int, ...]) -> dict[str, Method]:
-    """The three variants and the naive ascent, then the printed algorithm with each ingredient changed alone.
-
-    The first four are judged after every number of updates in `ends`, the others after the first, "paper" also before.
-    """
+    """The variants and the naive ascent, judged after all `ends` ("paper" also before), and ALONE, after the first."""
     methods = {name: Method(name, ends, lr, variant=variant) for name, variant in VARIANTS.items()}
     methods["paper"] = replace(methods["paper"], steps=(0, *ends))
     alone = {name: Method(name, ends[:1], lr, variant=variant) for name, (variant, _) in ALONE.items()}
@@ -110,10 +107,7 @@ def descent(pair: Pair, method: Method, z: Tensor, K: float, steps: int) -> Traj
 
 @torch.no_grad()
 def along(pair: Pair, path: Trajectory) -> dict[str, np.ndarray]:
-    """What happens to each latent at every update of a `descent`, each (steps + 1, B).
-
-    "radius", ``|z|`` / sqrt(d); "radial", how much ``|z|`` has changed; "moved", ``|z - z_y|``; "rise", that of D.
-    """
+    """What happens to each latent at every update of a `descent`: name of a curve -> (steps + 1, B)."""
     z = path.points
     length, D = z.norm(dim=2), torch.stack([pair.latent_logit(point) for point in z])
     radial, moved = (length - length[0]).abs(), (z - z[0]).norm(dim=2)

@@ -103,10 +103,7 @@ class Record:
         interval: tuple[float, float] | None = None,
         **where: Unpack[Where],
     ) -> None:
-        """Add one row: its value, what belongs to it, and the other fields of its key.
-
-        Raises InputError for a number that is not finite, and for a key that is there already.
-        """
+        """Add one row. Raises InputError for a number that is not finite, and for a key that is there already."""
         low, high = interval or (None, None)
         row = Row(quantity=quantity, **where, value=value, unit=unit, sd=sd, n=n, low=low, high=high)
         if row.key in self.content:

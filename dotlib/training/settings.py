@@ -198,10 +198,7 @@ def settings_of(name: str, profile: str, seed: int = 0) -> Training:
 
 
 def changed_from_published(settings: Training) -> dict[str, tuple]:
-    """Fields in which a training differs from the published one: name -> (published, here).
-
-    Raises InputError for networks and an objective that are no row of Table 1.
-    """
+    """Fields that differ from the published training: name -> (published, here). Raises InputError where none is."""
     if isinstance(settings, ImageTraining):
         names = [f"{settings.architecture}-{objective}" for objective in OBJECTIVES]
         rows = [image_training(settings.dataset, name, "paper", settings.seed) for name in names]
