@@ -48,11 +48,11 @@ def _pairs_and_score(name: str) -> list[tuple[str, str]]:
 
 @step("dotlib.training.zoo")
 def pair(name: str, *, profile: str, seed: int, device: str) -> str:
-    """Train a pair, or say that it is there."""
+    """Train a pair, or say that it is there: shipped with the repository, or trained here before."""
     from dotlib.training import zoo
 
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
-    return f"{trained.path}  sha256 {trained.sha256[:12]}"
+    return f"{trained.path}  sha256 {trained.sha256[:12]}  {trained.origin}, commit {trained.made['commit'][:7]}"
 
 
 @step("dotlib.evaluation.points", lambda dataset: [("pair", f"{dataset}-wgan-gp")])

@@ -44,11 +44,12 @@ def test_train_asks_the_zoo(monkeypatch):
 
     def pair(name, *, profile, seed, device):
         asked.append((name, profile, seed, device))
-        return SimpleNamespace(path=Path("a/b.safetensors"), sha256="0123456789abcdef")
+        made = {"commit": "fedcba9876543210"}
+        return SimpleNamespace(path=Path("a/b.safetensors"), sha256="0123456789abcdef", origin="shipped", made=made)
 
     monkeypatch.setattr(zoo, "pair", pair)
     out, _ = call("train", "swissroll-wgan-gp", "--profile", "smoke", "--seed", "3")
-    assert out == "a/b.safetensors  sha256 0123456789ab\n"
+    assert out == "a/b.safetensors  sha256 0123456789ab  shipped, commit fedcba9\n"
     call("train", "swissroll-wgan-gp", "--device", "cuda")
     assert asked == [("swissroll-wgan-gp", "smoke", 3, "cpu"), ("swissroll-wgan-gp", "laptop", 0, "cuda")]
 
