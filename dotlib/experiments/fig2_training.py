@@ -103,7 +103,10 @@ def pool(pair: ImagePair, settings: Settings, seed: int) -> Tensor:
 
 
 def growth(history: Sequence[Milestone], name: str) -> tuple[float, tuple[float, float]]:
-    """K_eff or k_eff at the end of a training over its middle, geometric mean and 95 % interval. Raises InputError."""
+    """K_eff or k_eff at the end of a training over that in its middle, with a 95 % interval.
+
+    The geometric mean over the repeats, which are paired. Raises InputError where D is constant on samples.
+    """
     check_option("name", name, CONSTANTS)
     logs = []
     for at in (history[-1], history[middle([at.update for at in history])]):

@@ -85,7 +85,10 @@ def panels(measured: Measurement, lr: float) -> dict[str, tuple[str, dict]]:
 
 
 def ways(pair: ImagePair, k_eff: float, settings: Settings, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Curve -> (mean distance moved, share on the border or, for a normal prior, mean radius), both (steps,)."""
+    """Curve -> (mean distance from the start, how the support holds), both (steps,).
+
+    The second is the share of coordinates on a face of the cube, or for a normal prior the mean of ||z|| / sqrt(d).
+    """
     z = image_pairs.latents(pair, settings.scoring, seed, 0)[: settings.followed].to(pair.device)
     curves = {}
     for method in methods(settings):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dotlib.evaluation import recording
-from dotlib.results import records, tables
+from dotlib.results import records
 from dotlib.training.settings import changed_from_published, pair_names, toy_training
 
 STEPS = (("page", "*"), ("record", "*"))
@@ -70,9 +70,3 @@ def map_rows(profile: str, seed: int) -> list[list[str]]:
     used = (("Table 4, 2-D networks", "executed/fig3_toy", networks(profile)), *USED)
     rows += [[item, f"{{doc}}`/{page}`", "-", note] for item, page, note in used]
     return rows + [[item, "-", "-", f"not attempted ({reason})"] for item, reason in MISSING.items()]
-
-
-def map_table(rows: Iterable[list[str]], profile: str) -> str:
-    """Markdown: the map, its columns to the left."""
-    header = ["item of the paper", "page", "recorded", f"this build ({profile})"]
-    return tables.markdown(header, list(rows)).replace("--:", ":--")

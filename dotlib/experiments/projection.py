@@ -169,13 +169,6 @@ def panels(paths: Paths) -> dict[str, tuple[str, dict]]:
     }
 
 
-def distance_table(paths: Paths, ends: Sequence[int]) -> str:
-    """Markdown: mean change of the radius, and mean distance, after the updates in `ends`."""
-    columns = [(key, end) for end in ends for key in ("radial", "moved")]
-    rows = [[name, *(f"{path[key][end].mean():.3f}" for key, end in columns)] for name, path in paths.items()]
-    return tables.markdown(["variant", *(f"{key}, {end} updates" for key, end in columns)], rows)
-
-
 def grid(pair: Pair, methods: Mapping[str, Method], z: Tensor, K: float, end: int) -> tuple[dict, dict]:
     """Images of each variant after an update, with D below bare and its change below the rest."""
     looked = {name: image_pairs.looked_at(pair, replace(methods[name], steps=(0, end)), z, K) for name in DRAWN}

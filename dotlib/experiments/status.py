@@ -30,11 +30,6 @@ def page_row(path: Path) -> list[str | int]:
     return [path.stem, run.input_path, parameters, started, seconds, len(cells)]
 
 
-def page_table(rows: Iterable[list[str | int]]) -> str:
-    """Markdown: the executed notebooks."""
-    return tables.markdown(["page", "notebook", "parameters", "started", "seconds", "cells"], list(rows))
-
-
 def record_table(stored: Iterable[Record]) -> str:
     """Markdown: key, number of values, commit, device, start and minutes of each record."""
     rows = []

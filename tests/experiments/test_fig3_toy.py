@@ -81,13 +81,3 @@ def test_the_first_trial_begins_with_training_points(pair):
     shown = fig3_toy.first_trial(pair, moved, SETTINGS, 0)
     assert list(shown) == ["real", "g"] and torch.equal(shown["g"], moved["g"][0])
     assert torch.equal(shown["real"], toy_pairs.target(pair, SETTINGS, 0, 0, "random"))
-
-
-def test_constants_stand_beside_the_papers(pair):
-    row = fig3_toy.constants_table({"25gaussians-authors": pair}, {"25gaussians-authors": K_EFF}).splitlines()[-1]
-    assert row == "| 25gaussians-authors | 1.68 | 2.00 | 1.41 |"
-
-
-def test_the_training_that_a_profile_changes():
-    assert fig3_toy.training_table("paper") == "The training of this build is the published one."
-    assert "| width_D | 512 | 128 |" in fig3_toy.training_table("smoke")
