@@ -1,7 +1,7 @@
 """Figure 2: closed forms of the verdict, identities of the two constants, milestones, failures."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -320,3 +320,16 @@ def test_shipped_pairs_without_a_record_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "KEPT", tmp_path)
     with pytest.raises(InputError, match=r"^pairs: .*fig2_training has no laptop-digits-s0; .*make book TRAIN=1$"):
         fig2_training.committed(fresh(), {"sngan-hi": trained()})
+
+
+def test_the_committed_record_is_that_of_the_shipped_pairs(monkeypatch):
+    """The page of the book shows it. After a change of its settings: DOTLIB_TRAIN=1 dotlib record fig2_training/..."""
+    monkeypatch.setattr(records, "KEPT", Path(__file__).parents[2] / "results")
+    settings = fig2_training.settings_of("digits", "laptop")
+    where = {"profile": "laptop", "dataset": "digits", "seed": 0}
+    new = records.start("fig2_training", **where, judge="classifier", parameters=asdict(settings))
+    pairs = {row: zoo.pair(f"digits-{row}", profile="laptop") for row in settings.rows}
+    assert {trained.origin for trained in pairs.values()} == {"shipped"}
+    kept = fig2_training.committed(new, pairs)
+    assert {row.pair for row in kept.rows(quantity="growth")} == {*settings.rows}
+    assert len(fig2_training.bounds_table(kept).splitlines()) == 2 + 3  # the rows without attention
