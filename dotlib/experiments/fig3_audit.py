@@ -234,14 +234,3 @@ def put_monge_gaps(record: Record, sets: Mapping[str, Tensor], trials: int) -> N
         gaps = [optimal_transport.monge_gap(before, after) for before, after in zip(y, x, strict=True)]
         record.put_trials("monge_gap", gaps, method=method, unit=toy_pairs.PLAIN)
         record.put("length", (x - y).norm(dim=2).mean().item(), method=method, unit=toy_pairs.PLAIN)
-
-
-def gap_table(runs: Runs) -> str:
-    """Markdown: Monge gap and mean move of each method."""
-    rows = []
-    for name, record in runs.items():
-        for gap in record.rows(quantity="monge_gap"):
-            length = record.get("length", method=gap.method).value
-            label = f"{name}, {toy_pairs.NAMES[gap.method]}"
-            rows.append([label, tables.plus_minus(gap.value, gap.sd, 4), f"{length:.3f}"])
-    return tables.markdown(["method", "Monge gap", "mean move"], rows)

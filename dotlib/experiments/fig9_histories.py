@@ -150,14 +150,3 @@ def claim_table(record: Record, settings: Settings) -> str:
         here = tables.change(row.value, row.interval, 3)
         rows.append([claim.text, printed, here, record.verdicts[claim.text]])
     return tables.markdown(["claim", "paper", f"this build, {record.dataset}", "verdict"], rows)
-
-
-def quoted_table(record: Record, settings: Settings) -> str:
-    """Markdown: the scores that the text quotes from Figure 9, beside ours at the largest rate."""
-    rows, name = [], named("dot", settings.lrs[0])
-    for update, step in ((0, 0), (10, settings.early), (90, settings.late)):
-        scores = [printed(quantity, update) for quantity in QUANTITIES[:2]]
-        scores += [record.get(quantity, method=name, setting=step).value for quantity in QUANTITIES[:2]]
-        rows.append([f"{update}, here {step}", *(f"{score:.2f}" for score in scores)])
-    heads = ["IS, paper", "FID, paper", f"IS, {record.dataset}", f"FID, {record.dataset}"]
-    return tables.markdown(["updates", *heads], rows)

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dotlib.evaluation import comparison_tables
 from dotlib.evaluation.comparison import Comparison, Point
 from dotlib.results import tables
 
@@ -20,13 +19,6 @@ FRESH = 10_000  # samples of G that no oracle was made of
 
 Key = tuple[str, str]  # data set and landscape
 Points = Mapping[Key, Sequence[Point]]
-
-
-def point_tables(points: Points) -> str:
-    """Markdown: every point with both distances, a table for each landscape."""
-    names = ["emd_euclidean", "emd_sqeuclidean"]
-    texts = {", ".join(key): comparison_tables.frontier_table(of_key, names) for key, of_key in points.items()}
-    return "\n\n".join(f"**{label}**\n\n{text}" for label, text in texts.items())
 
 
 def last_distances(points: Sequence[Point]) -> dict[str, float | None]:

@@ -196,13 +196,3 @@ def difference_table(record: Record, ends: Sequence[int]) -> str:
             cells.append(f"**{text}**" if separated(interval, profile=record.profile) == "differ" else text)
         rows.append([f"{a} minus {b}, {end} updates", *cells])
     return tables.markdown(["variants", *(SCORES[quantity].label for quantity in JUDGED)], rows)
-
-
-def ingredient_table(record: Record, end: int) -> str:
-    """Markdown: what each ingredient of the printed algorithm changes alone, and how far the latents end apart."""
-    rows = []
-    for name, (_, label) in ALONE.items():
-        distance = record.get("distance to paper", method=name, setting=end).value
-        cells = (recording.change(record, q, method=name, setting=end, against="paper") for q in QUANTITIES)
-        rows.append([label, f"{distance:.4f}", *cells])
-    return tables.markdown(["paper, but", "latents apart", *(SCORES[q].label for q in QUANTITIES)], rows)

@@ -138,8 +138,7 @@ def test_gaps_and_lengths_are_those_of_the_first_trials(record):
         and record.get("monge_gap", method="naive").n == 2
     )
     assert optimal_transport.monge_gap(y[0], crossed[0]) == pytest.approx(1)
-    row = fig3_audit.gap_table({"swissroll": record}).splitlines()[-1]
-    assert row == "| swissroll, naive | 1.0000\u00a0±\u00a00.0000 | 1.000 |"
+    assert record.get("length", method="naive").value == pytest.approx(1)
 
 
 def test_constants_stand_beside_the_published_ones(pair, record):
