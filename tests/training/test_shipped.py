@@ -72,7 +72,6 @@ def repository(tmp_path, monkeypatch):
     monkeypatch.setattr(training_settings, "checkout", lambda: root)
     monkeypatch.setattr(training_settings, "toy_training", lambda *_: TINY)
     monkeypatch.setattr(provenance, "source_state", lambda: ("c" * 40, False))
-    monkeypatch.delenv("DOTLIB_TRAIN", raising=False)
     return root
 
 
