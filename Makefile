@@ -16,8 +16,8 @@ help:  ## print this list
 	@echo
 	@echo "  PROFILE=smoke|laptop|paper chooses the size of the book, for example: make book PROFILE=smoke"
 
-book: $(READY)  ## train, run the notebooks, build _build/html
-	$(BIN)/python workflow/make_book.py --profile $(PROFILE) --device $(DEVICE)
+book: $(READY)  ## run the notebooks, build _build/html; TRAIN=1 trains all pairs, those in pairs/ too
+	$(BIN)/python workflow/make_book.py --profile $(PROFILE) --device $(DEVICE) $(if $(filter-out 0,$(TRAIN)),--train)
 
 campaign: $(READY)  ## make the next missing record of results/campaign.yml; DEVICE=cuda for the published sizes
 	$(BIN)/python workflow/make_book.py --campaign --device $(DEVICE)

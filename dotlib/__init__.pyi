@@ -25,6 +25,7 @@ from .samplers.rejection import DRS as DRS
 from .samplers.rejection import MHGAN as MHGAN
 from .samplers.rejection import OBRS as OBRS
 from .seeding import generator as generator
+from .training.shipped import load_pair as load_pair
 from .transport.dot import SGD as SGD
 from .transport.dot import Adam as Adam
 from .transport.dot import Trajectory as Trajectory

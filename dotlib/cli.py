@@ -54,7 +54,7 @@ def main() -> None:
 @seed_option
 @device_option
 def train(name: str, profile: str, seed: int, device: str) -> None:
-    """Train the pair NAME, or say that it is there: 25gaussians-wgan-gp, digits-dcgan-sngan-ns."""
+    """Train the pair NAME, or say that it is shipped or there: 25gaussians-wgan-gp, digits-dcgan-sngan-ns."""
     click.echo(steps.run("pair", name, profile=profile, seed=seed, device=device))
 
 
@@ -91,6 +91,17 @@ def keep(path: tuple[Path, ...]) -> None:
 
     for record in path:
         click.echo(records.keep(record))
+
+
+@main.command()
+@click.argument("name")
+@seed_option
+@profile_option
+def ship(name: str, seed: int, profile: str) -> None:
+    """Copy the trained pair NAME among the committed ones, pairs/, and list it in pairs/README.md."""
+    from dotlib.training import shipped
+
+    click.echo(shipped.ship(name, seed=seed, profile=profile))
 
 
 @main.command()

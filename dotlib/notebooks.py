@@ -51,10 +51,7 @@ def _write(write_other: Callable[[str, str], None], text: str, path: str) -> Non
 
 
 def read(path: str | Path) -> NotebookNode:
-    """The text notebook at `path`, without outputs.
-
-    Raises FileError where it cannot be read, was cut, or has no leading parameters cell.
-    """
+    """The text notebook at `path`. Raises FileError where it cannot be read, was cut, or begins without parameters."""
     try:
         text = Path(path).read_text(encoding="utf-8")
         notebook = jupytext.reads(text, fmt="md:myst")
@@ -88,10 +85,7 @@ def _parameters_cell(notebook: NotebookNode) -> NotebookNode:
 
 
 def guarded(notebook: NotebookNode) -> NotebookNode:
-    """The notebook with a hidden cell behind its parameters that refuses unknown names.
-
-    papermill puts its own cell between the two, so the guard sees what was passed.
-    """
+    """The notebook with a hidden cell behind its parameters, and papermill's, that refuses unknown names."""
     call = f"__import__('dotlib.notebooks').notebooks.refuse_unknown(globals(), {sorted(parameters(notebook))})"
     guard = nbformat.v4.new_code_cell(call, metadata={"tags": ["remove-cell"]})
     notebook.cells.insert(notebook.cells.index(_parameters_cell(notebook)) + 1, guard)

@@ -1,7 +1,4 @@
-"""The steps before a page: what `dotlib step KIND ITEM` makes once, so that pages only have to load it.
-
-Light, since the workflow reads it first: what computes is imported when a step runs.
-"""
+"""The steps before a page, made once by `dotlib step KIND ITEM`. Free of torch until a step runs, for the workflow."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -51,11 +48,11 @@ def _pairs_and_score(name: str) -> list[tuple[str, str]]:
 
 @step("dotlib.training.zoo")
 def pair(name: str, *, profile: str, seed: int, device: str) -> str:
-    """Train a pair, or say that it is there."""
+    """Train a pair, or say that it is there: shipped with the repository, or trained here before."""
     from dotlib.training import zoo
 
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
-    return f"{trained.path}  sha256 {trained.sha256[:12]}"
+    return f"{trained.path}  sha256 {trained.sha256[:12]}  {trained.origin}, commit {trained.made['commit'][:7]}"
 
 
 @step("dotlib.evaluation.points", lambda dataset: [("pair", f"{dataset}-wgan-gp")])

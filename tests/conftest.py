@@ -11,6 +11,7 @@ def artifact_folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def artifacts(artifact_folder, monkeypatch):
-    """The folder of artifacts, for this test and the processes that it starts."""
+    """The folder of artifacts, for this test and the processes that it starts, which take committed pairs first."""
     monkeypatch.setenv("DOTLIB_ARTIFACTS", str(artifact_folder))
+    monkeypatch.delenv("DOTLIB_TRAIN", raising=False)
     return artifact_folder

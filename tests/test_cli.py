@@ -18,7 +18,7 @@ from dotlib.errors import FileError, InputError, NothingAcceptedError, SettingsD
 from dotlib.evaluation import points as toy_pairs
 from dotlib.experiments import fig3_toy, gp_weight
 from dotlib.results import provenance, records
-from dotlib.training import zoo
+from dotlib.training import shipped, zoo
 
 
 def call(*arguments, status=0):
@@ -44,13 +44,20 @@ def test_train_asks_the_zoo(monkeypatch):
 
     def pair(name, *, profile, seed, device):
         asked.append((name, profile, seed, device))
-        return SimpleNamespace(path=Path("a/b.safetensors"), sha256="0123456789abcdef")
+        made = {"commit": "fedcba9876543210"}
+        return SimpleNamespace(path=Path("a/b.safetensors"), sha256="0123456789abcdef", origin="shipped", made=made)
 
     monkeypatch.setattr(zoo, "pair", pair)
     out, _ = call("train", "swissroll-wgan-gp", "--profile", "smoke", "--seed", "3")
-    assert out == "a/b.safetensors  sha256 0123456789ab\n"
+    assert out == "a/b.safetensors  sha256 0123456789ab  shipped, commit fedcba9\n"
     call("train", "swissroll-wgan-gp", "--device", "cuda")
     assert asked == [("swissroll-wgan-gp", "smoke", 3, "cpu"), ("swissroll-wgan-gp", "laptop", 0, "cuda")]
+
+
+def test_ship_copies_a_pair_of_a_seed(monkeypatch):
+    monkeypatch.setattr(shipped, "ship", lambda name, *, seed, profile: Path("pairs", name, f"{profile}-s{seed}"))
+    assert call("ship", "swissroll-wgan-gp", "--seed", "3")[0] == "pairs/swissroll-wgan-gp/laptop-s3\n"
+    assert call("ship", "swissroll-wgan-gp", "--profile", "paper")[0] == "pairs/swissroll-wgan-gp/paper-s0\n"
 
 
 def test_step_runs_its_kind_with_the_settings_that_it_has(monkeypatch):

@@ -52,6 +52,47 @@ def test_about_thirty_names_each_with_a_docstring_of_its_own():
         assert inspect.getdoc(thing)
 
 
+LIPSCHITZ = {"n_pairs": 100, "repeats": 10}  # [DOT19] B.1
+TRANSPORT = {"cost": "l2", "variant": "paper", "delta": 1e-3, "snapshots": None, "batch_size": None}
+DEFAULTS = {  # name -> what a caller gets without a word, and where it comes from
+    "Adam": {"betas": (0.0, 0.9)},  # [DOT19] B.1
+    "Calibrated": {"calibration": "logistic", "fakes": 1_000},  # [DOT19] B.2
+    "DDLS": {"steps": 1_000, "step": 0.01, "block": 256},  # the step is that in common use, the number ours
+    "DGflow": {"f": "KL", "eta": 0.1, "gamma": 0.01, "steps": 25, "block": 256},  # released configurations
+    "DRS": {"percentile": 60.0, "budget": None, "burn_in": 10_000, "eps": 1e-8, "limit": 1_000},  # reference program
+    "InceptionScore": {"splits": 10},  # as published
+    "LatentDOT": {"steps": 20, "optimizer": dot.SGD(0.01), "cost": "l2", "variant": "paper", "k_eff": None}
+    | {"pairs": 100, "repeats": 10},  # [DOT19] B.2, B.1
+    "MHGAN": {"steps": 500, "start": None, "restart": "generator", "attempts": 10},  # [DOT19] Table 7, the article
+    "OBRS": {"budget": 0.5, "burn_in": 10_000, "limit": 1_000},  # reference program; the budget is ours
+    "TargetDOT": {"steps": 100, "optimizer": dot.Adam(0.01, (0.0, 0.9)), "cost": "l2", "variant": "paper"}
+    | {"clip": None, "K_eff": None, "pairs": 100, "repeats": 10},  # [DOT19] B.1
+    "classifier": {"seed": 0},
+    "density_coverage": {"k": 5},  # arXiv 2002.09797
+    "emd": {"cost": "sqeuclidean"},  # as published
+    "frozen": {"iterations": 100},  # released code
+    "image_set": {"split": "train"},
+    "kid": {"subsets": 100, "subset_size": None},
+    "latent_constant": LIPSCHITZ,
+    "latent_dot": {"steps": 20, "optimizer": dot.SGD(0.01)} | TRANSPORT,  # [DOT19] B.2
+    "load_pair": {"seed": 0, "profile": "laptop"},  # the seed and size of the pages
+    "precision_recall": {"k": 3},  # arXiv 1904.06991
+    "target_constant": LIPSCHITZ,
+    "target_dot": {"steps": 100, "optimizer": dot.Adam(0.01, (0.0, 0.9)), "clip": None} | TRANSPORT,  # [DOT19] B.1
+}
+
+
+@pytest.mark.parametrize("name", dot.__all__)
+def test_every_default_is_the_one_of_its_source(name):
+    """A default is a promise: another one changes the numbers of everybody who said nothing."""
+    thing = getattr(dot, name)
+    found = {}
+    if not issubclass(thing, Exception) if inspect.isclass(thing) else True:
+        parameters = inspect.signature(thing).parameters.values()
+        found = {each.name: each.default for each in parameters if each.default is not each.empty}
+    assert found == DEFAULTS.get(name, {}), f"{name}: write the new default here, with its source"
+
+
 def test_importing_costs_nothing(tmp_path):
     times = [report(tmp_path, ROOT)[:2] for _ in range(3)]
     assert all(loaded == [] for _, loaded in times)

@@ -22,10 +22,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, epilog="Other options and targets go to snakemake.")
     parser.add_argument("--profile", default="laptop", choices=PROFILES)
     parser.add_argument("--device", default="cpu", help="of image pairs: cpu, or cuda where there is one")
+    parser.add_argument("--train", action="store_true", help="train all pairs, those in pairs/ too")
     parser.add_argument("--campaign", action="store_true", help="make the next record of results/campaign.yml")
     options, more = parser.parse_known_args()
     command = [*more, "--snakefile", "workflow/Snakefile", "--logger", "progress"]
-    command += ["--config", f"profile={options.profile}", f"device={options.device}"]
+    command += ["--config", f"profile={options.profile}", f"device={options.device}", f"train={int(options.train)}"]
     LoggerPluginRegistry().register_plugin("snakemake_logger_plugin_progress", progress)
     if options.campaign:
         campaign(command, options.device)

@@ -5,6 +5,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import safetensors.torch
@@ -24,7 +25,7 @@ from dotlib.pairs import Pair
 from dotlib.profiles import sized
 from dotlib.results import files, records, tables
 from dotlib.samplers import base as sampling
-from dotlib.samplers.calibration import CALIBRATIONS, Calibrator, Logistic, Reliability
+from dotlib.samplers.calibration import CALIBRATIONS, Logistic, Reliability
 from dotlib.seeding import generator
 from dotlib.training import zoo
 from dotlib.training.settings import ImageTraining
@@ -36,6 +37,8 @@ DRAWN = ("dcgan-wgan-gp", "dcgan-sngan-ns", "dcgan-sngan-hi")  # a row for each 
 MAPS = {"none": "as trained", "logistic": "logistic", "isotonic": "isotonic"}  # their names on the page
 REFUSED = "refused"  # in tables
 SHOWN = ("fid", "precision", "recall", "above")
+
+Part = TypeVar("Part")  # of what was examined
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,7 @@ def state_digest(pair: Pair) -> str:
 
 
 def moved_by_training_mode(pair: Pair, n: int, rng: torch.Generator) -> tuple[int, int]:
-    """(statistics that n samples change in training mode, statistics that G and D keep).
-
-    Copies are run; the pair stays as it is. Counters of batches are no statistics.
-    """
+    """(statistics that n samples change in copies of G and D in training mode, statistics that these keep)."""
     G, D = (copy.deepcopy(net).train() for net in _networks(pair).values())
     kept = [b for net in (G, D) for b in net.buffers() if b.is_floating_point()]
     before = [b.clone() for b in kept]
@@ -149,10 +149,7 @@ def fill_record(
     examined: Mapping[str, Examined],
     drawn: Mapping[str, Draws],
 ) -> None:
-    """Put every check, ranking and draw into the record, and what was refused, by row of Table 1.
-
-    Messages of refusals are in `record.made`; their number is a value.
-    """
+    """Put every check, ranking and draw into the record; messages of refusals into `made`, their number as a value."""
     origins = [compared.origin for compared in comparisons.values()]
     zoo.add_training_provenance(record, *origins)
     record.made["weights"] = {trained.path.name: trained.sha256 for trained in origins}
@@ -224,33 +221,14 @@ def panels(examined: Mapping[str, Examined], lines: Mapping[str, tuple[str, str]
     }
 
 
-def scale_table(examined: Mapping[str, Examined]) -> str:
-    """Markdown: slope, that of images held out, intercept, and E_G[r] under each map."""
-    rows = []
-    for row, pair in examined.items():
-        line = pair.maps["logistic"]
-        intercept = f"{line.intercept:+.3g}" if isinstance(line, Logistic) else REFUSED
-        rows.append([row, _slope(line), _slope(pair.on_held_out), intercept, *cells(pair, shown_ratio)])
-    heads = (f"E_G[r], {name}" for name in MAPS.values())
-    return tables.markdown(["D", "slope a", "held out", "intercept b", *heads], rows)
-
-
-def summary_table(examined: Mapping[str, Examined]) -> str:
-    """Markdown: error under each map with images held out, slope, E_G[r] as trained."""
-    rows = []
-    for row, pair in examined.items():
-        errors, (as_trained, *_) = cells(pair, "{0.ece[held out]:.3f}".format), cells(pair, shown_ratio)
-        rows.append([row, *errors, _slope(pair.maps["logistic"]), as_trained])
-    return tables.markdown(["D", *(f"ECE, {name}" for name in MAPS.values()), "slope", "E_G[r], as trained"], rows)
+def cell(part: Part | Refused, show: Callable[[Part], str]) -> str:
+    """A part as `show` prints it, such as "{0.slope:.3g}".format of a line, or REFUSED."""
+    return REFUSED if isinstance(part, Refused) else show(part)
 
 
 def cells(pair: Examined, show: Callable[[Checks], str]) -> list[str]:
-    """A cell for each map: its checks as `show` prints them, such as "{0.z:+.1f}".format, or REFUSED."""
-    return [REFUSED if isinstance(checks, Refused) else show(checks) for checks in pair.checks.values()]
-
-
-def _slope(line: Calibrator | Refused) -> str:
-    return f"{line.slope:.3g}" if isinstance(line, Logistic) else REFUSED
+    """A `cell` for each map: its checks, such as "{0.z:+.1f}".format."""
+    return [cell(checks, show) for checks in pair.checks.values()]
 
 
 def shown_ratio(checks: Checks) -> str:
@@ -273,10 +251,7 @@ def draw_tables(drawn: Mapping[str, Draws], comparisons: Mapping[str, Comparison
 
 
 def point_cells(point: Point, bare: Point) -> list[str]:
-    """Accepted share and SHOWN of a point: mean, and in brackets the interval of its paired difference to bare.
-
-    Without samples there is REFUSED in every cell.
-    """
+    """Accepted share, and SHOWN with the interval of the paired difference to bare; REFUSED where nothing was drawn."""
     if point.refused:
         return [REFUSED] * (1 + len(SHOWN))
     cells = [f"{np.mean(point.acceptance):.3f}" if point.acceptance else "-"]

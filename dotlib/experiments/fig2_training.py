@@ -1,6 +1,6 @@
-"""A pair along its training ([DOT19] Figure 2): constants of D, scores of G.
+"""A pair along its training ([DOT19] Figure 2): constants of D and scores of G, from the same latents and pairs.
 
-Every milestone sees the same latents and the same random pairs, so its repeats are paired with those of any other.
+It takes the milestones that a training leaves. Shipped pairs have none, so their committed record is shown.
 """
 
 import math
@@ -11,14 +11,14 @@ from typing import cast
 import numpy as np
 from torch import Tensor, nn
 
-from dotlib.errors import InputError, check_option
+from dotlib.errors import InputError, check_option, refuse_difference
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import ImagePair, Method
 from dotlib.evaluation.judges import Panel, Scoring, scoring_settings
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.networks import layer_norms
-from dotlib.results import paper, tables
+from dotlib.results import paper, records, tables
 from dotlib.results.records import Record
 from dotlib.samplers import base as sampling
 from dotlib.seeding import generator
@@ -69,14 +69,11 @@ def settings_of(dataset: str, profile: str) -> Settings:
 def along_training(
     trained: zoo.TrainedPair, panel: Panel, settings: Settings, seed: int, device: str = "cpu"
 ) -> list[Milestone]:
-    """Constants and scores of a pair at its milestones, oldest first.
-
-    Scores are kept under the digest of the finished pair and the update: a training leaves one milestone at an update.
-    Raises InputError where there are none.
-    """
+    """Constants and scores of a pair at its milestones, oldest first. Raises InputError where there are none."""
     milestones = list(zoo.milestones(trained))[::-1][:: settings.every][::-1]
     if not milestones:
-        raise InputError(f"trained: no milestones beside {trained.path}; delete the pair and train it again")
+        remedy = "set DOTLIB_TRAIN=1" if trained.origin == zoo.SHIPPED else "delete the pair"
+        raise InputError(f"trained: no milestones beside {trained.path}; {remedy} and train it again")
     history, bare = [], Method("bare", (0,), settings.scoring.lr, k=1.0)
     for update, then in milestones:
         pair = ImagePair.of(replace(trained, name=f"{trained.name}-u{update}", pair=then), device)
@@ -112,7 +109,7 @@ def growth(history: Sequence[Milestone], name: str) -> tuple[float, tuple[float,
     """
     check_option("name", name, CONSTANTS)
     logs = []
-    for at in (history[-1], middle(history)):
+    for at in (history[-1], history[middle([at.update for at in history])]):
         maxima = getattr(at, name).maxima.numpy()
         if not (maxima > 0).all():
             place = f"{name} is 0 at update {at.update}, D is constant on samples"
@@ -122,9 +119,9 @@ def growth(history: Sequence[Milestone], name: str) -> tuple[float, tuple[float,
     return math.exp(mean), (math.exp(low), math.exp(high))
 
 
-def middle(history: Sequence[Milestone]) -> Milestone:
-    """The milestone nearest to half of the updates, the earlier of two."""
-    return min(history, key=lambda at: abs(2 * at.update - history[-1].update))
+def middle(updates: Sequence[int]) -> int:
+    """The position of the milestone nearest to half of the updates, the earlier of two."""
+    return min(range(len(updates)), key=lambda i: abs(2 * updates[i] - updates[-1]))
 
 
 def not_drastic(interval: tuple[float, float], *, profile: str) -> str:
@@ -134,13 +131,29 @@ def not_drastic(interval: tuple[float, float], *, profile: str) -> str:
 
 
 def bounds(pair: ImagePair, settings: Settings, seed: int) -> tuple[float, layer_norms.Products]:
-    """The largest gradient norm of D at samples, and the products that bound it from above.
-
-    Raises InputError for a D with attention, whose slope is not bounded.
-    """
+    """Largest gradient norm of D at samples, and products that bound it. Raises InputError for a D with attention."""
     x = sampling.generate(pair, pool(pair, settings, seed)[: settings.gradients], settings.scoring.batch)
     products = layer_norms.products(cast(nn.Sequential, pair.discriminator), x, rng=generator(seed, "fig2", "power"))
     return float(lipschitz.gradient_norms(pair.logit, x).max()), products
+
+
+def committed(record: Record, pairs: Mapping[str, zoo.TrainedPair]) -> Record:
+    """The committed record with these parameters and pairs, in the place of a new one. pairs: row -> pair.
+
+    Raises InputError where there is none, and SettingsDifferError where it is of other parameters or trainings.
+    """
+    where = {"profile": record.profile, "dataset": record.dataset, "seed": record.seed}
+    kept = records.find(record.stem, **where, folder=records.KEPT)
+    if kept is None:
+        raise InputError(
+            f"pairs: shipped ones have no milestones, and results/{record.stem} has no {record.key}; "
+            "to train them here, set DOTLIB_TRAIN=1, or make book TRAIN=1"
+        )
+    label = f"results/{record.stem}/{record.key}.json"
+    refuse_difference(label, kept.parameters, record.parameters)
+    wanted = {trained.name: trained.sha256 for trained in pairs.values()}
+    refuse_difference(label, {name: origin["sha256"] for name, origin in kept.made["pairs"].items()}, wanted)
+    return kept
 
 
 def fill_record(record: Record, histories: Mapping[str, Sequence[Milestone]]) -> None:
@@ -166,17 +179,39 @@ def curves(record: Record, quantity: str) -> dict[str, tuple[list, ...]]:
     return {pair: tuple(map(list, zip(*of_pair, strict=True))) for pair, of_pair in points.items()}
 
 
-def ratio_table(record: Record, histories: Mapping[str, Sequence[Milestone]]) -> str:
+def fill_bounds(record: Record, pairs: Mapping[str, ImagePair], settings: Settings, seed: int) -> None:
+    """Put the fences of each slope of D into the record; pairs: row -> finished pair, without those with attention."""
+    for row, pair in pairs.items():
+        gradient, top = bounds(pair, settings, seed)
+        values = {"largest gradient norm": gradient, "product of matrices": top.matrices, "product of maps": top.maps}
+        for quantity, value in values.items():
+            record.put(quantity, value, pair=row, unit=CONSTANTS["K_eff"])
+
+
+def ratio_table(record: Record) -> str:
     """Markdown: growth of both constants, end over middle with its interval, middle over first."""
+    of_name = {name: curves(record, name) for name in CONSTANTS}
     rows = []
-    for row, history in histories.items():
+    for row in of_name["K_eff"]:
         rows.append([row])
-        for name in CONSTANTS:
-            late = record.get("growth", pair=row, method=name)
-            early = getattr(middle(history), name).value / getattr(history[0], name).value
+        for name, of_row in of_name.items():
+            late, (updates, values, _) = record.get("growth", pair=row, method=name), of_row[row]
+            early = values[middle(updates)] / values[0]
             rows[-1] += [f"{late.value:.2f} [{late.low:.2f}, {late.high:.2f}]", f"{early:.2f}"]
     heads = [f"{name}, {part}" for name in CONSTANTS for part in ("end / middle", "middle / first")]
     return tables.markdown(["row", *heads], rows)
+
+
+def bounds_table(record: Record) -> str:
+    """Markdown: K_eff at the end of a training between its fences. Raises AssertionError where one does not hold."""
+    rows, ends = [], curves(record, "K_eff")
+    for gradient in record.rows(quantity="largest gradient norm"):
+        matrices, maps = (record.get(f"product of {kind}", pair=gradient.pair).value for kind in ("matrices", "maps"))
+        K_eff = ends[gradient.pair][1][-1]
+        assert max(gradient.value, K_eff) <= 1.01 * maps  # 1 %: the power iteration comes from below
+        rows.append([gradient.pair, f"{K_eff:.3f}", f"{gradient.value:.3f}", f"{matrices:.3g}", f"{maps:.3g}"])
+    heads = ["end of training", "K_eff", "largest gradient norm", "product, matrices", "product, maps"]
+    return tables.markdown(heads, rows)
 
 
 def verdict_table(record: Record, rows: Sequence[str]) -> str:

@@ -162,10 +162,7 @@ def constants_table(runs: Runs, pairs: Mapping[str, ToyPair]) -> str:
 
 
 def changed_settings(pair: ToyPair, K_eff: float, settings: Figure3) -> dict[str, tuple[float, dict[str, Any]]]:
-    """Label -> (constant, changed options of `transport.target_dot`), each one change away.
-
-    The two published constants belong to the authors' critic; on another they show how much the constant matters.
-    """
+    """Label -> (constant, options of `transport.target_dot`), one change each; printed constants are the authors'."""
     K_paper, K_notebook = paper.value(f"fig3.{pair.dataset}.K_eff").value, paper.NOTEBOOK_K[pair.dataset]
     return {
         PUBLISHED: (K_eff, {}),
@@ -230,24 +227,10 @@ def settings_table(runs: Runs) -> str:
 
 
 def put_monge_gaps(record: Record, sets: Mapping[str, Tensor], trials: int) -> None:
-    """Put mean length of the moves minus W1(before, after) into the record, and the mean length, over the first trials.
-
-    The gap is 0 for a map that is optimal for the l2 cost: DOT claims to approximate one, the naive ascent does not.
-    """
+    """Put the Monge gap, mean length of the moves minus W1(before, after), and this length, over the first trials."""
     y = sets["g"][:trials]
     for method in ("dot", "naive"):
         x = sets[method][:trials]
         gaps = [optimal_transport.monge_gap(before, after) for before, after in zip(y, x, strict=True)]
         record.put_trials("monge_gap", gaps, method=method, unit=toy_pairs.PLAIN)
         record.put("length", (x - y).norm(dim=2).mean().item(), method=method, unit=toy_pairs.PLAIN)
-
-
-def gap_table(runs: Runs) -> str:
-    """Markdown: Monge gap and mean move of each method."""
-    rows = []
-    for name, record in runs.items():
-        for gap in record.rows(quantity="monge_gap"):
-            length = record.get("length", method=gap.method).value
-            label = f"{name}, {toy_pairs.NAMES[gap.method]}"
-            rows.append([label, tables.plus_minus(gap.value, gap.sd, 4), f"{length:.3f}"])
-    return tables.markdown(["method", "Monge gap", "mean move"], rows)

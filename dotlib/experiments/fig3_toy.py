@@ -12,7 +12,7 @@ from dotlib.metrics import intervals
 from dotlib.plots import points as toy_plots
 from dotlib.results import paper, tables
 from dotlib.results.records import KEPT, Record, Where, find
-from dotlib.training.settings import changed_from_published, toy_datasets, toy_training
+from dotlib.training.settings import toy_datasets
 from dotlib.transport import LipschitzEstimate
 
 STEPS = (("move", "25gaussians"), ("move", "swissroll"))
@@ -34,10 +34,7 @@ def picture(profile: str, seed: int = 0) -> Figure:
 
 
 def fill_record(record: Record, pair: ToyPair, K_eff: LipschitzEstimate, emd: Mapping[str, np.ndarray]) -> None:
-    """Put one row of Figure 3 into its record: K_eff, EMDs, paired differences, verdicts.
-
-    The EMDs are those of `toy_pairs.distances`, with a floor, in squared data units.
-    """
+    """Put one row of Figure 3 into its record: K_eff, squared EMDs and their floor, paired differences, verdicts."""
     record.put("K_eff", K_eff.value, sd=K_eff.std, n=len(K_eff.maxima), unit=toy_pairs.SLOPE)
     for method, trials in emd.items():
         record.put_trials("emd", trials, method=method, unit=toy_pairs.SQUARED)
@@ -86,20 +83,3 @@ def verdict_table(built: Mapping[str, Record], dataset: str) -> str:
     }
     claims = next(iter(runs.values()))
     return tables.markdown(["claim", *runs], [[claim, *(words[claim] for words in runs.values())] for claim in claims])
-
-
-def constants_table(pairs: Mapping[str, ToyPair], constants: Mapping[str, LipschitzEstimate]) -> str:
-    """Markdown: K_eff of each pair, beside the paper's."""
-    rows = [
-        [name, f"{paper.value(f'fig3.{pair.dataset}.K_eff').value:.2f}", f"{K_eff.value:.2f}", f"{K_eff.std:.2f}"]
-        for (name, pair), K_eff in zip(pairs.items(), constants.values(), strict=True)
-    ]
-    return tables.markdown(["K_eff", "paper", "here", "sd of one maximum"], rows)
-
-
-def training_table(profile: str) -> str:
-    """Markdown: what a profile changes in the published training."""
-    changed = changed_from_published(toy_training("25gaussians", profile))
-    if not changed:
-        return "The training of this build is the published one."
-    return tables.markdown(["training", "published", "here"], [[name, *values] for name, values in changed.items()])

@@ -173,14 +173,6 @@ def fill_record(
             record.verdicts[f"{claim}, {row}"] = paper.verdict_on_sign(sign, interval, profile=record.profile)
 
 
-def step_table(columns: Mapping[str, Columns], measured: Mapping[str, Measurement]) -> str:
-    """Markdown: the update behind each column, and the mean of D there."""
-    rows = []
-    for row, keys in columns.items():
-        rows.append([row, *(f"{key[1]}: {np.mean(measured[row].of(*key, 'D')):.2f}" for key in keys.values())])
-    return tables.markdown(["update: mean of D", *next(iter(columns.values()))], rows)
-
-
 def score_table(record: Record, columns: Mapping[str, Columns]) -> str:
     """Markdown: a line for each pair and quantity, the value in each column with its difference to bare."""
     rows = []

@@ -1,7 +1,4 @@
-"""Samples along their transport ([DOT19] Figures 9 to 11): three learning rates, DOT and naive.
-
-Every curve starts from the same latents, so that differences are paired.
-"""
+"""Samples along their transport ([DOT19] Figures 9 to 11): three learning rates, DOT and naive, the same latents."""
 
 import math
 from dataclasses import dataclass, replace
@@ -90,8 +87,7 @@ def panels(measured: Measurement, lr: float) -> dict[str, tuple[str, dict]]:
 def ways(pair: ImagePair, k_eff: float, settings: Settings, seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Curve -> (mean distance from the start, how the support holds), both (steps,).
 
-    The second is the share of coordinates on a face of the cube for the uniform prior, and the mean of ||z|| / sqrt(d)
-    for the normal one.
+    The second is the share of coordinates on a face of the cube, or for a normal prior the mean of ||z|| / sqrt(d).
     """
     z = image_pairs.latents(pair, settings.scoring, seed, 0)[: settings.followed].to(pair.device)
     curves = {}
@@ -154,14 +150,3 @@ def claim_table(record: Record, settings: Settings) -> str:
         here = tables.change(row.value, row.interval, 3)
         rows.append([claim.text, printed, here, record.verdicts[claim.text]])
     return tables.markdown(["claim", "paper", f"this build, {record.dataset}", "verdict"], rows)
-
-
-def quoted_table(record: Record, settings: Settings) -> str:
-    """Markdown: the scores that the text quotes from Figure 9, beside ours at the largest rate."""
-    rows, name = [], named("dot", settings.lrs[0])
-    for update, step in ((0, 0), (10, settings.early), (90, settings.late)):
-        scores = [printed(quantity, update) for quantity in QUANTITIES[:2]]
-        scores += [record.get(quantity, method=name, setting=step).value for quantity in QUANTITIES[:2]]
-        rows.append([f"{update}, here {step}", *(f"{score:.2f}" for score in scores)])
-    heads = ["IS, paper", "FID, paper", f"IS, {record.dataset}", f"FID, {record.dataset}"]
-    return tables.markdown(["updates", *heads], rows)

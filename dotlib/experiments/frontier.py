@@ -12,10 +12,7 @@ BUDGETS = (25, 100, 400, 1_100)  # evaluations a sample
 
 
 def compare_with_dot(record: Record, points: Sequence[Point]) -> str:
-    """Put what the last setting of each method has over DOT's last into the record, and show it as Markdown.
-
-    The points are of one comparison, with "bare" and "DOT" among them; differences to bare are in the record already.
-    """
+    """Put what each method's last setting has over that of DOT into the record, beside those to bare, and show it."""
     last = {point.method: point for point in points}
     dot = last.pop("DOT")
     for method, point in last.items():

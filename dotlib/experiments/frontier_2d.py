@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dotlib.evaluation import comparison_tables
-from dotlib.evaluation.comparison import Comparison, Point, ratio_quality
+from dotlib.evaluation.comparison import Comparison, Point
 from dotlib.results import tables
 
 STEPS = (
@@ -20,22 +19,6 @@ FRESH = 10_000  # samples of G that no oracle was made of
 
 Key = tuple[str, str]  # data set and landscape
 Points = Mapping[Key, Sequence[Point]]
-
-
-def quality_table(comparisons: Mapping[Key, Comparison], seed: int) -> str:
-    """Markdown: E_G[r] and effective share of each landscape, calibrated as its methods see it."""
-    rows = [
-        [", ".join(key), *(f"{value:.3g}" for value in ratio_quality(comparison, FRESH, seed))]
-        for key, comparison in comparisons.items()
-    ]
-    return tables.markdown(["data, discriminator", "E_G[r]", "effective share"], rows)
-
-
-def point_tables(points: Points) -> str:
-    """Markdown: every point with both distances, a table for each landscape."""
-    names = ["emd_euclidean", "emd_sqeuclidean"]
-    texts = {", ".join(key): comparison_tables.frontier_table(of_key, names) for key, of_key in points.items()}
-    return "\n\n".join(f"**{label}**\n\n{text}" for label, text in texts.items())
 
 
 def last_distances(points: Sequence[Point]) -> dict[str, float | None]:

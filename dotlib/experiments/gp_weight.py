@@ -19,10 +19,7 @@ LAST_SCORES = 4  # the end of a training is the mean of its last scores, as G fl
 
 
 def gp_weight(dataset: str, *, profile: str = "laptop", seed: int = 0) -> records.Record:
-    """Train every candidate on one 2-D set and record the EMD of its G along the training.
-
-    The record's "chosen" is the weight whose last scores have the lowest mean.
-    """
+    """Record the EMD of G along each candidate's training; "chosen" has the lowest mean of its last scores."""
     trainings = {weight: replace(toy_training(dataset, profile, seed), gp_weight=weight) for weight in CANDIDATES}
     parameters = asdict(trainings[CANDIDATES[0]]) | {"gp_weight": list(CANDIDATES), "last_scores": LAST_SCORES}
     record = records.start("gp_weight", profile=profile, dataset=dataset, seed=seed, parameters=parameters)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dotlib.evaluation import recording
-from dotlib.results import records, tables
+from dotlib.results import records
 from dotlib.training.settings import changed_from_published, pair_names, toy_training
 
 STEPS = (("page", "*"), ("record", "*"))
@@ -39,10 +39,7 @@ MISSING = dict.fromkeys(
 
 
 def verdicts(stem: str, runs: Mapping[str, Iterable[str]], profiles: Iterable[str], folder: Path, seed: int = 0) -> str:
-    """The verdicts of an experiment's records in a folder, counted, in one line; a dash without any.
-
-    `runs`: label -> data sets of its records. Origins of images that are copies stand in square brackets.
-    """
+    """Verdicts of an experiment's records, counted, by label of `runs`; images that are copies in brackets."""
     texts = []
     for label, datasets in runs.items():
         keys = [(dataset, profile) for dataset in datasets for profile in profiles]
@@ -73,9 +70,3 @@ def map_rows(profile: str, seed: int) -> list[list[str]]:
     used = (("Table 4, 2-D networks", "executed/fig3_toy", networks(profile)), *USED)
     rows += [[item, f"{{doc}}`/{page}`", "-", note] for item, page, note in used]
     return rows + [[item, "-", "-", f"not attempted ({reason})"] for item, reason in MISSING.items()]
-
-
-def map_table(rows: Iterable[list[str]], profile: str) -> str:
-    """Markdown: the map, its columns to the left."""
-    header = ["item of the paper", "page", "recorded", f"this build ({profile})"]
-    return tables.markdown(header, list(rows)).replace("--:", ":--")

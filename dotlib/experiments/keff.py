@@ -50,10 +50,7 @@ SETTINGS = {
 
 
 def with_arms(run: Table1Row, seed: int) -> Measurement:
-    """A row of Table 1 with one more method, "k1step": k = 1 with steps of lr / k_eff.
-
-    Its gradient of D counts as much as with k_eff, its gradient of the distance 1 / k_eff as much.
-    """
+    """A row of Table 1 with one more method, "k1step": k = 1 with steps of lr / k_eff."""
     known, steps = run.measured, (run.settings.updates // 2, run.settings.updates)
     method = Method("k1step", steps, run.settings.lr / known.k_eff.value, k=1.0)
     more = image_pairs.measure(run.pair, (method,), run.panel.only_first(), run.settings, seed)
@@ -170,10 +167,7 @@ def history(measured: Measurement, updates: int, quantity: str) -> dict[str, tup
 
 
 def stl10_table(runs: Runs) -> str:
-    """Markdown: the two histories that B.2 prints for STL-10, beside runs on that set.
-
-    Runs on other data sets, and updates without scores, give a dash.
-    """
+    """Markdown: the two histories that B.2 prints for STL-10, beside runs on that set; a dash where there is none."""
     rows = []
     for name in ("resnet-sagan-ns", "dcgan-sagan-hi"):
         run = runs.get(name)

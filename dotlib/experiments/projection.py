@@ -76,10 +76,7 @@ def smaller_sets(run: Table1Row, samples: int) -> tuple[Panel, Scoring]:
 
 
 def variant_methods(lr: float, ends: tuple[int, ...]) -> dict[str, Method]:
-    """The three variants and the naive ascent, then the printed algorithm with each ingredient changed alone.
-
-    The first four are judged after every number of updates in `ends`, the others after the first, "paper" also before.
-    """
+    """The variants and the naive ascent, judged after all `ends` ("paper" also before), and ALONE, after the first."""
     methods = {name: Method(name, ends, lr, variant=variant) for name, variant in VARIANTS.items()}
     methods["paper"] = replace(methods["paper"], steps=(0, *ends))
     alone = {name: Method(name, ends[:1], lr, variant=variant) for name, (variant, _) in ALONE.items()}
@@ -110,10 +107,7 @@ def descent(pair: Pair, method: Method, z: Tensor, K: float, steps: int) -> Traj
 
 @torch.no_grad()
 def along(pair: Pair, path: Trajectory) -> dict[str, np.ndarray]:
-    """What happens to each latent at every update of a `descent`, each (steps + 1, B).
-
-    "radius", ``|z|`` / sqrt(d); "radial", how much ``|z|`` has changed; "moved", ``|z - z_y|``; "rise", that of D.
-    """
+    """What happens to each latent at every update of a `descent`: name of a curve -> (steps + 1, B)."""
     z = path.points
     length, D = z.norm(dim=2), torch.stack([pair.latent_logit(point) for point in z])
     radial, moved = (length - length[0]).abs(), (z - z[0]).norm(dim=2)
@@ -175,13 +169,6 @@ def panels(paths: Paths) -> dict[str, tuple[str, dict]]:
     }
 
 
-def distance_table(paths: Paths, ends: Sequence[int]) -> str:
-    """Markdown: mean change of the radius, and mean distance, after the updates in `ends`."""
-    columns = [(key, end) for end in ends for key in ("radial", "moved")]
-    rows = [[name, *(f"{path[key][end].mean():.3f}" for key, end in columns)] for name, path in paths.items()]
-    return tables.markdown(["variant", *(f"{key}, {end} updates" for key, end in columns)], rows)
-
-
 def grid(pair: Pair, methods: Mapping[str, Method], z: Tensor, K: float, end: int) -> tuple[dict, dict]:
     """Images of each variant after an update, with D below bare and its change below the rest."""
     looked = {name: image_pairs.looked_at(pair, replace(methods[name], steps=(0, end)), z, K) for name in DRAWN}
@@ -209,13 +196,3 @@ def difference_table(record: Record, ends: Sequence[int]) -> str:
             cells.append(f"**{text}**" if separated(interval, profile=record.profile) == "differ" else text)
         rows.append([f"{a} minus {b}, {end} updates", *cells])
     return tables.markdown(["variants", *(SCORES[quantity].label for quantity in JUDGED)], rows)
-
-
-def ingredient_table(record: Record, end: int) -> str:
-    """Markdown: what each ingredient of the printed algorithm changes alone, and how far the latents end apart."""
-    rows = []
-    for name, (_, label) in ALONE.items():
-        distance = record.get("distance to paper", method=name, setting=end).value
-        cells = (recording.change(record, q, method=name, setting=end, against="paper") for q in QUANTITIES)
-        rows.append([label, f"{distance:.4f}", *cells])
-    return tables.markdown(["paper, but", "latents apart", *(SCORES[q].label for q in QUANTITIES)], rows)

@@ -91,10 +91,7 @@ class Workload:
             return self.pair.generate(z) if self.moves_data else z
 
     def move(self, start: Tensor, updates: int, batch: int | None = None) -> transport.Trajectory:
-        """DOT with constant 1: data with Adam, latents with SGD, ImageNet's latents with Adam.
-
-        `start`, (rows, ...), is moved `batch` rows at a time, None for all together.
-        """
+        """DOT with constant 1, `batch` rows at a time: data with Adam, latents with SGD, ImageNet's with Adam."""
         if self.moves_data:
             return transport.target_dot(self.pair.logit, start, 1.0, steps=updates, batch_size=batch)
         rule = transport.TARGET_ADAM if self.name == "imagenet" else transport.LATENT_SGD
@@ -142,11 +139,6 @@ class Work:
     flops: int  # floating-point operations of the forward pass, and of the backward pass to the point
     links: int  # operations in the chain of its gradient; each has to be started, whatever the batch
 
-    def largest_batch(self, seconds: float) -> float:
-        """Samples whose 30 updates fit into the seconds at the full rate of a P100."""
-        check_positive("seconds", seconds, "pass what is printed")
-        return seconds * P100 / (UPDATES * self.flops)
-
 
 def work(name: str, *, narrow: int = 1) -> Work:
     """Counted on shapes, convolutions as plain sums; nothing is computed. Raises InputError."""
@@ -179,10 +171,7 @@ def clock(device: torch.device) -> np.ndarray:
 
 
 def timed(jobs: Sequence[Callable[[], object]], *, runs: int, device: torch.device) -> np.ndarray:
-    """Wall time and effort of the jobs, (jobs, runs, 2), after one call each that is not counted.
-
-    In each run the jobs take turns, so that all of them meet the same machine. Raises InputError.
-    """
+    """Wall time and effort, (jobs, runs, 2): jobs take turns, after one call each uncounted. Raises InputError."""
     check_count("runs", runs)
     for job in jobs:
         job()
@@ -283,10 +272,7 @@ def line(workload: Workload, plan: Plan, *, rng: torch.Generator, runs: int) -> 
 
 
 def batch_reaching(timings: Sequence[Timing], seconds: float) -> str:
-    """The batch whose 30 updates take these seconds here, by interpolation of logarithms; as text.
-
-    The timings are of one setting, batches ascending. Outside them the text says on which side it is.
-    """
+    """The batch whose 30 updates take these seconds, interpolated in logarithms, or on which side it lies; as text."""
     check_positive("seconds", seconds, "pass what is printed")
     batches, medians = [t.batch for t in timings], np.array([t.median for t in timings])
     if seconds < medians.min():

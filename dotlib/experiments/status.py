@@ -30,16 +30,12 @@ def page_row(path: Path) -> list[str | int]:
     return [path.stem, run.input_path, parameters, started, seconds, len(cells)]
 
 
-def page_table(rows: Iterable[list[str | int]]) -> str:
-    """Markdown: the executed notebooks."""
-    return tables.markdown(["page", "notebook", "parameters", "started", "seconds", "cells"], list(rows))
-
-
 def record_table(stored: Iterable[Record]) -> str:
-    """Markdown: key, number of values, commit, device, start and minutes of each record."""
+    """Markdown: key, number of values, origin of the pairs, commit, device, start and minutes of each record."""
     rows = []
     for record in stored:
         made, key = record.made, f"{record.stem}/{record.key}"
         when = f"{datetime.fromtimestamp(made['started'], UTC):%Y-%m-%d %H:%M}", f"{made['seconds'] / 60:.1f}"
-        rows.append([key, len(record.content), made["commit"][:12], made["device"], *when])
-    return tables.markdown(["record", "values", "commit", "device", "started", "minutes"], rows)
+        origins = sorted({pair["origin"] for pair in made.get("pairs", {}).values() if "origin" in pair})
+        rows.append([key, len(record.content), ", ".join(origins), made["commit"][:12], made["device"], *when])
+    return tables.markdown(["record", "values", "pairs", "commit", "device", "started", "minutes"], rows)

@@ -146,10 +146,7 @@ def kept_table(kept: Mapping[str, Rows]) -> str:
 
 
 def score_table(quantity: str, runs: Mapping[str, Rows]) -> str:
-    """Markdown: one row a pair, "bare -> DOT" in the paper and in each run, with the difference.
-
-    The runs are by label of a column and row of Table 1. The paper's STL-10 has a column where a run is of that set.
-    """
+    """Markdown: "bare -> DOT" of each pair, in print (of STL-10 where a run is of it) and in each run, by label."""
     measured = {dataset_of(record) for column in runs.values() for record in column.values()}
     papers = {"cifar10": "paper, CIFAR-10"} | ({"stl10": "paper, STL-10"} if "stl10" in measured else {})
     rows = []

@@ -44,10 +44,7 @@ Matrix = Mapping[str, Mapping[str, Cell]]  # row of G -> row of D -> cell
 
 
 def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: str = "cpu") -> ImagePair:
-    """G and prior of one pair with D of another, on a device; its name is "<row of G>+<row of D>".
-
-    Each file's digest carries the role that it plays. Raises InputError for pairs of two data sets.
-    """
+    """G of one pair with D of another, "<row of G>+<row of D>". Raises InputError for pairs of two data sets."""
     first, second = (trained.name.partition("-") for trained in (of_G, of_D))
     if first[0] != second[0]:
         raise InputError(f"of_D: {of_D.name} was trained on other images than {of_G.name}; choose a pair of {first[0]}")
@@ -84,10 +81,7 @@ def row(
 def row_of(
     name: str, *, profile: str, seed: int = 0, judge: str = "classifier", device: str = "cpu"
 ) -> dict[str, Cell]:
-    """The row of the page for a named pair, "<dataset>-<row of Table 1>", measured or loaded.
-
-    Trains what is missing of all pairs of the data set. Raises what `evaluation.images.table1_row` raises.
-    """
+    """`row` of a named pair, "<dataset>-<row of Table 1>"; trains what is missing. Raises what `table1_row` raises."""
     run = image_pairs.table1_row(name, profile=profile, seed=seed, judge=judge, device=device)
     dataset, _, own = name.partition("-")
     others = {row: zoo.pair(f"{dataset}-{row}", profile=profile, seed=seed, device=device) for row in ROWS}
@@ -125,10 +119,7 @@ def printed(place: str) -> dict[str, paper.Published]:
 
 
 def generators_by_numbers() -> list[str]:
-    """Objectives whose Table 1 rows are Table 2's first column and, for their own D, their own.
-
-    Compared are the printed means and standard deviations of IS and FID, CIFAR-10, DCGAN.
-    """
+    """Objectives whose printed row of Table 1, bare and moved, is that of Table 2 without D and with their own D."""
 
     def numbers(*places: str) -> list[tuple]:
         return [(score.value, score.sd) for place in places for score in printed(place).values()]

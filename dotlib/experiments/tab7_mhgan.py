@@ -41,10 +41,7 @@ def claims(pair: str, quantity: str) -> list[tuple[str, str, float, str, str]]:
 
 
 def put_verdicts(record: Record, points: Sequence[Point], pair: str) -> None:
-    """Put the verdicts on a pair's row, and on the sentence below the table, into its record, which has the points.
-
-    These are "bare", "DOT" and "MH-GAN", one setting each. Where MH-GAN has refused, nothing is compared.
-    """
+    """Put the verdicts on a pair's row and on the sentence below the table, or that MH-GAN has refused."""
     by_method = {point.method: point for point in points}
     refused = bool(by_method["MH-GAN"].refused)
     if not refused:

@@ -36,18 +36,6 @@ class Settings:
 
 SETTINGS = {"smoke": Settings(100, 100), "laptop": Settings(400, 1_000), "paper": Settings(1_000, 1_000)}
 TOLERANCE = 1e-8  # fixed before the first run: far above rounding, far below every quantity of the page
-CLAIMS = {  # verdict -> as the page prints it, and what it is checked on
-    "strong duality": (
-        "strong duality {{eq}}`eq-14`, slackness {{eq}}`eq-33`",
-        "2 samples of {points} + {points} points, 200 small measures",
-    ),
-    "Theorem 1": (
-        "Theorem 1 {{eq}}`eq-16`, and the segment",
-        "2 x {points} samples, 10,000 grid points, 11 points a segment",
-    ),
-    "Theorem 2": ("Theorem 2 {{eq}}`eq-18`", "2 trained and {critics:,} random critics, 3 objectives"),
-    "product bound": ("product bound {{eq}}`eq-11`", "3 critics"),
-}
 PROVED = ("ns", "hinge", "wgan")  # objectives of Theorem 2
 NAMES = {
     "25gaussians": "25 Gaussians",
@@ -137,12 +125,6 @@ class Slopes:
     norms: Tensor  # (M,) gradient norms at generated points
     largest: float  # gradient norm at generated points, training points, grid
     bound: float  # product of the layers' spectral norms, eq. (11)
-
-    @property
-    def row(self) -> dict[str, float | str]:
-        """As `table` takes it."""
-        K_eff = tables.plus_minus(self.K_eff.value, self.K_eff.std)
-        return {"bound": self.bound, "largest": self.largest, "K_eff": K_eff}
 
 
 def slopes(D: nn.Sequential, optimum: Optimum, grid: Tensor, K_eff: LipschitzEstimate) -> Slopes:
@@ -252,12 +234,3 @@ def fill_record(record: records.Record, results: Results) -> None:
         record.put("bound", s.bound, pair=name, unit=toy_pairs.SLOPE)
         record.put("gradient", s.largest, pair=name, unit=toy_pairs.SLOPE)
         record.put("K_eff", s.K_eff.value, pair=name, sd=s.K_eff.std, n=len(s.K_eff.maxima), unit=toy_pairs.SLOPE)
-
-
-def summary(record: records.Record) -> str:
-    """Markdown: each claim, what it was checked on, its deviation, and the verdict."""
-    rows = []
-    for claim, texts in CLAIMS.items():
-        shown, worst = (text.format(**record.parameters) for text in texts), record.get("deviation", method=claim)
-        rows.append([*shown, _cell(worst.value, "power"), record.verdicts[claim]])
-    return tables.markdown(["statement", "checked on", "deviation", "verdict"], rows)

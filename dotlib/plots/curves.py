@@ -27,10 +27,7 @@ def lines(
     log_y: bool = False,
     marks: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Curves over x, name -> (len(x),).
-
-    A band has half its height, name -> (len(x),), for some curves; a mark is a dashed horizontal line, name -> height.
-    """
+    """Curves over x, name -> (len(x),); a band has half its height, (len(x),), a mark is a dashed line at a height."""
     figure, axis = plt.subplots(figsize=(6.4, 3.8))
     for colour, (name, y) in zip(CYCLE, curves.items(), strict=False):
         axis.plot(x, y, "o-" if len(x) < 30 else "-", ms=4, color=colour, label=name)
@@ -106,10 +103,7 @@ def matrix(
     centre: float | None = None,
     marked: np.ndarray | None = None,
 ) -> Figure:
-    """A heat map with the number in each cell: values (rows, columns), where NaN cells stay white.
-
-    With a centre the colours diverge from this value. A cell that is marked, (rows, columns) bool, is in bold.
-    """
+    """A heat map with its numbers, NaN white: colours diverge from a centre, marked cells (bool) are in bold."""
     values = np.asarray(values, dtype=float)
     figure, axis = plt.subplots(figsize=(1.05 * len(columns) + 2.6, 0.55 * len(rows) + 1.7))
     if centre is None:

@@ -16,10 +16,7 @@ FRAME_MS = 120  # milliseconds of a frame
 
 
 def sheet(images: np.ndarray, columns: int, scale: int = 1) -> np.ndarray:
-    """Images (N, C, H, W) uint8, C = 1 or 3, row by row, one white pixel between them: (height, width, 3) uint8.
-
-    Each pixel of an image becomes scale x scale.
-    """
+    """Images (N, C, H, W) uint8, C = 1 or 3, scaled, row by row, a white pixel between: (height, width, 3) uint8."""
     images = np.asarray(images).repeat(scale, 2).repeat(scale, 3)
     if images.shape[1] == 1:
         images = images.repeat(3, 1)
@@ -54,10 +51,7 @@ def before_after(sets: Mapping[str, np.ndarray], captions: Mapping[str, Sequence
 
 @style.figure
 def pictures(files: Mapping[str, Path]) -> Figure:
-    """Picture files of any size below each other, equally wide, each under its name.
-
-    Raises InputError for no files, and FileError for one that cannot be read.
-    """
+    """Picture files below each other, equally wide. Raises InputError for none, FileError for an unreadable one."""
     if not files:
         raise InputError("files: there are none; name at least one picture")
     images = {name: _read(path) for name, path in files.items()}

@@ -4,9 +4,9 @@ import functools
 import io
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ParamSpec
+from pathlib import Path
+from typing import ParamSpec
 
-import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
@@ -18,31 +18,12 @@ GREY = "#999999"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)  # colours of curves in turn
 REST = 1_000  # milliseconds that an animation stays at its last frame
 
-STYLE: dict[Any, object] = {
-    "figure.facecolor": "white",  # so dark mode keeps it legible
-    "savefig.facecolor": "white",
-    "axes.facecolor": "white",
-    "figure.dpi": 110,
-    "savefig.dpi": 160,
-    "figure.constrained_layout.use": True,
-    "font.size": 11,
-    "axes.titlesize": 11,
-    "axes.labelsize": 11,
-    "legend.fontsize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-}
-
 Arguments = ParamSpec("Arguments")
 
 
 def house() -> AbstractContextManager[None]:
     """The house style, for ``with style.house():``."""
-    return mpl.rc_context(STYLE)
+    return plt.style.context(Path(__file__).with_name("house.mplstyle"))
 
 
 def figure(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:

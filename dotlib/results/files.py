@@ -73,10 +73,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def only_maker(path: Path, timeout: float = -1) -> Iterator[None]:
-    """Hold the lock of `path`: a second process waits here until the first has made the file, or for so many seconds.
-
-    The operating system frees the lock when its holder dies, so a kill leaves nothing to clean.
-    """
+    """Hold the lock of `path`; others wait for it, or for so many seconds. The system frees it when its holder dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.with_name(path.name + ".lock"), timeout):
         yield

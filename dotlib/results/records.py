@@ -103,10 +103,7 @@ class Record:
         interval: tuple[float, float] | None = None,
         **where: Unpack[Where],
     ) -> None:
-        """Add one row: its value, what belongs to it, and the other fields of its key.
-
-        Raises InputError for a number that is not finite, and for a key that is there already.
-        """
+        """Add one row. Raises InputError for a number that is not finite, and for a key that is there already."""
         low, high = interval or (None, None)
         row = Row(quantity=quantity, **where, value=value, unit=unit, sd=sd, n=n, low=low, high=high)
         if row.key in self.content:
@@ -180,8 +177,8 @@ def start(
 
 
 def write(record: Record, folder: Path = BUILT) -> Path:
-    """Close the record and write it to `<folder>/<stem>/<key>.json`, atomically."""
-    record.made["seconds"] = round(time.time() - record.made["started"], 1)
+    """Close the record, unless it is closed, and write it to `<folder>/<stem>/<key>.json`, atomically."""
+    record.made.setdefault("seconds", round(time.time() - record.made["started"], 1))
     path = Path(folder) / record.stem / f"{record.key}.json"
     files.write_text(path, text_of(record))
     return path

@@ -6,10 +6,7 @@ from dotlib.errors import InputError
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table: first column to the left, the others to the right; numbers are formatted before.
-
-    Raises InputError for a row that does not have as many cells as the header.
-    """
+    """A Markdown table, first column to the left. Raises InputError for rows that are not as long as the header."""
     for row in rows:
         if len(row) != len(header):
             raise InputError(f"rows: {list(row)!r} has {len(row)} cells, the header {len(header)}; add or drop some")

@@ -6,6 +6,7 @@ real within minutes, "paper" is the published training. Free of torch, since the
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from dotlib.errors import InputError, check_count, check_option, nearest
 from dotlib.profiles import PROFILES
 from dotlib.results.files import artifacts
+from dotlib.results.provenance import checkout
 
 
 @dataclass(frozen=True)
@@ -198,10 +200,7 @@ def settings_of(name: str, profile: str, seed: int = 0) -> Training:
 
 
 def changed_from_published(settings: Training) -> dict[str, tuple]:
-    """Fields in which a training differs from the published one: name -> (published, here).
-
-    Raises InputError for networks and an objective that are no row of Table 1.
-    """
+    """Fields that differ from the published training: name -> (published, here). Raises InputError where none is."""
     if isinstance(settings, ImageTraining):
         names = [f"{settings.architecture}-{objective}" for objective in OBJECTIVES]
         rows = [image_training(settings.dataset, name, "paper", settings.seed) for name in names]
@@ -230,10 +229,27 @@ def toy_datasets(dataset: str) -> tuple[str, ...]:
 
 
 def artifact_path(name: str, *, profile: str, seed: int = 0) -> Path:
-    """The file of a pair. Its name carries a hash of the training settings."""
-    return pair_path(name, settings_of(name, profile, seed), profile)
+    """The file of a pair: the committed one, else the one that is trained. Its name hashes the training settings."""
+    return pair_file(name, settings_of(name, profile, seed), profile)
+
+
+def pair_file(name: str, settings: Training, profile: str) -> Path:
+    """The committed file of a pair with these settings; where there is none, or $DOTLIB_TRAIN is set, `pair_path`."""
+    folder, trains = shipped_folder(), os.environ.get("DOTLIB_TRAIN", "") not in ("", "0")
+    shipped = folder and not trains and folder / pair_name(name, settings, profile)
+    return shipped if shipped and shipped.exists() else pair_path(name, settings, profile)
 
 
 def pair_path(name: str, settings: Training, profile: str) -> Path:
-    """The file of a pair with these settings."""
-    return artifacts() / name / f"{profile}-s{settings.seed}-{settings.key()}.safetensors"
+    """Where a pair with these settings is trained."""
+    return artifacts() / pair_name(name, settings, profile)
+
+
+def pair_name(name: str, settings: Training, profile: str) -> Path:
+    """The file of a pair in its folder, whether that of trained or of committed pairs."""
+    return Path(name) / f"{profile}-s{settings.seed}-{settings.key()}.safetensors"
+
+
+def shipped_folder() -> Path | None:
+    """The folder of committed pairs, `pairs` in the repository; None for an installed copy."""
+    return (root := checkout()) and root / "pairs"

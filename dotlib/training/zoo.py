@@ -1,4 +1,7 @@
-"""Trained pairs by name: loaded when they exist, trained once when they do not."""
+"""Trained pairs by name: the committed one, else one that was trained here, which happens once.
+
+With $DOTLIB_TRAIN set, committed pairs are left alone and every pair is trained.
+"""
 
 import shutil
 import time
@@ -14,7 +17,7 @@ from dotlib.pairs import Pair
 from dotlib.results import files, provenance
 from dotlib.training import checkpoints
 from dotlib.training.recipes import recipe, trainer
-from dotlib.training.settings import Training, pair_path, settings_of
+from dotlib.training.settings import Training, pair_file, pair_path, settings_of, shipped_folder
 from dotlib.training.trainer import read_log, train, weights
 
 if TYPE_CHECKING:  # a change of records voids no measured set
@@ -22,6 +25,7 @@ if TYPE_CHECKING:  # a change of records voids no measured set
 
 ALONG = ".along"  # ending of the folder of a pair's milestones
 SCORES = 50  # of G along a training, where its kind of pair has a score
+SHIPPED, TRAINED = "shipped", "trained here"  # where a pair comes from
 THREADS = 1  # fastest for the 2-D networks, and pairs of images are trained side by side
 
 
@@ -33,13 +37,14 @@ class TrainedPair:
     pair: Pair  # in evaluation mode
     settings: Training
     path: Path
-    sha256: str  # of the file, for records
-    log: list[dict[str, float]]
+    sha256: str  # of the file that the training wrote, for records
+    log: list[dict[str, float]]  # thinned where the pair is shipped
     made: dict  # provenance, and seconds of the training
+    origin: str = TRAINED  # or SHIPPED: committed in `pairs/`
 
 
 def pair(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> TrainedPair:
-    """Load a pair, "<dataset>-wgan-gp" or "<dataset>-<row of Table 1>", or train it first.
+    """Load a pair, "<dataset>-wgan-gp" or "<dataset>-<row of Table 1>", or train it first where none is committed.
 
     A second process that wants it waits for the first. `device` is where it is trained, if it must be; it is loaded on
     the CPU. Raises InputError for unknown names and devices, FileError for a damaged artifact.
@@ -49,15 +54,16 @@ def pair(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> Trai
 
 def candidate(name: str, settings: Training, profile: str, device: str = "cpu") -> TrainedPair:
     """`pair`, under settings of your own. The profile only opens the file's name."""
-    path = files.made(pair_path(name, settings, profile), lambda path: make(settings, path, device))
-    pair, (log, made) = _read(settings, path, "log", "made")
-    return TrainedPair(name, pair, settings, path, checkpoints.digest(path), log, made)
+    path = files.made(pair_file(name, settings, profile), lambda path: make(settings, path, device))
+    pair, (log, made) = read(settings, path, "log", "made")
+    origin = TRAINED if path == pair_path(name, settings, profile) else SHIPPED
+    return TrainedPair(name, pair, settings, path, made.get("sha256") or checkpoints.digest(path), log, made, origin)
 
 
 def milestones(trained: TrainedPair) -> Iterator[tuple[int, Pair]]:
-    """(update of G, the pair as it was then), oldest first; read one at a time."""
+    """(update of G, the pair as it was then), oldest first, read one at a time. A shipped pair has none."""
     for path in sorted(trained.path.with_suffix(ALONG).glob("*.safetensors")):
-        pair, (update,) = _read(trained.settings, path, "update")
+        pair, (update,) = read(trained.settings, path, "update")
         yield update, pair
 
 
@@ -87,9 +93,13 @@ def make(settings: Training, path: Path, device: str = "cpu") -> None:
     shutil.rmtree(folder)  # with what killed writers may have left in it
 
 
-def _read(settings: Training, path: Path, *keys: str) -> tuple[Pair, list]:
+def read(settings: Training, path: Path, *keys: str) -> tuple[Pair, list]:
     """The pair in a file, and what its meta holds under these keys. Raises SettingsDifferError, FileError."""
-    tensors, meta = checkpoints.load(path)
+    try:
+        tensors, meta = checkpoints.load(path)
+    except FileError as error:
+        remedy = f", or restore it: git checkout -- {path}" if shipped_folder() in path.parents else ""
+        raise FileError(f"{error}{remedy}") from error
     refuse_difference(str(path), meta.get("settings", {}), asdict(settings))
     parts = recipe(settings)
     G, D = parts.networks()
@@ -109,7 +119,7 @@ def add_training_provenance(record: "Record", *trained: TrainedPair) -> None:
     """
     record.made["pairs"] = {
         each.name: {key: each.made[key] for key in ("commit", "dirty", "device", "seconds_since_resume")}
-        | {"sha256": each.sha256}
+        | {"sha256": each.sha256, "origin": each.origin}
         for each in trained
     }
     record.made["dirty"] = record.made["dirty"] or any(each.made["dirty"] for each in trained)

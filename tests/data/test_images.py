@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 from dotlib.data import downloads, images, readers
 from dotlib.data.downloads import MD5, SOURCES, Source
 from dotlib.errors import FileError, InputError
+from dotlib.evaluation import judges
 from dotlib.seeding import generator, numpy_rng
 
 BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -266,6 +267,15 @@ def test_every_split(filled, name, counts):
     assert rows["paper"] == rows["train"] + rows["test"]
     assert torch.equal(sets["paper"].labels, torch.cat([sets["train"].labels, sets["test"].labels]))
     assert rows["floor"] != rows["train"][: len(rows["floor"])]  # shuffled
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist", "cifar10", "stl10"])
+def test_no_image_is_on_two_sides_of_a_comparison(filled, name):
+    """Reference, floor and what the judge is fit on; three of the digits have a twin in another split."""
+    rows = {split: set(row_names(images.image_set(name, split))) for split in images.SPLITS}
+    pairs = [*judges.SPLITS.values(), *(("judge", split) for split in judges.SPLITS["classifier"]), ("train", "test")]
+    shared = {pair: len(rows[pair[0]] & rows[pair[1]]) for pair in pairs}
+    assert max(shared.values()) <= (3 if name == "digits" else 0), f"images in both splits: {shared}"
 
 
 def test_unknown_words():

@@ -14,6 +14,7 @@ import torch
 from example_sampler import Best
 
 from dotlib import steps
+from dotlib.data import images
 from dotlib.data import toy as toy_data
 from dotlib.errors import InputError, NothingAcceptedError
 from dotlib.evaluation import comparison, comparison_tables
@@ -113,6 +114,13 @@ def test_whatever_decides_a_set_names_its_file(tmp_path):
     for other in others:
         comparison.measure(other, 0, ["DRS"])
     assert len(calls) == 6
+
+
+def test_every_set_has_a_target_of_its_own_the_same_for_all_methods():
+    one, points = compared(), torch.rand(100, 2, generator=generator(0, "points"))
+    first, again, other = (one.score(points, number) for number in (0, 0, 1))
+    assert first == again
+    assert first.keys() == other.keys() and all(first[name] != other[name] for name in first), "sets share a target"
 
 
 def test_methods_share_their_starting_latents():
@@ -225,4 +233,9 @@ def test_images_are_scored_by_the_first_judge():
     assert found.floor["fid"] < min(bare.scores["fid"])
     assert bare.scores["n"] == [100, 100]
     assert found.settings.real.shape == (1_000, 1, 8, 8)
+    calibrating, reference = (
+        {row.numpy().tobytes() for row in rows}
+        for rows in (images.to_uint8(found.settings.real), images.image_set("digits", "test").images)
+    )
+    assert len(calibrating & reference) <= 3, "D is calibrated on images of the reference"  # twins among the digits
     assert -1 <= found.settings.real.min() < found.settings.real.max() <= 1

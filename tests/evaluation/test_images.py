@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tiny_images import PixelJudge, row_of
 
 from dotlib import steps, transport
 from dotlib.data import images
@@ -125,6 +126,41 @@ def test_a_set_is_scored_as_the_whole_at_once(run):
     assert here["fid"] == pytest.approx(whole.fid, rel=1e-3)
     assert here["is_mean"] == pytest.approx(whole.is_mean, rel=1e-4)
     assert found["4"]["logit"] == pytest.approx(float(run.pair.logit(x).mean()), abs=1e-5)
+
+
+def test_the_inception_score_of_a_set_is_the_mean_over_its_parts():
+    """exp of the mean KL divergence of p(y|x) from p(y), by hand, for each of two halves of the set."""
+    tiny = row_of()
+    found = image_pairs._score_set(tiny.pair, METHODS[0], 1.0, tiny.panel, tiny.settings, 0, 0)
+    x = tiny.pair.generate(image_pairs.latents(tiny.pair, tiny.settings, 0, 0))
+    p = PixelJudge()(images.to_uint8(x))[1].double().softmax(1)
+    halves = [float((q * (q / q.mean(0)).log()).sum(1).mean().exp()) for q in p.split(15)]
+    for scores in found["0"]["scores"].values():
+        assert scores["is_mean"] == pytest.approx(np.mean(halves), rel=1e-9), "not the mean over `splits` parts"
+        assert scores["is_sd"] == pytest.approx(np.std(halves), rel=1e-6) and scores["is_sd"] > 1e-4
+
+
+def test_a_method_that_moves_nothing_scores_as_bare_by_every_score():
+    """Latents, images and random subsets are paired: with steps of length 0 no difference is left, not even of KID."""
+    tiny, still = row_of(), image_pairs.Method("dot", (0, 2, 4), 0.0)
+    found = image_pairs._score_set(tiny.pair, still, 1.0, tiny.panel, tiny.settings, 0, 0)
+    assert found["0"] == found["2"] == found["4"]
+    other = image_pairs._score_set(tiny.pair, still, 1.0, tiny.panel, tiny.settings, 0, 1)
+    assert other["0"] != found["0"]
+
+
+def test_every_space_has_the_constant_of_its_own_distance(monkeypatch):
+    """k_eff is per latent distance, eq. (21), K_eff per data distance, eq. (20); a method's own k goes before both."""
+    tiny, used = row_of(), {}
+    monkeypatch.setattr(image_pairs, "_scored_set", lambda pair, method, K, *_: used.update({method.name: K}) or {})
+    methods = {
+        "latent": image_pairs.Method("latent", (0, 1), 0.1),
+        "target": image_pairs.Method("target", (0, 1), 0.1, space="target"),
+        "given": image_pairs.Method("given", (0, 1), 0.1, k=3.0),
+    }
+    image_pairs.measure(tiny.pair, list(methods.values()), tiny.panel, tiny.settings, 0)
+    k_eff, K_eff = (estimate.value for estimate in image_pairs.constants(tiny.pair, tiny.settings, 0))
+    assert k_eff != K_eff and used == {"latent": k_eff, "target": K_eff, "given": 3.0}
 
 
 def test_dot_raises_what_it_climbs_and_step_0_is_shared(run):

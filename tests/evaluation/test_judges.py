@@ -6,6 +6,7 @@ import time
 
 import pytest
 import torch
+from torch import nn
 
 from dotlib import seeding
 from dotlib.data import images
@@ -13,6 +14,7 @@ from dotlib.data.images import image_set
 from dotlib.errors import FileError, InputError, SettingsDifferError
 from dotlib.evaluation import judges
 from dotlib.metrics import scores
+from dotlib.metrics.frechet import Moments, fid
 from dotlib.training import checkpoints
 
 
@@ -69,6 +71,64 @@ def test_a_judge_is_fit_on_images_that_no_reference_holds():
     }
     assert sum(map(len, sets.values())) >= 1_790  # of 1,797
     assert len(sets["judge"] & (sets["test"] | sets["floor"])) <= 3
+
+
+def test_what_a_judge_is_fit_on_is_the_split_judge_and_all_of_it(monkeypatch):
+    """Compared is what goes through the network, whatever names the code gives to its images."""
+    seen = []
+
+    class Watched(judges.Classifier):
+        def forward(self, x):
+            seen.append(x.detach())
+            return super().forward(x)
+
+    monkeypatch.setattr(judges, "Classifier", Watched)
+    judges.fit(dataclasses.replace(judges.judge_training("digits", "smoke"), images=0))
+    shown, own = (
+        {row.numpy().tobytes() for row in rows}
+        for rows in (torch.cat(seen), images.to_float(image_set("digits", "judge").images))
+    )
+    assert not shown - own, f"the judge is fit on {len(shown - own)} images that are not of its split"
+    assert not own - shown, f"the judge is not fit on {len(own - shown)} images of its split"
+
+
+class Brightness(nn.Module):
+    """A judge's network whose features are the brightness of both halves, and whose logits follow their difference."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()), requires_grad=False)
+
+    def forward(self, x):
+        features = torch.stack([half.flatten(1).mean(1) for half in x.chunk(2, 2)], 1)
+        return features * self.scale, features - features.flip(1)
+
+
+@pytest.mark.parametrize(("kind", "splits"), [("classifier", ("test", "floor")), ("inception", ("train", "test"))])
+def test_samples_are_compared_with_the_reference_of_their_kind_and_real_images_of_another_split(
+    alone, monkeypatch, kind, splits
+):
+    """Every split has a brightness of its own; the distance of reference and floor is that of these two splits."""
+    levels, drawn = dict(zip(images.SPLITS, (20, 60, 100, 140, 180), strict=True)), {}
+    for split, level in levels.items():
+        pixels = level + torch.randint(20, (50, 1, 8, 8), generator=seeding.generator(0, split), dtype=torch.uint8)
+        drawn[split] = images._build("digits", split, (pixels, None, f"drawn as {split}"))
+    judge = judges.Judge("brightness", Brightness().eval(), torch.Tensor.double, 2, 2, "0")
+    monkeypatch.setattr(judges, "image_set", lambda name, split: drawn[split])
+    monkeypatch.setattr(judges, "classifier", lambda *_, **__: judge)
+    monkeypatch.setattr(judges, "inception", lambda: judge)
+    settings = judges.scoring_settings("digits", "dcgan", "smoke")
+    panel = judges.load_panel("digits", settings, profile="smoke", judge=kind)
+    reference, floor = (Moments.of(judge(drawn[split].images)[0]) for split in splits)
+    assert judges.SPLITS[kind] == splits, f"{kind}: (reference, floor) are {judges.SPLITS[kind]}"
+    assert set(panel.origins.values()) == {f"drawn as {split}" for split in splits}
+    for name in panel.judges:
+        assert torch.allclose(panel.references[name].moments.mean, reference.mean), f"reference is not {splits[0]}"
+        assert torch.allclose(panel.references[name].rows().mean(0).double(), reference.mean)
+        found = panel.floor[name]
+        assert found.fid == pytest.approx(fid(real=reference, fake=floor)), f"the floor is not that of {splits[1]}"
+        assert found.fid > 1_000 and (found.n, found.n_real) == (50, 50)
+        assert found.is_sd > 0  # over two splits
 
 
 def test_a_judge_is_fit_once_and_loaded_afterwards(smoke, artifacts, monkeypatch):

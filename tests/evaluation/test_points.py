@@ -16,6 +16,7 @@ from dotlib.data import toy as toy_data
 from dotlib.errors import InputError
 from dotlib.evaluation import points as toy_pairs
 from dotlib.experiments import fig3_toy
+from dotlib.metrics import optimal_transport
 from dotlib.pairs import Pair, Uniform
 from dotlib.results import files
 from dotlib.training import checkpoints
@@ -71,6 +72,24 @@ def test_the_cache_is_not_used_for_other_settings(pair, change):
     options = {"settings": C, "K_eff": 2.0, "seed": 0}
     first = toy_pairs.moved(pair, **options)
     assert not torch.equal(first["dot"], toy_pairs.moved(pair, **(options | change))["dot"])
+
+
+def test_points_that_other_weights_moved_are_not_taken_for_these(pair):
+    first = toy_pairs.moved(pair, C, 2.0, seed=0)
+    other = replace(pair, discriminator=lambda x: -(x - 1).square().sum(1), digests={"G": "01"})
+    assert not torch.equal(first["dot"], toy_pairs.moved(other, C, 2.0, seed=0)["dot"]), "moved by the first D"
+
+
+def test_every_trial_has_a_target_and_a_floor_of_its_own(pair):
+    """Only then is the spread over trials that of a trial."""
+    sets = {"g": pair.data.points[:50].expand(7, 50, 2)}
+    emd = toy_pairs.distances(pair, sets, C, 0, cost="euclidean", sampling="random", floor=True)
+    assert len(set(emd["g"])) == 7, "trials share a target"
+    floors = {tuple(toy_pairs.target(pair, C, 0, t, "random", part="floor").flatten().tolist()) for t in range(7)}
+    assert len(floors) == 7 and len(set(emd["real"])) == 7
+    for t in range(7):
+        x, real = (toy_pairs.target(pair, C, 0, t, "random", part=part) for part in ("target", "floor"))
+        assert emd["real"][t] == optimal_transport.emd(real, x, cost="euclidean"), f"trial {t} has another floor"
 
 
 def test_more_trials_keep_the_first_ones(pair):

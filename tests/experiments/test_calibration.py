@@ -196,21 +196,16 @@ def cells_of(table, line):
 def test_tables_show_the_checks_and_what_was_refused(measured):
     whole, examined, drawn = measured
     checks = examined.checks["none"]
-    broken = replace(examined, maps=examined.maps | {"logistic": Refused("x")}, on_held_out=Refused("y"))
-    broken = replace(broken, checks=examined.checks | {"logistic": Refused("x")})
-    fitted = replace(examined, maps=examined.maps | {"logistic": Logistic(0.5, -1)}, on_held_out=Logistic(0.25, 0))
-    pairs = {"row": replace(fitted, checks=examined.checks | {"logistic": checks}), "broken": broken}
+    broken = replace(examined, checks=examined.checks | {"logistic": Refused("x")})
+    pairs = {"row": replace(examined, checks=examined.checks | {"logistic": checks}), "broken": broken}
     shown = calibration.cells(broken, "{0.ece[held out]:.3f}, {0.z:+.1f}".format)
     assert shown[:2] == [f"{checks.ece['held out']:.3f}, {checks.z:+.1f}", "refused"] and len(shown) == 3
     ratio, isotonic = (calibration.shown_ratio(examined.checks[name]) for name in ("none", "isotonic"))
-    assert cells_of(calibration.scale_table(pairs), 1)[1:] == ["0.5", "0.25", "-1", ratio, ratio, isotonic]
-    assert cells_of(calibration.scale_table(pairs), 2)[1:] == [*["refused"] * 3, ratio, "refused", isotonic]
-    assert cells_of(calibration.summary_table(pairs), 2)[2:] == [
-        "refused",
-        f"{examined.checks['isotonic'].ece['held out']:.3f}",
-        "refused",
-        ratio,
-    ]
+    assert calibration.cells(pairs["row"], calibration.shown_ratio) == [ratio, ratio, isotonic]
+    assert calibration.cells(broken, calibration.shown_ratio) == [ratio, "refused", isotonic]
+    for line, slope, intercept in ((Logistic(0.5, -1), "0.5", "-1"), (Refused("y"), "refused", "refused")):
+        assert calibration.cell(line, "{0.slope:.3g}".format) == slope
+        assert calibration.cell(line, "{0.intercept:+.3g}".format) == intercept
     table = calibration.draw_tables({"row": drawn}, {"row": whole})
     assert cells_of(table, 1) == ["real images", "-", *(cells_of(table, 1)[2:5]), "0.5"]
     assert len(table.splitlines()) == 2 + 2 + 9

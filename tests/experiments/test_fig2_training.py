@@ -1,7 +1,7 @@
 """Figure 2: closed forms of the verdict, identities of the two constants, milestones, failures."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib.errors import InputError
+from dotlib.errors import InputError, SettingsDifferError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.experiments import fig2_training
@@ -118,7 +118,7 @@ def test_growth_of_unpaired_draws_is_a_t_interval_of_logs():
     ],
 )
 def test_the_middle_is_nearest_to_half_of_the_updates(updates, middle):
-    assert fig2_training.middle(history(updates, [1.0] * len(updates))).update == middle
+    assert updates[fig2_training.middle(updates)] == middle
 
 
 @pytest.mark.parametrize(
@@ -204,6 +204,9 @@ def test_along_a_training(monkeypatch):
 def test_a_pair_without_milestones_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"trained: no milestones beside .*; delete the pair"):
         fig2_training.along_training(trained(tmp_path / "x"), stub_jury("a"), SMALL, 0)
+    shipped = replace(trained(tmp_path / "x"), origin=zoo.SHIPPED)
+    with pytest.raises(InputError, match=r"beside .*; set DOTLIB_TRAIN=1 and train it again"):
+        fig2_training.along_training(shipped, stub_jury("a"), SMALL, 0)
 
 
 def test_the_first_judge_alone():
@@ -259,9 +262,72 @@ def test_curves_are_those_of_the_milestones(record):
 
 
 def test_tables_show_ratios_and_verdicts(record):
-    cells = [
-        cell.strip() for cell in fig2_training.ratio_table(record, HISTORIES).splitlines()[3].strip("|").split("|")
-    ]
+    cells = [cell.strip() for cell in fig2_training.ratio_table(record).splitlines()[3].strip("|").split("|")]
     assert cells == ["steep", *["4.50 [4.50, 4.50]", "2.00"] * 2]
     cells = fig2_training.verdict_table(record, list(HISTORIES)).splitlines()[2].split("|")
     assert cells[2].strip() == f"1.25, {paper.REPRODUCED}"
+
+
+def test_bounds_stand_around_the_constant_and_a_slope_above_them_is_refused(record):
+    fig2_training.fill_bounds(record, {"steady": pair_of()}, SMALL, 0)
+    with pytest.raises(AssertionError):  # the product is sqrt(5.25) = 2.29, K_eff of "steady" ends at about 2.5
+        fig2_training.bounds_table(record)
+    record.content.clear()
+    record.put_trials("K_eff", np.array([1.0, 2.0]), pair="steady", setting=4, unit="")
+    fig2_training.fill_bounds(record, {"steady": pair_of()}, SMALL, 0)
+    cells = [cell.strip() for cell in fig2_training.bounds_table(record).splitlines()[2].strip("|").split("|")]
+    assert cells == ["steady", "1.500", "2.291", "2.29", "2.29"]
+
+
+# Shipped pairs: their committed record
+
+
+@pytest.fixture
+def kept(record, tmp_path, monkeypatch):
+    """The record, committed; it is of the pair `trained`."""
+    monkeypatch.setattr(records, "KEPT", tmp_path / "results")
+    zoo.add_training_provenance(record, replace(trained(), made=dict.fromkeys(MADE, 0)))
+    records.write(record, tmp_path / "results")
+    return record
+
+
+MADE = ("commit", "dirty", "device", "seconds_since_resume")
+
+
+def fresh(**changes) -> records.Record:
+    return replace(
+        records.start("fig2_training", profile="laptop", dataset="digits", seed=0, parameters={}), content={}, **changes
+    )
+
+
+def test_the_committed_record_stands_for_shipped_pairs_and_is_written_as_it_is(kept, tmp_path):
+    found = fig2_training.committed(fresh(), {"sngan-hi": trained()})
+    assert found == kept
+    records.write(found, tmp_path / "build")
+    assert records.text_of(found) == records.text_of(kept)
+
+
+def test_a_record_of_other_parameters_or_trainings_is_refused(kept):
+    with pytest.raises(SettingsDifferError, match="pool: stored None, wanted 50"):
+        fig2_training.committed(fresh(parameters={"pool": 50}), {"sngan-hi": trained()})
+    with pytest.raises(SettingsDifferError, match="digits-x: stored '0', wanted '1'"):
+        fig2_training.committed(fresh(), {"sngan-hi": replace(trained(), sha256="1")})
+
+
+def test_shipped_pairs_without_a_record_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "KEPT", tmp_path)
+    with pytest.raises(InputError, match=r"^pairs: .*fig2_training has no laptop-digits-s0; .*make book TRAIN=1$"):
+        fig2_training.committed(fresh(), {"sngan-hi": trained()})
+
+
+def test_the_committed_record_is_that_of_the_shipped_pairs(monkeypatch):
+    """The page of the book shows it. After a change of its settings: DOTLIB_TRAIN=1 dotlib record fig2_training/..."""
+    monkeypatch.setattr(records, "KEPT", Path(__file__).parents[2] / "results")
+    settings = fig2_training.settings_of("digits", "laptop")
+    where = {"profile": "laptop", "dataset": "digits", "seed": 0}
+    new = records.start("fig2_training", **where, judge="classifier", parameters=asdict(settings))
+    pairs = {row: zoo.pair(f"digits-{row}", profile="laptop") for row in settings.rows}
+    assert {trained.origin for trained in pairs.values()} == {"shipped"}
+    kept = fig2_training.committed(new, pairs)
+    assert {row.pair for row in kept.rows(quantity="growth")} == {*settings.rows}
+    assert len(fig2_training.bounds_table(kept).splitlines()) == 2 + 3  # the rows without attention

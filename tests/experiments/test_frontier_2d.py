@@ -50,15 +50,3 @@ def test_the_summary_has_a_column_a_landscape_and_real_points(points):
         "| DDLS | refused | 0.3000 |",
         "| real | 0.2500 | 0.2500 |",
     ]
-
-
-def test_every_point_stands_under_its_landscape(points):
-    first, second = frontier_2d.point_tables(points).split("**swissroll, oracle**")
-    assert first.startswith("**swissroll, D**\n\n| method |") and first.count("| DOT, ") == 2
-    assert second.count("| DOT, ") == 1
-
-
-def test_quality_is_that_of_fresh_samples(monkeypatch):
-    monkeypatch.setattr(frontier_2d, "ratio_quality", lambda comparison, n, seed: (n / 1e4, seed + comparison))
-    row = frontier_2d.quality_table({("swissroll", "D"): 0.125}, 0).splitlines()[-1]
-    assert row == "| swissroll, D | 1 | 0.125 |"

@@ -187,7 +187,7 @@ def test_the_record_holds_every_difference_and_verdict(page):
 
 
 def test_tables_show_the_record(page):
-    record, measured, _, paths, _ = page
+    record, measured, *_ = page
     lines = projection.score_table(record, measured).splitlines()
     assert [cells_of(line)[0] for line in lines[2:]] == [
         "bare, the value",
@@ -202,10 +202,6 @@ def test_tables_show_the_record(page):
         assert cells_of(line)[0] == f"{a} minus {b}, {end} updates"
         differ = record.verdicts[f"{a} and {b}, FID, {end} updates"] == "differ"
         assert cells_of(line)[1].startswith("**") == differ
-    lines = projection.ingredient_table(record, 4).splitlines()
-    assert [cells_of(line)[0] for line in lines[2:]] == [label for _, label in projection.ALONE.values()]
-    line = projection.distance_table(paths, ENDS).splitlines()[2]
-    assert cells_of(line)[1] == f"{paths['paper']['radial'][4].mean():.3f}"
 
 
 def test_factors_are_shown_with_those_on_the_sphere(run):

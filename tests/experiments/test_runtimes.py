@@ -6,6 +6,7 @@ runs, the stated number of times), second method (central differences), invarian
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -138,10 +139,18 @@ def test_a_disturbed_start_cannot_make_an_update_negative(wind):
 
 
 def test_the_real_clock_runs():
+    """Jobs that work until wall time and effort have both moved far enough; two updates alone may be too short."""
+
+    def work(seconds):
+        begin = runtimes.clock(CPU)
+        while (runtimes.clock(CPU) - begin).min() < seconds:
+            math.sqrt(seconds)
+
+    limits = np.array([0.005, 0.01])
+    seconds = runtimes.timed([partial(work, limit) for limit in limits], runs=2, device=CPU)
+    assert (seconds >= limits[:, None, None]).all() and np.isfinite(seconds).all()
     timing = runtimes.measure(tiny(), 2, rng=rng(), updates=2, runs=2)
-    assert (timing.seconds > 0).all() and timing.ratio > 0
-    (wall, effort), (later, more) = runtimes.clock(CPU), runtimes.clock(CPU)
-    assert wall < later and effort <= more
+    assert timing.seconds.shape == (2,) and np.isfinite(timing.seconds).all()
 
 
 # --- what is timed -----------------------------------------------------------------------------
@@ -248,11 +257,6 @@ def test_links_do_not_depend_on_the_size_of_images_or_networks():
     for name in WORKLOADS:
         narrow = runtimes.work(name, narrow=8)
         assert narrow.links == links[name] and narrow.flops < runtimes.work(name).flops / 16
-
-
-def test_largest_batch_inverts_the_seconds():
-    work = runtimes.Work(flops=2_000, links=1)
-    assert work.largest_batch(3.0) == pytest.approx(3 * 10.6e12 / (30 * 2_000))
 
 
 def test_the_printed_seconds():
@@ -366,5 +370,3 @@ def test_bad_workloads_are_refused_by_name():
         runtimes.workload("swissroll", narrow=3)
     with pytest.raises(InputError, match="rows: .*found 0"):
         tiny().start(0, rng())
-    with pytest.raises(InputError, match="seconds: "):
-        runtimes.Work(4, 1).largest_batch(0.0)

@@ -55,6 +55,51 @@ def test_a_record_holds_what_was_measured(run, record, tmp_path):
     json.dumps(again.parameters)
 
 
+def scored(run, fid, is_mean):
+    """The run with DOT's scores at its last update changed by these numbers in each set, under every judge."""
+    last = "dot", run.settings.updates
+    changed = {
+        judge: [
+            replace(bare, fid=bare.fid + a, is_mean=bare.is_mean + b)
+            for bare, a, b in zip(run.measured.rows["dot", 0][judge], fid, is_mean, strict=True)
+        ]
+        for judge in run.panel.judges
+    }
+    return replace(run, measured=replace(run.measured, rows=run.measured.rows | {last: changed}))
+
+
+@pytest.mark.parametrize(
+    ("fid", "is_mean", "words"),
+    [
+        ((-3.0, -3.1), (0.5, 0.52), (paper.REPRODUCED, paper.REPRODUCED)),
+        ((3.0, 3.1), (-0.5, -0.52), (paper.NOT_REPRODUCED, paper.NOT_REPRODUCED)),
+        ((-3.0, -3.1), (-0.5, -0.52), (paper.REPRODUCED, paper.NOT_REPRODUCED)),
+        ((-3.0, 1.0), (0.5, -0.1), (paper.SAME_SIGN, paper.SAME_SIGN)),
+    ],
+    ids=["as printed", "mirrored", "one each", "within the noise"],
+)
+def test_each_claim_has_the_verdict_of_its_own_score(run, fid, is_mean, words):
+    """Printed of this row: FID falls from 20.47 to 17.12, and the inception score rises."""
+    record = tab1_scores.open_record(NAME, "laptop", 0)
+    tab1_scores.fill_record(record, scored(run, fid, is_mean))
+    of_fid, of_is = record.verdicts["DOT lowers FID"], record.verdicts["DOT raises the inception score"]
+    assert len(record.verdicts) == 2
+    assert (of_fid, of_is) == words, f"FID changed by {fid}: {of_fid!r}; IS by {is_mean}: {of_is!r}"
+
+
+def test_every_number_has_the_unit_of_the_print(record):
+    """The paper's values are typed with their units, apart from the code."""
+    printed = {
+        "k_eff": "b2.cifar10.dcgan.sngan-hi.k_eff",
+        "K_eff": "fig3.25gaussians.K_eff",
+        "fid": "tab1.cifar10.dcgan.sngan-hi.dot.fid",
+        "is_mean": "tab1.cifar10.dcgan.sngan-hi.dot.is",
+    }
+    for quantity, name in printed.items():
+        units = {row.unit for row in record.rows(quantity=quantity)}
+        assert units == {paper.value(name).unit}, f"{quantity} is recorded in {units}"
+
+
 def test_tables_show_the_paper_and_every_run(record):
     columns = {"this build": {"dcgan-sngan-hi": record}, "recorded": {}}
     table = tab1_scores.score_table("fid", columns)

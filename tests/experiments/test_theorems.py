@@ -93,7 +93,6 @@ def test_slopes_of_a_linear_critic_are_its_weight(optimum):
     slopes = theorems.slopes(linear(-3.0), optimum, optimum.y, estimate(2.0))
     assert slopes.largest == pytest.approx(3) and slopes.bound == pytest.approx(3)
     assert slopes.norms.tolist() == pytest.approx([3.0] * 30)
-    assert slopes.row == {"bound": slopes.bound, "largest": slopes.largest, "K_eff": "2.000\u00a0±\u00a0nan"}
 
 
 def test_the_normalised_critic_has_the_bound_one(optimum):
@@ -156,13 +155,10 @@ def test_each_claim_has_the_verdict_of_its_worst_place(slip, verdict):
     record = theorems.open_record({}, "laptop", 0)
     theorems.fill_record(record, results(slip))
     assert [row.value for row in record.rows(quantity="deviation")] == [2e-15, slip, 0, 0]
-    assert record.verdicts == dict.fromkeys(theorems.CLAIMS, paper.REPRODUCED) | {"Theorem 1": verdict}
+    assert record.verdicts == dict.fromkeys(theorems.deviations(results()), paper.REPRODUCED) | {"Theorem 1": verdict}
     assert record.get("share_movable", pair="swissroll").value == 0.25
     assert record.get("K_eff", pair="swissroll").sd == pytest.approx(math.sqrt(0.5))
     assert record.get("theorem2_gap", method="hinge").n == 1_001
-    lines = theorems.summary(record).splitlines()
-    assert lines[3].startswith("| Theorem 1 {eq}`eq-16`, and the segment | 2 x 400 samples, 10,000 grid points")
-    assert lines[3].endswith(f"| {slip:.0e} | {verdict} |") and "| 2e-15 | reproduced |" in lines[2]
 
 
 def test_a_slope_above_the_bound_is_a_deviation():

@@ -244,6 +244,21 @@ def test_a_changed_training_setting_trains_again(tree):
     assert not {*PAIRS} & {*make(tree)[0]}  # the earlier pairs are still there
 
 
+def test_a_committed_pair_is_taken_unless_all_are_to_be_trained(tree):
+    """Which of the two files a step reads decides whether it is made again."""
+    trained = next((tree / "_build/artifacts/swissroll-wgan-gp").glob("laptop-*"))
+    shipped = tree / "pairs/swissroll-wgan-gp" / trained.name
+    shipped.parent.mkdir(parents=True)
+    trained.rename(shipped)
+    made = ["html", "run last", "run one", "step move swissroll"]
+    assert sorted(make(tree)[0]) == made
+    assert sorted(make(tree, "--train")[0]) == [*made, "train swissroll-wgan-gp"] and trained.exists()
+    assert make(tree, "--train")[0] == []
+    assert sorted(make(tree)[0]) == made
+    shutil.rmtree(shipped.parent)
+    assert sorted(make(tree)[0]) == made  # the one that was trained is still there
+
+
 def test_profiles_keep_apart_and_return_cheaply(tree):
     assert sorted(make(tree, "--profile", "smoke")[0]) == ALL
     assert make(tree)[0] == ["html"]  # back to the default: only the HTML is of the other profile

@@ -151,6 +151,36 @@ def test_drs_equals_a_loop_over_proposals_on_the_same_stream():
     assert largest > first  # the running maximum rose on the way
 
 
+class Scripted(Normal):
+    """A prior whose draws are written down, one block after the other."""
+
+    def __init__(self, *blocks):
+        super().__init__(1)
+        object.__setattr__(self, "blocks", iter(blocks))
+
+    def sample(self, n, rng):
+        return next(self.blocks)[:n, None]
+
+
+def test_the_largest_logit_of_drs_is_carried_from_block_to_block():
+    """Burn-in of logits 0, one proposal of 5 in the first block, then again 0, five below the largest.
+
+    At the maximum F is log 10^8 less 10^-8 or so, and gamma is that, too: half of the first block passes. Below it by
+    5 it is -5, a chance of e^-23: a block that began anew would keep half again.
+    """
+    size = sampling.BLOCK
+    first = torch.zeros(size)
+    first[-1] = 5.0
+    prior = Scripted(torch.zeros(100), first, *(torch.zeros(size) for _ in range(4)))
+    pair = Pair(lambda z: z, lambda x: x[:, 0], prior)
+    sampler = rejection.DRS(percentile=50, burn_in=100, limit=5)
+    with pytest.raises(NothingAcceptedError) as caught:
+        sampler.draw(pair, size, rng())
+    kept, _, _, _, _, proposed = str(caught.value).removeprefix("limit: ").split()[:6]
+    assert int(proposed) == 5 * size
+    assert size / 3 < int(kept) < 2 * size / 3, f"{kept} of {size} kept: later blocks forgot the largest logit"
+
+
 @pytest.mark.parametrize("budget", [0.1, 0.3, 0.7, 1.0])
 @pytest.mark.parametrize("kind", ["drs", "obrs"])
 def test_the_accepted_share_is_the_budget(kind, budget):

@@ -160,6 +160,13 @@ def test_penalty_of_a_linear_critic(shape, target):
     assert torch.allclose(D.w.grad, 2 * (norm - target) * w / norm, rtol=1e-12, atol=0)
 
 
+def test_the_penalty_draws_the_norm_to_1_unless_told_otherwise():
+    """A linear critic of norm 3: (3 - 1)^2 = 4, [WGANGP17]. The page on the theorems takes the default."""
+    real, fake = torch.randn(2, 7, 2, generator=generator(1, "default"), dtype=torch.float64)
+    D = Linear(torch.tensor([3.0, 0.0], dtype=torch.float64))
+    assert float(gradient_penalty(D, real, fake, rng=generator(0, "a")).detach()) == pytest.approx(4, rel=1e-12)
+
+
 def test_penalty_is_taken_on_the_segment():
     """D(x) = x^2 / 2 has gradient norm |x|: with x = 1 and y = 3 every norm lies in [1, 3].
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from dotlib.data.images import image_set
 from dotlib.training import recipes
 from dotlib.training import settings as training_settings
 from dotlib.training.settings import image_training, toy_training
@@ -40,6 +41,8 @@ def test_a_part_of_the_images_can_be_trained_on():
     assert len(whole) == 1_197 and len(some) == 100
     rows = {row.numpy().tobytes() for row in whole.images}
     assert all(row.numpy().tobytes() in rows for row in some.images)
+    reference = {row.numpy().tobytes() for row in image_set("digits", "test").images}
+    assert len(rows & reference) <= 3, "a GAN is trained on images of the reference"  # twins among the digits
 
 
 @pytest.mark.parametrize("dataset", ["25gaussians", "swissroll"])

@@ -49,8 +49,8 @@ def ring(n: int, rng: torch.Generator) -> torch.Tensor:
     return torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
-def small_trainer(settings: Training = SETTINGS, D: nn.Module | None = None) -> Trainer:
-    G = MLP(2, 8, 2, hidden=1, rng=generator(settings.seed, "G"))
+def small_trainer(settings: Training = SETTINGS, D: nn.Module | None = None, G: nn.Module | None = None) -> Trainer:
+    G = G or MLP(2, 8, 2, hidden=1, rng=generator(settings.seed, "G"))
     D = D or MLP(2, 8, 1, hidden=1, rng=generator(settings.seed, "D"))
     trainer = Trainer(settings, G, D, Uniform(2), ring)
     torch.manual_seed(1)  # as a new process has one state, whatever drew before
@@ -287,6 +287,35 @@ def test_spectral_vectors_batch_statistics_and_global_generator_are_restored(tmp
     assert_same_end(tmp_path / "stopped", tmp_path / "alone")
     names = checkpoints.load(tmp_path / "alone" / "state.safetensors")[0]
     assert {"D.norm.running_mean", "D.last.0.parametrizations.weight.0._u"} <= names.keys()
+
+
+def normalised(outputs: int) -> nn.Module:
+    """A network of square normalised layers, whose vectors one power iteration does not bring to their limit."""
+    network = MLP(2, 8, outputs, hidden=3, rng=generator(4, str(outputs)))
+    for part in network:
+        if isinstance(part, nn.Linear):
+            nn.utils.parametrizations.spectral_norm(part)  # draws its vectors from torch's global generator
+    return network
+
+
+def test_spectral_vectors_of_both_networks_are_restored(tmp_path):
+    """The resumed process has other vectors at first; after a step they would have left other weights."""
+
+    def start(seed: int) -> Trainer:
+        torch.manual_seed(seed)
+        return small_trainer(replace(SETTINGS, gp_weight=0.0), normalised(1), normalised(2))
+
+    run(tmp_path / "alone", start(5))
+    stop_after(start(5), tmp_path / "stopped", 7)
+    tensors = checkpoints.load(tmp_path / "stopped" / "state.safetensors")
+    resumed = start(77)
+    resumed.restore(*tensors)
+    for role, network in resumed.networks.items():
+        vectors = {name: t for name, t in network.state_dict().items() if name.endswith(("._u", "._v"))}
+        lost = [name for name, t in vectors.items() if not torch.equal(t, tensors[0][f"{role}.{name}"])]
+        assert len(vectors) == 8 and lost == [], f"not restored in {role}: {lost}"
+    run(tmp_path / "stopped", start(77))
+    assert_same_end(tmp_path / "stopped", tmp_path / "alone")
 
 
 def test_resuming_twice_changes_nothing(tmp_path):
