@@ -40,9 +40,8 @@ class Move:
 def moves(k: Mapping[str, float]) -> tuple[Move, ...]:
     """All ways for one pair.
 
-    Args:
-        k: "own", "shuffled" and, where the pair has milestones, "early": k_eff of each critic; "q50", "q90", "max":
-            quantiles of ||grad D(G(z))||.
+    k has "own", "shuffled" and, where the pair has milestones, "early": k_eff of each critic; "q50", "q90" and "max":
+    quantiles of ||grad D(G(z))||.
     """
     descents = [
         Move("DOT" if times == 1 else f"DOT, {times} k_eff", "descent", STEPS, times * k["own"]) for times in TIMES
