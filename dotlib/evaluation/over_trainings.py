@@ -116,8 +116,8 @@ def matched(frame: pd.DataFrame, quantity: str, first: str, second: str, by: str
 def shares(frame: pd.DataFrame, quantity: str) -> pd.DataFrame:
     """Every method and setting over trainings, on common axes: a line for each method, setting and training.
 
-    Its columns: `rise`, D over bare as a share of the naive ascent's at its published setting; `gain`, the change of the
-    score as a share of (floor - bare), so that 1 is as good as real images.
+    Its columns: `rise`, D over bare as a share of the naive ascent's at its published setting; `gain`, the change of
+    the score as a share of (floor - bare), so that 1 is as good as real images.
     """
     inside = frame.groupby(["method", "setting", *TRAINING])[["D", quantity]].mean().reset_index()
     index = pd.MultiIndex.from_frame(inside[TRAINING])
