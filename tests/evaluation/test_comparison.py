@@ -232,10 +232,10 @@ def test_images_are_scored_by_the_first_judge():
     (bare,) = comparison.measure(found, 0, ["bare"])
     assert found.floor["fid"] < min(bare.scores["fid"])
     assert bare.scores["n"] == [100, 100]
-    assert found.settings.real.shape == (1_000, 1, 8, 8)
     calibrating, reference = (
         {row.numpy().tobytes() for row in rows}
         for rows in (images.to_uint8(found.settings.real), images.image_set("digits", "test").images)
     )
     assert len(calibrating & reference) <= 3, "D is calibrated on images of the reference"  # twins among the digits
+    assert found.settings.real.shape == (1_000, 1, 8, 8)
     assert -1 <= found.settings.real.min() < found.settings.real.max() <= 1

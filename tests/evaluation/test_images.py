@@ -144,7 +144,7 @@ def test_a_method_that_moves_nothing_scores_as_bare_by_every_score():
     """Latents, images and random subsets are paired: with steps of length 0 no difference is left, not even of KID."""
     tiny, still = row_of(), image_pairs.Method("dot", (0, 2, 4), 0.0)
     found = image_pairs._score_set(tiny.pair, still, 1.0, tiny.panel, tiny.settings, 0, 0)
-    assert found["0"] == found["2"] == found["4"]
+    assert found["0"] == found["2"] == found["4"], "scores differ where nothing has moved"
     other = image_pairs._score_set(tiny.pair, still, 1.0, tiny.panel, tiny.settings, 0, 1)
     assert other["0"] != found["0"]
 
@@ -160,7 +160,8 @@ def test_every_space_has_the_constant_of_its_own_distance(monkeypatch):
     }
     image_pairs.measure(tiny.pair, list(methods.values()), tiny.panel, tiny.settings, 0)
     k_eff, K_eff = (estimate.value for estimate in image_pairs.constants(tiny.pair, tiny.settings, 0))
-    assert k_eff != K_eff and used == {"latent": k_eff, "target": K_eff, "given": 3.0}
+    assert k_eff != K_eff
+    assert used == {"latent": k_eff, "target": K_eff, "given": 3.0}, f"k_eff is {k_eff}, K_eff {K_eff}"
 
 
 def test_dot_raises_what_it_climbs_and_step_0_is_shared(run):

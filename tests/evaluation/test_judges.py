@@ -105,9 +105,7 @@ class Brightness(nn.Module):
 
 
 @pytest.mark.parametrize(("kind", "splits"), [("classifier", ("test", "floor")), ("inception", ("train", "test"))])
-def test_samples_are_compared_with_the_reference_of_their_kind_and_real_images_of_another_split(
-    alone, monkeypatch, kind, splits
-):
+def test_reference_and_floor_are_the_splits_of_their_kind(alone, monkeypatch, kind, splits):
     """Every split has a brightness of its own; the distance of reference and floor is that of these two splits."""
     levels, drawn = dict(zip(images.SPLITS, (20, 60, 100, 140, 180), strict=True)), {}
     for split, level in levels.items():

@@ -53,12 +53,14 @@ def test_the_defaults_are_those_of_b1_and_b2_written_out():
     z = dot_samplers.Bare().draw(pair, 20, rng(3)).latents
     common = {"cost": "l2", "variant": "paper", "delta": 1e-3, "batch_size": 20}
     moved = dot_samplers.LatentDOT(k_eff=0.5).draw(pair, 20, rng(3)).latents
-    assert torch.equal(moved, latent_dot(pair, z, 0.5, steps=20, optimizer=SGD(0.01), **common).final), "LatentDOT"
+    assert torch.equal(moved, latent_dot(pair, z, 0.5, steps=20, optimizer=SGD(0.01), **common).final), (
+        "latents move otherwise than in B.2"
+    )
     y = 4 * sampling.generate(pair, z)  # some beyond the 2 at which the released program clips
     far = Pair(lambda z: 4 * pair.generate(z), pair.discriminator, pair.prior)
     points = dot_samplers.TargetDOT(K_eff=0.5).draw(far, 20, rng(3)).samples
     whole = target_dot(pair.logit, y, 0.5, steps=100, optimizer=Adam(0.01, (0.0, 0.9)), clip=None, **common).final
-    assert points.abs().max() > 2.1 and torch.equal(points, whole), "TargetDOT"
+    assert points.abs().max() > 2.1 and torch.equal(points, whole), "points move otherwise than in B.1"
 
 
 @pytest.mark.parametrize(

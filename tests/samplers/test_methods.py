@@ -59,7 +59,9 @@ LAST = {  # name -> the sampler at its last setting, with every option written o
 
 def test_the_settings_of_all_methods_have_the_defaults_of_their_sources():
     found = {f.name: f.default for f in dataclasses.fields(methods.SamplerSettings) if f.name != "real"}
-    assert found == DEFAULTS
+    assert found.keys() == DEFAULTS.keys()
+    wrong = {name: value for name, value in found.items() if value != DEFAULTS[name]}
+    assert not wrong, f"defaults of no source: {wrong}"
 
 
 @pytest.mark.parametrize("name", methods.METHODS)
@@ -68,7 +70,10 @@ def test_a_name_leads_to_its_sampler_with_the_options_of_its_source(name):
     if name not in ("bare", "DOT", "DOT exact", "naive"):
         assert (type(sampler), sampler.calibration, sampler.fakes) == (Calibrated, "logistic", 1_000)
         sampler = sampler.inner
-    assert type(sampler) is type(LAST[name]) and vars(sampler) == vars(LAST[name])
+    assert type(sampler) is type(LAST[name])
+    source = vars(LAST[name])  # the tensor of starts is one object, or another
+    wrong = {k: v for k, v in vars(sampler).items() if v is not source[k] and (k == "start" or v != source[k])}
+    assert not wrong, f"options of no source: {wrong}"
 
 
 @pytest.mark.parametrize(("target", "kind"), [(False, LatentDOT), (True, TargetDOT)])
