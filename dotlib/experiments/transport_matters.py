@@ -78,7 +78,7 @@ def scoring(name: PairName, profile: str) -> Scoring:
     """Scores of a pair: two sets, all rows kept for every score."""
     settings = judges.scoring_settings(name.dataset, name.architecture, profile)
     if profile == "smoke":
-        return replace(settings, kept=settings.samples, kid_subsets=5)
+        return replace(settings, sets=1, kept=settings.samples, kid_subsets=5)
     sets, samples = SETS.get(name.dataset, (2, 5_000))
     return replace(settings, sets=sets, samples=samples, kept=samples)
 

@@ -20,7 +20,7 @@ def test_a_description_holds_every_file_and_setting(record):
     def run(name):
         settings = SimpleNamespace(key=lambda: f"key of {name}")
         made = dict.fromkeys(("commit", "device", "seconds_since_resume"), "") | {"dirty": name == "a"}
-        trained = SimpleNamespace(name=name, settings=settings, sha256=f"sha of {name}", made=made)
+        trained = SimpleNamespace(name=name, settings=settings, sha256=f"sha of {name}", made=made, origin="shipped")
         panel = SimpleNamespace(digests={"judge": "2"}, origins={"test": "x"})
         pair = SimpleNamespace(digests={name: "1"})
         return SimpleNamespace(pair=pair, trained=trained, panel=panel, settings=Scoring(sets=3))
