@@ -5,6 +5,7 @@ Kinds of test: closed forms, invariances (sets and judges inside a training), pl
 
 import numpy as np
 import pytest
+from scipy import stats
 from training_tables import PAIRS, table
 
 from dotlib.evaluation import over_trainings
@@ -27,6 +28,21 @@ def test_a_planted_difference_is_found_and_its_mirror_image_too():
         for naive, dot in ((5.0, 8.0), (8.0, 5.0), (5.0, 5.0))
     }
     assert words == {(5.0, 8.0): {FIRST}, (8.0, 5.0): {SECOND}, (5.0, 5.0): {EQUIVALENT}}
+
+
+@pytest.mark.parametrize(("single", "word"), [(0.02, SECOND), (0.03, UNDECIDED)])
+@pytest.mark.parametrize("other", [1.0, 0.03])
+def test_a_word_holds_over_all_pairs_together(single, other, word):
+    """Holm of two pairs: the smaller p-value counts twice, so that 0.03 is no difference at 5 %.
+
+    Five trainings that differ by c + (-2, -1, 0, 1, 2) have t = c / sqrt(2.5 / 5), with four degrees of freedom.
+    """
+    frame = table(5.0, 5.0)
+    for pair, p in zip(PAIRS, (single, other), strict=True):
+        centre = stats.t.isf(p / 2, 4) * np.sqrt(0.5)
+        lines = (frame["dataset"] == pair) & (frame["method"] == "DOT")
+        frame.loc[lines, "fid"] += centre + frame.loc[lines, "seed"] - 2.0
+    assert over_trainings.compare(frame, "fid", "DOT", "naive")[0].word == word
 
 
 def test_noise_between_trainings_is_undecided_whatever_judges_and_sets():

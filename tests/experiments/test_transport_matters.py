@@ -3,19 +3,24 @@
 Kinds of test: identities (bare is unmoved, the floor is the panel's), resuming, second method, words, failures.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from training_tables import PAIRS, table
 
+from dotlib import transport
 from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import judges, moves, over_trainings
 from dotlib.experiments import transport_matters
 from dotlib.metrics.frechet import Moments, fid
-from dotlib.results import records, tidy
+from dotlib.results import paper, records, tidy
+from dotlib.seeding import generator
+from dotlib.training import zoo
 
 NAME = "digits-dcgan-sngan-hi"
 
@@ -57,6 +62,43 @@ def test_bare_is_unmoved_and_every_way_begins_at_it(run, lines):
     assert found == pytest.approx(fid(real=real, fake=Moments.of(judge(images.to_uint8(x))[0])), rel=1e-4)
 
 
+@pytest.mark.parametrize("critic", ["shuffled", "early"])
+def test_a_control_climbs_the_d_of_its_critic(run, lines, critic):
+    """Else the control is the method itself, and finds that nothing depends on D."""
+    (move,) = (each for each in moves.moves(run.slopes) if each.critic == critic)
+    z, ends = image_pairs.latents(run.pair, run.settings, 0, 0), {}
+    for name in (critic, "own"):
+        options = {"steps": 40, "optimizer": transport.SGD(run.settings.lr)}
+        ends[name] = transport.latent_dot(run.critics[name], z, move.k, **options).final
+    D = {name: float(run.pair.logit(run.pair.generate(end)).double().mean()) for name, end in ends.items()}
+    found = lines[(lines["method"] == move.name) & (lines["setting"] == 40) & (lines["set"] == 0)]["D"].iloc[0]
+    assert abs(D[critic] - D["own"]) > 1e-3 * abs(D["own"])
+    assert found == pytest.approx(D[critic], rel=1e-4), f"{move.name} climbs another D"
+
+
+def test_the_early_critic_is_that_of_the_first_milestone(run):
+    first, *_, last = zoo.milestones(run.trained)
+    x = run.pair.generate(run.pair.prior.sample(5, generator(0, "z")))
+    assert torch.equal(run.critics["early"].logit(x), first[1].logit(x))
+    assert first[0] < last[0] and not torch.equal(first[1].logit(x), last[1].logit(x))
+
+
+def test_a_way_that_moves_nothing_scores_as_bare_by_every_score(run):
+    """Latents, images and the random subsets of KID are paired, whatever a way is called."""
+    still = replace(run, settings=replace(run.settings, lr=0.0))
+    bare, naive, dot = (
+        transport_matters._measure_set(still, moves.Move(name, kind, settings), 0)
+        for name, kind, settings in (
+            ("bare", "truncation", (1.0,)),
+            ("naive", "descent", (3,)),
+            ("DOT", "descent", (3,)),
+        )
+    )
+    for lines_of in zip(bare, naive, dot, strict=True):
+        scores = [{quantity: line[quantity] for quantity in transport_matters.QUANTITIES} for line in lines_of]
+        assert scores[0] == scores[1] == scores[2], "scores differ where nothing has moved"
+
+
 def test_d_rises_along_its_own_ascent_and_by_choice(lines):
     means = lines.groupby(["method", "setting"])["D"].mean()
     assert means["naive"].is_monotonic_increasing and means["best of m"].is_monotonic_increasing
@@ -71,6 +113,10 @@ def test_d_rises_along_its_own_ascent_and_by_choice(lines):
 def test_real_images_stand_in_every_judge_as_the_panel_has_them(run, lines):
     real = lines[lines["method"] == "real"].set_index("judge")
     assert real["fid"].to_dict() == {name: pytest.approx(floor.fid) for name, floor in run.panel.floor.items()}
+    x = images.to_float(images.image_set("digits", "floor").images)
+    with torch.no_grad():
+        D = float(run.pair.logit(x).double().mean())
+    assert real["D"].to_numpy() == pytest.approx(D, rel=1e-5), "D is not that of the floor's images"
 
 
 def test_a_run_continues_with_the_sets_that_are_missing(run, lines, artifacts, monkeypatch):
@@ -91,6 +137,8 @@ def test_a_record_has_constants_and_its_table(run, lines, tmp_path):
     assert len(frame) == record.get("lines").value == len(lines)
     assert record.get("gradient norm", method="max").value >= record.get("gradient norm", method="q50").value > 0
     assert record.get("k_eff", method="own").value == run.slopes["own"]
+    slopes = {row.unit for name in ("k_eff", "gradient norm") for row in record.rows(quantity=name)}
+    assert slopes == {paper.value("b2.cifar10.dcgan.sngan-hi.k_eff").unit}, "not the unit of the print"
     assert {row.judge for row in record.rows(quantity="accuracy")} == set(run.panel.judges)
     assert "DOT" in transport_matters.slope_table(tmp_path) or NAME in transport_matters.slope_table(tmp_path)
 
@@ -127,6 +175,13 @@ def test_the_answer_says_what_was_planted(naive, dot, noise, word):
     assert text.endswith(f"**{word}**.") and "2 pairs of 5 trainings" in text
     rows = transport_matters.primary_table(frame).splitlines()[2:]
     assert [row.split("|")[-2].strip() for row in rows] == [word, word]
+
+
+def test_the_rules_are_those_of_the_protocol():
+    """Typed from book/protocol, where they stood before the runs."""
+    assert transport_matters.MARGIN == 0.2 and over_trainings.LEVEL == 0.05
+    assert transport_matters.QUANTILES == {"q50": 0.5, "q90": 0.9, "max": 1.0}
+    assert moves.TIMES == (1, 3, 10, 30)
 
 
 def test_without_trainings_there_is_no_answer(tmp_path):
