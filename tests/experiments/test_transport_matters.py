@@ -79,7 +79,7 @@ def test_a_control_climbs_the_d_of_its_critic(run, lines, critic):
 def test_the_early_critic_is_that_of_the_first_milestone(run):
     first, *_, last = zoo.milestones(run.trained)
     x = run.pair.generate(run.pair.prior.sample(5, generator(0, "z")))
-    assert torch.equal(run.critics["early"].logit(x), first[1].logit(x))
+    assert torch.equal(run.critics["early"].logit(x), first[1].logit(x)), "the early D is of another milestone"
     assert first[0] < last[0] and not torch.equal(first[1].logit(x), last[1].logit(x))
 
 
