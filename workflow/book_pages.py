@@ -11,7 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 BINDER = "https://mybinder.org/v2/gh"
 # Objects of other packages have no page here, so references to them cannot resolve.
 EQUATION = re.compile(r"\b(eqs?\. )\(?(\d+)\)?")  # as docstrings cite: [DOT19] eq. (23)
-FOREIGN = [("py:.*", r"(?!dotlib).*"), ("py:class", r"dotlib\.[\w.]+\.(T|Made|Settings)")]  # the last: type variables
+FOREIGN = [
+    ("py:.*", r"(?!dotlib).*"),
+    ("py:class", r"dotlib\.[\w.]+\.(T|Made|Settings|Part)"),
+]  # the last: type variables
 
 
 def setup(app: Sphinx) -> dict:

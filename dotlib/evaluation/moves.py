@@ -41,7 +41,7 @@ def moves(k: Mapping[str, float]) -> tuple[Move, ...]:
     """All ways for one pair.
 
     k has "own", "shuffled" and, where the pair has milestones, "early": k_eff of each critic; "q50", "q90" and "max":
-    quantiles of ||grad D(G(z))||.
+    quantiles of ``||grad D(G(z))||``.
     """
     descents = [
         Move("DOT" if times == 1 else f"DOT, {times} k_eff", "descent", STEPS, times * k["own"]) for times in TIMES
@@ -138,5 +138,5 @@ def shuffled(pair: Pair, seed: int) -> Pair:
 
 
 def slopes(pair: Pair, n: int, rng: torch.Generator) -> Tensor:
-    """||grad D(G(z))|| at n latents, (n,) float64, in logits per latent distance."""
+    """``||grad D(G(z))||`` at n latents, (n,) float64, in logits per latent distance."""
     return lipschitz.gradient_norms(pair.latent_logit, pair.prior.sample(n, rng).to(pair.device))

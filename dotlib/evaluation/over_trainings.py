@@ -56,8 +56,8 @@ class Comparison(NamedTuple):
 def compare(frame: pd.DataFrame, quantity: str, first: str, second: str, share: float = 0.0) -> list[Comparison]:
     """First against second at the published settings, each pair over its trainings; pairs with one are left out.
 
-    The margin is `share` of the mean |second - bare|. A pair is "equivalent" where two one-sided tests place the mean
-    inside the margin, else "lower" or "higher" where a two-sided test excludes 0; p-values are Holm's over the pairs.
+    The margin is `share` of the absolute mean of second minus bare. A pair is "equivalent" where two one-sided tests
+    place the mean inside the margin, else "lower" or "higher" where a two-sided test excludes 0; p-values are Holm's over the pairs.
     """
     other = cells(frame, second, quantity)
     difference = by_training(cells(frame, first, quantity) - other)
@@ -79,7 +79,7 @@ def _equivalence(difference: pd.Series, margin: float) -> float:
 
 
 class Pooled(NamedTuple):
-    """The sum of differences over the sum of |references| of several pairs, by training seed."""
+    """The sum of differences over the sum of absolute references of several pairs, by training seed."""
 
     ratios: pd.Series
     word: str  # EQUIVALENT, FIRST, SECOND or UNDECIDED
