@@ -246,6 +246,17 @@ def primary_table(frame: pd.DataFrame) -> str:
     return tables.markdown(head, rows)
 
 
+def pooled_table(frame: pd.DataFrame) -> str:
+    """Markdown: the ratio of a whole data set, and what it is without each of its pairs in turn."""
+    comparisons = over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN)
+    rows = []
+    for left_out in [None, *comparisons] if len(comparisons) > 1 else [None]:
+        pool = over_trainings.pooled([each for each in comparisons if each is not left_out], MARGIN)
+        label = f"without {left_out.pair.partition('-')[2]}" if left_out else "all pairs"
+        rows.append([label, len(pool.ratios), tables.change(*pool.interval, 2), WORDS[pool.word]])
+    return tables.markdown(["pairs", "training seeds", "(DOT - naive) / |naive - bare|", "verdict"], rows)
+
+
 def count_table(frame: pd.DataFrame) -> str:
     """Markdown: in how many pairs each score is better, worse or undecided, DOT against bare and against naive."""
     against = [over_trainings.counts(frame, "DOT", other, QUANTITIES) for other in ("bare", "naive")]

@@ -184,6 +184,15 @@ def test_the_rules_are_those_of_the_protocol():
     assert moves.TIMES == (1, 3, 10, 30)
 
 
+def test_the_pool_is_shown_whole_and_without_each_pair():
+    rows = transport_matters.pooled_table(full(8.0, 5.0, noise=0.05)).splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == [
+        "all pairs",
+        *(f"without {p.partition('-')[2]}" for p in PAIRS),
+    ]
+    assert {row.split("|")[-2].strip() for row in rows} == {"naive lower"}  # each pair says so by itself
+
+
 def test_without_trainings_there_is_no_answer(tmp_path):
     assert transport_matters.frames(tmp_path) == {}
     assert "no answer" in transport_matters.answer({})
