@@ -57,7 +57,8 @@ def compare(frame: pd.DataFrame, quantity: str, first: str, second: str, share: 
     """First against second at the published settings, each pair over its trainings; pairs with one are left out.
 
     The margin is `share` of the absolute mean of second minus bare. A pair is "equivalent" where two one-sided tests
-    place the mean inside the margin, else "lower" or "higher" where a two-sided test excludes 0; p-values are Holm's over the pairs.
+    place the mean inside the margin, else "lower" or "higher" where a two-sided test excludes 0; p-values are Holm's
+    over the pairs.
     """
     other = cells(frame, second, quantity)
     difference = by_training(cells(frame, first, quantity) - other)
