@@ -1,14 +1,18 @@
-"""Rewrite records of before they held rows: `python workflow/convert_records.py results`.
+"""Bring committed records to the form of today: `python workflow/convert_records.py results`.
 
-A record that has rows already is left as it is. A name that no pattern knows stops the run before that file is
-touched; each file is replaced whole or not at all.
+Records of before there were rows get them. Then the verdicts of the pages below are made again from the rows, by the
+rules of today and for the rows of a table together, so that a rule that changes, and a record that joins a table, reach
+all of them. Numbers never change. A file that says the same already is left as it is. A name that no pattern knows
+stops the run before that file is touched; each file is replaced whole or not at all.
 """
 
 import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from dotlib.experiments import fig2_training, fig3_toy, tab1_scores
 from dotlib.results import files, records
 
 METHOD, QUANTITY = (
@@ -36,6 +40,7 @@ PATTERNS = {  # stem -> names of its values; where a pattern has no group, the q
         rf"{METHOD}(?P<setting>[12]0)_minus_(?P<against>bare)_{QUANTITY}(_(?P<judge>classifier \d))?": {},
     },
 }
+ONE_RECORD_A_TABLE = {"fig2_training": fig2_training.put_verdicts, "fig3_toy": fig3_toy.put_verdicts}
 
 
 def key_of(stem: str, name: str) -> dict:
@@ -66,8 +71,22 @@ def converted(old: dict) -> records.Record:
     return record
 
 
+def judge(kept: Sequence[records.Record]) -> None:
+    """Put the verdicts of these records anew; other pages make theirs from more than rows, and keep them."""
+    for record in kept:
+        if record.stem in ONE_RECORD_A_TABLE:
+            record.verdicts.clear()
+            ONE_RECORD_A_TABLE[record.stem](record)
+    columns: dict[str, dict[str, records.Record]] = {}
+    for record in (record for record in kept if record.stem == "tab1_scores"):
+        record.verdicts.clear()
+        columns.setdefault(tab1_scores.label_of(record, ""), {})[record.parameters["row"]] = record
+    for rows in columns.values():
+        tab1_scores.put_verdicts(rows)
+
+
 def main() -> None:
-    """Convert every record below the folders that are named."""
+    """Convert every record below the folders that are named, and judge it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     for folder in parser.parse_args().folders:
@@ -76,6 +95,12 @@ def main() -> None:
             if "rows" not in content:
                 files.write_text(path, records.text_of(converted(content)))
                 print(f"{path}: rows")
+        kept = {path: records.read(path) for path in sorted(folder.rglob("*.json"))}
+        judge([*kept.values()])
+        for path, record in kept.items():
+            if records.text_of(record) != path.read_text(encoding="utf-8"):
+                files.write_text(path, records.text_of(record))
+                print(f"{path}: verdicts")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from dotlib.data import downloads
 from dotlib.errors import InputError, check_option
 from dotlib.evaluation.images import Measurement, Table1Row
 from dotlib.evaluation.points import Figure3, ToyPair
-from dotlib.metrics.intervals import put_difference
+from dotlib.metrics.intervals import holm, put_difference
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.results import paper, records, tables
 from dotlib.results.records import Record, Where
@@ -97,6 +97,25 @@ def copies(record: Record) -> set[str]:
     """Origins of a record's images that are copies, and no official content."""
     origins = set(record.made.get("images", {}).values())
     return origins - {downloads.OFFICIAL, downloads.OFFICIAL_MD5, "built into scikit-learn"}
+
+
+def on_papers_data(record: Record, *datasets: str) -> bool:
+    """Whether images and judge are the paper's: official files of one of these data sets, under Inception."""
+    images = set(record.made.get("images", {}).values())
+    papers = record.dataset.partition("-")[0] in datasets and record.parameters.get("judge") == "inception"
+    return papers and bool(images) and not copies(record)
+
+
+def put_verdicts(claims: Iterable[tuple[Record, str, paper.Claim]]) -> None:
+    """Put the verdicts on the claims of one table into their records; a smoke run compares nothing.
+
+    Their p-values are adjusted together (Holm), so a table has one false word in it with at most 5 % chance.
+    """
+    claims = list(claims)
+    adjusted = iter(holm([claim.p for *_, claim in claims if claim.p is not None]))
+    for record, text, claim in claims:
+        word = claim.word(None if claim.p is None else next(adjusted))
+        record.verdicts[text] = paper.unless_smoke(word, profile=record.profile)
 
 
 def direction_of_change(record: Record, quantity: str) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dotlib.errors import InputError, check_option, refuse_difference
 from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation import recording
 from dotlib.evaluation.images import ImagePair, Method
 from dotlib.evaluation.judges import Panel, Scoring, scoring_settings
 from dotlib.metrics import intervals
@@ -124,10 +125,10 @@ def middle(updates: Sequence[int]) -> int:
     return min(range(len(updates)), key=lambda i: abs(2 * updates[i] - updates[-1]))
 
 
-def not_drastic(interval: tuple[float, float], *, profile: str) -> str:
-    """Verdict on "does not increase drastically" from the interval of `growth`: below DRASTIC."""
+def not_drastic(interval: tuple[float, float], n: int, *, own: bool) -> paper.Claim:
+    """The claim "does not increase drastically", below DRASTIC, from the interval of `growth` over n repeats."""
     low, high = (math.log(end / DRASTIC) for end in interval)
-    return paper.verdict_on_sign(-1.0, (low, high), profile=profile)
+    return paper.comparison(-1.0, (low, high), n, own=own)
 
 
 def bounds(pair: ImagePair, settings: Settings, seed: int) -> tuple[float, layer_norms.Products]:
@@ -167,8 +168,17 @@ def fill_record(record: Record, histories: Mapping[str, Sequence[Milestone]]) ->
         for name in CONSTANTS:
             ratio, interval = growth(history, name)
             record.put("growth", ratio, pair=row, method=name, interval=interval, unit="")
-            claim = f"{row}: {name} does not increase drastically"
-            record.verdicts[claim] = not_drastic(interval, profile=record.profile)
+    put_verdicts(record)
+
+
+def put_verdicts(record: Record) -> None:
+    """Put the verdict on every growth into the record."""
+    own, claims = recording.on_papers_data(record, "cifar10"), []
+    for growth in record.rows(quantity="growth"):
+        repeats = next(record.rows(quantity=growth.method, pair=growth.pair)).n or 0
+        claim = not_drastic(growth.interval, repeats, own=own)
+        claims.append((record, f"{growth.pair}: {growth.method} does not increase drastically", claim))
+    recording.put_verdicts(claims)
 
 
 def curves(record: Record, quantity: str) -> dict[str, tuple[list, ...]]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dotlib import transport
 from dotlib.evaluation import points as toy_pairs
+from dotlib.evaluation import recording
 from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics import intervals, optimal_transport
 from dotlib.results import paper, tables
@@ -75,21 +76,24 @@ def put_readings(record: Record, emds: Mapping[tuple[str, str], Trials]) -> None
         for first, second in RANKED:
             where: Where = {"method": first, "setting": sampling, "against": second}
             intervals.put_difference(record, quantity, emd[first], emd[second], unit=unit, **where)
-            claim = f"{name}, {sampling}: {toy_pairs.NAMES[first]} against {toy_pairs.NAMES[second]}"
-            record.verdicts[claim] = rank(record, quantity, sampling, first, second)
+        recording.put_verdicts(
+            (
+                record,
+                f"{name}, {sampling}: {toy_pairs.NAMES[first]} against {toy_pairs.NAMES[second]}",
+                rank(record.get(quantity, method=first, setting=sampling, against=second)),
+            )
+            for first, second in RANKED
+        )
 
 
-def rank(record: Record, quantity: str, sampling: str, first: str, second: str) -> str:
-    """How a reading ranks two methods: "better", "worse" or "not separated", first to second.
+def rank(difference: Row) -> paper.Claim:
+    """How a reading ranks two methods: first "better" or "worse" than second, by their paired difference.
 
-    They are separated when the paired 95 % interval of their difference excludes 0 and its mean exceeds the standard
-    deviation of the floor. A smoke run compares nothing.
+    The test, and the three comparisons of a reading as one table, are those of Figure 3's page: the same trials cannot
+    be apart on one page and together on the other.
     """
-    row = record.get(quantity, method=first, setting=sampling, against=second)
-    floor = record.get(quantity, method="real", setting=sampling)
-    separated = not row.interval[0] <= 0 <= row.interval[1] and abs(row.value) > (floor.sd or 0)
-    word = ("better" if row.value < 0 else "worse") if separated else "not separated"
-    return paper.unless_smoke(word, profile=record.profile)
+    word = "better" if difference.value < 0 else "worse"
+    return paper.Claim(paper.p_of_interval(difference.interval, difference.n or 0), word, paper.UNDECIDED)
 
 
 def _readings(runs: Runs) -> Iterator[tuple[str, Record, str, Row]]:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dotlib.evaluation import points as toy_pairs
+from dotlib.evaluation import recording
 from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics import intervals
 from dotlib.plots import points as toy_plots
@@ -33,20 +34,30 @@ def picture(profile: str, seed: int = 0) -> Figure:
     return toy_plots.rows(shown, toy_pairs.LIMITS)
 
 
-def fill_record(record: Record, pair: ToyPair, K_eff: LipschitzEstimate, emd: Mapping[str, np.ndarray]) -> None:
+def fill_record(record: Record, K_eff: LipschitzEstimate, emd: Mapping[str, np.ndarray]) -> None:
     """Put one row of Figure 3 into its record: K_eff, squared EMDs and their floor, paired differences, verdicts."""
     record.put("K_eff", K_eff.value, sd=K_eff.std, n=len(K_eff.maxima), unit=toy_pairs.SLOPE)
     for method, trials in emd.items():
         record.put_trials("emd", trials, method=method, unit=toy_pairs.SQUARED)
-    printed = {method: paper.value(f"fig3.{pair.dataset}.{method}.emd") for method in toy_pairs.METHODS}
-    for method, number in printed.items():
-        here = record.get("emd", method=method).value
-        record.verdicts[f"EMD of {toy_pairs.NAMES[method]}"] = paper.verdict(here, number, profile=record.profile)
-    for first, second, claim in toy_pairs.CLAIMS:
+    for first, second, _ in toy_pairs.CLAIMS:
         where: Where = {"method": first, "against": second}
-        interval = intervals.put_difference(record, "emd", emd[first], emd[second], unit=toy_pairs.SQUARED, **where)
-        both = printed[first], printed[second]
-        record.verdicts[claim] = paper.verdict_on_order(*both, interval, profile=record.profile)
+        intervals.put_difference(record, "emd", emd[first], emd[second], unit=toy_pairs.SQUARED, **where)
+    put_verdicts(record)
+
+
+def put_verdicts(record: Record) -> None:
+    """Put the verdicts on the three EMDs and on their three differences into the record; each three are one table."""
+    dataset, numbers, orders = record.dataset.partition("-")[0], [], []
+    printed = {method: paper.value(f"fig3.{dataset}.{method}.emd") for method in toy_pairs.METHODS}
+    for method, number in printed.items():
+        here = record.get("emd", method=method)
+        claim = paper.number(here.value, here.sd, here.n or 0, number)
+        numbers.append((record, f"EMD of {toy_pairs.NAMES[method]}", claim))
+    for first, second, text in toy_pairs.CLAIMS:
+        here, both = record.get("emd", method=first, against=second), (printed[first], printed[second])
+        orders.append((record, text, paper.order(*both, here.interval, here.n or 0, own=True)))
+    recording.put_verdicts(numbers)
+    recording.put_verdicts(orders)
 
 
 def runs_of(dataset: str, built: Mapping[str, Record]) -> dict[str, Record | None]:

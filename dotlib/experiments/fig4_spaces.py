@@ -167,10 +167,13 @@ def fill_record(
         record.put("update", columns[row][SAME_RISE][1], pair=row, method=SAME_RISE, unit="updates")
         record.put("k_eff", run.measured.k_eff.value, pair=row, unit="logits per latent distance")
         record.put("K_eff", run.measured.K_eff.value, pair=row, unit="logits per data distance")
-    for claim, (first, second, quantity, sign) in CLAIMS.items():
+    own, claims = recording.on_papers_data(record, "cifar10"), []
+    for text, (first, second, quantity, sign) in CLAIMS.items():
         for row, numbers in values.items():
-            _, interval = intervals.interval(numbers[first, ""][quantity], numbers[second, ""][quantity])
-            record.verdicts[f"{claim}, {row}"] = paper.verdict_on_sign(sign, interval, profile=record.profile)
+            both = numbers[first, ""][quantity], numbers[second, ""][quantity]
+            claim = paper.comparison(sign, intervals.interval(*both)[1], np.size(both[0]), own=own)
+            claims.append((record, f"{text}, {row}", claim))
+    recording.put_verdicts(claims)
 
 
 def score_table(record: Record, columns: Mapping[str, Columns]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from dotlib import transport
 from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation import recording
 from dotlib.evaluation.images import ImagePair, Measurement, Method
 from dotlib.evaluation.judges import Scoring, scoring_settings
 from dotlib.metrics import intervals
@@ -136,10 +137,14 @@ def fill_record(record: Record, measured: Measurement, settings: Settings) -> No
         for quantity in QUANTITIES:
             of_sets = measured.of(name, step, quantity)
             record.put_trials(quantity, of_sets, method=name, setting=step, unit=SCORES[quantity].unit)
+    own, judged = recording.on_papers_data(record, "cifar10"), []
     for claim in claims(settings):
         both = (measured.of(*at, claim.quantity) for at in (claim.first, claim.second))
         interval = intervals.put_difference(record, claim.text, *both, unit=SCORES[claim.quantity].unit)
-        record.verdicts[claim.text] = paper.verdict_on_sign(claim.printed, interval, profile=record.profile)
+        sets, least = record.get(claim.text).n or 0, paper.reprint_gap(SCORES[claim.quantity].printed)
+        least = 0.0 if claim.printed == 1.0 else least  # a sentence of the text has no printed difference
+        judged.append((record, claim.text, paper.comparison(claim.printed, interval, sets, own=own, least=least)))
+    recording.put_verdicts(judged)
 
 
 def claim_table(record: Record, settings: Settings) -> str:

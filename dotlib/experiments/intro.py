@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dotlib.evaluation import recording
-from dotlib.results import records
+from dotlib.results import paper, records
 from dotlib.training.settings import changed_from_published, pair_names, toy_training
 
 STEPS = (("page", "*"), ("record", "*"))
@@ -45,7 +45,7 @@ def verdicts(stem: str, runs: Mapping[str, Iterable[str]], profiles: Iterable[st
         keys = [(dataset, profile) for dataset in datasets for profile in profiles]
         candidates = (records.find(stem, dataset=d, profile=p, seed=seed, folder=folder) for d, p in keys)
         stored = [record for record in candidates if record]
-        words = Counter(word for record in stored for word in record.verdicts.values())
+        words = Counter(paper.kind(word) for record in stored for word in record.verdicts.values())
         copies = sorted({copy for record in stored for copy in recording.copies(record)})
         if words:
             counts = ", ".join(f"{word} ({n})" for word, n in words.items())

@@ -82,18 +82,17 @@ def printed_gap(kind: str, update: int, quantity: str) -> float:
     return keff.value - k1.value
 
 
-def verdict(kind: str, update: int, quantity: str, interval: tuple[float, float], *, profile: str) -> str:
-    """On the printed difference k_eff minus k = 1, from the 95 % interval of ours.
+def claim_of(measured: Measurement, step: int, printed_at: tuple[str, int, str], *, own: bool = False) -> paper.Claim:
+    """The claim on one printed difference of k_eff and k = 1, at (objective, update, quantity), from ours after `step`.
 
-    For IS the rule of `paper.verdict_on_order` over the splits. FID has no printed sd; its two trials start from
-    different samples of one G, so a gap that is not larger than that of their bare FIDs is not resolved by the print.
+    The two printed trials start from different samples of one G, so the print resolves no smaller difference than two
+    prints of one bare score have.
     """
-    if quantity == "is_mean":
-        k1, keff = printed(kind, update, quantity)
-        return paper.verdict_on_order(keff, k1, interval, profile=profile, trials=paper.SPLITS)
-    gap, bare = (printed_gap(kind, at, quantity) for at in (update, 0))
-    on_sign = paper.verdict_on_sign(gap, interval, profile=profile)
-    return on_sign if abs(gap) > abs(bare) or profile == "smoke" else paper.NOT_RESOLVED
+    gap, (*_, quantity) = printed_gap(*printed_at), printed_at
+    mean, ends = difference(measured, "dot", "k1", step, quantity)
+    interval, sets = lower_minus_higher(measured, step, quantity), len(measured.of("dot", step, quantity))
+    least = paper.reprint_gap(SCORES[quantity].printed)
+    return paper.comparison(gap, interval, sets, own=own, least=least, measured=tables.change(mean, ends))
 
 
 def claims() -> dict[str, tuple[str, int, str]]:
@@ -128,10 +127,12 @@ def fill_record(record: Record, arms: Arms, probes: Mapping[str, Probe], runs: R
         values = recording.values_of(measured, QUANTITIES)
         for (a, b), step, quantity in itertools.product((("dot", "k1"), *EFFECTS.values()), steps, QUANTITIES):
             recording.put_change(record, quantity, values, (a, step), (b, step), pair=row)
-    for claim, (kind, update, quantity) in claims().items():
+    own, judged = recording.on_papers_data(record, "cifar10"), []
+    for text, (kind, update, quantity) in claims().items():
         row = f"dcgan-{kind}"
-        interval = lower_minus_higher(arms[row], _step(runs[row], update), quantity)
-        record.verdicts[claim] = verdict(kind, update, quantity, interval, profile=record.profile)
+        claim = claim_of(arms[row], _step(runs[row], update), (kind, update, quantity), own=own)
+        judged.append((record, text, claim))
+    recording.put_verdicts(judged)
 
 
 def _step(run: Table1Row, update: int) -> int:

@@ -115,25 +115,32 @@ def along(pair: Pair, path: Trajectory) -> dict[str, np.ndarray]:
     return {name: curve.cpu().numpy() for name, curve in curves.items()}
 
 
-def separated(interval: tuple[float, float], *, profile: str) -> str:
-    """Whether two variants differ: "differ" where the interval excludes 0, else "not separated"."""
-    word = "differ" if interval[0] > 0 or interval[1] < 0 else "not separated"
-    return paper.unless_smoke(word, profile=profile)
+def apart(interval: tuple[float, float], n: int) -> paper.Claim:
+    """Whether two variants, of which the paper says nothing, "differ" in the mean of n sets."""
+    return paper.Claim(paper.p_of_interval(interval, n), "differ", paper.UNDECIDED)
+
+
+def compared(a: str, b: str, quantity: str, end: int) -> str:
+    """Name in records of the comparison of two variants."""
+    return f"{a} and {b}, {SCORES[quantity].label}, {end} updates"
 
 
 def fill_scores(record: Record, measured: Measurement, ends: Sequence[int]) -> None:
     """Put the scores of every method, its differences to bare and to the other methods, and the verdicts."""
     values = recording.values_of(measured, QUANTITIES)
     recording.put_scores(record, values)
+    sets, claims = len(measured.of("paper", ends[0], "fid")), []
     for end, (a, b), quantity in itertools.product(ends, COMPARED, JUDGED):
         interval = recording.put_change(record, quantity, values, (a, end), (b, end))
-        claim = f"{a} and {b}, {SCORES[quantity].label}, {end} updates"
-        record.verdicts[claim] = separated(interval, profile=record.profile)
+        claims.append((record, compared(a, b, quantity, end), apart(interval, sets)))
+    recording.put_verdicts(claims)
     for name, quantity in itertools.product(ALONE, QUANTITIES):
         recording.put_change(record, quantity, values, (name, ends[0]), ("paper", ends[0]))
-    for claim, (quantity, sign) in CLAIMS.items():
+    own, claims = recording.on_papers_data(record, "cifar10"), []
+    for text, (quantity, sign) in CLAIMS.items():
         interval = record.get(quantity, method="unprojected", setting=ends[0], against="paper").interval
-        record.verdicts[claim] = paper.verdict_on_sign(sign, interval, profile=record.profile)
+        claims.append((record, text, paper.comparison(sign, interval, sets, own=own)))
+    recording.put_verdicts(claims)
 
 
 def fill_paths(record: Record, descents: Mapping[str, Trajectory], paths: Paths, end: int) -> None:
@@ -191,8 +198,7 @@ def difference_table(record: Record, ends: Sequence[int]) -> str:
     for end, (a, b) in itertools.product(ends, COMPARED):
         cells = []
         for quantity in JUDGED:
-            interval = record.get(quantity, method=a, setting=end, against=b).interval
             text = recording.change(record, quantity, method=a, setting=end, against=b)
-            cells.append(f"**{text}**" if separated(interval, profile=record.profile) == "differ" else text)
+            cells.append(f"**{text}**" if record.verdicts[compared(a, b, quantity, end)] == "differ" else text)
         rows.append([f"{a} minus {b}, {end} updates", *cells])
     return tables.markdown(["variants", *(SCORES[quantity].label for quantity in JUDGED)], rows)

@@ -293,7 +293,7 @@ def verdict(ratio: float, *, profile: str) -> str:
     """Verdict on "it scales as the backprop": one update over one backprop, within ALIKE of 1."""
     check_positive("ratio", ratio, "find the clock that stood still")
     alike = 1 / ALIKE <= ratio <= ALIKE
-    return paper.unless_smoke(paper.REPRODUCED if alike else paper.NOT_REPRODUCED, profile=profile)
+    return paper.unless_smoke(paper.REPRODUCED if alike else paper.CONTRADICTED, profile=profile)
 
 
 def fill_record(record: records.Record, timings: Timings, lines: Mapping[str, Line], works: Mapping[str, Work]) -> None:

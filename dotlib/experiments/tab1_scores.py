@@ -65,9 +65,19 @@ def fill_record(record: Record, run: Table1Row) -> None:
         both = (measured.of("dot", step, quantity, name) for step in (run.settings.updates, 0))
         where: records.Where = {**dot, "judge": name}
         intervals.put_difference(record, quantity, *both, unit=SCORES[quantity].unit, **where)
-    for quantity, claim in CLAIMS.items():
-        sign, interval = printed_difference(run.pair.name, quantity), record.get(quantity, **dot).interval
-        record.verdicts[claim] = paper.verdict_on_sign(sign, interval, profile=record.profile)
+
+
+def put_verdicts(rows: Rows) -> None:
+    """Put the verdicts of one column of the table into its records; rows: row of Table 1 -> record."""
+    claims = []
+    for row, record in rows.items():
+        own, updates = recording.on_papers_data(record, "cifar10", "stl10"), record.parameters["updates"]
+        for quantity, text in CLAIMS.items():
+            here = record.get(quantity, method="dot", setting=updates, against="bare")
+            printed = printed_difference(f"{dataset_of(record)}-{row}", quantity)
+            least = paper.reprint_gap(SCORES[quantity].printed)
+            claims.append((record, text, paper.comparison(printed, here.interval, here.n or 0, own=own, least=least)))
+    recording.put_verdicts(claims)
 
 
 def write(record: Record, run: Table1Row) -> Path:
@@ -161,7 +171,7 @@ def verdict_table(runs: Mapping[str, Rows]) -> str:
     """Markdown: how many rows of each run bear each claim out."""
     rows = []
     for claim in CLAIMS.values():
-        counts = [Counter(record.verdicts[claim] for record in column.values()) for column in runs.values()]
+        counts = [Counter(paper.kind(record.verdicts[claim]) for record in column.values()) for column in runs.values()]
         words = ([f"{word} ({n} of {count.total()})" for word, n in count.items()] for count in counts)
         rows.append([claim, *("; ".join(cell) or "-" for cell in words)])
     return tables.markdown(["claim, by rows", *runs], rows)

@@ -151,10 +151,13 @@ def fill_record(record: Record, cells: Matrix, ranks: Mapping[str, Mapping[str, 
                 recording.put_change(record, quantity, values, (of_D, ""), ("bare", ""), pair=of_G)
         for quantity, rank in ranks.get(of_G, {}).items():
             record.put("rank of own D", rank.rank, pair=of_G, setting=quantity, interval=(rank.low, rank.high), unit="")
-    for kind, (quantity, claim) in itertools.product(OBJECTIVES, CLAIMS.items()):
-        interval = cells[PAPER_G][f"dcgan-{kind}"].change(quantity)[1]
-        verdict = paper.verdict_on_sign(printed_change(kind, quantity), interval, profile=record.profile)
-        record.verdicts[f"D of {kind} {claim}"] = verdict
+    own, claims = recording.on_papers_data(record, "cifar10"), []
+    for kind, (quantity, text) in itertools.product(OBJECTIVES, CLAIMS.items()):
+        row = record.get(quantity, pair=PAPER_G, method=f"dcgan-{kind}", against="bare")
+        change, least = printed_change(kind, quantity), paper.reprint_gap(SCORES[quantity].printed)
+        claim = paper.comparison(change, row.interval, row.n or 0, own=own, least=least)
+        claims.append((record, f"D of {kind} {text}", claim))
+    recording.put_verdicts(claims)
 
 
 def heat_map(cells: Matrix, quantity: str) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from dotlib.evaluation import comparison_tables
+from dotlib.evaluation import comparison_tables, recording
 from dotlib.evaluation.comparison import Point
 from dotlib.evaluation.recording import printed
 from dotlib.metrics import scores
@@ -40,19 +40,27 @@ def claims(pair: str, quantity: str) -> list[tuple[str, str, float, str, str]]:
     ]
 
 
-def put_verdicts(record: Record, points: Sequence[Point], pair: str) -> None:
-    """Put the verdicts on a pair's row and on the sentence below the table, or that MH-GAN has refused."""
+def put_differences(record: Record, points: Sequence[Point]) -> None:
+    """Put DOT minus MH-GAN into a pair's record, unless MH-GAN has refused."""
     by_method = {point.method: point for point in points}
-    refused = bool(by_method["MH-GAN"].refused)
-    if not refused:
+    if not by_method["MH-GAN"].refused:
         comparison_tables.put_differences(record, by_method["DOT"], by_method["MH-GAN"])
-    for quantity in SCORES:
-        for _, claim, sign, method, against in claims(pair, quantity):
-            verdict = paper.unless_smoke(paper.REFUSED, profile=record.profile)
-            if not refused:
-                interval = row_of(record, method, quantity, against).interval
-                verdict = paper.verdict_on_sign(sign, interval, profile=record.profile)
-            record.verdicts[claim] = verdict
+
+
+def put_verdicts(rows: Mapping[str, Record]) -> None:
+    """Put the verdicts on every pair's row and on the sentence below the table; rows: pair -> record."""
+    judged = []
+    for pair, record in rows.items():
+        own = recording.on_papers_data(record, "cifar10", "stl10")
+        for quantity, score in SCORES.items():
+            for _, text, printed_change, method, against in claims(pair, quantity):
+                claim = paper.without_test(paper.REFUSED)
+                if any(record.rows(method="MH-GAN")):
+                    here = row_of(record, method, quantity, against)
+                    least = paper.reprint_gap(score.printed) if against == "bare" else 0.0
+                    claim = paper.comparison(printed_change, here.interval, here.n or 0, own=own, least=least)
+                judged.append((record, text, claim))
+    recording.put_verdicts(judged)
 
 
 def row_of(record: Record, method: str, quantity: str, against: str = "") -> Row:

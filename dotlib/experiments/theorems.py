@@ -219,7 +219,7 @@ def fill_record(record: records.Record, results: Results) -> None:
     points, n = record.parameters["points"], record.parameters["critics"] + len(results.attained)
     for claim, worst in deviations(results).items():
         record.put("deviation", worst, method=claim, unit="")
-        held = paper.REPRODUCED if worst < TOLERANCE else paper.NOT_REPRODUCED
+        held = paper.REPRODUCED if worst < TOLERANCE else paper.CONTRADICTED
         record.verdicts[claim] = paper.unless_smoke(held, profile=record.profile)
     for key in ("gap", "excess", "negative", "on_plan"):
         record.put(f"certificate_{key}", max(row[key] for row in results.certificates.values()), unit=toy_pairs.PLAIN)

@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from dotlib.data import downloads
 from dotlib.errors import InputError
 from dotlib.evaluation import recording
 from dotlib.evaluation.judges import Scoring
 from dotlib.metrics.scores import IMAGE_SCORES
-from dotlib.results import records
+from dotlib.results import paper, records
 
 
 @pytest.fixture
@@ -52,17 +53,59 @@ def test_scores_are_put_with_their_paired_differences_to_bare_and_shown(record):
     assert len([*record.rows(quantity="fid")]) == 3 + 2 + 1
 
 
+@pytest.mark.parametrize(
+    ("dataset", "judge", "origin", "asked", "own"),
+    [
+        ("cifar10-dcgan-sngan-hi", "inception", downloads.OFFICIAL, ("cifar10",), True),
+        ("cifar10-dcgan-sngan-hi", "inception", downloads.OFFICIAL_MD5, ("cifar10", "stl10"), True),
+        ("stl10-dcgan-sngan-hi", "inception", downloads.OFFICIAL, ("cifar10", "stl10"), True),
+        ("stl10", "inception", downloads.OFFICIAL, ("cifar10",), False),  # a table of CIFAR-10
+        ("cifar10", "classifier", downloads.OFFICIAL, ("cifar10",), False),
+        ("cifar10", "inception", "a copy as JPEG", ("cifar10",), False),
+        ("cifar10", "inception", None, ("cifar10",), False),
+        ("mnist", "inception", downloads.OFFICIAL, ("cifar10", "stl10"), False),
+        ("digits", "classifier", "built into scikit-learn", ("cifar10", "stl10"), False),
+    ],
+)
+def test_the_papers_data_are_official_files_under_inception(dataset, judge, origin, asked, own):
+    record = records.start("stem", profile="laptop", dataset=dataset, seed=0, parameters={}, judge=judge)
+    record.made["images"] = {} if origin is None else {"test": origin}
+    assert recording.on_papers_data(record, *asked) == own
+
+
+def test_verdicts_of_a_table_are_corrected_together():
+    """Holm by hand: 0.01 and 0.02 of three tests are multiplied by 3 and 2, and 0.04 by 1; a refusal is no test."""
+    first, second = (
+        records.start("stem", profile="laptop", dataset=name, seed=0, parameters={}) for name in ("digits", "mnist")
+    )
+    claims = [
+        (first, "a", paper.Claim(0.02, paper.REPLICATED, paper.UNDECIDED)),
+        (second, "a", paper.Claim(0.04, paper.CONTRADICTED, paper.UNDECIDED)),
+        (second, "b", paper.without_test(paper.REFUSED)),
+        (first, "b", paper.Claim(0.01, paper.CONTRADICTED, paper.UNDECIDED)),
+    ]
+    recording.put_verdicts(claims)
+    assert first.verdicts == {"a": paper.REPLICATED, "b": paper.CONTRADICTED}
+    assert second.verdicts == {"a": paper.CONTRADICTED, "b": paper.REFUSED}
+    recording.put_verdicts([*claims, (second, "c", paper.Claim(0.5, paper.REPRODUCED, paper.UNDECIDED))])
+    assert first.verdicts == {"a": paper.UNDECIDED, "b": paper.CONTRADICTED}
+    assert second.verdicts == {"a": paper.UNDECIDED, "b": paper.REFUSED, "c": paper.UNDECIDED}
+    first.profile = "smoke"
+    recording.put_verdicts(claims)
+    assert set(first.verdicts.values()) == {paper.SMOKE}
+
+
 def test_verdicts_stand_beside_the_committed_ones(record, tmp_path, monkeypatch):
     monkeypatch.setattr(records, "KEPT", tmp_path)
     other = records.start("stem", profile="laptop", dataset="mnist", seed=0, parameters={})
     other.verdicts["DOT lowers FID"] = "reproduced"
     records.write(other, tmp_path)
-    record.verdicts |= {"DOT lowers FID": "same sign", "DOT raises IS": "not reproduced"}
+    record.verdicts |= {"DOT lowers FID": paper.UNDECIDED, "DOT raises IS": paper.CONTRADICTED}
     assert recording.verdict_table(record, "claim", record.verdicts).splitlines() == [
         "| claim | this build, digits | recorded, mnist, laptop |",
         "| :-- | --: | --: |",
-        "| DOT lowers FID | same sign | reproduced |",
-        "| DOT raises IS | not reproduced | - |",
+        "| DOT lowers FID | undecided | reproduced |",
+        "| DOT raises IS | contradicted | - |",
     ]
 
 

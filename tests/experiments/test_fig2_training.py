@@ -126,14 +126,16 @@ def test_the_middle_is_nearest_to_half_of_the_updates(updates, middle):
     [
         ((0.5, 1.9), paper.REPRODUCED),
         ((0.1, 0.2), paper.REPRODUCED),
-        ((1.5, 2.5), paper.SAME_SIGN),  # log-middle below 2
-        ((1.9, 2.5), paper.NOT_REPRODUCED),
-        ((2.1, 2.5), paper.NOT_REPRODUCED),
+        ((1.5, 2.5), paper.UNDECIDED),  # log-middle below 2
+        ((1.9, 2.5), paper.UNDECIDED),
+        ((2.1, 2.5), paper.CONTRADICTED),
     ],
 )
 def test_the_verdict_is_about_a_doubling(interval, verdict):
-    assert fig2_training.not_drastic(interval, profile="laptop") == verdict
-    assert fig2_training.not_drastic(interval, profile="smoke") == paper.SMOKE
+    claim = fig2_training.not_drastic(interval, 500, own=True)
+    assert claim.word(claim.p) == verdict
+    claim = fig2_training.not_drastic(interval, 500, own=False)
+    assert claim.word(claim.p) == (paper.REPLICATED if verdict == paper.REPRODUCED else verdict)
 
 
 def test_growth_ignores_the_unit():
@@ -247,7 +249,7 @@ def test_the_record_has_every_curve_and_two_verdicts_a_row(record):
     assert record.get("growth", pair="steep", method="k_eff").value == pytest.approx(4.5)
     assert record.verdicts == {
         f"{row}: {name} does not increase drastically": verdict
-        for row, verdict in (("steady", paper.REPRODUCED), ("steep", paper.NOT_REPRODUCED))
+        for row, verdict in (("steady", paper.REPLICATED), ("steep", paper.CONTRADICTED))
         for name in ("K_eff", "k_eff")
     }
 
@@ -265,7 +267,7 @@ def test_tables_show_ratios_and_verdicts(record):
     cells = [cell.strip() for cell in fig2_training.ratio_table(record).splitlines()[3].strip("|").split("|")]
     assert cells == ["steep", *["4.50 [4.50, 4.50]", "2.00"] * 2]
     cells = fig2_training.verdict_table(record, list(HISTORIES)).splitlines()[2].split("|")
-    assert cells[2].strip() == f"1.25, {paper.REPRODUCED}"
+    assert cells[2].strip() == f"1.25, {paper.REPLICATED}"
 
 
 def test_bounds_stand_around_the_constant_and_a_slope_above_them_is_refused(record):

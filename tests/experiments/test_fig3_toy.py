@@ -41,7 +41,7 @@ def _no_committed_records(tmp_path, monkeypatch):
 def filled(pair, profile="laptop"):
     record = recording.open_toy_record("fig3_toy", pair, SETTINGS, profile, 0)
     emd = {method: np.linspace(1, 2, 7) + shift for shift, method in enumerate(("real", "g", "dot", "naive"))}
-    fig3_toy.fill_record(record, pair, K_EFF, emd)
+    fig3_toy.fill_record(record, K_EFF, emd)
     return record
 
 
@@ -77,13 +77,14 @@ def test_each_claim_has_the_verdict_of_its_own_methods(pair, monkeypatch, order)
     """Method i gets the printed EMD of method order[i]: reproduced where that leaves a number or an order as it is."""
 
     def value(name):
-        return paper.Published(name, PRINTED[name.removeprefix("fig3.25gaussians.").removesuffix(".emd")], 0.1, "", "")
+        number = PRINTED[name.removeprefix("fig3.25gaussians.").removesuffix(".emd")]
+        return paper.Published(name, number, 1.0, "", "", "trials")
 
     monkeypatch.setattr(paper, "value", value)
     here = {method: PRINTED[other] for method, other in zip(PRINTED, order, strict=True)}
     record = recording.open_toy_record("fig3_toy", pair, SETTINGS, "laptop", 0)
-    fig3_toy.fill_record(record, pair, K_EFF, emds(here | {"real": 0.0}))
-    words = {True: paper.REPRODUCED, False: paper.NOT_REPRODUCED}
+    fig3_toy.fill_record(record, K_EFF, emds(here | {"real": 0.0}))
+    words = {True: paper.REPRODUCED, False: paper.CONTRADICTED}
     expected = {
         f"EMD of {name}": words[here[method] == PRINTED[method]]
         for method, name in (("g", "G"), ("dot", "DOT"), ("naive", "naive"))
@@ -104,16 +105,25 @@ def test_each_claim_has_the_verdict_of_its_own_methods(pair, monkeypatch, order)
 )
 def test_the_printed_numbers_bear_out_their_own_claims_and_mirrored_they_do_not(pair, dataset, printed):
     """Typed from Figure 3, whose trials do not tell G and DOT apart: 0.001 is below two standard errors, 0.0016."""
-    words = {}
+    words, named = {}, replace(pair, name=dataset)
     for name, sign in (("printed", 1), ("mirrored", -1)):
-        record = recording.open_toy_record("fig3_toy", pair, SETTINGS, "laptop", 0)
+        record = recording.open_toy_record("fig3_toy", named, SETTINGS, "laptop", 0)
         means = {
             method: sign * mean for method, mean in zip(("g", "dot", "naive", "real"), (*printed, 0.0), strict=True)
         }
-        fig3_toy.fill_record(record, replace(pair, dataset=dataset), K_EFF, emds(means))
-        words[name] = [record.verdicts[claim] for *_, claim in toy_pairs.CLAIMS]
+        fig3_toy.fill_record(record, K_EFF, emds(means))
+        words[name] = [paper.kind(record.verdicts[claim]) for *_, claim in toy_pairs.CLAIMS]
     assert words["printed"] == [paper.NOT_RESOLVED, paper.REPRODUCED, paper.REPRODUCED]
-    assert words["mirrored"] == [paper.NOT_RESOLVED, paper.NOT_REPRODUCED, paper.NOT_REPRODUCED]
+    assert words["mirrored"] == [paper.NOT_RESOLVED, paper.CONTRADICTED, paper.CONTRADICTED]
+
+
+def test_three_trials_reproduce_no_number(pair):
+    """They have the printed means, and leave more than two printed standard deviations open."""
+    record = recording.open_toy_record("fig3_toy", pair, SETTINGS, "laptop", 0)
+    printed = {method: paper.value(f"fig3.25gaussians.{method}.emd") for method in toy_pairs.METHODS}
+    trials = {method: np.array([-1.0, 0.0, 1.0]) * number.sd + number.value for method, number in printed.items()}
+    fig3_toy.fill_record(record, K_EFF, trials | {"real": np.zeros(3)})
+    assert {record.verdicts[f"EMD of {name}"] for name in ("G", "DOT", "naive")} == {paper.UNDECIDED}
 
 
 def test_every_number_has_the_unit_of_the_print(pair):

@@ -19,6 +19,7 @@ from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import recording
 from dotlib.experiments import fig4_spaces
+from dotlib.metrics import intervals
 from dotlib.results import paper, records
 
 SETTINGS = fig4_spaces.Settings(target_steps=(1, 3), looked=5)
@@ -234,8 +235,13 @@ def test_every_claim_is_judged_by_the_paired_difference_of_its_columns(record, p
     latent, bare = (np.array(page.values["tiny"][name, ""]["fid"]) for name in ("latent", "bare"))
     row = record.get("fid", pair="tiny", method="latent", against="bare")
     assert row.value == pytest.approx((latent - bare).mean())
-    expected = paper.verdict_on_sign(-1, row.interval, profile="laptop")
-    assert record.verdicts["latent space lowers FID, tiny"] == expected
+    claims = {}
+    for text, (first, second, quantity, sign) in fig4_spaces.CLAIMS.items():
+        both = (page.values["tiny"][name, ""][quantity] for name in (first, second))
+        claims[f"{text}, tiny"] = paper.comparison(sign, intervals.interval(*both)[1], row.n, own=False)
+    adjusted = intervals.holm([claim.p for claim in claims.values()])
+    words = {text: claim.word(p) for (text, claim), p in zip(claims.items(), adjusted, strict=True)}
+    assert record.verdicts == words
     assert record.get("nearest", method="test images").value == 0.5
     assert record.get("update", pair="tiny", method="target, same rise").value in SETTINGS.target_steps
 

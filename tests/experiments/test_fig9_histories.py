@@ -85,8 +85,8 @@ def verdicts(value, profile="laptop"):
 
 
 def test_every_claim_holds_in_the_published_story_and_none_in_its_reverse():
-    assert set(verdicts(as_published).verdicts.values()) == {paper.REPRODUCED}
-    assert set(verdicts(reversed_story).verdicts.values()) == {paper.NOT_REPRODUCED}
+    assert set(verdicts(as_published).verdicts.values()) == {paper.REPLICATED}
+    assert set(verdicts(reversed_story).verdicts.values()) == {paper.CONTRADICTED}
     assert set(verdicts(as_published, "smoke").verdicts.values()) == {paper.SMOKE}
 
 
@@ -127,7 +127,7 @@ def test_tables_show_the_claims_and_what_the_text_quotes():
     lines = fig9_histories.claim_table(record, SMALL).splitlines()
     assert len(lines) == 2 + 9
     cells = [cell.strip() for cell in lines[4].strip("|").split("|")]
-    assert cells == ["lr 0.5: DOT improves FID within 1 updates", "-4.76", "-4.000 [-4.000, -4.000]", paper.REPRODUCED]
+    assert cells == ["lr 0.5: DOT improves FID within 1 updates", "-4.76", "-4.000 [-4.000, -4.000]", paper.REPLICATED]
     assert [fig9_histories.printed(score, 0) for score in ("is_mean", "fid")] == [7.40, 22.37]
 
 

@@ -20,12 +20,16 @@ def stored(folder, dataset, verdicts, *, profile="laptop", seed=0, images=None):
 
 
 def test_verdicts_are_counted_for_each_label(tmp_path):
+    measured = {"FID": f"{paper.NOT_RESOLVED} (measured: 1)", "IS": f"{paper.NOT_RESOLVED} (measured: 2)"}
     stored(tmp_path, "mnist-dcgan-sngan-hi", {"IS": paper.REPRODUCED, "FID": paper.REPRODUCED})
-    stored(tmp_path, "mnist-dcgan-sngan-ns", {"IS": paper.SAME_SIGN}, profile="paper")
-    stored(tmp_path, "cifar10-dcgan-sagan-hi", {"FID": paper.REPRODUCED}, images={"test": "a copy", "floor": "a copy"})
+    stored(tmp_path, "mnist-dcgan-sngan-ns", {"IS": paper.REPLICATED}, profile="paper")
+    stored(tmp_path, "cifar10-dcgan-sagan-hi", measured, images={"test": "a copy", "floor": "a copy"})
     stored(tmp_path, "stl10-dcgan-wgan-gp", {"FID": paper.REPRODUCED}, seed=1, images={"test": downloads.OFFICIAL})
     line = intro.verdicts("tab1_scores", intro.ROWS, ("laptop", "paper"), tmp_path)
-    assert line == "MNIST: same sign (1), reproduced (2); CIFAR-10: reproduced (1) [a copy]"
+    assert line.split("; ") == [
+        "MNIST: sign replicated (other data) (1), reproduced (2)",
+        "CIFAR-10: print does not resolve it (2) [a copy]",
+    ]
     assert intro.verdicts("tab1_scores", intro.ROWS, ["laptop"], tmp_path, 1) == "STL-10: reproduced (1)"
     assert intro.verdicts("tab1_scores", intro.ROWS, ["smoke"], tmp_path) == "-"
 

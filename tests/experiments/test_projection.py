@@ -3,6 +3,7 @@
 Kinds of test: closed forms (the runaway of the printed projection), identities (descents and judged images), failures.
 """
 
+import itertools
 import math
 from dataclasses import fields, replace
 
@@ -14,6 +15,7 @@ from tiny_images import D_LATENT, pair_of, rng, row_of
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.images import Method
 from dotlib.experiments import projection
+from dotlib.metrics import intervals
 from dotlib.pairs import Normal, Pair
 from dotlib.results import paper, records
 from dotlib.transport import VARIANTS, Variant
@@ -137,14 +139,14 @@ def test_sets_are_smaller_but_above_the_width_of_the_features(run, samples, spli
     [
         ((0.1, 0.2), "differ"),
         ((-0.2, -0.1), "differ"),
-        ((-0.1, 0.2), "not separated"),
-        ((0.0, 0.2), "not separated"),
-        ((-0.2, 0.0), "not separated"),
+        ((-0.1, 0.2), "undecided"),
+        ((0.001, -0.2), "undecided"),
     ],
 )
-def test_separated_where_the_interval_excludes_zero(interval, word):
-    assert projection.separated(interval, profile="laptop") == word
-    assert projection.separated(interval, profile="smoke") == paper.SMOKE
+def test_variants_differ_where_the_interval_excludes_zero(interval, word):
+    claim = projection.apart(interval, 5)
+    assert claim.word(claim.p) == word
+    assert claim.word(1.0) == "undecided"
 
 
 # --- the page ------------------------------------------------------------------------------------
@@ -175,11 +177,17 @@ def test_the_record_holds_every_difference_and_verdict(page):
     row = record.get("fid", method="exact", setting=20, against="naive")
     gap = np.array(measured.of("exact", 20, "fid")) - np.array(measured.of("naive", 20, "fid"))
     assert row.value == pytest.approx(gap.mean())
-    word = projection.separated(row.interval, profile="laptop")
-    assert record.verdicts["exact and naive, FID, 20 updates"] == word
-    claim = record.get("fid", method="unprojected", setting=4, against="paper")
-    expected = paper.verdict_on_sign(1, claim.interval, profile="laptop")
-    assert record.verdicts["without projection FID is higher"] == expected
+    table = {
+        projection.compared(a, b, quantity, end): record.get(quantity, method=a, setting=end, against=b)
+        for end, (a, b), quantity in itertools.product(ENDS, projection.COMPARED, projection.JUDGED)
+    }
+    adjusted = intervals.holm([paper.p_of_interval(row.interval, row.n) for row in table.values()])
+    for (text, _), p in zip(table.items(), adjusted, strict=True):
+        assert record.verdicts[text] == ("differ" if p < 0.05 else "undecided"), text
+    ends = {q: record.get(q, method="unprojected", setting=4, against="paper").interval for q in ("is_mean", "fid")}
+    claims = [paper.comparison(sign, ends[q], row.n, own=False) for q, sign in (("is_mean", -1), ("fid", 1))]
+    words = [c.word(p) for c, p in zip(claims, intervals.holm([c.p for c in claims]), strict=True)]
+    assert [record.verdicts[text] for text in projection.CLAIMS] == words
     apart = (descents["smooth"].at(4) - descents["paper"].at(4)).norm(dim=1).mean()
     assert record.get("distance to paper", method="smooth", setting=4).value == pytest.approx(float(apart))
     curve = [row.value for row in record.rows(quantity="radius", method="paper")]

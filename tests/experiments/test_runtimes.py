@@ -317,8 +317,8 @@ def test_ratios_use_the_batches_of_both():
         (1.0, paper.REPRODUCED),
         (1.25, paper.REPRODUCED),
         (0.8, paper.REPRODUCED),
-        (1.26, paper.NOT_REPRODUCED),
-        (0.79, paper.NOT_REPRODUCED),
+        (1.26, paper.CONTRADICTED),
+        (0.79, paper.CONTRADICTED),
     ],
 )
 def test_the_verdict_on_the_backprop(ratio, verdict):

@@ -290,8 +290,8 @@ def matrix_of(shift):
 @pytest.mark.parametrize(
     ("profile", "shift", "word"),
     [
-        ("laptop", -1.0, paper.REPRODUCED),
-        ("laptop", 1.0, paper.NOT_REPRODUCED),
+        ("laptop", -1.0, paper.REPLICATED),
+        ("laptop", 1.0, paper.CONTRADICTED),
         ("smoke", -1.0, paper.SMOKE),
     ],
 )

@@ -150,7 +150,7 @@ def results(slip: float = 0.0, largest: float = 1.5) -> theorems.Results:
     )
 
 
-@pytest.mark.parametrize(("slip", "verdict"), [(1e-12, paper.REPRODUCED), (1e-7, paper.NOT_REPRODUCED)])
+@pytest.mark.parametrize(("slip", "verdict"), [(1e-12, paper.REPRODUCED), (1e-7, paper.CONTRADICTED)])
 def test_each_claim_has_the_verdict_of_its_worst_place(slip, verdict):
     record = theorems.open_record({}, "laptop", 0)
     theorems.fill_record(record, results(slip))

@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import convert_records
 import pytest
 
 from dotlib.results import records
@@ -61,7 +62,7 @@ def test_every_value_of_a_committed_record_survived(path):
     values = flat_values(record)
     assert len(values) == DIGESTS[path]["count"]
     assert digest(values) == DIGESTS[path]["values"]
-    rest = {name: part for name, part in vars(record).items() if name != "content"}
+    rest = {name: part for name, part in vars(record).items() if name not in ("content", "verdicts")}
     assert digest(rest) == DIGESTS[path]["rest"]
     value, *_ = (row for row in record.content.values() if row.value)
     record.content[value.key] = replace(value, value=value.value * (1 + 1e-12))
@@ -88,6 +89,33 @@ def test_a_converted_file_is_left_as_it_is(tmp_path):
     assert (row.value, row.interval, row.n, row.unit) == (-1.5, (-2.0, -1.0), 3, "squared data units")
     text = path.read_bytes()
     assert convert(tmp_path).stdout == "" and path.read_bytes() == text
+
+
+def test_committed_verdicts_are_those_of_the_rows():
+    """Where this fails, a rule has changed or a record has come: `python workflow/convert_records.py results`."""
+    kept = [records.read(path) for path in sorted(records.KEPT.glob("*/*.json"))]
+    typed = {(record.stem, record.key): dict(record.verdicts) for record in kept}
+    convert_records.judge(kept)
+    assert {(record.stem, record.key): record.verdicts for record in kept} == typed
+    assert sum(map(len, typed.values())) >= 46
+
+
+def test_old_words_are_replaced_and_no_number_changes(tmp_path):
+    names = (
+        "fig3_toy/paper-swissroll-s0",
+        "fig2_training/laptop-digits-s0",
+        "tab1_scores/laptop-mnist-dcgan-sngan-ns-s0",
+    )
+    for path in (tmp_path / f"{name}.json" for name in names):
+        record = records.read(records.KEPT / path.relative_to(tmp_path))
+        record.verdicts = dict.fromkeys(record.verdicts, "same sign") | {"gone": "reproduced"}
+        records.write(record, path.parents[1])
+    assert convert(tmp_path).stdout.count(": verdicts\n") == len(names)
+    for path in (tmp_path / f"{name}.json" for name in names):
+        record, kept = records.read(path), records.read(records.KEPT / path.relative_to(tmp_path))
+        assert record.content == kept.content and record.made == kept.made
+        assert record.verdicts.keys() == kept.verdicts.keys() and "same sign" not in record.verdicts.values()
+    assert convert(tmp_path).stdout == ""
 
 
 def test_an_unknown_name_stops_the_conversion_and_leaves_the_file(tmp_path):

@@ -1,95 +1,190 @@
 """The published numbers, and the words with which a page compares its own to them.
 
-Kinds of test: truth tables, failures; identities and golden numbers (the paper's own, which must agree with each
-other).
+Kinds of test: truth tables with their mirror images, second methods, failures; identities and golden numbers (the
+paper's own, which must agree with each other).
 """
 
 import math
 import re
 
+import numpy as np
 import pytest
 import yaml
+from scipy import stats
 
 from dotlib.errors import FileError, InputError
 from dotlib.results import paper
-from dotlib.results.paper import NOT_REPRODUCED, NOT_RESOLVED, REPRODUCED, SAME_SIGN, SMOKE, Published
+from dotlib.results.paper import (
+    CONTRADICTED,
+    NOT_RESOLVED,
+    REPLICATED,
+    REPRODUCED,
+    SMOKE,
+    UNDECIDED,
+    Claim,
+    Published,
+)
 
-TEN = Published("x", 10.0, 0.5, "", "Table 0")
+TEN = Published("x", 10.0, 0.5, "", "Figure 0", "trials")
+
+
+def alone(claim: Claim) -> str:
+    """The verdict in a table that makes no other claim."""
+    return claim.word(claim.p)
+
+
+def mirrored(interval):
+    return tuple(-end for end in interval)
 
 
 @pytest.mark.parametrize(
-    ("here", "verdict"),
+    ("here", "n", "verdict"),
     [
-        (10.0, REPRODUCED),
-        (11.0, REPRODUCED),
-        (9.0, REPRODUCED),  # two deviations, inclusive
-        (11.001, NOT_REPRODUCED),
-        (8.999, NOT_REPRODUCED),
-        (-10.0, NOT_REPRODUCED),
-        (0.0, NOT_REPRODUCED),
+        (10.0, 100, REPRODUCED),
+        (10.1, 100, REPRODUCED),  # the interval is 0.1 +- 0.139
+        (10.2, 100, CONTRADICTED),  # the old rule, two sds of one trial, let 11 pass
+        (11.0, 100, CONTRADICTED),
+        (10.0, 3, UNDECIDED),  # 0 +- 1.2: three trials are too vague to reproduce 10
+        (10.4, 3, UNDECIDED),
+        (15.0, 3, CONTRADICTED),
     ],
 )
-def test_a_number(here, verdict):
-    assert paper.verdict(here, TEN, profile="laptop") == verdict
-    assert paper.verdict(here, TEN, profile="paper") == verdict
-    assert paper.verdict(here, TEN, profile="smoke") == SMOKE
+def test_a_number_and_its_mirror_image(here, n, verdict):
+    """An sd of 0.5 on both sides; by hand sqrt(0.5^2/100 + 0.5^2/100) = 0.0707, times t(198) = 1.972: 0.139."""
+    assert alone(paper.number(here, 0.5, n, TEN)) == verdict
+    assert alone(paper.number(20.0 - here, 0.5, n, TEN)) == verdict
 
 
+@pytest.mark.parametrize(("here", "sd", "n"), [(10.2, 0.5, 100), (9.7, 1.5, 12), (10.05, 0.01, 7)])
+def test_the_test_of_a_number_is_that_of_welch(here, sd, n):
+    """SciPy's test from statistics is a second method."""
+    second = stats.ttest_ind_from_stats(here, sd, n, 10.0, 0.5, 100, equal_var=False)
+    assert paper.number(here, sd, n, TEN).p == pytest.approx(second.pvalue, rel=1e-9)
+
+
+def test_the_widest_interval_that_reproduces_has_two_published_deviations():
+    """Widths with equal sds: 2 t sqrt(1/100 + 1/n), which is 2.09 for six trials and 1.87 for seven, in sds."""
+    words = {n: alone(paper.number(10.0, 0.5, n, TEN)) for n in (2, 6, 7, 30)}
+    assert words == {2: UNDECIDED, 6: UNDECIDED, 7: REPRODUCED, 30: REPRODUCED}
+
+
+def test_more_trials_can_change_the_verdict_on_a_number():
+    assert [alone(paper.number(10.15, 0.5, n, TEN)) for n in (5, 30, 1_000)] == [UNDECIDED, REPRODUCED, CONTRADICTED]
+
+
+@pytest.mark.parametrize("over", ["splits", "runs", None])
+def test_a_deviation_that_is_not_over_trials_is_no_error_of_a_mean(over):
+    """An inception score has its sd over splits of one sample set."""
+    other = Published("x", 10.0, None if over is None else 0.5, "", "Table 0", over)
+    with pytest.raises(InputError, match="^published: the standard deviation of x is .*not over trials"):
+        paper.number(10.0, 0.5, 100, other)
+    with pytest.raises(InputError, match="^published: the standard deviation of x is .*not over trials"):
+        paper.order(TEN, other, (1.0, 2.0), 5, own=True)
+    assert paper.value("tab1.cifar10.dcgan.wgan-gp.bare.is").sd_over == "splits"
+    assert paper.value("fig3.swissroll.g.emd").sd_over == "trials"
+
+
+@pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize(
-    ("difference", "interval", "verdict"),
+    ("printed", "interval", "verdict"),
     [
         (-0.1, (-0.3, -0.1), REPRODUCED),
-        (-0.1, (-0.3, 0.1), SAME_SIGN),
-        (-0.1, (-0.1, 0.3), NOT_REPRODUCED),
-        (-0.1, (0.1, 0.3), NOT_REPRODUCED),
+        (-0.1, (-0.3, 0.1), UNDECIDED),  # no support: the old words were "same sign" ...
+        (-0.1, (-0.1, 0.3), UNDECIDED),  # ... and "not reproduced"
+        (-0.1, (0.1, 0.3), CONTRADICTED),
         (0.1, (0.1, 0.3), REPRODUCED),
-        (0.1, (-0.1, 0.3), SAME_SIGN),
-        (0.1, (-0.3, 0.1), NOT_REPRODUCED),
-        (0.1, (-0.3, -0.1), NOT_REPRODUCED),
-        (0.1, (-0.2, 0.2), NOT_REPRODUCED),  # the middle is on neither side
-        (0.1, (0.0, 0.2), SAME_SIGN),  # it holds 0
+        (0.1, (-0.3, -0.1), CONTRADICTED),
+        (0.1, (-0.2, 0.2), UNDECIDED),
+        (0.1, (0.0, 0.2), UNDECIDED),  # it holds 0
+        (0.1, (-0.2, 0.0), UNDECIDED),
         (0.1, (0.3, 0.1), REPRODUCED),  # the order of the ends does not matter
+        (0.1, (0.2, 0.2), REPRODUCED),  # no width
+        (0.1, (0.0, 0.0), UNDECIDED),
     ],
 )
-def test_a_comparison(difference, interval, verdict):
-    assert paper.verdict_on_sign(difference, interval, profile="laptop") == verdict
-    assert paper.verdict_on_sign(difference, interval, profile="smoke") == SMOKE
-    mirrored = paper.verdict_on_sign(-difference, tuple(-end for end in interval), profile="paper")
-    assert mirrored == verdict
+def test_a_comparison_and_its_mirror_image(printed, interval, verdict, own):
+    """On other data, or under another judge, only the sign can be replicated."""
+    expected = REPLICATED if verdict == REPRODUCED and not own else verdict
+    assert alone(paper.comparison(printed, interval, 5, own=own)) == expected
+    assert alone(paper.comparison(-printed, mirrored(interval), 5, own=own)) == expected
 
 
-def test_a_difference_that_the_print_does_not_resolve_has_no_verdict():
+def test_what_the_print_does_not_resolve_is_measured():
+    claim = paper.comparison(0.08, (11.25, 11.75), 5, own=True, least=0.4)
+    assert alone(claim) == "print does not resolve it (measured: +11.50 [+11.25, +11.75])"
+    assert paper.kind(alone(claim)) == NOT_RESOLVED and paper.kind(REPLICATED) == REPLICATED
+    assert "(measured: 3 apples)" in alone(paper.comparison(-0.4, (1, 2), 5, own=True, least=0.4, measured="3 apples"))
+    assert alone(paper.comparison(0.41, (11.25, 11.75), 5, own=True, least=0.4)) == REPRODUCED
+    assert alone(paper.comparison(-0.41, (11.25, 11.75), 5, own=True, least=0.4)) == CONTRADICTED
+
+
+def test_the_order_of_two_printed_means():
+    """The standard error of the difference is 0.05, its 95 % interval +- 0.0988 (t(181) = 1.973)."""
+
     def number(value, sd):
-        return Published("x", value, sd, "", "Figure 0")
+        return Published("x", value, sd, "", "Figure 0", "trials")
 
     below = (-0.2, -0.1)  # ours, clearly negative
-    far, near = number(1.0, 0.3), number(1.08, 0.4)  # standard error of the difference 0.05
-    assert paper.verdict_on_order(far, near, below, profile="paper") == NOT_RESOLVED
-    assert paper.verdict_on_order(far, number(1.12, 0.4), below, profile="paper") == REPRODUCED
-    assert paper.verdict_on_order(number(1.12, 0.4), far, below, profile="paper") == NOT_REPRODUCED
-    assert paper.verdict_on_order(far, near, below, profile="smoke") == SMOKE
-    with pytest.raises(InputError, match="no standard deviation is published"):
-        paper.verdict_on_order(far, number(1.0, None), below, profile="paper")
-    with pytest.raises(InputError, match="found 0, which has no sign"):
-        paper.verdict_on_sign(0.0, below, profile="paper")
+    far, near = number(1.0, 0.3), number(1.095, 0.4)
+    assert paper.kind(alone(paper.order(far, near, below, 9, own=True))) == NOT_RESOLVED
+    assert paper.kind(alone(paper.order(near, far, below, 9, own=True))) == NOT_RESOLVED
+    apart = number(1.105, 0.4)
+    assert alone(paper.order(far, apart, below, 9, own=True)) == REPRODUCED
+    assert alone(paper.order(far, apart, below, 9, own=False)) == REPLICATED
+    assert alone(paper.order(apart, far, below, 9, own=True)) == CONTRADICTED
+    assert alone(paper.order(far, apart, (-0.2, 0.1), 9, own=True)) == UNDECIDED
 
 
-def test_the_words_are_four_and_different():
-    assert len({REPRODUCED, SAME_SIGN, NOT_REPRODUCED, SMOKE}) == 4
+def test_the_p_value_of_an_interval_is_that_of_its_values():
+    """The t-test of the values themselves is a second method."""
+    values = np.random.default_rng(0).normal(0.4, 1.0, size=12)
+    half = stats.t.ppf(0.975, 11) * values.std(ddof=1) / math.sqrt(12)
+    ends = values.mean() - half, values.mean() + half
+    assert paper.p_of_interval(ends, 12) == pytest.approx(stats.ttest_1samp(values, 0).pvalue, rel=1e-9)
+    assert paper.p_of_interval(mirrored(ends), 12) == pytest.approx(paper.p_of_interval(ends, 12))
+    assert paper.p_of_interval((0.0, 1.0), 12) == pytest.approx(0.05)
+    assert (paper.p_of_interval((1.0, 1.0), 2), paper.p_of_interval((0.0, 0.0), 2)) == (0, 1)
+    with pytest.raises(InputError, match="^n: .*found 1"):
+        paper.p_of_interval((0.0, 1.0), 1)
 
 
-@pytest.mark.parametrize("profile", ["smoke", "laptop"])
-def test_numbers_that_are_not_finite_get_no_verdict(profile):
+@pytest.mark.parametrize(
+    ("claim", "kept"),
+    [
+        (paper.comparison(1.0, (0.1, 0.3), 5, own=True), UNDECIDED),
+        (paper.comparison(1.0, (0.1, 0.3), 5, own=False), UNDECIDED),
+        (paper.comparison(-1.0, (0.1, 0.3), 5, own=True), UNDECIDED),
+        (paper.number(11.0, 0.5, 100, TEN), UNDECIDED),
+        (paper.number(10.0, 0.5, 100, TEN), REPRODUCED),  # no word that rests on a small p-value
+        (paper.without_test(paper.REFUSED), paper.REFUSED),
+    ],
+)
+def test_a_word_that_says_apart_falls_with_its_adjusted_p_value(claim, kept):
+    assert claim.word(0.051) == claim.word(1.0) == kept
+    assert claim.word(None) == kept
+
+
+def test_reprints_of_one_score_are_this_far_apart():
+    """Typed from print, SAGAN(ns) on CIFAR-10: FID in Tables 1 and 7, inception score in both trials of B.2."""
+    assert paper.reprint_gap("fid") == pytest.approx(25.37 - 24.97)
+    assert paper.reprint_gap("is") == pytest.approx(7.75 - 7.66)
+
+
+def test_the_words_are_seven_and_different():
+    words = {REPRODUCED, CONTRADICTED, UNDECIDED, REPLICATED, NOT_RESOLVED, paper.REFUSED, SMOKE}
+    assert len(words) == 7 and not words & {"same sign", "not reproduced"}
+
+
+def test_numbers_that_are_not_finite_get_no_verdict():
     for bad in (math.nan, math.inf):
-        with pytest.raises(InputError, match="^here: expected finite numbers, found"):
-            paper.verdict(bad, TEN, profile=profile)
+        with pytest.raises(InputError, match="^mean, sd: expected finite numbers, found"):
+            paper.number(bad, 0.5, 5, TEN)
         with pytest.raises(InputError, match="^interval: expected finite numbers"):
-            paper.verdict_on_sign(1.0, (0.1, bad), profile=profile)
-
-
-def test_a_number_without_deviation_has_no_verdict_of_its_own():
-    with pytest.raises(InputError, match="published: x has no standard deviation; ask verdict_on_sign"):
-        paper.verdict(10.0, Published("x", 10.0, None, "", "Table 0"), profile="laptop")
+            paper.comparison(1.0, (0.1, bad), 5, own=True)
+    with pytest.raises(InputError, match="^printed: found 0, which has no side"):
+        paper.comparison(0.0, (0.1, 0.2), 5, own=True)
+    with pytest.raises(InputError, match="^n: .*found 1"):
+        paper.number(10.0, None, 1, TEN)
 
 
 def test_values_are_found_by_their_id():
