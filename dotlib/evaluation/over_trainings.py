@@ -18,7 +18,7 @@ TRAINING = ["dataset", "seed"]  # what names a training: the pair's name and the
 CELL = [*TRAINING, "set", "judge"]
 UNMOVED = ("bare", "real")  # methods whose one setting is 1
 LEVEL = 0.05
-FIRST, SECOND, EQUIVALENT, UNDECIDED = "lower", "higher", "equivalent", "undecided"
+WORDS = FIRST, SECOND, EQUIVALENT, UNDECIDED = "lower", "higher", "equivalent", "undecided"
 
 
 def published(pair: str) -> int:
