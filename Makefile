@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LAB_READY := $(VENV)/lab-ready
+SNAKEMAKE := PYTHONPATH=workflow/plugins$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/snakemake --logger progress
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1# two workers with two threads each wait for one another
 
 .DEFAULT_GOAL := help
@@ -17,10 +18,10 @@ help:  ## print this list
 	@echo "  PROFILE=smoke|laptop|paper chooses the size of the book, for example: make book PROFILE=smoke"
 
 book: $(READY)  ## run the notebooks, build _build/html; TRAIN=1 trains all pairs, those in pairs/ too
-	$(BIN)/python workflow/make_book.py --profile $(PROFILE) --device $(DEVICE) $(if $(filter-out 0,$(TRAIN)),--train)
+	$(if $(filter-out 0,$(TRAIN)),DOTLIB_TRAIN=1) $(SNAKEMAKE) --config profile=$(PROFILE) device=$(DEVICE)
 
 campaign: $(READY)  ## make the next missing record of results/campaign.yml; DEVICE=cuda for the published sizes
-	$(BIN)/python workflow/make_book.py --campaign --device $(DEVICE)
+	$(SNAKEMAKE) --nolock campaign --forcerun record --config device=$(DEVICE)
 
 test: $(READY)  ## run the hooks (style, types, spelling), then all tests with coverage of dotlib
 	@if [ -e .git ]; then $(BIN)/pre-commit run --all-files --show-diff-on-failure; \

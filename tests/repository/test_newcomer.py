@@ -27,9 +27,9 @@ def copy_of_the_repository(folder: Path) -> Path:
 
 
 def build(folder: Path, *arguments: str) -> str:
-    """What `make book` prints in that folder, with its own package."""
+    """What a build prints in that folder, with its own package."""
     run = subprocess.run(
-        [sys.executable, "workflow/make_book.py", "--profile", "smoke", "--cores", "1", *arguments],
+        [sys.executable, "-m", "snakemake", *arguments, "--cores", "1", "--config", "profile=smoke"],
         cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr

@@ -5,8 +5,8 @@ import logging
 import re
 from types import SimpleNamespace
 
-import progress
 import pytest
+import snakemake_logger_plugin_progress as progress
 from snakemake_interface_logger_plugins.common import LogEvent
 
 LOGS = "_build/logs/smoke"
@@ -95,15 +95,22 @@ def test_a_failure_is_told_at_once_and_again_at_the_end(build, capsys):
     assert lines[-1] == f"failed: page keff; its log is {log}"
 
 
-def test_other_errors_are_shown_and_a_lock_is_one_line(build, capsys):
+def test_other_errors_are_shown(build, capsys):
     build.send(0, LogEvent.ERROR, "MissingInputException: a.md", level="ERROR", exception="MissingInputException")
-    build.send(0, LogEvent.ERROR, "Error:\nmany\nlines", level="ERROR", exception="LockException")
     build.send(0, None, "Nothing to be done (all requested files are present).")
     build.send(0, None, "Building DAG of jobs...")
+    assert capsys.readouterr().err.splitlines() == ["MissingInputException: a.md", "nothing has changed"]
+
+
+def test_the_name_of_the_next_record_is_no_job(build, capsys):
+    begin(build, {"record": 1, "campaign": 1})
+    start(build, 0, 1, "record", record="a/b")
+    build.send(3, LogEvent.JOB_FINISHED, job_id=1)
+    build.send(3, LogEvent.JOB_INFO, jobid=0, rule_name="campaign", wildcards={}, log=[])
+    build.send(3, LogEvent.JOB_FINISHED, job_id=0)
     assert capsys.readouterr().err.splitlines() == [
-        "MissingInputException: a.md",
-        progress.LOCKED,
-        "nothing has changed",
+        "  0:00  0/1  start  record a/b",
+        "  0:03  1/1  done   record a/b, 3 s",
     ]
 
 

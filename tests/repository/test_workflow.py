@@ -7,10 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import make_book
 import pytest
 import yaml
 from filelock import FileLock
@@ -185,23 +183,23 @@ def tree(tmp_path_factory):
     return root
 
 
-def start(root, *arguments):
-    """Start `make book`; its messages come through a pipe."""
+def start(root, *arguments, **variables):
+    """Start what `make book` starts; its messages come through a pipe."""
     (root / "log.txt").write_text("", encoding="utf-8")
-    environment = os.environ | {"DOTLIB_ARTIFACTS": "_build/artifacts", "PYTHONPATH": str(root)}
+    environment = os.environ | {"DOTLIB_ARTIFACTS": "_build/artifacts", "PYTHONPATH": f"{root}:workflow/plugins"}
     return subprocess.Popen(
-        [sys.executable, "workflow/make_book.py", "--cores", "2", *arguments],
+        [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--logger", "progress"],
         cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=environment,
+        env=environment | variables,
     )
 
 
-def make(root, *arguments, status=0):
-    """What one `make book` did, and its messages."""
-    process = start(root, *arguments)
+def make(root, *arguments, status=0, **variables):
+    """What one build did, and its messages."""
+    process = start(root, *arguments, **variables)
     messages, _ = process.communicate(timeout=120)
     assert process.returncode == status, messages
     return (root / "log.txt").read_text(encoding="utf-8").splitlines(), messages
@@ -252,20 +250,21 @@ def test_a_committed_pair_is_taken_unless_all_are_to_be_trained(tree):
     trained.rename(shipped)
     made = ["html", "run last", "run one", "step move swissroll"]
     assert sorted(make(tree)[0]) == made
-    assert sorted(make(tree, "--train")[0]) == [*made, "train swissroll-wgan-gp"] and trained.exists()
-    assert make(tree, "--train")[0] == []
+    assert sorted(make(tree, DOTLIB_TRAIN="1")[0]) == [*made, "train swissroll-wgan-gp"] and trained.exists()
+    assert make(tree, DOTLIB_TRAIN="1")[0] == []
     assert sorted(make(tree)[0]) == made
     shutil.rmtree(shipped.parent)
     assert sorted(make(tree)[0]) == made  # the one that was trained is still there
 
 
 def test_profiles_keep_apart_and_return_cheaply(tree):
-    assert sorted(make(tree, "--profile", "smoke")[0]) == ALL
+    assert sorted(make(tree, "--config", "profile=smoke")[0]) == ALL
     assert make(tree)[0] == ["html"]  # back to the default: only the HTML is of the other profile
 
 
 def test_an_unknown_profile_is_refused(tree):
-    assert "invalid choice: 'latop'" in make(tree, "--profile", "latop", status=2)[1]
+    done, messages = make(tree, "--config", "profile=latop", status=1)
+    assert done == [] and "profile: unknown 'latop'; known: laptop, paper, smoke; nearest: laptop" in messages
 
 
 def test_a_broken_notebook_stops_its_page_and_is_named(tree):
@@ -283,45 +282,46 @@ def test_a_broken_notebook_stops_its_page_and_is_named(tree):
     assert make(tree)[0] == ["run two", "run last", "html"]
 
 
+def wait_for(text, process):
+    while text not in process.stdout.readline():
+        assert process.poll() is None
+
+
 def test_a_second_build_waits(tree):
+    locks = tree / ".snakemake/locks"
+    locks.mkdir(exist_ok=True)
+    (locks / "0.output.lock").write_text("_build/html/.profile\n", encoding="utf-8")
     with FileLock(tree / "_build/book.lock"):
         process = start(tree)
-        assert process.stdout.readline() == "waiting: another build is running in this folder\n"
-        time.sleep(0.5)
-        assert process.poll() is None
+        wait_for("waiting: another build is running in this folder\n", process)
+        assert make(tree, "--dry-run")[0] == []  # which changes nothing, and does not wait
+        assert process.poll() is None and list(locks.iterdir())
     messages, _ = process.communicate(timeout=120)
-    assert process.returncode == 0 and "nothing has changed" in messages
+    assert process.returncode == 0 and "nothing has changed" in messages and not locks.exists()
 
 
-def test_the_lock_of_a_killed_build_is_removed_and_that_of_another_snakemake_is_not(tree):
+def test_the_locks_of_a_killed_build_are_removed(tree):
     edit(tree, "notebooks/one.md", lambda text: text + "slow")
     process = start(tree)
-    while "start  page one" not in process.stdout.readline():
-        assert process.poll() is None
+    wait_for("start  page one", process)
     process.kill()
     process.wait()
     assert list((tree / ".snakemake/locks").iterdir())
     edit(tree, "notebooks/one.md", lambda text: text.replace("slow", "fast"))
     assert "run one" in make(tree)[0]
 
-    (tree / ".snakemake/locks").mkdir()
-    (tree / ".snakemake/locks/0.output.lock").write_text("_build/html/.profile\n", encoding="utf-8")
-    edit(tree, "book/prose.md", lambda text: text + " once more")
-    done, messages = make(tree, status=1)
-    assert done == [] and messages.splitlines()[-1].startswith("locked by another snakemake in this folder")
-    shutil.rmtree(tree / ".snakemake/locks")
-    assert make(tree)[0] == ["html"]
-
 
 def test_the_campaign_makes_the_next_record_that_nobody_makes(tree):
     artifacts = tree / "_build/artifacts/campaign"
-    assert make(tree, "--campaign")[0] == ["record laptop-x-s0"]
+    campaign = ("campaign", "--nolock", "--forcerun", "record")  # as the Makefile
+    assert make(tree, *campaign)[0] == ["record laptop-x-s0"]
     assert (tree / "results/a/laptop-x-s0.json").exists()
-    with FileLock(artifacts / "b/laptop-x-s0.lock"):  # another process, on this machine or another
-        done, messages = make(tree, "--campaign")
-        assert done == [] and make_book.CAMPAIGN_DONE in messages
-    assert make(tree, "--campaign")[0] == ["record laptop-x-s0"]
+    with FileLock(artifacts / "b/laptop-x-s0.lock"), FileLock(tree / "_build/book.lock"):  # here or on another machine
+        done, messages = make(tree, *campaign)
+        assert done == [] and "nothing to do here: other records are made by other processes" in messages
+    assert make(tree, *campaign)[0] == ["record laptop-x-s0"]
     assert (tree / "results/b/laptop-x-s0.json").exists()
-    assert make(tree, "--campaign", "--device", "cuda")[0] == ["record paper-x-s0"]
-    assert (tree / "results/a/paper-x-s0.json").exists()
+    done, messages = make(tree, *campaign, "--config", "device=cuda")
+    assert done == ["record paper-x-s0"] and (tree / "results/a/paper-x-s0.json").exists()
+    assert "0/1  start  record a/paper-x-s0\n" in messages and "left" not in messages  # nothing but the record
     make(tree)  # its first page lists what is recorded

@@ -11,8 +11,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from dotlib.results import files
 
 DURATIONS = "durations.json"  # beside the logs
+NO_JOBS = {"total", "campaign"}  # a sum, and a name for the next record
 TAIL = 12  # lines of a failed job's log
-LOCKED = "locked by another snakemake in this folder; if there is none: snakemake -s workflow/Snakefile --unlock"
 
 
 class LogHandler(LogHandlerBase):
@@ -33,11 +33,11 @@ class LogHandler(LogHandlerBase):
         event = getattr(record, "event", None)
         self.began = self.began or record.created
         if event == LogEvent.RUN_INFO:
-            self.waiting = {rule: jobs for rule, jobs in record.stats.items() if rule != "total"}
+            self.waiting = {rule: jobs for rule, jobs in record.stats.items() if rule not in NO_JOBS}
             self.total = sum(self.waiting.values())
         elif event == LogEvent.RESOURCES_INFO:
             self.jobs_at_once = getattr(record, "cores", getattr(record, "nodes", self.jobs_at_once))
-        elif event == LogEvent.JOB_INFO:
+        elif event == LogEvent.JOB_INFO and record.rule_name not in NO_JOBS:
             self._start(record)
         elif event == LogEvent.JOB_FINISHED and record.job_id in self.running:
             self._finish(record)
@@ -45,8 +45,6 @@ class LogHandler(LogHandlerBase):
             made, _, logs, _ = self.running.pop(record.jobid, (record.rule_name, "", record.log, 0))
             self.failed.append(f"failed: {made}; its log is {logs[0]}")
             self._say(record, "\n".join([f"FAILED {made}; the end of {logs[0]}:", *_end_of(logs[0])]))
-        elif event == LogEvent.ERROR and record.exception == "LockException":
-            print(LOCKED, file=sys.stderr)
         elif event == LogEvent.ERROR and "At least one job did not complete" in record.getMessage():
             self.failed = self.failed or ["stopped before the end; the same command continues"]
         elif record.levelname == "ERROR" and not self.failed and getattr(record, "exception", "") != "RuleException":
