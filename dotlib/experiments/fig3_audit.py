@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from dotlib import transport
+from dotlib.evaluation import point_quality, recording
 from dotlib.evaluation import points as toy_pairs
-from dotlib.evaluation import recording
 from dotlib.evaluation.points import Figure3, ToyPair
-from dotlib.metrics import intervals, optimal_transport
+from dotlib.metrics import intervals, optimal_transport, resampling
 from dotlib.results import paper, tables
 from dotlib.results.records import KEPT, Record, Row, Where, find
+from dotlib.training.settings import toy_datasets
 from dotlib.transport.lipschitz import LipschitzCurve
 
 STEPS = (("move", "25gaussians"), ("move", "swissroll"), ("record", "fig3_toy"))
@@ -26,19 +27,26 @@ class Settings:
 
     trials: int  # for each changed setting
     readings: int  # trials of each reading that Figure 3 does not print
+    changed: int  # trials in which points are put between modes, or onto them
     pair_counts: tuple[int, ...] = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
     pair_repeats: int = 10  # pairs drawn, in multiples of the largest count
     gradient_points: int = 10_000
 
 
 SETTINGS = {
-    "smoke": Settings(trials=2, readings=4, pair_counts=(100, 300, 1_000), gradient_points=500),
-    "laptop": Settings(trials=5, readings=30),
-    "paper": Settings(trials=10, readings=100),
+    "smoke": Settings(trials=2, readings=4, changed=2, pair_counts=(100, 300, 1_000), gradient_points=500),
+    "laptop": Settings(trials=5, readings=20, changed=5),
+    "paper": Settings(trials=10, readings=100, changed=30),
 }
 READINGS = (("sqeuclidean", "random"), ("sqeuclidean", "balanced"), ("euclidean", "random"), ("euclidean", "balanced"))
-COSTS = {"emd_sqeuclidean": ("squared cost", toy_pairs.SQUARED), "emd_euclidean": ("W1 cost", toy_pairs.PLAIN)}
+COSTS = {
+    "emd_sqeuclidean": ("squared cost", toy_pairs.SQUARED),
+    "emd_euclidean": ("W1 cost", toy_pairs.PLAIN),
+    "energy_distance": ("energy distance", toy_pairs.PLAIN),
+}
 RANKED = (("dot", "g"), ("naive", "g"), ("dot", "naive"))
+CLAIMED = ("not worse", "worse", "better")  # what Figure 3 says of them
+SHARES = (0.05, 0.1, 0.2)  # of real points, put between modes
 PUBLISHED = "as published"  # setting of the descent
 CLIP = 2.0  # the released code confines each coordinate to [-2, 2] after every update
 
@@ -66,16 +74,21 @@ def readings(
     }
 
 
-def put_readings(record: Record, emds: Mapping[tuple[str, str], Trials]) -> None:
-    """Put the EMDs of every reading into the record, their paired differences, and how the methods rank."""
-    for (cost, sampling), emd in emds.items():
-        quantity = f"emd_{cost}"
+def put_readings(record: Record, emds: Mapping[tuple[str, str], Trials], energy: Trials | None = None) -> None:
+    """Put the EMDs of every reading into the record, their paired differences, and how the methods rank.
+
+    The energy distances are a reading, too.
+    """
+    distances = {(f"emd_{cost}", sampling): emd for (cost, sampling), emd in emds.items()}
+    if energy is not None:
+        distances["energy_distance", "random"] = energy
+    for (quantity, sampling), of_methods in distances.items():
         name, unit = COSTS[quantity]
-        for method, trials in emd.items():
+        for method, trials in of_methods.items():
             record.put_trials(quantity, trials, method=method, setting=sampling, unit=unit)
         for first, second in RANKED:
             where: Where = {"method": first, "setting": sampling, "against": second}
-            intervals.put_difference(record, quantity, emd[first], emd[second], unit=unit, **where)
+            intervals.put_difference(record, quantity, of_methods[first], of_methods[second], unit=unit, **where)
         recording.put_verdicts(
             (
                 record,
@@ -96,11 +109,19 @@ def rank(difference: Row) -> paper.Claim:
     return paper.Claim(paper.p_of_interval(difference.interval, difference.n or 0), word, paper.UNDECIDED)
 
 
+def with_kept(runs: Runs, dataset: str) -> dict[str, Record]:
+    """Runs of this build, and the committed ones of the authors' weights that it has not made: name -> record."""
+    names = (f"{name}-authors" for name in toy_datasets(dataset))
+    kept = {name: find("fig3_audit", profile="paper", dataset=name, folder=KEPT) for name in names if name not in runs}
+    return {**runs, **{f"{name}, recorded": record for name, record in kept.items() if record}}
+
+
 def _readings(runs: Runs) -> Iterator[tuple[str, Record, str, Row]]:
     """Name of a pair, its record, the name of a reading, and the row of its floor."""
     for name, record in runs.items():
-        for floor in record.rows(method="real"):
-            yield name, record, f"{COSTS[floor.quantity][0]}, {floor.setting}", floor
+        for floor in record.rows(method="real", against=""):
+            if floor.quantity in COSTS:
+                yield name, record, f"{COSTS[floor.quantity][0]}, {floor.setting}", floor
 
 
 def readings_table(runs: Runs) -> str:
@@ -108,7 +129,8 @@ def readings_table(runs: Runs) -> str:
     rows = []
     for name, record, reading, floor in _readings(runs):
         of_methods = (record.get(floor.quantity, method=method, setting=floor.setting) for method in toy_pairs.METHODS)
-        texts = (tables.plus_minus(row.value, row.sd) for row in (floor, *of_methods))
+        digits = 4 if floor.quantity == "energy_distance" else 3
+        texts = (tables.plus_minus(row.value, row.sd, digits) for row in (floor, *of_methods))
         rows.append([f"{name}, {reading}", floor.n, *texts])
     return tables.markdown(["reading", "trials", "real points", "G", "DOT", "naive"], rows)
 
@@ -124,13 +146,13 @@ def differences(runs: Runs) -> dict[str, tuple[float, float, float]]:
 
 
 def verdict_table(runs: Runs) -> str:
-    """Markdown: how each reading ranks the methods."""
+    """Markdown: how each reading ranks the methods, below what Figure 3 claims."""
     claims = [f"{toy_pairs.NAMES[first]} against {toy_pairs.NAMES[second]}" for first, second in RANKED]
     rows = [
-        [f"{name}, {reading}", *(record.verdicts[f"{reading}: {claim}"] for claim in claims)]
-        for name, record, reading, _ in _readings(runs)
+        [f"{name}, {reading}", floor.n, *(record.verdicts[f"{reading}: {claim}"] for claim in claims)]
+        for name, record, reading, floor in _readings(runs)
     ]
-    return tables.markdown(["reading", *claims], rows)
+    return tables.markdown(["reading", "trials", *claims], [["*Figure 3 claims*", "", *CLAIMED], *rows])
 
 
 def floor_share(runs: Runs, sampling: str) -> str:
@@ -141,28 +163,155 @@ def floor_share(runs: Runs, sampling: str) -> str:
     return "-"
 
 
-def put_constants(record: Record, K_eff: float, curve: LipschitzCurve, steepest: float) -> None:
-    """Put K_eff by the recipe, its growth with the number of pairs, and the largest gradient norm into the record."""
+def put_quality(record: Record, quality: point_quality.Quality) -> None:
+    """Put what is measured beside the EMDs, and the paired difference of each method to real points.
+
+    A trial without a point near a mode has no spread, and is left out of that row.
+    """
+    for quantity, of_methods in quality.items():
+        if quantity in COSTS:  # a reading of its own
+            continue
+        unit = point_quality.UNITS[quantity]
+        for method, trials in of_methods.items():
+            known = np.isfinite(trials)
+            if known.any():
+                record.put_trials(quantity, trials[known], method=method, unit=unit)
+            both = known & np.isfinite(of_methods["real"])
+            if method != "real" and both.sum() > 1:
+                where: Where = {"method": method, "against": "real"}
+                intervals.put_difference(record, quantity, trials[both], of_methods["real"][both], unit=unit, **where)
+
+
+def quality_table(runs: Runs) -> str:
+    """Markdown: the measures of the points themselves."""
+    digits = {"near": 3, "covered": 1, "spread": 2, "log_density": 1}
+    rows = []
+    for name, record in runs.items():
+        for method in ("real", *toy_pairs.METHODS):
+            found = {row.quantity: row for row in record.rows(method=method, against="") if row.quantity in digits}
+            cells = [
+                tables.plus_minus(found[key].value, found[key].sd, places) if key in found else "-"
+                for key, places in digits.items()
+            ]
+            rows.append([f"{name}, {toy_pairs.NAMES[method]}", *cells])
+    heads = ["points", "share within 4 sigma", "modes covered", "spread, in sigma", "mean log density, nats"]
+    return tables.markdown(heads, rows)
+
+
+def put_interventions(
+    record: Record, pair: ToyPair, g: Tensor, emds: Mapping[tuple[str, str], Trials], settings: Figure3, seed: int
+) -> None:
+    """Put the EMDs of changed points of the trials of g, and their paired differences to the same points unchanged.
+
+    Real points of which a share lies between modes are compared with real points, generated ones of which those far
+    from a mode are put onto it with G's. Only for a set with modes.
+    """
+    few = replace(settings, trials=len(g))
+    for (cost, sampling), emd in emds.items() if pair.data.modes is not None else ():
+        changed = point_quality.interventions(pair, g, few, seed, SHARES, sampling)
+        measured = toy_pairs.distances(pair, changed, few, seed, cost=cost, sampling=sampling)
+        quantity = f"emd_{cost}"
+        for label, trials in measured.items():
+            before = "g" if label == point_quality.ONTO_MODES else "real"
+            unit = COSTS[quantity][1]
+            record.put_trials(quantity, trials, method=label, setting=sampling, unit=unit)
+            where: Where = {"method": label, "setting": sampling, "against": before}
+            intervals.put_difference(record, quantity, trials, emd[before][: len(g)], unit=unit, **where)
+
+
+def _interventions(record: Record) -> dict[str, list[Row]]:
+    """Label of an intervention -> its differences in the order of READINGS."""
+    labels = [*map(point_quality.real_between, SHARES), point_quality.ONTO_MODES]
+    found = {label: [row for row in record.rows(method=label) if row.against] for label in labels}
+    return {label: rows for label, rows in found.items() if rows}
+
+
+def intervention_table(runs: Runs) -> str:
+    """Markdown: what each intervention adds to the EMD of every reading."""
+    rows = [
+        [f"{name}, {label}", *(tables.change(row.value, row.interval, 4) for row in differences)]
+        for name, record in runs.items()
+        for label, differences in _interventions(record).items()
+    ]
+    heads = [f"{COSTS[f'emd_{cost}'][0]}, {sampling}" for cost, sampling in READINGS]
+    return tables.markdown(["change", *heads], rows)
+
+
+def mechanism(runs: Runs) -> str:
+    """What the interventions show, a sentence for each pair with modes; a dash without one."""
+    sentences = []
+    for name, record in runs.items():
+        for label, rows in _interventions(record).items():
+            if label in (point_quality.real_between(SHARES[-1]), point_quality.ONTO_MODES):
+                of = {(row.quantity, row.setting): row for row in rows}
+                told = (
+                    f"{COSTS[key[0]][0]}, {key[1]}: {_moves(of[key])}"
+                    for key in (("emd_sqeuclidean", "random"), ("emd_euclidean", "random"))
+                )
+                sentences.append(f"- {name}, {label}: {'; '.join(told)}.")
+    return "\n".join(sentences) or "-"
+
+
+def _moves(row: Row) -> str:
+    low, high = row.interval
+    word = "does not move beyond its interval" if low <= 0 <= high else "falls" if high < 0 else "rises"
+    return f"{word}, {tables.change(row.value, row.interval, 4)}"
+
+
+def put_constants(
+    record: Record, K_eff: float, curve: LipschitzCurve, steepest: float, rng: np.random.Generator
+) -> None:
+    """Put K_eff by the recipe, its law, its growth with the number of pairs, and the largest gradient norm.
+
+    The recipe is a mean of ten maxima over 100 pairs. Its law follows from all maxima of 100 that the pairs of the
+    curve give, ten drawn at a time. With the authors' weights, the printed constants have a place in it.
+    """
     record.put("K_eff", K_eff, unit=toy_pairs.SLOPE)
+    pairs, repeats = record.parameters["pairs"], record.parameters["repeats"]
+    maxima = curve.slopes[: curve.total // pairs * pairs].reshape(-1, pairs).amax(1).numpy()
+    record.put_trials("K_eff_maximum", maxima, unit=toy_pairs.SLOPE)
+    means = resampling.means(maxima, repeats, rng)
+    ends = tuple(np.quantile(means, (0.025, 0.975)).tolist())
+    record.put("K_eff_law", float(means.mean()), interval=ends, n=len(maxima), unit=toy_pairs.SLOPE)
+    if record.dataset.endswith("-authors"):
+        for source, K in zip(("paper", "notebook"), _printed(record), strict=True):
+            record.put("K_eff_tail", resampling.tail(means, K), method=source, unit="")
     for n, mean, sd in zip(curve.n_pairs, curve.mean.tolist(), curve.std.tolist(), strict=True):
         record.put("K_eff_by_pairs", mean, setting=n, sd=sd, unit=toy_pairs.SLOPE)
     record.put("gradient_norm", steepest, unit=toy_pairs.SLOPE)
 
 
-def constants_table(runs: Runs, pairs: Mapping[str, ToyPair]) -> str:
+def _printed(record: Record) -> tuple[float, float]:
+    """K_eff of the paper's text and of the released notebook."""
+    dataset = record.dataset.removesuffix("-authors")
+    return paper.value(f"fig3.{dataset}.K_eff").value, paper.NOTEBOOK_K[dataset]
+
+
+def law_table(runs: Runs) -> str:
+    """Markdown: the law of K_eff by the recipe, and where the printed constants lie in it."""
+    rows = []
+    for name, record in runs.items():
+        maximum, law = record.get("K_eff_maximum"), record.get("K_eff_law")
+        cells = [f"{maximum.n:,}", tables.plus_minus(maximum.value, maximum.sd, 2)]
+        cells.append(f"{law.interval[0]:.2f} to {law.interval[1]:.2f}")
+        tails = {row.method: f"{row.value:.2g}" for row in record.rows(quantity="K_eff_tail")}
+        for source, K in zip(("paper", "notebook"), _printed(record), strict=True):
+            cells.append(f"{K:.2f}: {tails[source]}" if source in tails else "-")
+        rows.append([name, *cells])
+    heads = ["set", "repeats", "one maximum", "mean of ten, 95 % of its law", "paper: tail", "released notebook: tail"]
+    return tables.markdown(heads, rows)
+
+
+def constants_table(runs: Runs) -> str:
     """Markdown: the published constants beside ours."""
     rows, most = [], 0
     for name, record in runs.items():
-        dataset = pairs[name].dataset
         *_, last = record.rows(quantity="K_eff_by_pairs")
         most = int(last.setting)
-        printed = paper.value(f"fig3.{dataset}.K_eff").value, paper.NOTEBOOK_K[dataset]
-        authors = find("fig3_toy", profile="paper", dataset=f"{dataset}-authors", folder=KEPT)
-        recipe = f"{authors.get('K_eff').value:.2f}" if authors else "-"
-        ours = record.get("K_eff").value, last.value, record.get("gradient_norm").value
-        rows.append([name, *(f"{K:.2f}" for K in printed), recipe, *(f"{K:.2f}" for K in ours)])
-    heads = ["set", "paper", "released notebook", "recipe, authors' weights", "recipe, here"]
-    return tables.markdown([*heads, f"{most:,} pairs, here", "gradient norm, here"], rows)
+        numbers = *_printed(record), record.get("K_eff").value, last.value, record.get("gradient_norm").value
+        rows.append([name, *(f"{K:.2f}" for K in numbers)])
+    heads = ["set", "paper", "released notebook", "recipe, here", f"{most:,} pairs, here", "gradient norm, here"]
+    return tables.markdown(heads, rows)
 
 
 def changed_settings(pair: ToyPair, K_eff: float, settings: Figure3) -> dict[str, tuple[float, dict[str, Any]]]:

@@ -52,7 +52,12 @@ class LipschitzCurve:
     n_pairs: tuple[int, ...]  # ascending
     mean: Tensor  # (len(n_pairs),) float64, expected largest slope among so many pairs, without bias
     std: Tensor  # (len(n_pairs),) float64, of one such maximum
-    total: int  # pairs drawn
+    slopes: Tensor  # (pairs drawn,) float64, in the order of drawing: groups of n give independent maxima over n
+
+    @property
+    def total(self) -> int:
+        """Pairs drawn."""
+        return len(self.slopes)
 
 
 def target_constant(
@@ -152,11 +157,12 @@ def curve(
         check_count("n_pairs", n)
     check_count("repeats", repeats, least=2)
     total = numbers[-1] * repeats
-    slope = torch.cat(list(_pair_slopes(D, sample, total, rng))).sort().values
+    drawn = torch.cat(list(_pair_slopes(D, sample, total, rng)))
+    slope = drawn.sort().values
     laws = [_law_of_maximum(n, total) for n in numbers]
     mean = torch.stack([law @ slope for law in laws])
     variance = torch.stack([law @ (slope - m).square() for law, m in zip(laws, mean, strict=True)])
-    return LipschitzCurve(numbers, mean, variance.sqrt(), total)
+    return LipschitzCurve(numbers, mean, variance.sqrt(), drawn)
 
 
 def slopes(f: Logit, x: Tensor, y: Tensor) -> Tensor:
