@@ -42,8 +42,9 @@ def _pair_and_judges(name: str) -> list[tuple[str, str]]:
     return [("pair", name), *([("judge", dataset)] if architecture else [])]
 
 
-def _pairs_and_score(name: str) -> list[tuple[str, str]]:
-    return [("score", name), *(("pair", other) for other in pair_names(PairName.parse(name).dataset))]
+def _pairs_and_judges(name: str) -> list[tuple[str, str]]:
+    dataset = PairName.parse(name).dataset
+    return [*(("pair", other) for other in pair_names(dataset)), ("judge", dataset)]
 
 
 @step("dotlib.training.zoo")
@@ -85,13 +86,13 @@ def score(name: str, *, profile: str, seed: int, judge: str, device: str) -> str
     return f"{name}: {len(row.measured.rows)} rows of {row.settings.sets} sets, k_eff {row.measured.k_eff.value:.3f}"
 
 
-@step("dotlib.evaluation.images", _pairs_and_score)
+@step("dotlib.evaluation.one_training", _pairs_and_judges)
 def swap(name: str, *, profile: str, seed: int, judge: str, device: str) -> str:
-    """Move and judge the samples of an image pair by every discriminator of its data set."""
+    """Move and judge the samples of an image pair by every discriminator of its data set and seed."""
     from dotlib.experiments import tab2_swap
 
-    cells = tab2_swap.row_of(name, profile=profile, seed=seed, judge=judge, device=device)
-    return f"{name}: moved by {len(cells)} discriminators"
+    run = tab2_swap.load(name, profile=profile, seed=seed, shift=0, judge=judge, device=device)
+    return f"{name}: {len(tab2_swap.measure(run))} lines of {len(run.critics)} discriminators"
 
 
 @step("dotlib.evaluation.comparison", _pair_and_judges)

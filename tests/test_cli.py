@@ -101,7 +101,7 @@ def test_run_passes_parameters_and_the_device_where_there_is_one(asked):
 def test_record_runs_its_page_and_keeps_what_it_wrote(asked, monkeypatch):
     monkeypatch.setattr(records, "keep", lambda path: Path("results", *path.parts[-2:]))
     monkeypatch.setattr(provenance, "source_state", lambda: ("abc", False))
-    listed, other = (f"tab2_swap/paper-cifar10-s{seed}" for seed in (0, 1))
+    listed, other = (f"tab2_swap/paper-cifar10-dcgan-sagan-hi-s{seed}" for seed in (0, 1))
     out, _ = call("record", listed, "-p", "seed=0", "--device", "cuda")
     assert out == f"results/{listed}.json\n"
     values = {"device": "cuda", "profile": "paper", "dataset": "cifar10", "seed": 0}
@@ -112,7 +112,7 @@ def test_record_runs_its_page_and_keeps_what_it_wrote(asked, monkeypatch):
 
 def test_no_record_is_begun_from_changed_source(asked, monkeypatch):
     monkeypatch.setattr(provenance, "source_state", lambda: ("abc", True))
-    _, err = call("record", "tab2_swap/paper-cifar10-s0", status=2)
+    _, err = call("record", "tab2_swap/paper-cifar10-dcgan-sagan-hi-s0", status=2)
     assert "tracked files are changed; commit them" in err and asked == []
 
 

@@ -20,7 +20,7 @@ NAME = "digits-dcgan-sngan-hi"
         ("table7", NAME, [("pair", NAME), ("judge", "digits")]),
         ("sample", "swissroll-wgan-gp", [("pair", "swissroll-wgan-gp")]),
         ("oracle", "swissroll-wgan-gp", [("pair", "swissroll-wgan-gp")]),
-        ("swap", NAME, [("score", NAME), *(("pair", f"digits-{row}") for row in ROWS)]),
+        ("swap", NAME, [*(("pair", f"digits-{row}") for row in ROWS), ("judge", "digits")]),
     ],
 )
 def test_what_comes_before_a_step(kind, item, needs):

@@ -75,6 +75,11 @@ class Measurement:
         row = self.rows[method, step]
         return [getattr(scores, quantity) for scores in row[judge or next(iter(row))]]
 
+    def mean(self, method: str, step: int, quantity: str) -> list[float]:
+        """One quantity of every set, mean over the judges."""
+        judged = [self.of(method, step, quantity, judge) for judge in self.rows[method, step]]
+        return np.mean(judged, axis=0).tolist()
+
 
 @dataclass(frozen=True)
 class Table1Row:

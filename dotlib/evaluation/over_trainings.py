@@ -4,21 +4,28 @@ A table has a line for each pair, training seed, method, setting, set and judge 
 averaged inside a training, so that the n of every interval here is a number of trainings: the seeds of one pair.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from dotlib.evaluation import recording
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
+from dotlib.results import records, tidy
+from dotlib.results.records import Record
 from dotlib.training.settings import PairName
 
 TRAINING = ["dataset", "seed"]  # what names a training: the pair's name and the seed
 CELL = [*TRAINING, "set", "judge"]
 UNMOVED = ("bare", "real")  # methods whose one setting is 1
 LEVEL = 0.05
+LEAST = 3  # trainings behind a verdict over trainings
 WORDS = FIRST, SECOND, EQUIVALENT, UNDECIDED = "lower", "higher", "equivalent", "undecided"
+BETTER, WORSE = "better", "worse"
+VERDICTS = (BETTER, WORSE, UNDECIDED)  # on a change of a score
 
 
 def published(pair: str) -> int:
@@ -36,6 +43,35 @@ def cells(frame: pd.DataFrame, method: str, quantity: str) -> pd.Series:
 def by_training(values: pd.Series) -> pd.Series:
     """Mean over the sets and judges of each training, indexed by pair and seed."""
     return values.groupby(TRAINING).mean()
+
+
+def effects(frame: pd.DataFrame, method: str, quantity: str) -> pd.DataFrame:
+    """What a method at its published setting does in each training, indexed by pair and seed.
+
+    Columns: `bare` and `moved`, the score before and after; `change`, their difference; `share`, the change over
+    (floor - bare), so that 1 is as good as real images.
+    """
+    moved, bare, real = (by_training(cells(frame, name, quantity)) for name in (method, "bare", "real"))
+    change = (moved - bare).dropna()
+    table = pd.DataFrame({"bare": bare, "moved": moved, "change": change, "share": change / (real - bare)})
+    return table.loc[change.index]
+
+
+def label_of(record: Record) -> str:
+    """What trainings share that are compared: data set, a copy's name, profile, and a judge that is no classifier."""
+    judge = record.parameters.get("judge", "classifier")
+    parts = [record.dataset.partition("-")[0], *sorted(recording.copies(record)), record.profile]
+    return ", ".join([*parts, *([judge] * (judge != "classifier"))])
+
+
+def frames(stem: str, folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
+    """`label_of` to the tables of all its trainings in a folder, with columns dataset, the pair, and seed."""
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for record in records.stored(folder, stem):
+        pair = record.dataset.removesuffix(f"-{record.parameters.get('judge', '')}")
+        frame = tidy.of(record, folder).assign(dataset=pair, seed=record.seed)
+        parts.setdefault(label_of(record), []).append(frame)
+    return {label: pd.concat(of, ignore_index=True) for label, of in sorted(parts.items())}
 
 
 class Comparison(NamedTuple):
@@ -66,13 +102,23 @@ def compare(frame: pd.DataFrame, quantity: str, first: str, second: str, share: 
     pairs = [str(pair) for pair, values in difference.groupby("dataset") if len(values) > 1]
     d, b = ([values[pair] for pair in pairs] for values in (difference, reference))
     margins = [share * abs(float(values.mean())) for values in b]
-    differs = intervals.holm([intervals.p_value(values) for values in d])
+    differs = directions(d)
     same = intervals.holm([_equivalence(*both) for both in zip(d, margins, strict=True)])
-    words = [
-        EQUIVALENT if q < LEVEL else UNDECIDED if p >= LEVEL else FIRST if values.mean() < 0 else SECOND
-        for values, p, q in zip(d, differs, same, strict=True)
-    ]
+    words = [EQUIVALENT if q < LEVEL else word for word, q in zip(differs, same, strict=True)]
     return [Comparison(*each) for each in zip(pairs, d, b, margins, words, strict=True)]
+
+
+def directions(differences: Sequence[pd.Series]) -> list[str]:
+    """FIRST, SECOND or UNDECIDED for several differences over trainings, by two-sided tests with Holm over all."""
+    adjusted = intervals.holm([intervals.p_value(values) for values in differences])
+    both = zip(differences, adjusted, strict=True)
+    return [UNDECIDED if p >= LEVEL else FIRST if values.mean() < 0 else SECOND for values, p in both]
+
+
+def better_or_worse(words: Iterable[str], quantity: str) -> list[str]:
+    """BETTER, WORSE or UNDECIDED for words on a change of a score."""
+    named = {FIRST: BETTER, SECOND: WORSE} if SCORES[quantity].lower_is_better else {FIRST: WORSE, SECOND: BETTER}
+    return [named.get(word, UNDECIDED) for word in words]
 
 
 def _equivalence(difference: pd.Series, margin: float) -> float:

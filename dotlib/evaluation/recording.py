@@ -18,6 +18,7 @@ from dotlib.training import zoo
 from dotlib.training.settings import PairName
 
 Key = tuple[str, str | float]  # (method, setting)
+MEAN = "mean"  # in the place of a judge: the mean over all of them, set by set
 Values = Mapping[Key, Mapping[str, ArrayLike]]  # key -> quantity -> (sets,)
 
 
@@ -41,31 +42,40 @@ def describe(record: Record, runs: Collection[Table1Row]) -> None:
     zoo.add_training_provenance(record, *(run.trained for run in runs))
 
 
-def put_scores(record: Record, values: Values, *, pair: str = "") -> None:
+def put_scores(record: Record, values: Values, *, pair: str = "", judge: str = "") -> None:
     """Put the scores of every method over its sets, and their paired differences to ("bare", "")."""
     for (method, setting), scores in values.items():
         for quantity, of_sets in scores.items():
-            where: Where = {"method": method, "setting": setting, "pair": pair}
+            where: Where = {"method": method, "setting": setting, "pair": pair, "judge": judge}
             record.put_trials(quantity, of_sets, unit=SCORES[quantity].unit, **where)
             if method != "bare":
-                put_change(record, quantity, values, (method, setting), ("bare", ""), pair=pair)
+                put_change(record, quantity, values, (method, setting), ("bare", ""), pair=pair, judge=judge)
 
 
-def values_of(measured: Measurement, quantities: Iterable[str]) -> Values:
-    """The scores of every method after each of its updates; those of the samples before any are "bare"."""
+def values_of(measured: Measurement, quantities: Iterable[str], judge: str = "") -> Values:
+    """The scores of every method after each of its updates; those of the samples before any are "bare".
+
+    The judge is the first, or MEAN.
+    """
+    of = measured.mean if judge == MEAN else measured.of
     return {
-        (method, step) if step else ("bare", ""): {q: measured.of(method, step, q) for q in quantities}
+        (method, step) if step else ("bare", ""): {q: of(method, step, q) for q in quantities}
         for method, step in measured.rows
     }
 
 
 def put_change(
-    record: Record, quantity: str, values: Values, first: Key, second: Key, *, pair: str = ""
+    record: Record, quantity: str, values: Values, first: Key, second: Key, *, pair: str = "", judge: str = ""
 ) -> tuple[float, float]:
     """Put how far a score of the first lies above that of the second, with its interval, which is returned."""
-    where: Where = {"method": first[0], "setting": first[1], "against": second[0], "pair": pair}
+    where: Where = {"method": first[0], "setting": first[1], "against": second[0], "pair": pair, "judge": judge}
     a, b = values[first][quantity], values[second][quantity]
     return put_difference(record, quantity, a, b, unit=SCORES[quantity].unit, **where)
+
+
+def judge_of(record: Record) -> str:
+    """The judge that speaks for a record: MEAN where it has the mean over its judges, else its first, ""."""
+    return MEAN if next(record.rows(judge=MEAN), None) else ""
 
 
 def score(record: Record, quantity: str, **where: Unpack[Where]) -> str:
@@ -112,10 +122,15 @@ def put_verdicts(claims: Iterable[tuple[Record, str, paper.Claim]]) -> None:
     Their p-values are adjusted together (Holm), so a table has one false word in it with at most 5 % chance.
     """
     claims = list(claims)
-    adjusted = iter(holm([claim.p for *_, claim in claims if claim.p is not None]))
-    for record, text, claim in claims:
-        word = claim.word(None if claim.p is None else next(adjusted))
+    for (record, text, _), word in zip(claims, words_of([claim for *_, claim in claims]), strict=True):
         record.verdicts[text] = paper.unless_smoke(word, profile=record.profile)
+
+
+def words_of(claims: Iterable[paper.Claim]) -> list[str]:
+    """The verdicts on the claims of one table, by Holm's correction for all of them that were tested."""
+    claims = list(claims)
+    adjusted = iter(holm([claim.p for claim in claims if claim.p is not None]))
+    return [claim.word(None if claim.p is None else next(adjusted)) for claim in claims]
 
 
 def direction_of_change(record: Record, quantity: str) -> str:
@@ -125,8 +140,8 @@ def direction_of_change(record: Record, quantity: str) -> str:
     is none of IMAGE_SCORES.
     """
     check_option("quantity", quantity, IMAGE_SCORES)
-    updates = record.parameters["updates"]
-    low, high = record.get(quantity, method="dot", setting=updates, against="bare").interval
+    where: Where = {"method": "dot", "setting": record.parameters["updates"], "against": "bare"}
+    low, high = record.get(quantity, **where | {"judge": judge_of(record)}).interval
     if low <= 0 <= high:
         return "undecided"
     return "better" if (high < 0) == SCORES[quantity].lower_is_better else "worse"

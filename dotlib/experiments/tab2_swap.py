@@ -1,46 +1,59 @@
-"""Table 2 of [DOT19] and its extension: the samples of any G, moved by any D of the data set."""
+"""Table 2 of [DOT19]: the samples of any G, moved by any D of the data set, over trainings.
 
-import itertools
+The rules are those of book/protocol, "Discriminators of other trainings"; they were fixed before the runs.
+"""
+
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+from tqdm import tqdm
 
-from dotlib.errors import InputError, check_option
+from dotlib.errors import InputError, check_count
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation import recording
-from dotlib.evaluation.images import ImagePair, Method, Table1Row
+from dotlib.evaluation import judges, one_training, over_trainings, recording
+from dotlib.evaluation.images import ImagePair
+from dotlib.evaluation.judges import Panel, Scoring
+from dotlib.evaluation.moves import Move
+from dotlib.evaluation.one_training import Line
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
-from dotlib.profiles import sized
-from dotlib.results import paper, tables
+from dotlib.results import files, paper, records, tables
 from dotlib.results.records import Record
 from dotlib.training import zoo
 from dotlib.training.settings import OBJECTIVES, ROWS
-from dotlib.transport import lipschitz
+from dotlib.transport.lipschitz import LipschitzEstimate
 
-STEPS = (("score", "digits-*"), ("swap", "digits-*"))
+STEPS = (("swap", "digits-dcgan-sagan-hi"),)
 
 PAPER_G = "dcgan-sagan-hi"  # of Table 2, by its numbers; the caption says SAGAN(ns)
-QUANTITIES = ("fid", "is_mean", "precision", "recall")
 CLAIMS = {"is_mean": "raises IS", "fid": "lowers FID"}  # what Table 2 says of each D
-SAMPLES = {"smoke": 100, "laptop": 200, "paper": 10_000}  # images a set, at most, but for the paper's G
+QUANTITIES = ("fid", "is_mean", "precision", "recall", "coverage")  # of the protocol, the primary first
+SEEDS = 5  # of the trainings; the D of another seed is that of seed + 1 modulo this
+OWN = "own D"
 
 
 @dataclass(frozen=True)
-class Cell:
-    """Samples of one G before and after being moved by one D from the same latents, under the first judge."""
+class Run:
+    """One trained G with all that moves it."""
 
-    k_eff: lipschitz.LipschitzEstimate  # of D(G(.))
-    bare: dict[str, np.ndarray]  # quantity -> (sets,)
-    moved: dict[str, np.ndarray]
+    pair: ImagePair
+    trained: list[zoo.TrainedPair]  # the first is G's
+    panel: Panel
+    judge: str
+    settings: Scoring
+    seed: int
+    critics: dict[str, ImagePair]  # method, OWN first, to G with the D that it climbs
+    k_eff: dict[str, LipschitzEstimate]  # of each
 
-    def change(self, quantity: str) -> tuple[float, tuple[float, float]]:
-        """Mean of moved minus bare over the sets, and its 95 % interval."""
-        return intervals.interval(self.moved[quantity], self.bare[quantity])
 
-
-Matrix = Mapping[str, Mapping[str, Cell]]  # row of G -> row of D -> cell
+def method(row: str, *, same_seed: bool = False) -> str:
+    """What the samples are called that the D of a row of Table 1 has moved; of another seed than G's unless said."""
+    return f"D of {row}" + ", same seed" * same_seed
 
 
 def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: str = "cpu") -> ImagePair:
@@ -53,64 +66,71 @@ def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: str = "cpu") -
     return replace(ImagePair.of(of_G, device), discriminator=D, name=f"{first[2]}+{second[2]}", digests=digests)
 
 
-def row(
-    run: Table1Row, others: Mapping[str, zoo.TrainedPair], seed: int, samples: int | None = None
-) -> dict[str, Cell]:
-    """The G of a run moved by the D of each other pair, its own included; both by row of Table 1.
+def load(
+    name: str, *, profile: str, seed: int = 0, shift: int = 1, judge: str = "classifier", device: str = "cpu"
+) -> Run:
+    """The G of a named pair with its own D and with those of every row of the seed + shift, modulo SEEDS.
 
-    Only the first judge is asked. The settings are those of G's architecture, the sets start from the latents of
-    Table 1, and have at most so many `samples`, None for as many as there. With its own D the cell is the run's DOT.
+    With shift 0 these are the other rows of the same seed. What is missing is trained. Raises InputError for a 2-D pair
+    and a negative shift.
     """
-    panel = run.panel.only_first()
-    least = 2 * panel.judges[panel.first].dim  # FID wants more samples than features
-    settings = replace(run.settings, samples=min(max(samples or run.settings.samples, least), run.settings.samples))
-    dot, own = Method("dot", (0, settings.updates), settings.lr), run.measured
-    if settings != run.settings:
-        own = image_pairs.measure(run.pair, (dot,), panel, settings, seed)
-    bare, cells = {quantity: np.asarray(own.of("dot", 0, quantity, panel.first)) for quantity in QUANTITIES}, {}
-    for name, trained in others.items():
-        measured = own
-        if trained.name != run.trained.name:
-            pair = swapped(run.trained, trained, str(run.pair.device))
-            measured = image_pairs.measure(pair, (replace(dot, steps=dot.steps[1:]),), panel, settings, seed)
-        moved = {q: np.asarray(measured.of("dot", settings.updates, q, panel.first)) for q in QUANTITIES}
-        cells[name] = Cell(measured.k_eff, bare, moved)
-    return cells
+    parts = one_training.image_pair_name(name)
+    check_count("shift", shift, 0)
+    other = (seed + shift) % SEEDS if shift else seed
+    settings = one_training.scoring(parts, profile)
+    panel = judges.load_panel(parts.dataset, settings, profile=profile, judge=judge, device=device)
+    G = zoo.pair(name, profile=profile, seed=seed, device=device)
+    critics, trained = {OWN: ImagePair.of(G, device)}, [G]
+    for row in (row for row in ROWS if shift or row != parts.row):
+        D = zoo.pair(f"{parts.dataset}-{row}", profile=profile, seed=other, device=device)
+        critics[method(row, same_seed=not shift)] = swapped(G, D, device)
+        trained.append(D)
+    k_eff = {label: image_pairs.constants(critic, settings, seed)[0] for label, critic in critics.items()}
+    return Run(critics[OWN], trained, panel, judge, settings, seed, critics, k_eff)
 
 
-def row_of(
-    name: str, *, profile: str, seed: int = 0, judge: str = "classifier", device: str = "cpu"
-) -> dict[str, Cell]:
-    """`row` of a named pair, "<dataset>-<row of Table 1>"; trains what is missing. Raises what `table1_row` raises."""
-    run = image_pairs.table1_row(name, profile=profile, seed=seed, judge=judge, device=device)
-    dataset, _, own = name.partition("-")
-    others = {row: zoo.pair(f"{dataset}-{row}", profile=profile, seed=seed, device=device) for row in ROWS}
-    return row(run, others, seed, None if own == PAPER_G else sized(SAMPLES, profile))
+def measure(run: Run) -> list[Line]:
+    """The tidy table: a line for each method, set and judge, at G's number of updates. Each set is measured once."""
+    options = {"panel": run.panel, "settings": run.settings, "seed": run.seed}
+    shared = [replace(run.settings, sets=1), run.seed, run.panel.digests, run.pair.device.type]
+    lines = one_training.floor(run.pair, run.panel, run.judge)
+    ways = [(one_training.BARE, run.pair)]
+    for label, critic in run.critics.items():
+        ways.append((Move(label, "descent", (run.settings.updates,), run.k_eff[label].value), critic))
+    for move, critic in tqdm(ways, run.pair.name, disable=None):
+        for number in range(run.settings.sets):
+            lines += files.cached(
+                f"swap/{critic.name}",
+                f"{move.name.replace(' ', '_')}-set{number}",
+                functools.partial(one_training.measured_set, run.pair, critic, move, number, **options),
+                decides=[move, number, run.pair.digests, critic.digests, *shared],
+            )
+    return lines
 
 
-@dataclass(frozen=True)
-class Rank:
-    """Where a generator's own D stands among all discriminators; 1 is the best."""
-
-    rank: int  # by means
-    low: int  # with only those ahead that are separated from it by the 95 % interval of paired differences
-    high: int  # with only those behind that are separated from it
-    of: int  # number of discriminators
-    best: str  # the row with the best mean
-
-    def __str__(self) -> str:
-        return f"{self.rank} [{self.low}, {self.high}] of {self.of}"
+def open_record(
+    name: str, profile: str, seed: int, *, shift: int = 1, judge: str = "classifier", device: str = "cpu"
+) -> Record:
+    """Start the record of one G; to be called before the work, which it times."""
+    scoring = one_training.scoring(one_training.image_pair_name(name), profile)
+    where = {"profile": profile, "seed": seed, "judge": judge, "device": device}
+    return records.start("tab2_swap", dataset=name, parameters=asdict(scoring) | {"shift": shift}, **where)
 
 
-def own_rank(cells: Mapping[str, Cell], own: str, quantity: str) -> Rank:
-    """Rank of a generator's own D by "fid" (the lowest is best) or "is_mean" (the highest)."""
-    check_option("quantity", quantity, CLAIMS)
-    sign = 1 if SCORES[quantity].lower_is_better else -1
-    score = {name: sign * cell.moved[quantity] for name, cell in cells.items()}
-    apart = [intervals.interval(value, score[own])[1] for name, value in score.items() if name != own]
-    rank = 1 + sum(value.mean() < score[own].mean() for value in score.values())
-    low, high = 1 + sum(high < 0 for _, high in apart), len(score) - sum(low > 0 for low, _ in apart)
-    return Rank(int(rank), low, high, len(score), min(score, key=lambda name: score[name].mean()))
+def fill_record(record: Record, run: Run, lines: list[Line]) -> None:
+    """Put constants, judges and origins into a record; scores are in its table."""
+    zoo.add_training_provenance(record, *run.trained)
+    weights = {name: digest for critic in run.critics.values() for name, digest in critic.digests.items()}
+    record.made |= {"weights": weights | run.panel.digests, "images": run.panel.origins}
+    for label, estimate in run.k_eff.items():
+        record.put_trials("k_eff", estimate.maxima.numpy(), method=label, unit="logits per latent distance")
+    for name, judge in run.panel.judges.items():
+        if judge.accuracy is not None:
+            record.put("accuracy", judge.accuracy, judge=name, unit="")
+    record.put("lines", len(lines), unit="lines of the table")
+
+
+# --- the print --------------------------------------------------------------------------------------
 
 
 def printed(place: str) -> dict[str, paper.Published]:
@@ -140,54 +160,207 @@ def printed_rank(own: str, quantity: str) -> int:
     return 1 + sum(score < scores[own] for score in scores.values())
 
 
-def fill_record(record: Record, cells: Matrix, ranks: Mapping[str, Mapping[str, Rank]]) -> None:
-    """Put the matrix into its record: every change, every k_eff, the ranks, and a verdict for each printed D."""
-    for of_G, line in cells.items():
-        for of_D, cell in line.items():
-            k_eff = cell.k_eff.maxima.numpy()
-            record.put_trials("k_eff", k_eff, pair=of_G, method=of_D, unit="logits per latent distance")
-            values: recording.Values = {("bare", ""): cell.bare, (of_D, ""): cell.moved}
-            for quantity in QUANTITIES:
-                recording.put_change(record, quantity, values, (of_D, ""), ("bare", ""), pair=of_G)
-        for quantity, rank in ranks.get(of_G, {}).items():
-            record.put("rank of own D", rank.rank, pair=of_G, setting=quantity, interval=(rank.low, rank.high), unit="")
-    own, claims = recording.on_papers_data(record, "cifar10"), []
-    for kind, (quantity, text) in itertools.product(OBJECTIVES, CLAIMS.items()):
-        row = record.get(quantity, pair=PAPER_G, method=f"dcgan-{kind}", against="bare")
-        change, least = printed_change(kind, quantity), paper.reprint_gap(SCORES[quantity].printed)
-        claim = paper.comparison(change, row.interval, row.n or 0, own=own, least=least)
-        claims.append((record, f"D of {kind} {text}", claim))
-    recording.put_verdicts(claims)
+# --- over the committed trainings -------------------------------------------------------------------
 
 
-def heat_map(cells: Matrix, quantity: str) -> dict[str, object]:
-    """Changes of a score, G down and D across, those whose interval excludes 0 in bold: what `matrix` plots."""
-    changes = [[cell.change(quantity) for cell in line.values()] for line in cells.values()]
-    values = [[mean for mean, _ in line] for line in changes]
-    marked = np.array([[low > 0 or high < 0 for _, (low, high) in line] for line in changes])
-    return {"values": values, "marked": marked, "centre": 0.0} | labels(cells)
+class Cell(NamedTuple):
+    """The G of a row of Table 1 moved by one D, over the trainings of G."""
+
+    change: pd.Series  # moved minus bare, by training seed
+    share: pd.Series  # of the way from bare samples to real images
+    p: float  # of the change, by Holm
+    word: str  # BETTER, WORSE or UNDECIDED at 5 %
+
+    @property
+    def interval(self) -> tuple[float, tuple[float, float]]:
+        """Mean change and its 95 % interval over trainings."""
+        return intervals.t_interval(self.change)
 
 
-def labels(cells: Matrix) -> dict[str, object]:
-    """Names of the rows and columns of a heat map."""
-    columns = next(iter(cells.values()))
-    return {"rows": [f"G of {row}" for row in cells], "columns": [f"D of {row}" for row in columns]}
+def frames(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
+    """Label of a data set, "digits, laptop", to the tables of all trainings with discriminators of another seed."""
+    foreign_to_G = [method(row) for row in ROWS]
+    whole = over_trainings.frames("tab2_swap", folder)
+    return {label: frame for label, frame in whole.items() if frame["method"].isin(foreign_to_G).any()}
 
 
-def directions(cells: Matrix, quantity: str) -> list[int]:
-    """Number of cells whose interval lies above 0, holds 0, lies below 0."""
-    ends = [cell.change(quantity)[1] for line in cells.values() for cell in line.values()]
-    up, down = sum(low > 0 for low, _ in ends), sum(high < 0 for _, high in ends)
-    return [up, len(ends) - up - down, down]
+Matrix = Mapping[str, Mapping[str, Cell]]  # row of G -> method -> cell
 
 
-def claim_table(record: Record) -> str:
-    """Markdown: for each D of Table 2 the printed change, ours and the verdict, for IS and FID."""
+def matrix(frame: pd.DataFrame, quantity: str) -> dict[str, dict[str, Cell]]:
+    """Every G with at least LEAST trainings, under its own D and the D of each row with another seed.
+
+    Holm's correction is over the discriminators of another seed of one G; over the generators for their own D.
+    """
+    effects = {label: over_trainings.effects(frame, label, quantity) for label in (OWN, *map(method, ROWS))}
+    owns, others = {}, {}
+    for pair, of in effects[OWN].groupby("dataset"):
+        if len(of) >= over_trainings.LEAST:
+            row = str(pair).partition("-")[2]
+            owns[row] = of.droplevel("dataset")
+            others[row] = {label: table.loc[pair] for label, table in effects.items() if label != OWN}
+    cells = {row: dict(zip(of, _judged([*of.values()], quantity), strict=True)) for row, of in others.items()}
+    for row, cell in zip(owns, _judged([*owns.values()], quantity), strict=True):
+        cells[row] = {OWN: cell, **cells[row]}
+    return {row: cells[row] for row in ROWS if row in cells}
+
+
+def _judged(effects: list[pd.DataFrame], quantity: str) -> list[Cell]:
+    changes = [of["change"] for of in effects]
+    adjusted = intervals.holm([intervals.p_value(change) for change in changes])
+    words = over_trainings.better_or_worse(over_trainings.directions(changes), quantity)
+    return [Cell(of["change"], of["share"], p, word) for of, p, word in zip(effects, adjusted, words, strict=True)]
+
+
+def foreign(cells: Matrix) -> list[Cell]:
+    """The cells of the discriminators of another seed."""
+    return [cell for line in cells.values() for label, cell in line.items() if label != OWN]
+
+
+def counts(cells: Matrix) -> dict[str, int]:
+    """In how many of the cells with a D of another seed the samples get better, worse, or neither is decided."""
+    words = [cell.word for cell in foreign(cells)]
+    return {word: words.count(word) for word in over_trainings.VERDICTS}
+
+
+def verdicts(frame: pd.DataFrame, *, own: bool) -> dict[tuple[str, str], str]:
+    """(objective, quantity) -> the word on a printed D of Table 2; own: data and judge are the paper's."""
+    words = {}
+    for quantity in CLAIMS:
+        line = matrix(frame, quantity).get(PAPER_G, {})
+        for kind in OBJECTIVES if line else ():
+            cell, least = line[method(f"dcgan-{kind}")], paper.reprint_gap(SCORES[quantity].printed)
+            change, n = printed_change(kind, quantity), len(cell.change)
+            words[kind, quantity] = paper.comparison(change, cell.interval[1], n, own=own, least=least).word(cell.p)
+    return words
+
+
+def answer(of: Mapping[str, pd.DataFrame]) -> str:
+    """The primary endpoint and the counts of the whole matrix, a paragraph for each data set."""
+    texts = []
+    for label, frame in of.items():
+        fid = matrix(frame, "fid")
+        if PAPER_G not in fid:
+            texts.append(f"*{label}*: fewer than {over_trainings.LEAST} trainings of {PAPER_G} are recorded.")
+            continue
+        line, own = {PAPER_G: fid[PAPER_G]}, fid[PAPER_G][OWN]
+        n = len(own.change)
+        texts.append(
+            f"*{label}*, generator of Table 2, {n} trainings: by FID, of {len(foreign(line))} discriminators of "
+            f"another seed {_words(counts(line))}. With its own D, FID changes by {tables.change(*own.interval)}.\n\n"
+            f"All {len(fid)} generators, {len(foreign(fid))} such cells: "
+            + "; ".join(f"by {SCORES[q].label} {_words(counts(matrix(frame, q)))}" for q in QUANTITIES)
+            + "."
+        )
+    return "\n\n".join(texts) or "No training is recorded yet, so this page has no answer."
+
+
+def _words(count: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {word}" for word, n in count.items())
+
+
+def claim_table(frame: pd.DataFrame, *, own: bool) -> str:
+    """Markdown: for G of Table 2 and each D the printed change, ours over trainings, its share, and the verdict."""
+    cells, words = {q: matrix(frame, q)[PAPER_G] for q in CLAIMS}, verdicts(frame, own=own)
     rows = []
-    for kind in OBJECTIVES:
-        rows.append([kind])
-        for quantity, claim in CLAIMS.items():
-            here = recording.change(record, quantity, pair=PAPER_G, method=f"dcgan-{kind}", against="bare")
-            rows[-1] += [f"{printed_change(kind, quantity):+.2f}", here, record.verdicts[f"D of {kind} {claim}"]]
-    heads = [head for score in ("IS", "FID") for head in (f"{score}, paper", f"{score}, here", "verdict")]
-    return tables.markdown(["D", *heads], rows)
+    for label in cells["fid"]:
+        kind = label.removeprefix("D of dcgan-")
+        rows.append([label if label == OWN else f"{label}, another seed", len(cells["fid"][label].change)])
+        for quantity in CLAIMS:
+            cell, is_printed = cells[quantity][label], (kind, quantity) in words
+            change = f"{printed_change(kind, quantity):+.2f}" if is_printed else "-"
+            ours = tables.change(*cell.interval, SCORES[quantity].digits)
+            rows[-1] += [change, ours, f"{cell.share.mean():.2f}", words.get((kind, quantity), "-")]
+    heads = [f"{score}, {part}" for score in ("IS", "FID") for part in ("paper", "here", "share", "verdict")]
+    return tables.markdown(["moved by", "trainings", *heads], rows)
+
+
+def claim_tables(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> str:
+    """Markdown: `claim_table` of each data set that has enough trainings of the G of Table 2, under its label."""
+    texts = []
+    for label, frame in of.items():
+        if PAPER_G in matrix(frame, "fid"):
+            runs = [run for run in records.stored(folder, "tab2_swap") if over_trainings.label_of(run) == label]
+            own = all(recording.on_papers_data(run, "cifar10") for run in runs)
+            texts.append(f"*{label}*\n\n{claim_table(frame, own=own)}")
+    return "\n\n".join(texts) or "No verdict without trainings."
+
+
+def count_table(frame: pd.DataFrame) -> str:
+    """Markdown: how many cells get better or worse by each score, with a D of another seed and with the own D."""
+    rows = []
+    for quantity in QUANTITIES:
+        cells = matrix(frame, quantity)
+        own = [line[OWN].word for line in cells.values()]
+        of_own = (f"{own.count(word)} of {len(own)}" for word in over_trainings.VERDICTS[:2])
+        rows.append([SCORES[quantity].label, len(foreign(cells)), *counts(cells).values(), *of_own])
+    heads = [f"own D: {word}" for word in over_trainings.VERDICTS[:2]]
+    return tables.markdown(["score", "cells, D of another seed", *over_trainings.VERDICTS, *heads], rows)
+
+
+def own_table(frame: pd.DataFrame) -> str:
+    """Markdown: FID with the own D minus FID with the D of the same row and another seed, and the rank of the own D."""
+    cells = matrix(frame, "fid")
+    gaps = [line[OWN].change - line[method(row)].change for row, line in cells.items()]
+    words = over_trainings.better_or_worse(over_trainings.directions(gaps), "fid")
+    rows = []
+    for (row, line), gap, word in zip(cells.items(), gaps, words, strict=True):
+        means = {label: cell.change.mean() for label, cell in line.items()}
+        rank = 1 + sum(mean < means[OWN] for mean in means.values())
+        change = tables.change(*intervals.t_interval(gap))
+        rows.append([row, len(gap), change, word, f"{rank} of {len(means)}", min(means, key=lambda name: means[name])])
+    heads = ["G", "trainings", "FID, own D minus D of another seed", "own D is", "its rank by means", "best mean"]
+    return tables.markdown(heads, rows)
+
+
+def fullest(of: Mapping[str, pd.DataFrame]) -> str:
+    """Label of the data set with the most lines, which the figures show. Raises InputError where there is none."""
+    if not of:
+        raise InputError("of: found no recorded training; make the records of results/tab2_swap first")
+    return max(of, key=lambda label: len(of[label]))
+
+
+def heat_map(cells: Matrix) -> dict[str, object]:
+    """Mean changes, G down and D across, those that are decided in bold: what `plots.curves.matrix` plots."""
+    values = [[cell.change.mean() for cell in line.values()] for line in cells.values()]
+    marked = np.array([[cell.word != over_trainings.UNDECIDED for cell in line.values()] for line in cells.values()])
+    columns = next(iter(cells.values()))
+    return {
+        "values": values,
+        "marked": marked,
+        "centre": 0.0,
+        "rows": [f"G of {r}" for r in cells],
+        "columns": [*columns],
+    }
+
+
+def k_eff_map(label: str, folder: Path = records.KEPT) -> dict[str, object]:
+    """k_eff of each combination, mean over the trainings of a data set: what `plots.curves.matrix` plots."""
+    of: dict[str, list[Record]] = {}
+    for record in records.stored(folder, "tab2_swap"):
+        if over_trainings.label_of(record) == label and record.parameters["shift"]:
+            of.setdefault(record.dataset.partition("-")[2], []).append(record)
+    columns = [OWN, *map(method, ROWS)]
+    rows = [row for row in ROWS if row in of]
+    values = [[np.mean([run.get("k_eff", method=name).value for run in of[row]]) for name in columns] for row in rows]
+    return {"values": values, "rows": [f"G of {row}" for row in rows], "columns": columns}
+
+
+def training_table(lines: list[Line]) -> str:
+    """Markdown: FID and IS of one training, mean over its sets and judges, and the range of the change over both."""
+    frame = pd.DataFrame(lines)
+    bare = frame[frame["method"] == "bare"].set_index(["set", "judge"])
+    rows = []
+    for label, of in frame.groupby("method", sort=False):
+        if label in over_trainings.UNMOVED:
+            continue
+        rows.append([label])
+        for quantity in ("fid", "is_mean"):
+            change = of.set_index(["set", "judge"])[quantity] - bare[quantity]
+            rows[-1] += [
+                f"{of[quantity].mean():.2f}",
+                f"{change.mean():+.2f}",
+                f"{change.min():+.2f} to {change.max():+.2f}",
+            ]
+    heads = [f"{score}{part}" for score in ("FID", "IS") for part in ("", ", change", ", its range")]
+    return tables.markdown(["moved by", *heads], rows)

@@ -10,24 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from dotlib.data import images
-from dotlib.errors import InputError
-from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation import judges, moves, over_trainings
+from dotlib.evaluation import judges, moves, one_training, over_trainings
 from dotlib.evaluation.images import ImagePair
 from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.evaluation.moves import Move
+from dotlib.evaluation.one_training import QUANTITIES, Line
 from dotlib.metrics import intervals
-from dotlib.metrics.scores import IMAGE_SCORES, SCORES, Collector, Reference
+from dotlib.metrics.scores import SCORES
 from dotlib.pairs import Pair
 from dotlib.plots import curves as curve_plots
-from dotlib.results import files, records, tables, tidy
+from dotlib.results import files, records, tables
 from dotlib.results.records import Record
-from dotlib.samplers import base as sampling
 from dotlib.seeding import generator
 from dotlib.training import zoo
 from dotlib.training.settings import PairName
@@ -35,7 +31,6 @@ from dotlib.transport import lipschitz
 
 STEPS = (("pair", "digits-dcgan-sngan-ns"), ("judge", "digits"))
 
-SETS = {"digits": (2, 600)}  # sets and samples of each; elsewhere two of 5,000
 SHOWN_SETTINGS = (20.0, 61.0, 0.9)  # of descents, best of m at their cost, truncation
 CURVES = (
     "naive",
@@ -53,12 +48,9 @@ WORDS = {
     over_trainings.SECOND: "naive lower",
     over_trainings.UNDECIDED: "undecided",
 }
-Line = dict[str, float | str]  # of the tidy table
-
 MARGIN = 0.2  # of |naive - bare|: a smaller difference does not matter
 LATENTS = 1_000  # at which the slope of D(G(.)) is taken
 QUANTILES = {"q50": 0.5, "q90": 0.9, "max": 1.0}  # of that slope, in the place of k_eff
-QUANTITIES = (*IMAGE_SCORES[:3], "mind", *IMAGE_SCORES[3:])
 
 
 @dataclass(frozen=True)
@@ -74,23 +66,12 @@ class Run:
     slopes: dict[str, float]  # k_eff of each critic, and quantiles of ||grad D(G(z))||
 
 
-def scoring(name: PairName, profile: str) -> Scoring:
-    """Scores of a pair: two sets, all rows kept for every score."""
-    settings = judges.scoring_settings(name.dataset, name.architecture, profile)
-    if profile == "smoke":
-        return replace(settings, sets=1, kept=settings.samples, kid_subsets=5)
-    sets, samples = SETS.get(name.dataset, (2, 5_000))
-    return replace(settings, sets=sets, samples=samples, kept=samples)
-
-
 def load(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> Run:
     """A pair, trained first if need be, with its critics and constants. Raises InputError for a 2-D pair."""
-    parts = PairName.parse(name)
-    if not parts.architecture:
-        raise InputError(f"name: {name!r} is a 2-D pair; name an image pair, digits-dcgan-sngan-ns")
+    parts = one_training.image_pair_name(name)
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
     pair = ImagePair.of(trained, device)
-    settings = scoring(parts, profile)
+    settings = one_training.scoring(parts, profile)
     panel = judges.load_panel(parts.dataset, settings, profile=profile, device=device)
     critics = {"own": pair, "shuffled": moves.shuffled(pair, seed)}
     first = next(iter(zoo.milestones(trained)), None)
@@ -125,10 +106,10 @@ def _slopes(pair: ImagePair, critics: Mapping[str, Pair], settings: Scoring, see
 
 def measure(run: Run) -> list[Line]:
     """The tidy table: a line for each method, setting, set and judge. Each method and set is measured once."""
-    ways = [Move("bare", "truncation", (1.0,)), *moves.moves(run.slopes)]
+    ways = [one_training.BARE, *moves.moves(run.slopes)]
     work = [(move, number) for number in range(run.settings.sets) for move in ways]
     shared = [replace(run.settings, sets=1), run.seed, run.pair.digests, run.panel.digests, run.pair.device.type]
-    lines = _floor(run)
+    lines = one_training.floor(run.pair, run.panel)
     for move, number in tqdm(work, run.pair.name, disable=None):
         lines += files.cached(
             f"matters/{run.pair.name}",
@@ -140,49 +121,13 @@ def measure(run: Run) -> list[Line]:
 
 
 def _measure_set(run: Run, move: Move, number: int) -> list[Line]:
-    settings, panel, pair = run.settings, run.panel, run.pair
-    collectors = {setting: panel.collectors(settings) for setting in move.settings}
-    D, moved = dict.fromkeys(move.settings, 0.0), dict.fromkeys(move.settings, 0.0)
-    rng = generator(run.seed, "moves", move.name, str(number))
-    for z in image_pairs.latents(pair, settings, run.seed, number).to(pair.device).split(settings.batch):
-        for setting, changed in moves.path(move, pair, run.critics[move.critic], z, settings.lr, rng):
-            with torch.no_grad():
-                x = pair.generate(changed)
-                D[setting] += float(pair.logit(x).double().sum()) / settings.samples
-                moved[setting] += float((changed - z).norm(dim=1).double().sum()) / settings.samples
-            pixels = images.to_uint8(x.cpu())
-            for judge, collector in collectors[setting].items():
-                collector.add(*panel.judges[judge](pixels))
-    rows = [(setting, judge, collector) for setting, of in collectors.items() for judge, collector in of.items()]
-    return [
-        {"method": move.name, "setting": setting, "set": number, "judge": judge}
-        | {"evaluations": moves.evaluations(move, setting), "D": D[setting], "moved": moved[setting]}
-        | _scores(collector, panel.references[judge], number)
-        for setting, judge, collector in rows
-    ]
-
-
-def _scores(collector: Collector, real: Reference, number: int) -> Line:
-    scores = collector.scores(real=real, rng=generator(0, "subsets", str(number)))
-    return {quantity: getattr(scores, quantity) for quantity in QUANTITIES}
-
-
-def _floor(run: Run) -> list[Line]:
-    """The lines of real images in the place of samples, with D of them."""
-    real = images.image_set(PairName.parse(run.pair.name).dataset, judges.SPLITS["classifier"][1]).images
-    D = sampling.logits(run.pair, images.to_float(real).to(run.pair.device))
-    line = {"method": "real", "setting": 1.0, "set": 0}
-    return [
-        line
-        | {"judge": judge, "evaluations": 0, "D": float(D.mean()), "moved": 0.0}
-        | {quantity: getattr(scores, quantity) for quantity in QUANTITIES}
-        for judge, scores in run.panel.floor.items()
-    ]
+    options = {"panel": run.panel, "settings": run.settings, "seed": run.seed}
+    return one_training.measured_set(run.pair, run.critics[move.critic], move, number, **options)
 
 
 def open_record(name: str, profile: str, seed: int, device: str = "cpu") -> Record:
     """Start the record of one pair; to be called before the work, which it times."""
-    parameters = asdict(scoring(PairName.parse(name), profile)) | {"margin": MARGIN, "latents": LATENTS}
+    parameters = asdict(one_training.scoring(PairName.parse(name), profile)) | {"margin": MARGIN, "latents": LATENTS}
     return records.start(
         "transport_matters", profile=profile, dataset=name, seed=seed, parameters=parameters, device=device
     )
@@ -206,11 +151,7 @@ def fill_record(record: Record, run: Run, rows: list[Line]) -> None:
 
 def frames(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
     """Label of a data set, "digits, laptop", to the tables of all its trainings in a folder."""
-    whole = tidy.stored(folder, "transport_matters")
-    if whole.empty:
-        return {}
-    labels = whole["dataset"].str.partition("-")[0] + ", " + whole["profile"]
-    return {str(label): frame for label, frame in whole.groupby(labels)}
+    return over_trainings.frames("transport_matters", folder)
 
 
 def answer(of: Mapping[str, pd.DataFrame]) -> str:

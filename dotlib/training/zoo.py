@@ -113,12 +113,15 @@ def read(settings: Training, path: Path, *keys: str) -> tuple[Pair, list]:
 
 
 def add_training_provenance(record: "Record", *trained: TrainedPair) -> None:
-    """Put the origin of trained pairs into a record; one from changed source makes it unkeepable.
+    """Put the origin of trained pairs into a record, with their seed where it is not the record's.
 
+    One from changed source makes it unkeepable.
     Scores need no such line: their files are found by the code that made them (`files.cached`).
     """
     record.made["pairs"] = {
-        each.name: {key: each.made[key] for key in ("commit", "dirty", "device", "seconds_since_resume")}
+        each.name + (f", seed {each.settings.seed}" if each.settings.seed != record.seed else ""): {
+            key: each.made[key] for key in ("commit", "dirty", "device", "seconds_since_resume")
+        }
         | {"sha256": each.sha256, "origin": each.origin}
         for each in trained
     }

@@ -19,7 +19,7 @@ def record():
 
 def test_a_description_holds_every_file_and_setting(record):
     def run(name):
-        settings = SimpleNamespace(key=lambda: f"key of {name}")
+        settings = SimpleNamespace(key=lambda: f"key of {name}", seed=0)
         made = dict.fromkeys(("commit", "device", "seconds_since_resume"), "") | {"dirty": name == "a"}
         trained = SimpleNamespace(name=name, settings=settings, sha256=f"sha of {name}", made=made, origin="shipped")
         panel = SimpleNamespace(digests={"judge": "2"}, origins={"test": "x"})

@@ -1,32 +1,28 @@
-"""Any G with any D: identities, invariances, closed forms, failures.
+"""Any G with any D: identities, invariances, planted tables, failures.
 
-The pairs are small enough that D(G(.)) is known: one latent, G and D affine, so that every pair of
+The pairs of the first part are small enough that D(G(.)) is known: one latent, G and D affine, so that every pair of
 latents has the same slope and k_eff does not depend on which are drawn.
 """
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from dotlib import transport
-from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation.judges import Judge, Panel, Scoring
+from dotlib.evaluation import moves, one_training, over_trainings
+from dotlib.evaluation.judges import SEEDS as JUDGES
+from dotlib.evaluation.judges import Scoring
 from dotlib.experiments import tab2_swap
-from dotlib.experiments.tab2_swap import Cell
-from dotlib.metrics.scores import Collector, Reference
 from dotlib.pairs import Pair, Uniform
-from dotlib.results import paper, records
-from dotlib.seeding import generator
+from dotlib.results import paper, records, tidy
 from dotlib.training import zoo
 from dotlib.training.settings import OBJECTIVES, ROWS, image_training
-from dotlib.transport import lipschitz
 
 C = Scoring(sets=2, samples=40, updates=4, lr=0.02, pairs=20, repeats=2, splits=2, batch=16, kept=40)
 A, B = "dcgan-sagan-hi", "dcgan-wgan-gp"
@@ -54,86 +50,35 @@ class Plane(nn.Module):
         return x.flatten(1) @ self.weight[:, None]
 
 
-class Looks(nn.Module):
-    """A judge: three curved features and four logits."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        self.w = nn.Parameter(torch.randn(64, 7, generator=generator(seed, "judge")) / 4)
-
-    def forward(self, x):
-        seen = x.flatten(1) @ self.w
-        return seen[:, :3].sin(), seen[:, 3:].cos()
-
-
-@cache
-def panel() -> Panel:
-    """Two judges that differ by their weights, with 50 digits as the reference."""
-    names = ["judge 0", "judge 1"]
-    judged = {name: Judge(name, Looks(i).eval(), images.to_float, 3, 4, f"sha {i}") for i, name in enumerate(names)}
-    real = images.image_set("digits", "test").images[:50]
-    references, floor = {}, {}
-    for name, judge in judged.items():
-        references[name] = Reference(dim=3, total=50, kept=40, rng=generator(0, "reference"))
-        references[name].add(judge(real)[0])
-        collector = Collector(dim=3, classes=4, total=50, splits=2, kept=40)
-        collector.add(*judge(real))
-        floor[name] = collector.scores(real=references[name], rng=generator(0, name))
-    return Panel(
-        judged,
-        references,
-        floor,
-        {n: f"sha {n}" for n in names} | {"test": "pixels"},
-        {"test": "drawn here"},
-    )
-
-
-def trained(row: str, scale: float, tilt: float = 1.0, dataset: str = "digits") -> zoo.TrainedPair:
+def trained(row: str, scale: float, tilt: float = 1.0, dataset: str = "digits", seed: int = 0) -> zoo.TrainedPair:
     """A pair whose D has this scale; nothing of it lies on disk."""
     pair = Pair(Affine(tilt).eval(), Plane(scale).eval(), Uniform(1))
+    made = {"commit": "abc", "dirty": False, "device": "cpu", "seconds_since_resume": 1.0}
     return zoo.TrainedPair(
         f"{dataset}-{row}",
         pair,
-        image_training(dataset, row, "smoke"),
-        Path(f"{row}-{scale}.safetensors"),
-        f"{row} {scale} {tilt}",
+        image_training(dataset, row, "smoke", seed),
+        Path(f"{row}-{scale}-s{seed}.safetensors"),
+        f"{row} {scale} {tilt} {seed}",
         [],
-        {},
+        made,
     )
 
 
-def run_of(trained_pair: zoo.TrainedPair, c: Scoring = C) -> image_pairs.Table1Row:
-    """The row of Table 1 of such a pair."""
-    pair, judged = image_pairs.ImagePair.of(trained_pair), panel().only_first()
-    measured = image_pairs.measure(pair, image_pairs.table1_methods(c), judged, c, 0)
-    return image_pairs.Table1Row(pair, trained_pair, judged, c, measured)
-
-
-# --- cells ----------------------------------------------------------------------------------------
-
-
-def test_the_own_cell_is_table_1_and_moves_nothing(monkeypatch):
-    run = run_of(trained(A, 2.0))
-
-    def refuse(*_):
-        raise AssertionError("measured again")
-
-    monkeypatch.setattr(image_pairs, "measure", refuse)
-    cell = tab2_swap.row(run, {A: run.trained}, 0)[A]
-    assert cell.k_eff is run.measured.k_eff
-    for quantity in tab2_swap.QUANTITIES:
-        assert cell.bare[quantity].tolist() == run.measured.of("dot", 0, quantity)
-        assert cell.moved[quantity].tolist() == run.measured.of("dot", C.updates, quantity)
+# --- one training ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scale", [2.0, 20.0, 0.05])
-def test_a_foreign_D_on_another_scale_moves_the_samples_alike(scale):
-    run = run_of(trained(A, 2.0))
-    cells = tab2_swap.row(run, {A: run.trained, B: trained(B, scale)}, 0)
-    assert cells[B].k_eff.value == pytest.approx(cells[A].k_eff.value * scale / 2, rel=1e-4)
-    for quantity in ("fid", "is_mean"):
-        assert (cells[B].bare[quantity] == cells[A].bare[quantity]).all()
-        assert cells[B].moved[quantity] == pytest.approx(cells[A].moved[quantity], rel=2e-2)
+def test_a_foreign_D_on_another_scale_moves_the_samples_alike(artifacts, scale):
+    G = trained(A, 2.0)
+    ends = []
+    for pair in (image_pairs.ImagePair.of(G), tab2_swap.swapped(G, trained(B, scale))):
+        k_eff = image_pairs.constants(pair, C, 0)[0].value
+        move = moves.Move("D", "descent", (C.updates,), k_eff)
+        ((_, end),) = moves.path(move, pair, pair, image_pairs.latents(pair, C, 0, 0), C.lr, torch.Generator())
+        ends.append((k_eff, end))
+    assert ends[1][0] == pytest.approx(ends[0][0] * scale / 2, rel=1e-4)
+    assert torch.allclose(ends[0][1], ends[1][1], rtol=1e-4, atol=1e-4)  # float32, a few steps of 0.02
 
 
 def test_the_sign_of_D_turns_the_motion_round():
@@ -163,83 +108,76 @@ def test_pairs_of_two_data_sets_do_not_swap():
         tab2_swap.swapped(trained(A, 1.0), trained(B, 1.0, dataset="mnist"))
 
 
-def test_fewer_samples_are_the_first_ones_of_each_set():
-    run = run_of(trained(A, 2.0))
-    others = {A: run.trained, B: trained(B, -2.0)}
-    cells = tab2_swap.row(run, others, 0, samples=25)
-    small = run_of(run.trained, replace(C, samples=25))
-    assert cells[A].moved["fid"].tolist() == small.measured.of("dot", C.updates, "fid")
-    assert cells[A].k_eff.value == run.measured.k_eff.value
-    assert (cells[B].bare["fid"] == cells[A].bare["fid"]).all()
-    assert (cells[A].bare["fid"] != run.measured.of("dot", 0, "fid")).all()
-    whole = [tab2_swap.row(run, others, 0, samples=n)[B].moved["fid"] for n in (40, 5_000, None)]
-    assert (whole[0] == whole[1]).all() and (whole[0] == whole[2]).all()
+def scale_of(row, seed):
+    """Of D: another for each row and seed; that of B falls where the others rise."""
+    return (1.0 + seed + ROWS.index(row)) * (-1 if row == B else 1)
 
 
-def test_a_second_run_measures_nothing(monkeypatch):
-    run, others = run_of(trained(A, 2.0)), {B: trained(B, -2.0)}
-    first = tab2_swap.row(run, others, 0)[B]
-    monkeypatch.setattr(transport, "latent_dot", lambda *_: pytest.fail("moved again"))
-    again = tab2_swap.row(run, others, 0)[B]
-    assert (again.moved["fid"] == first.moved["fid"]).all()
+@pytest.fixture
+def asked(monkeypatch):
+    """Pairs that were asked for, as (row, seed); each is made here."""
+    seen = []
+
+    def pair(name, *, seed, **_):
+        row = name.partition("-")[2]
+        seen.append((row, seed))
+        return trained(row, scale_of(row, seed), seed=seed)
+
+    monkeypatch.setattr(zoo, "pair", pair)
+    return seen
 
 
-@pytest.mark.parametrize(("row", "samples"), [(tab2_swap.PAPER_G, None), (B, 100)])
-def test_a_row_by_name_is_the_row_of_the_page(monkeypatch, row, samples):
-    monkeypatch.setattr(image_pairs, "table1_row", lambda name, **_: name)
-    monkeypatch.setattr(zoo, "pair", lambda name, **_: name)
-    monkeypatch.setattr(tab2_swap, "row", lambda *arguments: arguments)
-    run, others, seed, most = tab2_swap.row_of(f"digits-{row}", profile="smoke", seed=3)
-    assert (run, seed, most) == (f"digits-{row}", 3, samples)
-    assert others == {row: f"digits-{row}" for row in ROWS}
+@pytest.mark.parametrize(("seed", "shift", "other"), [(0, 1, 1), (4, 1, 0), (3, 2, 0), (2, 0, 2)])
+def test_the_discriminators_are_those_of_the_next_seed(asked, artifacts, seed, shift, other):
+    """Typed from book/protocol: the seed + 1 modulo 5, the discriminator of the own row among them."""
+    run = tab2_swap.load(f"digits-{A}", profile="smoke", seed=seed, shift=shift)
+    rows = [row for row in ROWS if shift or row != A]
+    assert asked == [(A, seed), *((row, other) for row in rows)]
+    labels = ["own D", *(f"D of {row}" + ("" if shift else ", same seed") for row in rows)]
+    assert list(run.critics) == list(run.k_eff) == labels
+    for label, (row, its_seed) in zip(labels, asked, strict=True):
+        critic = run.critics[label]
+        assert critic.generator is run.pair.generator
+        ramp = scale_of(row, its_seed) * torch.linspace(-0.1, 0.2, 64)
+        assert torch.allclose(critic.discriminator.weight, ramp), f"{label} climbs another D"
+    assert tab2_swap.SEEDS == 5 and tab2_swap.PAPER_G == A
 
 
-def test_only_the_first_judge_is_asked():
-    whole = panel()
-    first = whole.only_first()
-    assert list(first.judges) == list(first.references) == [whole.first]
-    assert first.digests == {whole.first: f"sha {whole.first}", "test": "pixels"}
-    assert len(whole.judges) == 2
+@pytest.fixture
+def run(asked, artifacts):
+    return tab2_swap.load(f"digits-{A}", profile="smoke", seed=4)
 
 
-# --- ranks ----------------------------------------------------------------------------------------
+def test_every_discriminator_set_and_judge_has_one_line(run, tmp_path):
+    tenth = {label: replace(k, maxima=k.maxima / 10) for label, k in run.k_eff.items()}  # the exact one moves nothing
+    run = replace(run, k_eff=tenth)
+    lines = tab2_swap.measure(run)
+    frame = pd.DataFrame(lines)
+    assert set(frame["method"]) == {"bare", "real", *run.critics}
+    assert len(frame) == len(JUDGES) * (run.settings.sets * (1 + len(run.critics)) + 1)
+    D = frame.groupby("method")["D"].mean()
+    assert D[f"D of {B}"] < D["bare"] < D["own D"], "a discriminator that falls where G's rises was not climbed"
+    record = tab2_swap.open_record(f"digits-{A}", "smoke", 4)
+    tab2_swap.fill_record(record, run, lines)
+    again = records.read(tidy.write(record, lines, tmp_path))
+    assert again.key == f"smoke-digits-{A}-s4" and again.parameters["shift"] == 1
+    assert again.get("k_eff", method=f"D of {B}").value == pytest.approx(run.k_eff[f"D of {B}"].value)
+    assert set(again.made["pairs"]) == {f"digits-{A}", *(f"digits-{row}, seed 0" for row in ROWS)}
+    assert again.verdicts == {}, "one training has no verdict"
+    assert len(tab2_swap.training_table(lines).splitlines()) == 2 + len(run.critics)
 
 
-def cell(moved, bare=None, k=1.0):
-    """A cell with these FIDs, and IS of the opposite sign."""
-    moved = np.asarray(moved, dtype=float)
-    bare = np.zeros(len(moved)) if bare is None else np.asarray(bare, dtype=float)
-    both = ({"fid": v, "is_mean": -v, "precision": v, "recall": v} for v in (bare, moved))
-    return Cell(lipschitz.LipschitzEstimate(torch.tensor([k, k]), 10), *both)
+def test_a_second_run_measures_nothing(run, monkeypatch):
+    first = tab2_swap.measure(run)
+    monkeypatch.setattr(moves, "path", lambda *_: pytest.fail("moved again"))
+    assert tab2_swap.measure(run) == first
 
 
-OWN = np.array([3.0, 3.2, 2.9, 3.1])
-NOISE = np.array([1.0, -1.0, 1.0, -0.9])
-
-
-@pytest.mark.parametrize("quantity", ["fid", "is_mean"])
-def test_ranks_count_what_is_separated(quantity):
-    cells = {
-        "better": cell(OWN - 1 + 0.01 * NOISE),
-        "own": cell(OWN),
-        "worse": cell(OWN + 1),
-        "perhaps worse": cell(OWN + NOISE),
-    }
-    rank = tab2_swap.own_rank(cells, "own", quantity)
-    assert (rank.rank, rank.low, rank.high, rank.of, rank.best) == (2, 2, 3, 4, "better")
-    assert isinstance(rank.rank, int)
-
-
-def test_equal_discriminators_share_the_first_rank():
-    rank = tab2_swap.own_rank({"own": cell(OWN), "copy": cell(OWN)}, "own", "fid")
-    assert (rank.rank, rank.low, rank.high) == (1, 1, 2)
-    with pytest.raises(InputError, match="quantity: unknown 'recall'; known: fid, is_mean"):
-        tab2_swap.own_rank({"own": cell(OWN)}, "own", "recall")
-
-
-def test_a_change_is_that_of_pairs():
-    mean, (low, high) = cell(OWN - 0.5, OWN).change("fid")
-    assert mean == pytest.approx(-0.5) and low == pytest.approx(high)  # noise of OWN cancels
+def test_a_2d_pair_and_a_negative_shift_are_refused():
+    with pytest.raises(InputError, match="is a 2-D pair"):
+        tab2_swap.load("25gaussians-wgan-gp", profile="smoke")
+    with pytest.raises(InputError, match="shift"):
+        tab2_swap.load(f"digits-{A}", profile="smoke", shift=-1)
 
 
 # --- the print ------------------------------------------------------------------------------------
@@ -270,9 +208,6 @@ def test_every_printed_D_improves_the_scores():
     assert tab2_swap.printed_change("wgan-gp", "fid") == pytest.approx(24.47 - 25.78)
 
 
-# --- the page -------------------------------------------------------------------------------------
-
-
 def test_a_printed_rank_counts_the_discriminators_ahead():
     scores = {kind: tab2_swap.printed(f"tab2.{kind}") for kind in OBJECTIVES}
     for quantity, better in (("fid", float.__lt__), ("is_mean", float.__gt__)):
@@ -281,47 +216,141 @@ def test_a_printed_rank_counts_the_discriminators_ahead():
         assert tab2_swap.printed_rank("sagan-hi", quantity) == 1 + ahead
 
 
-def matrix_of(shift):
-    """One generator and every discriminator, two of whose changes hold 0."""
-    line = {row: cell(OWN + shift, OWN) for row in ROWS}
-    return {tab2_swap.PAPER_G: line | {"resnet-sagan-ns": cell(OWN + NOISE, OWN), "resnet-sagan-hi": cell(OWN, OWN)}}
+# --- over trainings -------------------------------------------------------------------------------
+
+OTHERS = [f"D of {row}" for row in ROWS]
+NOISE = 0.05 * np.array([2.0, -1.0, 0.5, -0.5, -1.0])  # of five trainings, mean 0
 
 
-@pytest.mark.parametrize(
-    ("profile", "shift", "word"),
-    [
-        ("laptop", -1.0, paper.REPLICATED),
-        ("laptop", 1.0, paper.CONTRADICTED),
-        ("smoke", -1.0, paper.SMOKE),
-    ],
-)
-def test_the_record_holds_every_cell_and_judges_every_printed_D(profile, shift, word):
-    record = records.start("tab2_swap", profile=profile, dataset="digits", seed=0, parameters={})
-    cells = matrix_of(shift)
-    ranks = {A: {"fid": tab2_swap.own_rank(cells[A], A, "fid")}}
-    tab2_swap.fill_record(record, cells, ranks)
-    assert len(record.content) == len(ROWS) * (1 + len(tab2_swap.QUANTITIES)) + 1
-    assert record.get("fid", pair=A, method=B, against="bare").value == pytest.approx(shift)
-    assert record.get("k_eff", pair=A, method=B).value == 1
-    rank = record.get("rank of own D", pair=A, setting="fid")
-    assert (rank.value, *rank.interval) == (ranks[A]["fid"].rank, ranks[A]["fid"].low, ranks[A]["fid"].high)
-    assert len(record.verdicts) == 2 * len(OBJECTIVES) and set(record.verdicts.values()) == {word}
-    line = tab2_swap.claim_table(record).splitlines()[2].split("|")
-    assert [part.strip() for part in line[1:4]] == ["wgan-gp", "+0.51", f"{-shift:+.2f} [{-shift:+.2f}, {-shift:+.2f}]"]
+def table(change, *, generators=(A, B), noise=NOISE, sets=2, judges=3):
+    """Lines of trainings in which FID changes by change(G, method) + noise; other scores rise as it falls."""
+    lines = []
+    for row in generators:
+        step = over_trainings.published(f"digits-{row}")
+        for seed, shift in enumerate(noise):
+            for number in range(sets):
+                for judge in range(judges):
+                    base = {"dataset": f"digits-{row}", "seed": seed, "set": number, "judge": str(judge)}
+                    level = 12.0 + judge + 0.1 * number
+                    values = {"bare": (1.0, level), "real": (1.0, level - 10.0)}
+                    values |= {m: (step, level + change(row, m) + shift) for m in ["own D", *OTHERS]}
+                    for method, (setting, fid) in values.items():
+                        scores = {q: fid if q == "fid" else 50 - fid for q in tab2_swap.QUANTITIES}
+                        lines.append(base | {"method": method, "setting": setting} | scores)
+    return pd.DataFrame(lines)
 
 
-def test_a_heat_map_marks_what_excludes_0_and_directions_count_it():
-    cells = matrix_of(-1.0)
-    plotted = tab2_swap.heat_map(cells, "fid")
-    assert plotted["marked"].tolist() == [[True] * 5 + [False] * 2]
-    assert plotted["values"][0][0] == pytest.approx(-1.0) and plotted["centre"] == 0
-    assert plotted["rows"] == [f"G of {A}"] and plotted["columns"][1] == f"D of {ROWS[1]}"
-    assert tab2_swap.directions(cells, "fid") == [0, 2, 5] and tab2_swap.directions(cells, "is_mean") == [5, 2, 0]
+def planted(row, method):
+    """The G of A gets better under all but one; that of B worse under two."""
+    if row == A:
+        return 0.0 if method == f"D of {B}" else -2.0
+    return 1.0 if method in OTHERS[:2] else 0.0
 
 
-def test_an_unknown_profile_is_refused(monkeypatch):
-    monkeypatch.setattr(image_pairs, "table1_row", lambda name, **_: name)
-    monkeypatch.setattr(zoo, "pair", lambda name, **_: name)
-    with pytest.raises(InputError, match="profile: unknown 'tiny'"):
-        tab2_swap.row_of(f"digits-{B}", profile="tiny")
-    assert tab2_swap.SAMPLES["smoke"] >= 100  # smoke's own cells are Table 1's
+def test_the_whole_matrix_is_counted_for_every_score():
+    frame = table(planted)
+    for quantity in tab2_swap.QUANTITIES:
+        cells = tab2_swap.matrix(frame, quantity)
+        assert list(cells) == [B, A] and all(len(line) == 1 + len(ROWS) for line in cells.values())
+        assert tab2_swap.counts(cells) == {"better": 6, "worse": 2, "undecided": 6}
+        assert cells[A]["own D"].word == "better" and cells[B]["own D"].word == "undecided"
+    cell = tab2_swap.matrix(frame, "fid")[A]["own D"]
+    assert cell.change.mean() == pytest.approx(-2.0) and cell.share.mean() == pytest.approx(0.2)
+    text = tab2_swap.answer({"digits, laptop": frame})
+    assert "of 7 discriminators of another seed 6 better, 0 worse, 1 undecided" in text
+    assert "All 2 generators, 14 such cells: by FID 6 better, 2 worse, 6 undecided; by IS 6 better" in text
+    assert "own D, FID changes by -2.00" in text
+
+
+def test_sets_and_judges_that_agree_are_no_trainings():
+    """Five trainings that scatter about 0 decide nothing, however many sets of each say the same."""
+    frame = table(lambda *_: -0.1, noise=4 * np.array([1.0, -1.0, 0.5, -0.5, 0.2]), sets=5, judges=5)
+    assert tab2_swap.counts(tab2_swap.matrix(frame, "fid")) == {"better": 0, "worse": 0, "undecided": 14}
+    one = frame[(frame["seed"] == 1) & frame["method"].isin(["bare", "own D"])]
+    fid = one.pivot_table(index="set", columns="method", values="fid")
+    assert np.ptp(fid["own D"] - fid["bare"]) < 1e-9  # all sets of one training say -4.1
+
+
+def test_fewer_than_three_trainings_have_no_verdict():
+    frame = table(planted, noise=NOISE[:2])
+    assert tab2_swap.matrix(frame, "fid") == {}
+    assert "fewer than 3 trainings" in tab2_swap.answer({"digits, laptop": frame})
+    assert tab2_swap.verdicts(frame, own=False) == {}
+    assert "no answer" in tab2_swap.answer({})
+
+
+@pytest.mark.parametrize(("sign", "word"), [(1, paper.REPLICATED), (-1, paper.CONTRADICTED), (0, paper.UNDECIDED)])
+def test_a_printed_D_is_judged_by_the_rule_of_the_print(sign, word):
+    frame = table(lambda *_: -2.0 * sign)
+    words = tab2_swap.verdicts(frame, own=False)
+    assert words.keys() == {(kind, quantity) for kind in OBJECTIVES for quantity in tab2_swap.CLAIMS}
+    least = {q: paper.reprint_gap(tab2_swap.SCORES[q].printed) for q in tab2_swap.CLAIMS}
+    for (kind, quantity), found in words.items():
+        resolved = abs(tab2_swap.printed_change(kind, quantity)) > least[quantity]
+        assert paper.kind(found) == (word if resolved else paper.NOT_RESOLVED)
+    if sign == 1:
+        assert paper.REPRODUCED in tab2_swap.verdicts(frame, own=True).values()
+
+
+def test_the_correction_is_over_the_seven_discriminators_of_a_generator():
+    """Five values c + (-2 .. 2) have t = c / sqrt(0.5): 0.02 alone is decided, but no more among seven."""
+    from scipy import stats
+
+    centre = stats.t.isf(0.01, 4) * np.sqrt(0.5)
+    frame = table(lambda row, m: -centre if m == OTHERS[0] else 0.0, noise=np.arange(5.0) - 2)
+    cell = tab2_swap.matrix(frame, "fid")[A][OTHERS[0]]
+    assert cell.p == pytest.approx(0.14, rel=1e-6) and cell.word == "undecided"
+
+
+def test_the_claim_table_shows_print_change_share_and_verdict():
+    rows = tab2_swap.claim_table(table(planted), own=False).splitlines()[2:]
+    cells = {row.split("|")[1].strip(): [cell.strip() for cell in row.strip("| ").split("|")] for row in rows}
+    assert len(cells) == 8 and cells["own D"][1:3] == ["5", "-"] and cells["own D"][-1] == "-"
+    sngan = cells["D of dcgan-sngan-ns, another seed"]
+    assert sngan[6] == "-4.33" and sngan[7].startswith("-2.00 [") and sngan[8:] == ["0.20", paper.REPLICATED]
+    assert cells["D of resnet-sagan-ns, another seed"][-1] == "-"
+
+
+def test_the_own_D_stands_against_its_row_of_another_seed():
+    frame = table(lambda row, m: -3.0 if m == "own D" else -1.0 if m == f"D of {row}" else -2.0)
+    frame.loc[frame["method"] == "own D", "fid"] += 0.01 * frame["seed"]  # else the gap has no scatter
+    rows = tab2_swap.own_table(frame).splitlines()[2:]
+    assert len(rows) == 2
+    for row in rows:
+        _, n, gap, word, rank, best = (cell.strip() for cell in row.strip("| ").split("|"))
+        assert gap.startswith("-1.98 [") and (n, word, rank, best) == ("5", "better", "1 of 8", "own D")
+
+
+def test_a_heat_map_marks_what_is_decided():
+    plotted = tab2_swap.heat_map(tab2_swap.matrix(table(planted), "fid"))
+    assert plotted["rows"] == [f"G of {B}", f"G of {A}"] and plotted["columns"] == ["own D", *OTHERS]
+    assert plotted["marked"].sum() == 6 + 2 + 1 and plotted["centre"] == 0
+    assert plotted["values"][1][1] == pytest.approx(0.0) and plotted["values"][1][0] == pytest.approx(-2.0)
+
+
+def test_records_with_the_discriminators_of_the_same_seed_are_not_pooled(tmp_path):
+    frame = table(planted)
+    for shift, pair_seed in ((0, 0), (1, 1)):
+        record = records.start(
+            "tab2_swap", profile="laptop", dataset=f"digits-{A}", seed=pair_seed, parameters={"shift": shift}
+        )
+        record.put("k_eff", 2.0, method="own D", unit="")
+        for row in ROWS:
+            record.put("k_eff", 3.0, method=tab2_swap.method(row, same_seed=not shift), unit="")
+        lines = frame[(frame["dataset"] == f"digits-{A}") & (frame["seed"] == 0)].drop(columns=["dataset", "seed"])
+        if not shift:
+            lines = lines[~lines["method"].isin(OTHERS)]
+        tidy.write(record, lines.to_dict("records"), tmp_path / str(shift))
+        tidy.write(record, lines.to_dict("records"), tmp_path / "both")
+    assert tab2_swap.frames(tmp_path / "0") == {}
+    assert list(tab2_swap.frames(tmp_path / "1")) == ["digits, laptop"]
+    plotted = tab2_swap.k_eff_map("digits, laptop", tmp_path / "both")
+    assert plotted["values"] == [[2.0] + [3.0] * 7] and plotted["rows"] == [f"G of {A}"]
+    with pytest.raises(InputError, match="no recorded training"):
+        tab2_swap.fullest({})
+
+
+def test_the_rules_are_those_of_the_protocol():
+    """Typed from book/protocol, where they stood before the runs."""
+    assert tab2_swap.QUANTITIES == ("fid", "is_mean", "precision", "recall", "coverage")
+    assert one_training.SETS["digits"] == (2, 600) and over_trainings.LEVEL == 0.05 and over_trainings.LEAST == 3
