@@ -103,6 +103,20 @@ def printed(table: str, pair: str, column: str, quantity: str) -> paper.Publishe
         return None
 
 
+def printed_difference(pair: str, quantity: str) -> float:
+    """DOT minus bare as Table 1 prints it; where a row is not printed, the claim's direction, 1 or -1."""
+    bare, dot = (printed("tab1", pair, column, quantity) for column in ("bare", "dot"))
+    if bare is None or dot is None:
+        return 1.0 if quantity == "is_mean" else -1.0
+    return dot.value - bare.value
+
+
+def printed_cell(pair: str, quantity: str) -> str:
+    """Bare → DOT as Table 1 prints it, or a dash."""
+    bare, dot = (printed("tab1", pair, column, quantity) for column in ("bare", "dot"))
+    return f"{bare.value:.2f} → {dot.value:.2f}" if bare and dot else "-"
+
+
 def copies(record: Record) -> set[str]:
     """Origins of a record's images that are copies, and no official content."""
     origins = set(record.made.get("images", {}).values())

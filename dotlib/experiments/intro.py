@@ -1,6 +1,5 @@
 """The first page: every item of the paper, and what the records say of it."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -45,11 +44,10 @@ def verdicts(stem: str, runs: Mapping[str, Iterable[str]], profiles: Iterable[st
         keys = [(dataset, profile) for dataset in datasets for profile in profiles]
         candidates = (records.find(stem, dataset=d, profile=p, seed=seed, folder=folder) for d, p in keys)
         stored = [record for record in candidates if record]
-        words = Counter(paper.kind(word) for record in stored for word in record.verdicts.values())
+        words = paper.counted(word for record in stored for word in record.verdicts.values())
         copies = sorted({copy for record in stored for copy in recording.copies(record)})
         if words:
-            counts = ", ".join(f"{word} ({n})" for word, n in words.items())
-            texts.append(label + counts + "".join(f" [{copy}]" for copy in copies))
+            texts.append(label + words + "".join(f" [{copy}]" for copy in copies))
     return "; ".join(texts) or "-"
 
 
@@ -61,11 +59,19 @@ def networks(profile: str) -> str:
     return "; ".join(texts) or "used as published"
 
 
-def map_rows(profile: str, seed: int) -> list[list[str]]:
-    """Item, page, verdicts of the committed records, verdicts of this build: a row for each item of the paper."""
+def map_rows(profile: str, seed: int, trainings: Mapping[str, str] | None = None) -> list[list[str]]:
+    """Item, page, verdicts of the committed records, verdicts of this build: a row for each item of the paper.
+
+    Args:
+        profile: of this build.
+        seed: of this build.
+        trainings: experiment to what its verdicts over trainings are, which stand before those of single pairs.
+    """
     rows = []
     for item, stem, runs in DONE:
         kept = verdicts(stem, runs, ("paper", "laptop"), records.KEPT)
+        if over := (trainings or {}).get(stem):
+            kept = f"over trainings: {over}" + (f"; single pairs: {kept}" if kept != "-" else "")
         rows.append([item, f"{{doc}}`/executed/{stem}`", kept, verdicts(stem, runs, [profile], records.BUILT, seed)])
     used = (("Table 4, 2-D networks", "executed/fig3_toy", networks(profile)), *USED)
     rows += [[item, f"{{doc}}`/{page}`", "-", note] for item, page, note in used]

@@ -5,17 +5,20 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 
 from dotlib.data import images
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation import recording
+from dotlib.evaluation import over_trainings, recording, table1_trainings
 from dotlib.evaluation.images import Method, Table1Row
-from dotlib.evaluation.judges import scoring_settings
+from dotlib.evaluation.judges import SEEDS, scoring_settings
+from dotlib.evaluation.recording import MEAN
 from dotlib.metrics import intervals
 from dotlib.metrics.frechet import FidInfinity, fid_infinity
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
@@ -23,7 +26,7 @@ from dotlib.plots import images as image_plots
 from dotlib.results import files, paper, records, tables
 from dotlib.results.records import Record
 from dotlib.seeding import generator
-from dotlib.training.settings import ROWS, PairName, changed_from_published
+from dotlib.training.settings import ROWS, PairName, changed_from_published, settings_of
 from dotlib.training.zoo import add_training_provenance
 
 STEPS = (("score", "digits-*"),)
@@ -60,6 +63,11 @@ def fill_record(record: Record, run: Table1Row) -> None:
     for quantity in IMAGE_SCORES:
         record.put(quantity, getattr(floor, quantity), method="real", unit=SCORES[quantity].unit)
     recording.put_scores(record, recording.values_of(measured, IMAGE_SCORES))
+    if len(panel.judges) > 1:
+        for quantity in IMAGE_SCORES:
+            mean = np.mean([getattr(floor, quantity) for floor in panel.floor.values()])
+            record.put(quantity, float(mean), method="real", judge=MEAN, unit=SCORES[quantity].unit)
+        recording.put_scores(record, recording.values_of(measured, IMAGE_SCORES, MEAN), judge=MEAN)
     dot: records.Where = {"method": "dot", "setting": run.settings.updates, "against": "bare"}
     for name, quantity in itertools.product(list(panel.judges)[1:], CLAIMS):
         both = (measured.of("dot", step, quantity, name) for step in (run.settings.updates, 0))
@@ -73,8 +81,9 @@ def put_verdicts(rows: Rows) -> None:
     for row, record in rows.items():
         own, updates = recording.on_papers_data(record, "cifar10", "stl10"), record.parameters["updates"]
         for quantity, text in CLAIMS.items():
-            here = record.get(quantity, method="dot", setting=updates, against="bare")
-            printed = printed_difference(f"{dataset_of(record)}-{row}", quantity)
+            judge = recording.judge_of(record)
+            here = record.get(quantity, method="dot", setting=updates, against="bare", judge=judge)
+            printed = recording.printed_difference(f"{dataset_of(record)}-{row}", quantity)
             least = paper.reprint_gap(SCORES[quantity].printed)
             claims.append((record, text, paper.comparison(printed, here.interval, here.n or 0, own=own, least=least)))
     recording.put_verdicts(claims)
@@ -88,14 +97,6 @@ def write(record: Record, run: Table1Row) -> Path:
     Image.fromarray(image_plots.stacked(sheets)).save(content, "PNG", optimize=True)
     files.write_bytes(path.with_suffix(".png"), content.getvalue())
     return path
-
-
-def printed_difference(name: str, quantity: str) -> float:
-    """DOT minus bare as printed; where a row is not printed, the claim's direction, 1 or -1."""
-    bare, dot = (recording.printed("tab1", name, column, quantity) for column in ("bare", "dot"))
-    if bare is None or dot is None:
-        return 1.0 if quantity == "is_mean" else -1.0
-    return dot.value - bare.value
 
 
 def grid(run: Table1Row, n: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
@@ -155,13 +156,38 @@ def kept_table(kept: Mapping[str, Rows]) -> str:
     return tables.markdown(["run", "seed", "images", "device", "commit"], rows)
 
 
+def before_today(kept: Mapping[str, Rows]) -> str:
+    """When and from what the committed rows were made, and how many a build of today would not make so."""
+    rows = [record for column in kept.values() for record in column.values()]
+    if not rows:
+        return ""
+    started = sorted(record.made["started"] for record in rows)
+    days = dict.fromkeys(f"{datetime.fromtimestamp(when, UTC):%-d %B %Y}" for when in started)
+    commits = sorted({record.made["commit"][:7] for record in rows})
+    others = sum(
+        record.parameters["training"] != settings_of(_pair_of(record), record.profile, record.seed).key()
+        for record in rows
+    )
+    counts = sorted({sum(name.startswith("classifier") for name in record.made["weights"]) for record in rows})
+    judges = " or ".join(str(n) for n in counts)
+    return (
+        f"The {len(rows)} here were made on {' and '.join(days)} from the commits {', '.join(commits)}: {others} with "
+        f"pairs that the settings of today would not make, and under {judges} judges in the place of the {len(SEEDS)} "
+        f"of today; {sum(not recording.judge_of(record) for record in rows)} of them show their first judge alone."
+    )
+
+
+def _pair_of(record: Record) -> str:
+    return f"{dataset_of(record)}-{record.parameters['row']}"
+
+
 def score_table(quantity: str, runs: Mapping[str, Rows]) -> str:
     """Markdown: "bare -> DOT" of each pair, in print (of STL-10 where a run is of it) and in each run, by label."""
     measured = {dataset_of(record) for column in runs.values() for record in column.values()}
     papers = {"cifar10": "paper, CIFAR-10"} | ({"stl10": "paper, STL-10"} if "stl10" in measured else {})
     rows = []
     for row in ROWS:
-        prints = (_printed_cell(f"{dataset}-{row}", quantity) for dataset in papers)
+        prints = (recording.printed_cell(f"{dataset}-{row}", quantity) for dataset in papers)
         rows.append([row, *prints, *(_cell(column.get(row), quantity) for column in runs.values())])
     rows.append(["real images", *("-" for _ in papers), *(_floor(column, quantity) for column in runs.values())])
     return tables.markdown([f"{SCORES[quantity].label}, bare → DOT", *papers.values(), *runs], rows)
@@ -177,9 +203,14 @@ def verdict_table(runs: Mapping[str, Rows]) -> str:
     return tables.markdown(["claim, by rows", *runs], rows)
 
 
-def change(record: Record, quantity: str, method: str = "dot", judge: str = "") -> str:
-    """A method's change of a score at its last update, minus bare; the first judge unless named."""
-    updates = record.parameters["updates"]
+def floor_of(record: Record, quantity: str) -> str:
+    """A score of real images in the place of samples, as the other tables have it."""
+    return recording.score(record, quantity, method="real", judge=recording.judge_of(record))
+
+
+def change(record: Record, quantity: str, method: str = "dot", judge: str | None = None) -> str:
+    """A method's change of a score at its last update, minus bare; mean over the judges, where there is one."""
+    updates, judge = record.parameters["updates"], recording.judge_of(record) if judge is None else judge
     return recording.change(record, quantity, method=method, setting=updates, against="bare", judge=judge)
 
 
@@ -206,7 +237,7 @@ def other_table(rows: Rows, floors: Rows) -> str:
 
 def _other(record: Record, quantity: str, method: str, setting: int | str = "") -> str:
     """A score with its digits; KID's size depends on the judge."""
-    value = record.get(quantity, method=method, setting=setting).value
+    value = record.get(quantity, method=method, setting=setting, judge=recording.judge_of(record)).value
     return f"{value:.3g}" if quantity == "kid" else f"{value:.3f}"
 
 
@@ -219,16 +250,12 @@ def direction_table(rows: Rows) -> str:
     return tables.markdown(["DOT is", *(SCORES[quantity].label for quantity in IMAGE_SCORES)], lines)
 
 
-def _printed_cell(name: str, quantity: str) -> str:
-    bare, dot = (recording.printed("tab1", name, column, quantity) for column in ("bare", "dot"))
-    return f"{bare.value:.2f} → {dot.value:.2f}" if bare and dot else "-"
-
-
 def _cell(record: Record | None, quantity: str) -> str:
     if record is None:
         return "-"
-    before = recording.score(record, quantity, method="bare")
-    after = recording.score(record, quantity, method="dot", setting=record.parameters["updates"])
+    updates, judge = record.parameters["updates"], recording.judge_of(record)
+    before = recording.score(record, quantity, method="bare", judge=judge)
+    after = recording.score(record, quantity, method="dot", setting=updates, judge=judge)
     return f"{before} → {after} ({change(record, quantity)})"
 
 
@@ -236,6 +263,18 @@ def _floor(column: Rows, quantity: str) -> str:
     """The floor of a column's judge, with its N where that is not the samples'."""
     floors = set()
     for record in column.values():
-        n, text = record.get("images", method="real").value, recording.score(record, quantity, method="real")
+        n, text = record.get("images", method="real").value, floor_of(record, quantity)
         floors.add(text + ("" if n == record.parameters["samples"] else f" (N = {n:,})"))
     return "; ".join(sorted(floors)) or "-"
+
+
+def training_tables(of: Mapping[str, pd.DataFrame], quantity: str, built: Rows) -> str:
+    """Markdown: a score over the trainings of each data set, by label; beside it this build, if of the same data."""
+    texts = []
+    for label, frame in of.items():
+        same = {row: record for row, record in built.items() if over_trainings.label_of(record) == label}
+        here = {row: change(record, quantity) for row, record in same.items()}
+        sets = next((f"its {record.parameters['sets']}" for record in same.values()), "its")
+        head = f"change in the one pair of this build, over {sets} sets"
+        texts.append(f"*{label}*\n\n{table1_trainings.table(quantity, frame, here, head)}")
+    return "\n\n".join(texts) or "No training is recorded yet."

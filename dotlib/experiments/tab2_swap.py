@@ -275,15 +275,26 @@ def claim_table(frame: pd.DataFrame, *, own: bool) -> str:
     return tables.markdown(["moved by", "trainings", *heads], rows)
 
 
+def judged(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> dict[str, bool]:
+    """The data sets with enough trainings of the G of Table 2, by label, to whether data and judge are the paper's."""
+    runs = records.stored(folder, "tab2_swap")
+    return {
+        label: all(recording.on_papers_data(run, "cifar10") for run in runs if over_trainings.label_of(run) == label)
+        for label, frame in of.items()
+        if PAPER_G in matrix(frame, "fid")
+    }
+
+
 def claim_tables(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> str:
     """Markdown: `claim_table` of each data set that has enough trainings of the G of Table 2, under its label."""
-    texts = []
-    for label, frame in of.items():
-        if PAPER_G in matrix(frame, "fid"):
-            runs = [run for run in records.stored(folder, "tab2_swap") if over_trainings.label_of(run) == label]
-            own = all(recording.on_papers_data(run, "cifar10") for run in runs)
-            texts.append(f"*{label}*\n\n{claim_table(frame, own=own)}")
+    texts = [f"*{label}*\n\n{claim_table(of[label], own=own)}" for label, own in judged(of, folder).items()]
     return "\n\n".join(texts) or "No verdict without trainings."
+
+
+def counted(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> str:
+    """The verdicts of each data set, counted, for the map of the book."""
+    words = {label: paper.counted(verdicts(of[label], own=own).values()) for label, own in judged(of, folder).items()}
+    return "; ".join(f"{label}: {text}" for label, text in words.items())
 
 
 def count_table(frame: pd.DataFrame) -> str:

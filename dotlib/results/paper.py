@@ -7,6 +7,8 @@ words together, since it corrects their p-values for their number. The rules are
 import functools
 import importlib.resources
 import math
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import yaml
@@ -167,6 +169,11 @@ def reprint_gap(score: str) -> float:
 def kind(verdict: str) -> str:
     """A verdict without what was measured, as tables count it."""
     return verdict.partition(" (measured")[0]
+
+
+def counted(verdicts: Iterable[str]) -> str:
+    """How often each word occurs, as tables say it: "undecided (3), contradicted (1)"."""
+    return ", ".join(f"{word} ({n})" for word, n in Counter(map(kind, verdicts)).items())
 
 
 def unless_smoke(verdict: str, *, profile: str) -> str:

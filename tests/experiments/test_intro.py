@@ -53,6 +53,14 @@ def test_each_item_has_one_row_that_says_something(rows):
     assert by_item["Table 3, ImageNet"] == ["-", "-", "not attempted (no conditional pair in the book yet)"]
 
 
+def test_verdicts_over_trainings_stand_before_those_of_single_pairs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    over = {"tab1_scores": "digits: undecided (1)", "tab2_swap": "digits: contradicted (2)"}
+    kept = {row[0]: row[2] for row in intro.map_rows("smoke", 0, over)}
+    assert kept["Table 1, inception score and FID"].startswith("over trainings: digits: undecided (1); single pairs: ")
+    assert kept["Table 2, one G with each D"] == "over trainings: digits: contradicted (2)"
+
+
 def test_the_pages_of_the_map_are_pages_of_the_book(rows):
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     pages = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}

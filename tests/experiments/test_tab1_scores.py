@@ -11,7 +11,10 @@ import pytest
 
 from dotlib.data import downloads
 from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation import recording, table1_trainings
+from dotlib.evaluation.recording import MEAN
 from dotlib.experiments import tab1_scores
+from dotlib.metrics import intervals
 from dotlib.metrics.scores import IMAGE_SCORES
 from dotlib.results import paper, records, tables
 from dotlib.training import zoo
@@ -44,7 +47,7 @@ def test_a_record_holds_what_was_measured(run, record, tmp_path):
     assert again.get("fid", method="dot", setting=4).value == pytest.approx(np.mean(fid))
     row = again.get("fid", method="dot", setting=4, against="bare")
     assert row.value == pytest.approx(np.mean(fid) - np.mean(run.measured.of("dot", 0, "fid")))
-    assert tab1_scores.change(again, "fid") == tables.change(row.value, row.interval)
+    assert tab1_scores.change(again, "fid", judge="") == tables.change(row.value, row.interval)
     other = again.get("fid", method="dot", setting=4, against="bare", judge="classifier 2")
     moved, bare = (run.measured.of("dot", step, "fid", "classifier 2") for step in (4, 0))
     assert other.value == pytest.approx(np.mean(moved) - np.mean(bare))
@@ -54,6 +57,37 @@ def test_a_record_holds_what_was_measured(run, record, tmp_path):
     assert again.made["weights"].keys() >= {run.trained.path.name, "classifier 0", "test"}
     assert again.made["images"] == {"test": "built into scikit-learn", "floor": "built into scikit-learn"}
     json.dumps(again.parameters)
+
+
+def test_the_tables_show_the_mean_over_the_judges(run, record):
+    """The mean is taken set by set, so that its interval is that of means; no single judge speaks for a row."""
+    changes = [
+        np.subtract(run.measured.of("dot", 4, "fid", judge), run.measured.of("dot", 0, "fid", judge))
+        for judge in run.panel.judges
+    ]
+    mean, ends = intervals.t_interval(np.mean(changes, axis=0))
+    assert tab1_scores.change(record, "fid") == tables.change(mean, ends) != tab1_scores.change(record, "fid", judge="")
+    floors = [floor.fid for floor in run.panel.floor.values()]
+    assert tab1_scores.floor_of(record, "fid") == f"{np.mean(floors):.2f}"
+    bare, dot = (np.mean([run.measured.of("dot", n, "fid", judge) for judge in run.panel.judges]) for n in (0, 4))
+    text = tab1_scores.score_table("fid", {"this build": {"dcgan-sngan-hi": record}})
+    assert f"{bare:.2f} → {dot:.2f} ({tables.change(mean, ends)})" in text
+    assert tables.change(mean, ends) in tab1_scores.naive_table({"SNGAN": record})
+
+
+def test_a_verdict_is_on_the_mean_over_the_judges(run):
+    """The first judge alone says the opposite of all five together."""
+    first, last = run.panel.first, ("dot", run.settings.updates)
+    judged = {}
+    for judge, of in run.measured.rows["dot", 0].items():
+        up = 1.0 if judge == first else -1.0
+        judged[judge] = [replace(bare, fid=bare.fid + up * (3 + 0.02 * i)) for i, bare in enumerate(of)]
+    changed = replace(run, measured=replace(run.measured, rows=run.measured.rows | {last: judged}))
+    record = filled("dcgan-sngan-hi", changed)
+    tab1_scores.put_verdicts({"dcgan-sngan-hi": record})
+    assert record.verdicts["DOT lowers FID"] == paper.REPLICATED
+    assert recording.direction_of_change(record, "fid") == "better"
+    assert tab1_scores.change(record, "fid", judge="").startswith("+3.01")
 
 
 def scored(run, fid, is_mean):
@@ -123,7 +157,7 @@ def test_tables_show_the_paper_and_every_run(record):
     table = tab1_scores.score_table("fid", columns)
     rows = [line for line in table.splitlines() if "dcgan-sngan-hi" in line]
     assert len(rows) == 1 and "20.47 → 17.12" in rows[0] and rows[0].rstrip().endswith("- |")
-    bare, dot = record.get("fid", method="bare"), record.get("fid", method="dot", setting=4)
+    bare, dot = (record.get("fid", **of, judge=MEAN) for of in ({"method": "bare"}, {"method": "dot", "setting": 4}))
     assert f"{bare.value:.2f} → {dot.value:.2f}" in rows[0]
     assert len(table.splitlines()) == 2 + len(ROWS) + 1
     verdicts = tab1_scores.verdict_table(columns)
@@ -142,7 +176,7 @@ def test_tables_show_the_paper_and_every_run(record):
 )
 def test_printed_differences(name, quantity, expected):
     """Typed from Table 1; the row that is not printed keeps the claim's direction."""
-    assert tab1_scores.printed_difference(name, quantity) == pytest.approx(expected)
+    assert recording.printed_difference(name, quantity) == pytest.approx(expected)
 
 
 def test_the_grid_shows_the_same_latents(run):
@@ -156,7 +190,9 @@ def test_the_floor_says_its_number_where_it_is_another(record):
     columns = {"this build": {"dcgan-sngan-hi": record}}
     assert "(N =" not in tab1_scores.score_table("fid", columns)
     record.parameters["samples"] = 50_000
-    assert f"{record.get('fid', method='real').value:.2f} (N = 100)" in tab1_scores.score_table("fid", columns)
+    assert f"{record.get('fid', method='real', judge=MEAN).value:.2f} (N = 100)" in tab1_scores.score_table(
+        "fid", columns
+    )
     assert "N = 50,000" in tab1_scores.label_of(record, "recorded")
 
 
@@ -214,9 +250,9 @@ def test_the_naive_ascent_stands_beside_dot(record):
 def test_the_other_scores_stand_beside_those_of_real_images(record):
     head, _, line, real = tab1_scores.other_table({"SNGAN": record}, {"real images": record}).splitlines()
     assert cells_of(head) == ["bare → DOT", "KID", "precision", "recall", "density", "coverage"]
-    kid = record.get("kid", method="bare").value, record.get("kid", method="dot", setting=4).value
+    kid = [record.get("kid", **of, judge=MEAN).value for of in ({"method": "bare"}, {"method": "dot", "setting": 4})]
     assert cells_of(line)[1] == f"{kid[0]:.3g} → {kid[1]:.3g}"
-    recall = record.get("recall", method="real").value
+    recall = record.get("recall", method="real", judge=MEAN).value
     assert cells_of(real)[0] == "real images" and cells_of(real)[3] == f"{recall:.3f}"
 
 
@@ -228,6 +264,24 @@ def test_the_committed_rows_are_shown_with_their_provenance():
         assert cells_of(line)[0] == f"{record.dataset}, {record.profile}"
         assert cells_of(line)[-1] == record.made["commit"][:12]
     assert tab1_scores.kept_table({}) == "No run is recorded yet."
+
+
+def test_the_recorded_runs_say_how_old_they_are():
+    """Typed from their provenance: older pairs, three judges, one day."""
+    text = tab1_scores.before_today(tab1_scores.kept_runs())
+    assert text.startswith("The 6 here were made on 22 November 2026 from the commits e5134fc, f14559a: 6 with pairs")
+    assert "under 3 judges in the place of the 5 of today; 6 of them show their first judge alone." in text
+    assert tab1_scores.before_today({}) == ""
+
+
+def test_a_build_stands_beside_the_trainings_of_its_own_data(record):
+    of = table1_trainings.frames()
+    change = tab1_scores.change(record, "fid")
+    assert change not in tab1_scores.training_tables(of, "fid", {"dcgan-sngan-hi": record})  # smoke is no laptop
+    record.profile = "laptop"
+    text = tab1_scores.training_tables(of, "fid", {"dcgan-sngan-hi": record})
+    (line,) = (line for line in text.splitlines() if line.startswith("| dcgan-sngan-hi ") and change in line)
+    assert line.rstrip("| ").endswith(change) and "over its 2 sets" in text
 
 
 def test_the_limit_of_fid_ends_at_the_whole_set(run):

@@ -1,0 +1,125 @@
+"""Table 1 over trainings: what DOT changes in FID and inception score, and the verdicts on the paper's signs.
+
+The trainings are those of the page "When does the transport matter?", whose tables hold the scores of bare samples, of
+DOT at its published setting, and of real images. A training that is recorded there appears here by itself.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from dotlib.evaluation import over_trainings, recording
+from dotlib.metrics import intervals
+from dotlib.metrics.scores import SCORES
+from dotlib.results import paper, tables
+from dotlib.training.settings import ROWS, PairName
+
+CLAIMS = {"fid": "DOT lowers FID", "is_mean": "DOT raises IS"}
+
+
+def frames() -> dict[str, pd.DataFrame]:
+    """Label of a data set, "digits, laptop", to the tables of its recorded trainings."""
+    return over_trainings.frames("transport_matters")
+
+
+class Change(NamedTuple):
+    """DOT minus bare on one row of Table 1, judges averaged."""
+
+    values: pd.Series  # what the interval is over
+    over: str  # "" for trainings; else what else, for behind a verdict
+
+    def __str__(self) -> str:
+        """Mean and 95 % interval, where there are two values or more."""
+        return tables.change(*intervals.t_interval(self.values)) if len(self.values) > 1 else "-"
+
+
+def changes(frame: pd.DataFrame, quantity: str) -> dict[str, Change]:
+    """The change of each row of Table 1 that has a training.
+
+    It has one value for each training where there are LEAST or more. With fewer, one for each set of each training,
+    which says nothing of other trainings.
+    """
+    moved, bare = (over_trainings.cells(frame, method, quantity) for method in ("DOT", "bare"))
+    of_sets, found = (moved - bare).groupby(["dataset", "seed", "set"]).mean(), {}
+    for pair, of in of_sets.groupby("dataset"):
+        of_trainings, row = of.groupby("seed").mean(), PairName.parse(str(pair)).row
+        if len(of_trainings) >= over_trainings.LEAST:
+            found[row] = Change(of_trainings, "")
+        else:
+            found[row] = Change(of, f", over {len(of)} sets of {_count(len(of_trainings), 'training')}")
+    return {row: found[row] for row in ROWS if row in found}
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"
+
+
+def verdicts(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """(row, quantity) -> the verdict on the printed sign, Holm over all rows and both scores.
+
+    The judges are classifiers, so that no sign is more than replicated.
+    """
+    claims, over = {}, {}
+    for quantity in CLAIMS:
+        least = paper.reprint_gap(SCORES[quantity].printed)
+        for row, change in changes(frame, quantity).items():
+            if len(change.values) > 1:
+                printed = recording.printed_difference(_pair(frame, row), quantity)
+                ends = intervals.t_interval(change.values)[1]
+                claims[row, quantity] = paper.comparison(printed, ends, len(change.values), own=False, least=least)
+                over[row, quantity] = change.over
+    words = recording.words_of(claims.values())
+    return {key: word + over[key] for key, word in zip(claims, words, strict=True)}
+
+
+def _pair(frame: pd.DataFrame, row: str) -> str:
+    return f"{PairName.parse(frame['dataset'].iloc[0]).dataset}-{row}"
+
+
+def answer(of: Mapping[str, pd.DataFrame]) -> str:
+    """What DOT does to both scores, a paragraph for each data set."""
+    texts = []
+    for label, frame in of.items():
+        words, parts = verdicts(frame), []
+        for quantity, claim in CLAIMS.items():
+            count = Counter(paper.kind(word) for (_, score), word in words.items() if score == quantity)
+            share = over_trainings.effects(frame, "DOT", quantity)["share"].groupby("dataset").mean()
+            counted = ", ".join(f"{word} in {n}" for word, n in count.most_common()) or "not judged"
+            parts.append(
+                f"*{claim}*, {_count(len(share), 'row')}: {counted}; from row to row DOT covers {share.min():+.2f} to "
+                f"{share.max():+.2f} of the way from bare samples to real images"
+            )
+        runs = len(frame.groupby(over_trainings.TRAINING))
+        texts.append(f"{label}, {_count(runs, 'training')}. {'. '.join(parts)}.")
+    return "\n\n".join(texts) or "No training is recorded yet; the tables below are of single pairs."
+
+
+def counted(of: Mapping[str, pd.DataFrame]) -> str:
+    """The verdicts of each data set, counted, for the map of the book."""
+    texts = (f"{label}: {paper.counted(verdicts(frame).values())}" for label, frame in of.items())
+    return "; ".join(texts)
+
+
+def table(quantity: str, frame: pd.DataFrame, here: Mapping[str, str], build: str) -> str:
+    """Markdown: one score of each row over its trainings, and last its change in this build, under the head `build`."""
+    effects, words = over_trainings.effects(frame, "DOT", quantity), verdicts(frame)
+    moved, bare = (over_trainings.cells(frame, method, quantity) for method in ("DOT", "bare"))
+    of_judges, rows = (moved - bare).groupby(["dataset", "judge"]).mean(), []
+    for row, change in changes(frame, quantity).items():
+        pair = _pair(frame, row)
+        of, judged, word = effects.loc[pair], of_judges[pair], words.get((row, quantity), "-")
+        scores = f"{of['bare'].mean():.2f} → {of['moved'].mean():.2f}"
+        judges = f"{judged.min():+.2f} to {judged.max():+.2f}"
+        cells = recording.printed_cell(pair, quantity), len(of), scores, change, _share(of["share"]), judges, word
+        rows.append([row, *cells, here.get(row, "-")])
+    real = f"{over_trainings.cells(frame, 'real', quantity).mean():.2f}"
+    rows.append(["real images", "-", "-", real, *["-"] * 5])
+    score = f"{SCORES[quantity].label}, bare → DOT"
+    heads = ["row", f"{score}, paper", "trainings", score, "change", "share", "change, by judge", "verdict", build]
+    return tables.markdown(heads, rows)
+
+
+def _share(of: pd.Series) -> str:
+    return tables.change(*intervals.t_interval(of)) if len(of) >= over_trainings.LEAST else f"{of.mean():+.2f}"
