@@ -248,7 +248,7 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         texts.append(
             f"*{label}*, generator of Table 2, {n} trainings: by FID, of {len(foreign(line))} discriminators of "
             f"another seed {_words(counts(line))}. With its own D, FID changes by {tables.change(*own.interval)}.\n\n"
-            f"All {len(fid)} generators, {len(foreign(fid))} such cells: "
+            f"In all {len(foreign(fid))} such cells, of {len(fid)} generator{'s' * (len(fid) > 1)}: "
             + "; ".join(f"by {SCORES[q].label} {_words(counts(matrix(frame, q)))}" for q in QUANTITIES)
             + "."
         )

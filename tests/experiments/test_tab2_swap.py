@@ -258,7 +258,7 @@ def test_the_whole_matrix_is_counted_for_every_score():
     assert cell.change.mean() == pytest.approx(-2.0) and cell.share.mean() == pytest.approx(0.2)
     text = tab2_swap.answer({"digits, laptop": frame})
     assert "of 7 discriminators of another seed 6 better, 0 worse, 1 undecided" in text
-    assert "All 2 generators, 14 such cells: by FID 6 better, 2 worse, 6 undecided; by IS 6 better" in text
+    assert "In all 14 such cells, of 2 generators: by FID 6 better, 2 worse, 6 undecided; by IS 6 better" in text
     assert "own D, FID changes by -2.00" in text
 
 
@@ -348,6 +348,16 @@ def test_records_with_the_discriminators_of_the_same_seed_are_not_pooled(tmp_pat
     assert plotted["values"] == [[2.0] + [3.0] * 7] and plotted["rows"] == [f"G of {A}"]
     with pytest.raises(InputError, match="no recorded training"):
         tab2_swap.fullest({})
+
+
+def test_committed_generators_have_the_scores_of_their_own_trainings():
+    """Bare samples and the own D were measured before, for another page: the same numbers, to the digits of a table."""
+    frames = [over_trainings.frames(stem)["digits, laptop"] for stem in ("tab2_swap", "transport_matters")]
+    for quantity in tab2_swap.QUANTITIES:
+        for names in (("bare", "bare"), ("own D", "DOT"), ("real", "real")):
+            here, there = (over_trainings.cells(f, n, quantity) for f, n in zip(frames, names, strict=True))
+            assert len(here) > 0 and set(here.index) <= set(there.index)
+            assert here.to_numpy() == pytest.approx(there[here.index].to_numpy(), rel=1e-6)
 
 
 def test_the_rules_are_those_of_the_protocol():
