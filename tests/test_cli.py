@@ -104,7 +104,7 @@ def test_record_runs_its_page_and_keeps_what_it_wrote(asked, monkeypatch):
     listed, other = (f"tab2_swap/paper-cifar10-dcgan-sagan-hi-s{seed}" for seed in (0, 1))
     out, _ = call("record", listed, "-p", "seed=0", "--device", "cuda")
     assert out == f"results/{listed}.json\n"
-    values = {"device": "cuda", "profile": "paper", "dataset": "cifar10", "seed": 0}
+    values = {"device": "cuda", "profile": "paper", "dataset": "cifar10", "row": "dcgan-sagan-hi", "seed": 0}
     assert asked == [(Path("notebooks/tab2_swap.md"), Path(f"_build/campaign/{listed}.ipynb"), values)]
     call("record", other, "-p", "seed=1")
     assert asked[1][1:] == (Path(f"_build/campaign/{other}.ipynb"), {"device": "cpu", "seed": 1})

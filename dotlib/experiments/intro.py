@@ -62,10 +62,7 @@ def networks(profile: str) -> str:
 def map_rows(profile: str, seed: int, trainings: Mapping[str, str] | None = None) -> list[list[str]]:
     """Item, page, verdicts of the committed records, verdicts of this build: a row for each item of the paper.
 
-    Args:
-        profile: of this build.
-        seed: of this build.
-        trainings: experiment to what its verdicts over trainings are, which stand before those of single pairs.
+    `trainings` has what is said over trainings, by experiment; it stands before the verdicts of single pairs.
     """
     rows = []
     for item, stem, runs in DONE:

@@ -29,7 +29,7 @@ from dotlib.seeding import generator
 from dotlib.training.settings import ROWS, PairName, changed_from_published, settings_of
 from dotlib.training.zoo import add_training_provenance
 
-STEPS = (("score", "digits-*"),)
+STEPS = (("score", "digits-*"), ("record", "transport_matters"))
 SHOWN = 10  # samples of the picture beside a record
 
 CLAIMS = {"is_mean": "DOT raises the inception score", "fid": "DOT lowers FID"}

@@ -15,10 +15,11 @@ from torch import nn
 
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation import moves, one_training, over_trainings
+from dotlib.evaluation import moves, one_training, over_trainings, table2_trainings
 from dotlib.evaluation.judges import SEEDS as JUDGES
 from dotlib.evaluation.judges import Scoring
 from dotlib.experiments import tab2_swap
+from dotlib.metrics.scores import SCORES
 from dotlib.pairs import Pair, Uniform
 from dotlib.results import paper, records, tidy
 from dotlib.training import zoo
@@ -140,7 +141,7 @@ def test_the_discriminators_are_those_of_the_next_seed(asked, artifacts, seed, s
         assert critic.generator is run.pair.generator
         ramp = scale_of(row, its_seed) * torch.linspace(-0.1, 0.2, 64)
         assert torch.allclose(critic.discriminator.weight, ramp), f"{label} climbs another D"
-    assert tab2_swap.SEEDS == 5 and tab2_swap.PAPER_G == A
+    assert tab2_swap.SEEDS == 5 and table2_trainings.PAPER_G == A
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def test_a_2d_pair_and_a_negative_shift_are_refused():
 
 def test_table_2_has_the_numbers_of_one_generator():
     assert tab2_swap.generators_by_numbers() == ["sagan-hi"]
-    assert tab2_swap.PAPER_G in ROWS
+    assert table2_trainings.PAPER_G in ROWS
 
 
 @pytest.mark.parametrize(
@@ -204,12 +205,12 @@ def test_one_other_number_would_leave_no_generator(monkeypatch, changed):
 
 def test_every_printed_D_improves_the_scores():
     for kind in OBJECTIVES:
-        assert tab2_swap.printed_change(kind, "fid") < 0 < tab2_swap.printed_change(kind, "is_mean")
-    assert tab2_swap.printed_change("wgan-gp", "fid") == pytest.approx(24.47 - 25.78)
+        assert table2_trainings.printed_change(kind, "fid") < 0 < table2_trainings.printed_change(kind, "is_mean")
+    assert table2_trainings.printed_change("wgan-gp", "fid") == pytest.approx(24.47 - 25.78)
 
 
 def test_a_printed_rank_counts_the_discriminators_ahead():
-    scores = {kind: tab2_swap.printed(f"tab2.{kind}") for kind in OBJECTIVES}
+    scores = {kind: table2_trainings.printed(f"tab2.{kind}") for kind in OBJECTIVES}
     for quantity, better in (("fid", float.__lt__), ("is_mean", float.__gt__)):
         own = scores["sagan-hi"][quantity].value
         ahead = sum(better(other[quantity].value, own) for other in scores.values())
@@ -235,7 +236,7 @@ def table(change, *, generators=(A, B), noise=NOISE, sets=2, judges=3):
                     values = {"bare": (1.0, level), "real": (1.0, level - 10.0)}
                     values |= {m: (step, level + change(row, m) + shift) for m in ["own D", *OTHERS]}
                     for method, (setting, fid) in values.items():
-                        scores = {q: fid if q == "fid" else 50 - fid for q in tab2_swap.QUANTITIES}
+                        scores = {q: fid if q == "fid" else 50 - fid for q in table2_trainings.QUANTITIES}
                         lines.append(base | {"method": method, "setting": setting} | scores)
     return pd.DataFrame(lines)
 
@@ -249,12 +250,12 @@ def planted(row, method):
 
 def test_the_whole_matrix_is_counted_for_every_score():
     frame = table(planted)
-    for quantity in tab2_swap.QUANTITIES:
-        cells = tab2_swap.matrix(frame, quantity)
+    for quantity in table2_trainings.QUANTITIES:
+        cells = table2_trainings.matrix(frame, quantity)
         assert list(cells) == [B, A] and all(len(line) == 1 + len(ROWS) for line in cells.values())
-        assert tab2_swap.counts(cells) == {"better": 6, "worse": 2, "undecided": 6}
+        assert table2_trainings.counts(cells) == {"better": 6, "worse": 2, "undecided": 6}
         assert cells[A]["own D"].word == "better" and cells[B]["own D"].word == "undecided"
-    cell = tab2_swap.matrix(frame, "fid")[A]["own D"]
+    cell = table2_trainings.matrix(frame, "fid")[A]["own D"]
     assert cell.change.mean() == pytest.approx(-2.0) and cell.share.mean() == pytest.approx(0.2)
     text = tab2_swap.answer({"digits, laptop": frame})
     assert "of 7 discriminators of another seed 6 better, 0 worse, 1 undecided" in text
@@ -265,7 +266,7 @@ def test_the_whole_matrix_is_counted_for_every_score():
 def test_sets_and_judges_that_agree_are_no_trainings():
     """Five trainings that scatter about 0 decide nothing, however many sets of each say the same."""
     frame = table(lambda *_: -0.1, noise=4 * np.array([1.0, -1.0, 0.5, -0.5, 0.2]), sets=5, judges=5)
-    assert tab2_swap.counts(tab2_swap.matrix(frame, "fid")) == {"better": 0, "worse": 0, "undecided": 14}
+    assert table2_trainings.counts(table2_trainings.matrix(frame, "fid")) == {"better": 0, "worse": 0, "undecided": 14}
     one = frame[(frame["seed"] == 1) & frame["method"].isin(["bare", "own D"])]
     fid = one.pivot_table(index="set", columns="method", values="fid")
     assert np.ptp(fid["own D"] - fid["bare"]) < 1e-9  # all sets of one training say -4.1
@@ -273,23 +274,23 @@ def test_sets_and_judges_that_agree_are_no_trainings():
 
 def test_fewer_than_three_trainings_have_no_verdict():
     frame = table(planted, noise=NOISE[:2])
-    assert tab2_swap.matrix(frame, "fid") == {}
+    assert table2_trainings.matrix(frame, "fid") == {}
     assert "fewer than 3 trainings" in tab2_swap.answer({"digits, laptop": frame})
-    assert tab2_swap.verdicts(frame, own=False) == {}
+    assert table2_trainings.verdicts(frame, own=False) == {}
     assert "no answer" in tab2_swap.answer({})
 
 
 @pytest.mark.parametrize(("sign", "word"), [(1, paper.REPLICATED), (-1, paper.CONTRADICTED), (0, paper.UNDECIDED)])
 def test_a_printed_D_is_judged_by_the_rule_of_the_print(sign, word):
     frame = table(lambda *_: -2.0 * sign)
-    words = tab2_swap.verdicts(frame, own=False)
-    assert words.keys() == {(kind, quantity) for kind in OBJECTIVES for quantity in tab2_swap.CLAIMS}
-    least = {q: paper.reprint_gap(tab2_swap.SCORES[q].printed) for q in tab2_swap.CLAIMS}
+    words = table2_trainings.verdicts(frame, own=False)
+    assert words.keys() == {(kind, quantity) for kind in OBJECTIVES for quantity in table2_trainings.CLAIMS}
+    least = {q: paper.reprint_gap(SCORES[q].printed) for q in table2_trainings.CLAIMS}
     for (kind, quantity), found in words.items():
-        resolved = abs(tab2_swap.printed_change(kind, quantity)) > least[quantity]
+        resolved = abs(table2_trainings.printed_change(kind, quantity)) > least[quantity]
         assert paper.kind(found) == (word if resolved else paper.NOT_RESOLVED)
     if sign == 1:
-        assert paper.REPRODUCED in tab2_swap.verdicts(frame, own=True).values()
+        assert paper.REPRODUCED in table2_trainings.verdicts(frame, own=True).values()
 
 
 def test_the_correction_is_over_the_seven_discriminators_of_a_generator():
@@ -298,7 +299,7 @@ def test_the_correction_is_over_the_seven_discriminators_of_a_generator():
 
     centre = stats.t.isf(0.01, 4) * np.sqrt(0.5)
     frame = table(lambda row, m: -centre if m == OTHERS[0] else 0.0, noise=np.arange(5.0) - 2)
-    cell = tab2_swap.matrix(frame, "fid")[A][OTHERS[0]]
+    cell = table2_trainings.matrix(frame, "fid")[A][OTHERS[0]]
     assert cell.p == pytest.approx(0.14, rel=1e-6) and cell.word == "undecided"
 
 
@@ -322,7 +323,7 @@ def test_the_own_D_stands_against_its_row_of_another_seed():
 
 
 def test_a_heat_map_marks_what_is_decided():
-    plotted = tab2_swap.heat_map(tab2_swap.matrix(table(planted), "fid"))
+    plotted = tab2_swap.heat_map(table2_trainings.matrix(table(planted), "fid"))
     assert plotted["rows"] == [f"G of {B}", f"G of {A}"] and plotted["columns"] == ["own D", *OTHERS]
     assert plotted["marked"].sum() == 6 + 2 + 1 and plotted["centre"] == 0
     assert plotted["values"][1][1] == pytest.approx(0.0) and plotted["values"][1][0] == pytest.approx(-2.0)
@@ -336,14 +337,14 @@ def test_records_with_the_discriminators_of_the_same_seed_are_not_pooled(tmp_pat
         )
         record.put("k_eff", 2.0, method="own D", unit="")
         for row in ROWS:
-            record.put("k_eff", 3.0, method=tab2_swap.method(row, same_seed=not shift), unit="")
+            record.put("k_eff", 3.0, method=table2_trainings.method(row, same_seed=not shift), unit="")
         lines = frame[(frame["dataset"] == f"digits-{A}") & (frame["seed"] == 0)].drop(columns=["dataset", "seed"])
         if not shift:
             lines = lines[~lines["method"].isin(OTHERS)]
         tidy.write(record, lines.to_dict("records"), tmp_path / str(shift))
         tidy.write(record, lines.to_dict("records"), tmp_path / "both")
-    assert tab2_swap.frames(tmp_path / "0") == {}
-    assert list(tab2_swap.frames(tmp_path / "1")) == ["digits, laptop"]
+    assert table2_trainings.frames(tmp_path / "0") == {}
+    assert list(table2_trainings.frames(tmp_path / "1")) == ["digits, laptop"]
     plotted = tab2_swap.k_eff_map("digits, laptop", tmp_path / "both")
     assert plotted["values"] == [[2.0] + [3.0] * 7] and plotted["rows"] == [f"G of {A}"]
     with pytest.raises(InputError, match="no recorded training"):
@@ -353,7 +354,7 @@ def test_records_with_the_discriminators_of_the_same_seed_are_not_pooled(tmp_pat
 def test_committed_generators_have_the_scores_of_their_own_trainings():
     """Bare samples and the own D were measured before, for another page: the same numbers, to the digits of a table."""
     frames = [over_trainings.frames(stem)["digits, laptop"] for stem in ("tab2_swap", "transport_matters")]
-    for quantity in tab2_swap.QUANTITIES:
+    for quantity in table2_trainings.QUANTITIES:
         for names in (("bare", "bare"), ("own D", "DOT"), ("real", "real")):
             here, there = (over_trainings.cells(f, n, quantity) for f, n in zip(frames, names, strict=True))
             assert len(here) > 0 and set(here.index) <= set(there.index)
@@ -362,5 +363,5 @@ def test_committed_generators_have_the_scores_of_their_own_trainings():
 
 def test_the_rules_are_those_of_the_protocol():
     """Typed from book/protocol, where they stood before the runs."""
-    assert tab2_swap.QUANTITIES == ("fid", "is_mean", "precision", "recall", "coverage")
+    assert table2_trainings.QUANTITIES == ("fid", "is_mean", "precision", "recall", "coverage")
     assert one_training.SETS["digits"] == (2, 600) and over_trainings.LEVEL == 0.05 and over_trainings.LEAST == 3
