@@ -176,7 +176,8 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         _check_sizes(bottom=bottom, width=width, classes=classes, channels=channels)
-        self.classes, self.image_shape = classes, (channels, *[ladder.side(bottom)] * 2)
+        side = ladder.side(bottom)
+        self.classes, self.image_shape = classes, (channels, side, side)
         options, widths = {"normalise": spectral, "rng": rng}, [step * width for step in ladder.down]
         self.blocks = nn.Sequential(
             DownBlock(channels, widths[0], first=True, halve=ladder.halving > 0, **options),
