@@ -42,7 +42,8 @@ def test_a_description_holds_every_file_and_setting(record):
 def test_the_record_of_a_2d_pair_says_where_it_was_found_and_whether_its_source_was_changed(dirty, monkeypatch):
     monkeypatch.setattr(provenance, "source_state", lambda: ("c" * 40, False))
     made = {"commit": "c" * 40, "dirty": dirty, "device": "x", "seconds_since_resume": 1.0}
-    trained = SimpleNamespace(name="swissroll-wgan-gp", sha256="5a", made=made, origin=zoo.SHIPPED)
+    names = {"name": "swissroll-wgan-gp", "sha256": "5a", "settings": SimpleNamespace(seed=3)}
+    trained = SimpleNamespace(**names, made=made, origin=zoo.SHIPPED)
     pair = SimpleNamespace(name="swissroll", origin="trained here", digests={"file": "5a"}, trained=trained)
     opened = recording.open_toy_record("fig3_toy", pair, Figure3(), "laptop", 3)
     assert opened.made["pairs"]["swissroll-wgan-gp"] == made | {"sha256": "5a", "origin": "shipped"}
