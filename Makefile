@@ -10,7 +10,7 @@ SNAKEMAKE := PYTHONPATH=workflow/plugins$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/sna
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1# two workers with two threads each wait for one another
 
 .DEFAULT_GOAL := help
-.PHONY: help book campaign test test-cluster lab pins bench clean
+.PHONY: help book campaign test coverage test-book test-cluster lab pins bench clean
 
 help:  ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -23,10 +23,17 @@ book: $(READY)  ## run the notebooks, build _build/html; TRAIN=1 trains all pair
 campaign: $(READY)  ## make the next missing record of results/campaign.yml; DEVICE=cuda for the published sizes
 	$(SNAKEMAKE) --nolock campaign --forcerun record --config device=$(DEVICE)
 
-test: $(READY)  ## run the hooks (style, types, spelling), then all tests with coverage of dotlib
+test: $(READY)  ## run the hooks (style, types, spelling), then all tests
 	@if [ -e .git ]; then $(BIN)/pre-commit run --all-files --show-diff-on-failure; \
 	  else echo "no git checkout, so the hooks are left out: they check the files that git tracks"; fi
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal --cov=dotlib --cov-report=term --cov-fail-under=95
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist worksteal $(TEST_OPTIONS)
+
+coverage: TEST_OPTIONS = --cov=dotlib --cov-report=term --cov-fail-under=95
+coverage: test  ## the same, a third longer, and which lines of dotlib the tests run: at least 95 %
+
+test-book: $(READY)  ## check what `make book PROFILE=smoke` left in this folder: warnings, records, links, figures
+	$(BIN)/python -m pytest -m book tests/book
+	$(BIN)/python workflow/check_book.py
 
 test-cluster: $(READY)  ## run the workflow on a Slurm that it starts and stops; needs root, slurm-wlm and munge
 	@$(BIN)/python tests/cluster/loopback_slurm.py

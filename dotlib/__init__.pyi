@@ -32,5 +32,6 @@ from .transport.dot import Trajectory as Trajectory
 from .transport.dot import Variant as Variant
 from .transport.dot import latent_dot as latent_dot
 from .transport.dot import target_dot as target_dot
+from .transport.lipschitz import class_constants as class_constants
 from .transport.lipschitz import latent_constant as latent_constant
 from .transport.lipschitz import target_constant as target_constant

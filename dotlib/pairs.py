@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
-from dotlib.errors import InputError
+from dotlib.errors import InputError, check_count
 
 
 class Prior(Protocol):
@@ -65,12 +65,38 @@ class Normal:
         return z
 
 
+class Conditioned(nn.Module):
+    """A conditional network, (rows, labels) -> rows, whose labels are bound: a network of one argument."""
+
+    labels: Tensor  # () for every row, or (B,) for the B rows of one batch
+
+    def __init__(self, network: Callable[..., Tensor], labels: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.training = getattr(network, "training", False)
+        self.register_buffer("labels", labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, ...) -> what the network makes of it at these labels. Raises InputError."""
+        self.check_rows(len(x))
+        return self.network(x, self.labels.expand(len(x)))
+
+    def check_rows(self, rows: int) -> None:
+        """Raise InputError where the labels belong to another number of rows."""
+        if self.labels.ndim and len(self.labels) != rows:
+            raise InputError(
+                f"labels: {len(self.labels)} are bound, found {rows} rows; bind one label, "
+                "or pass the rows that these belong to, all in one batch"
+            )
+
+
 @dataclass(frozen=True)
 class Pair:
     """G and D of one GAN, ready to be used after training.
 
     Modules must be in evaluation mode: batch statistics would couple the rows of a batch, and the batch size would
-    change the answer.
+    change the answer. A conditional pair, whose G and D take (rows, labels), becomes a pair like any other by
+    `conditioned_on`.
 
     Attributes:
         generator: latents (B, d) -> data (B, ...), in the units of the training data.
@@ -99,6 +125,43 @@ class Pair:
         parameters = self.generator.parameters() if isinstance(self.generator, nn.Module) else iter(())
         return next((parameter.device for parameter in parameters), torch.device("cpu"))
 
+    def conditioned_on(self, labels: int | Tensor) -> Self:
+        """G(. | y) and D(. | y): the pair with its labels bound, on which latent-space DOT is Algorithm 3.
+
+        Args:
+            labels: one for all rows, or (B,) integers, one for each row of the batches of B that it is given.
+
+        Returns:
+            A pair that shares the networks. `split` cuts its labels to batches.
+
+        Raises:
+            InputError: labels are neither, or are bound already.
+        """
+        bound = torch.as_tensor(labels)
+        if bound.dtype not in (torch.int32, torch.int64) or bound.ndim > 1 or not bound.numel():
+            found = f"found shape {tuple(bound.shape)} of {bound.dtype}"
+            raise InputError(f"labels: {found}; pass one integer, or one for each row, (B,)")
+        if isinstance(self.generator, Conditioned):
+            raise InputError("labels: this pair has its labels; bind those of the pair that it was made from")
+        bound = bound.to(self.device) if isinstance(self.generator, nn.Module) else bound
+        G, D = (Conditioned(network, bound) for network in (self.generator, self.discriminator))
+        return replace(self, generator=G, discriminator=D)
+
+    def split(self, rows: int, size: int | None) -> Iterator[Self]:
+        """A pair for each batch of `size` of so many rows, None for all, with the labels of these rows where bound.
+
+        ``zip(z.split(size), pair.split(len(z), size))`` has each batch with its pair. Raises InputError.
+        """
+        size = rows if size is None else size
+        check_count("size", size)
+        networks = self.generator, self.discriminator
+        for network in networks:
+            if isinstance(network, Conditioned):
+                network.check_rows(rows)
+        for first in range(0, rows, size):
+            G, D = (_part(network, first, size) for network in networks)
+            yield replace(self, generator=G, discriminator=D)
+
     def generate(self, z: Tensor) -> Tensor:
         """G(z): (B, d) -> (B, ...)."""
         return self.generator(z)
@@ -110,6 +173,13 @@ class Pair:
     def latent_logit(self, z: Tensor) -> Tensor:
         """D(G(z)), the dual variable of latent-space DOT ([DOT19] eq. 23): (B, d) -> (B,)."""
         return self.logit(self.generate(z))
+
+
+def _part(network: Callable[..., Tensor], first: int, size: int) -> Callable[..., Tensor]:
+    """The network, with the labels of some of its rows where each row has one."""
+    if isinstance(network, Conditioned) and network.labels.ndim:
+        return Conditioned(network.network, network.labels[first : first + size])
+    return network
 
 
 def rowwise(logits: Tensor, rows: int) -> Tensor:

@@ -67,6 +67,7 @@ DEFAULTS = {  # name -> what a caller gets without a word, and where it comes fr
     "OBRS": {"budget": 0.5, "burn_in": 10_000, "limit": 1_000},  # reference program; the budget is ours
     "TargetDOT": {"steps": 100, "optimizer": dot.Adam(0.01, (0.0, 0.9)), "cost": "l2", "variant": "paper"}
     | {"clip": None, "K_eff": None, "pairs": 100, "repeats": 10},  # [DOT19] B.1
+    "class_constants": {"n_pairs": 50, "repeats": 1, "unconditional": False},  # [DOT19] 4.2, released program
     "classifier": {"seed": 0},
     "density_coverage": {"k": 5},  # arXiv 2002.09797
     "emd": {"cost": "sqeuclidean"},  # as published

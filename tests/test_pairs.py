@@ -82,6 +82,79 @@ def test_training_mode_is_refused_also_deep_inside():
     refuse_training_mode("generator", lambda z: z)
 
 
+# Labels
+
+
+def shift(z, y):
+    """A conditional G or D of two lines: every label has its own shift."""
+    return z + y[:, None]
+
+
+def weighted(x, y):
+    return (x * (1 + y[:, None])).sum(1)
+
+
+@pytest.fixture
+def conditional() -> Pair:
+    return Pair(shift, weighted, Normal(3))
+
+
+def test_bound_labels_reach_both_networks(conditional):
+    z, y = torch.arange(12.0).reshape(4, 3), torch.tensor([2, 0, 1, 0])
+    bound = conditional.conditioned_on(y)
+    assert torch.equal(bound.generate(z), shift(z, y)) and torch.equal(bound.logit(z), weighted(z, y))
+    assert torch.equal(bound.latent_logit(z), weighted(shift(z, y), y)) and bound.prior == conditional.prior
+    one = conditional.conditioned_on(2)
+    for rows in (z, z[:1]):  # one label serves batches of any size
+        assert torch.equal(one.latent_logit(rows), weighted(shift(rows, 0 * rows[:, 0] + 2), 0 * rows[:, 0] + 2))
+
+
+def test_a_split_pair_has_the_labels_of_its_rows(conditional):
+    z, y = torch.arange(21.0).reshape(7, 3), torch.tensor([2, 0, 1, 0, 3, 3, 1])
+    whole = conditional.conditioned_on(y).latent_logit(z)
+    for size, sizes in ((3, [3, 3, 1]), (7, [7]), (100, [7]), (None, [7])):
+        parts = list(conditional.conditioned_on(y).split(7, size))
+        batches = z.split(size or 7)
+        assert [len(part.generator.labels) for part in parts] == sizes
+        joined = [part.latent_logit(rows) for rows, part in zip(batches, parts, strict=True)]
+        assert torch.equal(torch.cat(joined), whole)
+    for pair in (Pair(lambda z: z, lambda x: x.sum(1), Normal(3)), conditional.conditioned_on(1)):
+        parts = list(pair.split(7, 3))
+        assert len(parts) == 3 and all(part.generator is pair.generator for part in parts)
+
+
+def test_a_bound_pair_shares_the_networks_and_their_mode():
+    G, D = toy_generator(generator(0, "G")).eval(), toy_discriminator(generator(0, "D")).eval()
+    bound = Pair(G, D, Uniform(2)).conditioned_on(1)
+    assert bound.generator.network is G and bound.discriminator.network is D and not bound.generator.training
+    assert bound.device == torch.device("cpu")
+    D.train()
+    with pytest.raises(InputError, match="discriminator: .* training mode"):
+        bound.refuse_training_mode()
+    with pytest.raises(InputError, match="discriminator: .* training mode"):
+        list(bound.split(3, 1))
+
+
+def test_wrong_labels_are_refused_by_name(conditional):
+    for y in (2.5, True, torch.zeros(0, dtype=torch.int64), torch.tensor([[0], [1]]), torch.tensor([0.0, 1.0])):
+        with pytest.raises(
+            InputError, match=r"labels: found shape .* of torch\..*; pass one integer, or one for each row"
+        ):
+            conditional.conditioned_on(y)
+    bound = conditional.conditioned_on(torch.tensor([0, 1]))
+    for call in (
+        lambda: bound.generate(torch.ones(3, 3)),
+        lambda: bound.logit(torch.ones(3, 3)),
+        lambda: [*bound.split(3, 1)],
+    ):
+        with pytest.raises(InputError, match="labels: 2 are bound, found 3 rows; bind one label"):
+            call()
+    with pytest.raises(InputError, match="labels: this pair has its labels; bind those of the pair"):
+        bound.conditioned_on(1)
+    with pytest.raises(InputError, match="size: expected an integer >= 1, found 0"):
+        list(bound.split(2, 0))
+
+
 # Priors
 
 

@@ -291,10 +291,10 @@ def _load_panel(
         judges = {"inception": inception()}
     else:
         judges = {f"classifier {seed}": classifier(dataset, profile=profile, seed=seed) for seed in SEEDS}
-    for one in judges.values():
-        one.network.to(device)
+    for member in judges.values():
+        member.network.to(device)
     real, fresh = (image_set(dataset, split) for split in SPLITS[judge])
-    references = {name: _reference(one, real, settings) for name, one in judges.items()}
+    references = {name: _reference(member, real, settings) for name, member in judges.items()}
     return Panel(
         judges,
         references,

@@ -124,12 +124,13 @@ def workload(
     elif name == "imagenet":
         G = conditional.Generator(width=64 // narrow, rng=rng)
         D = conditional.Discriminator(width=64 // narrow, spectral=spectral, rng=rng)
-        (G, D), prior = conditional.at_class(G, D, 0), Normal(128)
+        prior = Normal(128)
     else:  # Table 5
         bottom, width, prior = SHAPES[name]["bottom"], 512 // narrow, Uniform(128)
         G = dcgan.Generator(Design(width, bottom, rng=rng))
         D = dcgan.Discriminator(Design(width, bottom, spectral=spectral, rng=rng))
-    return Workload(name, Pair(frozen(G.to(device), iterations=0), frozen(D.to(device), iterations=0), prior))
+    pair = Pair(frozen(G.to(device), iterations=0), frozen(D.to(device), iterations=0), prior)
+    return Workload(name, pair.conditioned_on(0) if name == "imagenet" else pair)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""The class-conditional pair for ImageNet at 128 x 128: ResNet G, projection D.
+"""The class-conditional pair of spectral normalisation [SN18] with a projection discriminator [PROJ18]: ResNet G and D.
 
-[DOT19] section 4.2 moves samples of this public pair: the networks of spectral normalisation [SN18] with the projection
-discriminator [PROJ18], as their authors released them.
+[DOT19] section 4.2 moves samples of the public pair for ImageNet at 128 x 128, as its authors released it. Their pair
+for CIFAR-10 has the same blocks on another `Ladder`.
 """
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -15,8 +16,25 @@ from dotlib.errors import InputError, check_count
 from dotlib.networks.layers import BATCH_NORM_EPS, Linear, Rng, check_image, layer
 
 CLASSES = 1_000  # ImageNet
-LADDER = (16, 16, 8, 4, 2, 1)  # channels between the blocks of G, in units of its width
 RESIDUAL = math.sqrt(2)  # factor of the first weights in a residual branch
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """How the channels change from block to block, in units of the width."""
+
+    up: tuple[int, ...]  # of G: the first map, then after each block, which doubles the side
+    down: tuple[int, ...]  # of D: after each block
+    halving: int  # so many blocks of D, the first ones, halve the side
+    bias: bool  # of D's dense layer
+
+    def side(self, bottom: int) -> int:
+        """Of the images, in pixels, where that of G's first map is `bottom`."""
+        return bottom * 2 ** (len(self.up) - 1)
+
+
+IMAGENET = Ladder(up=(16, 16, 8, 4, 2, 1), down=(1, 2, 4, 8, 16, 16), halving=5, bias=True)  # 32 bottom
+CIFAR = Ladder(up=(1, 1, 1, 1), down=(1, 1, 1, 1), halving=2, bias=False)  # 8 bottom; also for digits of 8 x 8
 
 
 class ConditionalBatchNorm(nn.Module):
@@ -91,103 +109,94 @@ class DownBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """G(z | y): latents (B, latent), classes (B,) -> images (B, 3, 32 bottom, 32 bottom) in [-1, 1].
+    """G(z | y): latents (B, latent), classes (B,) -> images (B, channels, side, side) in [-1, 1].
 
-    The prior is N(0, I). The first map has 16 width channels and sides `bottom`, the last block width; every table of
-    gains and biases has a row for each class. First weights are Glorot-uniform, times sqrt 2 in the residual branches;
-    every layer has a bias. Released names: l1 is `dense`, block2 to block6 are `blocks` 0 to 4 with b1, c1, b2, c2,
-    c_sc as norm1, conv1, norm2, conv2, shortcut, b7 is `norm`, l7 is `last`; gammas, betas, avg_mean, avg_var are gain,
-    bias, norm.running_mean, norm.running_var. Raises InputError.
+    The prior is N(0, I). The first map has sides `bottom`; the ladder says how wide it is, and gives the side of the
+    images, 128 for bottom 4 on the ladder of ImageNet. Every table of gains and biases has a row for each class. First
+    weights are Glorot-uniform, times sqrt 2 in the residual branches; every layer has a bias. Released names, on the
+    ladder of ImageNet: l1 is `dense`, block2 to block6 are `blocks` 0 to 4 with b1, c1, b2, c2, c_sc as norm1, conv1,
+    norm2, conv2, shortcut, b7 is `norm`, l7 is `last`; gammas, betas, avg_mean, avg_var are gain, bias,
+    norm.running_mean, norm.running_var. Raises InputError.
     """
 
     def __init__(
-        self, *, bottom: int = 4, latent: int = 128, width: int = 64, classes: int = CLASSES, rng: Rng = None
+        self,
+        *,
+        bottom: int = 4,
+        latent: int = 128,
+        width: int = 64,
+        classes: int = CLASSES,
+        channels: int = 3,
+        ladder: Ladder = IMAGENET,
+        rng: Rng = None,
     ) -> None:
         super().__init__()
-        _check_sizes(bottom=bottom, latent=latent, width=width, classes=classes)
+        _check_sizes(bottom=bottom, latent=latent, width=width, classes=classes, channels=channels)
         self.bottom, self.classes = bottom, classes
-        self.dense = _layer(nn.Linear(latent, LADDER[0] * width * bottom**2), rng)
+        self.dense = _layer(nn.Linear(latent, ladder.up[0] * width * bottom**2), rng)
         self.blocks = nn.ModuleList(
-            UpBlock(wide * width, narrow * width, classes, rng) for wide, narrow in pairwise(LADDER)
+            UpBlock(wide * width, narrow * width, classes, rng) for wide, narrow in pairwise(ladder.up)
         )
-        self.norm = nn.BatchNorm2d(width, eps=BATCH_NORM_EPS)
-        self.last = _layer(nn.Conv2d(width, 3, 3, padding=1), rng)
+        top = ladder.up[-1] * width
+        self.norm = nn.BatchNorm2d(top, eps=BATCH_NORM_EPS)
+        self.last = _layer(nn.Conv2d(top, channels, 3, padding=1), rng)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        """(B, latent) and classes (B,) -> (B, 3, 32 bottom, 32 bottom)."""
+        """(B, latent) and classes (B,) -> (B, channels, side, side)."""
         _check_classes(y, len(z), self.classes)
-        h = self.dense(z).unflatten(1, (-1, self.bottom, self.bottom))  # (B, 16 width, b, b)
+        h = self.dense(z).unflatten(1, (-1, self.bottom, self.bottom))  # (B, c, bottom, bottom)
         for block in self.blocks:
             h = block(h, y)
         return torch.tanh(self.last(torch.relu(self.norm(h))))
 
 
 class Discriminator(nn.Module):
-    """D(x | y): images (B, 3, 32 bottom, 32 bottom), classes (B,) -> logits (B, 1).
+    """D(x | y): images (B, channels, side, side), classes (B,) -> logits (B, 1); D(x) where no class is given.
 
     ::
 
-        D(x | y) = dense(phi(x)) + embedding_y . phi(x),   phi = sum of ReLU over all places
+        D(x | y) = D(x) + embedding_y . phi(x),   D(x) = dense(phi(x)),   phi = sum of ReLU over all places
 
-    The blocks have width, then 2, 4, 8, 16, 16 times as many channels; spectral norm is in every layer and in the
-    embedding. First weights are those of `Generator`. Released names: block1 to block6 are `blocks` 0 to 5 with c1, c2,
-    c_sc as conv1, conv2, shortcut, l7 is `dense`, l_y is `embedding`. Raises InputError, also for images of another
-    shape.
+    D(x), the unconditional head, is what the released program takes for k_eff(y). Spectral norm is in every layer and
+    in the embedding. First weights are those of `Generator`. Released names, on the ladder of ImageNet: block1 to
+    block6 are `blocks` 0 to 5 with c1, c2, c_sc as conv1, conv2, shortcut, l7 is `dense`, l_y is `embedding`. Raises
+    InputError, also for images of another shape.
     """
 
     def __init__(
-        self, *, bottom: int = 4, width: int = 64, classes: int = CLASSES, spectral: bool = True, rng: Rng = None
+        self,
+        *,
+        bottom: int = 4,
+        width: int = 64,
+        classes: int = CLASSES,
+        channels: int = 3,
+        ladder: Ladder = IMAGENET,
+        spectral: bool = True,
+        rng: Rng = None,
     ) -> None:
         super().__init__()
-        _check_sizes(bottom=bottom, width=width, classes=classes)
-        self.classes, self.image_shape = classes, (3, 32 * bottom, 32 * bottom)
-        options, top = {"normalise": spectral, "rng": rng}, LADDER[0] * width
-        blocks = [DownBlock(3, width, first=True, **options)]
-        blocks += [DownBlock(narrow * width, wide * width, **options) for narrow, wide in pairwise(LADDER[:0:-1])]
-        self.blocks = nn.Sequential(*blocks, DownBlock(top, top, halve=False, **options))
-        self.dense = _layer(nn.Linear(top, 1), rng, normalise=spectral)
-        self.embedding = _layer(nn.Embedding(classes, top), rng, normalise=spectral)
+        _check_sizes(bottom=bottom, width=width, classes=classes, channels=channels)
+        side = ladder.side(bottom)
+        self.classes, self.image_shape = classes, (channels, side, side)
+        options, widths = {"normalise": spectral, "rng": rng}, [step * width for step in ladder.down]
+        self.blocks = nn.Sequential(
+            DownBlock(channels, widths[0], first=True, halve=ladder.halving > 0, **options),
+            *(
+                DownBlock(narrow, wide, halve=block < ladder.halving, **options)
+                for block, (narrow, wide) in enumerate(pairwise(widths), 1)
+            ),
+        )
+        self.dense = _layer(nn.Linear(widths[-1], 1, bias=ladder.bias), rng, normalise=spectral)
+        self.embedding = _layer(nn.Embedding(classes, widths[-1]), rng, normalise=spectral)
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """(B, 3, 32 bottom, 32 bottom) and classes (B,) -> (B, 1)."""
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, channels, side, side), and classes (B,) or none -> (B, 1)."""
         check_image(x, self.image_shape)
+        features = torch.relu(self.blocks(x)).sum((2, 3))  # (B, c)
+        if y is None:
+            return self.dense(features)
         _check_classes(y, len(x), self.classes)
-        features = torch.relu(self.blocks(x)).sum((2, 3))  # (B, 16 width)
         return self.dense(features) + (self.embedding(y) * features).sum(1, keepdim=True)
-
-
-class AtClass(nn.Module):
-    """A conditional network whose classes are bound: a network of one argument."""
-
-    y: Tensor
-
-    def __init__(self, network: nn.Module, y: Tensor) -> None:
-        super().__init__()
-        self.network = network
-        self.training = network.training
-        self.register_buffer("y", y)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, ...) -> what the network makes of it at these classes."""
-        if self.y.ndim and len(self.y) != len(x):
-            raise InputError(
-                f"y: {len(self.y)} classes are bound, found {len(x)} rows; bind one "
-                "class, or pass the rows that these belong to, all in one batch"
-            )
-        return self.network(x, self.y.expand(len(x)))
-
-
-def at_class(G: Generator, D: Discriminator, y: int | Tensor) -> tuple[AtClass, AtClass]:
-    """G(. | y) and D(. | y), [DOT19] section 4.2: networks for a `Pair`, which share G and D, frozen or not.
-
-    y is one class for every row, or (B,) classes, one for each row of batches of B. Raises InputError.
-    """
-    if G.classes != D.classes:
-        raise InputError(f"D: has {D.classes} classes where G has {G.classes}; pass one pair")
-    seen = torch.as_tensor(y, device="cpu")
-    _check_classes(seen if seen.ndim else seen[None], max(1, seen.numel()), G.classes)
-    bound = torch.as_tensor(y, device=next(G.parameters()).device)
-    return AtClass(G, bound), AtClass(D, bound)
 
 
 def _check_classes(y: Tensor, rows: int, classes: int) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from dotlib.data.toy import TOY
-from dotlib.errors import FileError, check_option
+from dotlib.errors import FileError, check_option, one_line
 from dotlib.networks import mlp
 from dotlib.pairs import Pair, Uniform
 
@@ -72,24 +72,31 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], str]:
 
     The digest is compared before anything is decoded, and nothing is ever unpickled. Raises FileError.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FileError(
-            f"{path}: cannot be read ({error.strerror}); download it from {SOURCE}, or correct {VARIABLE}"
-        ) from error
-    digest = hashlib.sha256(content).hexdigest()
+    content, digest = content_of(path, f"download it from {SOURCE}, or correct {VARIABLE}")
     if digest != SHA256.get(path.name):
         raise FileError(
             f"{path}: SHA-256 {digest[:12]}... is not that of the published file; it is "
             f"cut short, damaged, or another's: {AGAIN}"
         )
+    return plain_arrays(content, path, AGAIN), digest
+
+
+def content_of(path: Path, remedy: str) -> tuple[bytes, str]:
+    """What a file holds, and its SHA-256. Raises FileError, with the remedy."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def plain_arrays(content: bytes, path: Path, again: str) -> dict[str, np.ndarray]:
+    """The arrays of an npz file by key; nothing is ever unpickled. Raises FileError, with the remedy `again`."""
     try:
         archive = np.load(io.BytesIO(content), allow_pickle=False)
-        return {key: archive[key] for key in archive.files}, digest
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(error).split("\n")[0]
-        raise FileError(f"{path}: not an npz file of plain arrays ({reason}); {AGAIN}") from error
+        return {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, EOFError, AttributeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise FileError(f"{path}: not an npz file of plain arrays ({one_line(error)}); {again}") from error
 
 
 def _fill(network: nn.Module, arrays: dict[str, np.ndarray], layers: tuple[str, ...], path: Path) -> None:

@@ -1,15 +1,15 @@
-"""Discriminator optimal transport: Algorithms 1 and 2 of [DOT19], and the naive ascent.
+"""Discriminator optimal transport: Algorithms 1 to 3 of [DOT19], and the naive ascent.
 
 Every row of the input is a problem of its own::
 
     T(y)   in argmin over x of  ||x - y||_2   - D(x) / K_eff       target space, eq. (22), Algorithm 1
     T(z_y) in argmin over z of  ||z - z_y||_2 - D(G(z)) / k_eff    latent space, eq. (23), Algorithm 2
 
-Without the distance this is the naive ascent, eq. (56). Where the printed algorithm, the released program and the
-intended mathematics differ, a `Variant` says which of them is meant.
+Algorithm 3, eq. (25), has G(. | y), D(. | y) and k_eff(y): it is Algorithm 2 on ``pair.conditioned_on(y)``. Without the
+distance this is the naive ascent, eq. (56). Where the printed algorithm, the released program and the intended
+mathematics differ, a `Variant` says which of them is meant.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -212,10 +212,11 @@ def latent_dot(
     """Algorithm 2: latent-space DOT, [DOT19] eq. (23): T(z_y) in argmin over z of ``||z - z_y||_2 - D(G(z)) / k_eff``.
 
     Under the normal prior the gradient is projected (`project`), under the uniform prior z is clipped to the cube after
-    each step.
+    each step. Algorithm 3, eq. (25), is this one on a pair with its labels bound, with the k_eff of each row's label.
 
     Args:
-        pair: G, D and prior, which says whether to project the gradient and keeps z in its support.
+        pair: G, D and prior, which says whether to project the gradient and keeps z in its support; or what
+            ``pair.conditioned_on(labels)`` makes of a conditional one.
         z_y: (B, d) float32 or float64 latents, also the anchor; read, never written.
         k_eff: Lipschitz estimate of D(G(.)), eq. (21), in logits per unit of latent distance; > 0; or one a row, (B,).
         steps: number of updates; 0 returns a copy of z_y.
@@ -237,12 +238,13 @@ def latent_dot(
     _check_constant("k_eff", k_eff, len(z_y), "estimate it with lipschitz.latent_constant")
     variant = _checked_variant("z_y", z_y, optimizer, variant)
     recorder = _Recorder(steps, snapshots)
+    parts = pair.split(len(z_y), batch_size)  # each with the labels of its rows, where some are bound
     with torch.inference_mode(False), torch.enable_grad(), explain_mismatch("z_y", z_y):
-        for z, k in _batches(z_y, k_eff, batch_size):
+        for (z, k), part in zip(_batches(z_y, k_eff, batch_size), parts, strict=True):
             anchor = z.detach() if variant.anchor == "aliased" else z.detach().clone()  # detach() alone shares memory
             update = optimizer.on(z)
             for step in range(steps + 1):
-                logit = pair.latent_logit(z)  # (B,), D(G(z))
+                logit = part.latent_logit(z)  # (B,), D(G(z))
                 objective = transport_cost(z, anchor, cost, variant.norm, delta) - logit / k  # (B,)
                 recorder.add(step, z, objective, logit)
                 if step < steps:
@@ -322,15 +324,16 @@ class _Recorder:
         )
 
 
-def _batches(
-    start: Tensor, constant: float | Tensor, batch_size: int | None
-) -> Iterator[tuple[Tensor, float | Tensor]]:
-    """Copies of the rows that move together, as leaves of autograd, each with its Lipschitz constant."""
+def _batches(start: Tensor, constant: float | Tensor, batch_size: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Copies of the rows that move together, as leaves of autograd, each with the Lipschitz constants of its rows.
+
+    One number becomes a tensor as well: on a GPU torch divides by a number in another way than by a tensor.
+    """
     batch_size = len(start) if batch_size is None else batch_size
     check_count("batch_size", batch_size)
-    constants = constant.to(start).split(batch_size) if isinstance(constant, Tensor) else itertools.repeat(constant)
+    constants = torch.as_tensor(constant, dtype=start.dtype, device=start.device).expand(len(start)).split(batch_size)
     batches = tqdm(start.split(batch_size), "transport", delay=2, disable=None)
-    for rows, K in zip(batches, constants, strict=False):
+    for rows, K in zip(batches, constants, strict=True):
         yield rows.detach().clone(memory_format=torch.contiguous_format).requires_grad_(True), K
 
 

@@ -4,6 +4,7 @@
 
     K_eff = max |D(x) - D(y)| / ||x - y||_2          over x, y drawn from p_G        eq. (20)
     k_eff = max |D(G(z)) - D(G(z'))| / ||z - z'||_2  over z, z' drawn from p_Z       eq. (21)
+    k_eff(y): the same with G(. | y) and D(. | y)                                    eq. (26)
 
 A maximum over random pairs is an extreme value: it is below the true constant, grows with the number of pairs, and
 scatters. The paper takes 100 pairs and averages ten such maxima. The estimates here return every maximum, and `curve`
@@ -107,6 +108,41 @@ def latent_constant(pair: Pair, *, n_pairs: int = 100, repeats: int = 10, rng: t
         repeats=repeats,
         rng=rng,
     )
+
+
+def class_constants(
+    pair: Pair,
+    classes: int,
+    *,
+    n_pairs: int = 50,
+    repeats: int = 1,
+    unconditional: bool = False,
+    rng: torch.Generator,
+) -> Tensor:
+    """k_eff(y) of [DOT19] eq. (26): `latent_constant` with each label bound, one after the other.
+
+    Args:
+        pair: a conditional pair, whose G and D take (rows, labels).
+        classes: labels are 0 to classes - 1.
+        n_pairs: pairs in each maximum; the paper has 50.
+        repeats: independent maxima for each label; the released program has 1.
+        unconditional: take D without a label, D(G(z | y)), as the released program does; D must allow that.
+        rng: as in `target_constant`.
+
+    Returns:
+        (classes, repeats) float64 maxima, in logits per unit of latent distance. ``constants.mean(1)[labels]`` is the
+        k_eff of `latent_dot` for the rows of these labels.
+
+    Raises:
+        InputError: names the argument.
+    """
+    check_count("classes", classes)
+    maxima = []
+    for y in range(classes):
+        bound = pair.conditioned_on(y)
+        part = Pair(bound.generator, pair.discriminator, pair.prior) if unconditional else bound
+        maxima.append(latent_constant(part, n_pairs=n_pairs, repeats=repeats, rng=rng).maxima)
+    return torch.stack(maxima)
 
 
 def pooled_constant(

@@ -10,10 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from dotlib import transport
 from dotlib.errors import InputError
 from dotlib.networks import conditional
-from dotlib.networks.conditional import AtClass, ConditionalBatchNorm, at_class
+from dotlib.networks.conditional import CIFAR, ConditionalBatchNorm
 from dotlib.networks.freezing import frozen
 from dotlib.networks.layers import thermalise
 from dotlib.pairs import Normal, Pair
@@ -233,9 +232,9 @@ def test_frozen_is_the_network_at_every_class():
     still = [settled(G), settled(D)]
     for y in range(5):
         results = []
-        for pair in (at_class(*still, y), at_class(G, D, y)):
+        for networks in (still, (G, D)):
             z = noise(3, 6).requires_grad_(True)
-            logit = pair[1](pair[0](z))
+            logit = Pair(*networks, Normal(6)).conditioned_on(y).latent_logit(z)
             results.append((logit, torch.autograd.grad(logit.sum(), z)[0]))
         for first, second in zip(*results, strict=True):
             assert torch.allclose(first, second, rtol=1e-10, atol=1e-12)
@@ -248,25 +247,62 @@ def test_frozen_is_the_network_at_every_class():
 def test_binding_commutes_with_freezing_and_rows_are_alone():
     G, D = small("Generator"), small("Discriminator")
     y, z = labels(3, 0, 4), noise(3, 6)
-    bound = Pair(*(frozen(network) for network in at_class(G, D, y)), Normal(6))
-    alone = [Pair(*at_class(frozen(G), frozen(D), int(one)), Normal(6)) for one in y]
+    bound = Pair(G, D, Normal(6)).conditioned_on(y)
+    bound = Pair(frozen(bound.generator), frozen(bound.discriminator), bound.prior)
+    alone = [Pair(frozen(G), frozen(D), Normal(6)).conditioned_on(int(one)) for one in y]
     together = bound.latent_logit(z)
     for row, pair in enumerate(alone):
         assert torch.allclose(pair.latent_logit(z[row : row + 1]), together[row : row + 1], rtol=1e-10, atol=1e-12)
-    moved = transport.latent_dot(bound, z, 1.0, steps=3).final
-    first = transport.latent_dot(alone[0], z[:1], 1.0, steps=3).final
-    assert torch.allclose(moved[:1], first, rtol=1e-9, atol=1e-12)
     assert not torch.equal(alone[0].latent_logit(z), alone[1].latent_logit(z))
 
 
-def test_a_bound_network_is_in_the_mode_of_the_network_and_touches_none():
-    G, D = (getattr(conditional, role)(**TINY, rng=generator(0, role)) for role in ("Generator", "Discriminator"))
-    G.eval()
-    g, d = at_class(G, D, 1)
-    assert isinstance(g, AtClass) and g.network is G and not g.training and d.training
-    assert D.training and all(part.training for part in D.modules())
-    with pytest.raises(InputError, match="discriminator: .* training mode"):
-        Pair(g, d, Normal(128))
+def test_without_a_class_the_embedding_does_not_act():
+    """D(x) is D(x | y) with a zero embedding, for every y, and the logit of the dense layer alone."""
+    D, x, y = frozen(small("Discriminator")), noise(3, 3, 32, 32), labels(0, 4, 2)
+    head, conditioned, phi = D(x), D(x, y), features_of(D, x)
+    assert torch.equal(head, D.dense(phi)) and head.shape == (3, 1)
+    assert float((conditioned - head).abs().min()) > 1e-3
+    D.embedding.weight.zero_()
+    assert torch.equal(D(x, y), head)
+
+
+def test_the_gradient_of_a_bound_pair_is_that_of_finite_differences():
+    """Of D(G(z | y) | y), rows of three classes, float64. ReLU has kinks, which a small step rarely crosses."""
+    pair = Pair(frozen(small("Generator")), frozen(small("Discriminator")), Normal(6)).conditioned_on(labels(1, 4, 0))
+    z = noise(3, 6).requires_grad_(True)
+    assert float(torch.autograd.grad(pair.latent_logit(z).sum(), z)[0].abs().max()) > 1e-3
+    assert torch.autograd.gradcheck(pair.latent_logit, z, eps=1e-7, atol=1e-6)
+
+
+def test_the_ladder_of_cifar_has_its_own_sizes():
+    """Three up blocks of one width; D halves twice, then keeps the side, and its dense layer has no bias."""
+    for bottom, channels in ((1, 1), (4, 3)):
+        sizes = {"bottom": bottom, "width": 32, "classes": 10, "channels": channels, "ladder": CIFAR}
+        G = conditional.Generator(**sizes, latent=64, rng=generator(0, "G")).eval()
+        D = conditional.Discriminator(**sizes, rng=generator(0, "D")).eval()
+        seen = []
+        for block in (*G.blocks, *D.blocks):
+            block.register_forward_hook(lambda m, inputs, out, seen=seen: seen.append(tuple(out.shape[1:])))
+        with torch.no_grad():
+            x = G(noise(2, 64).float(), labels(0, 9))
+            assert x.shape == (2, channels, 8 * bottom, 8 * bottom) and D(x, labels(0, 9)).shape == (2, 1)
+        assert seen == [(32, side * bottom, side * bottom) for side in (2, 4, 8, 4, 2, 2, 2)]
+        by_hand = (64 + 1) * 32 * bottom**2 + 3 * (2 * (9 * 32 + 1) * 32 + (32 + 1) * 32 + 4 * 10 * 32)
+        by_hand += 2 * 32 + (32 * 9 + 1) * channels
+        assert count(G) == by_hand
+        by_hand = (9 * channels + 1) * 32 + (9 * 32 + 1) * 32 + (channels + 1) * 32
+        by_hand += 2 * (9 * 32 + 1) * 32 + (32 + 1) * 32 + 4 * (9 * 32 + 1) * 32 + 32 + 10 * 32
+        assert count(D) == by_hand
+        assert D.dense.bias is None
+    assert count(conditional.Generator(bottom=1, width=32, latent=64, classes=10, channels=1, ladder=CIFAR)) == 64_929
+
+
+def test_networks_of_two_ladders_differ():
+    """The ladder is not ignored: another one has other blocks and other images."""
+    for make in (conditional.Generator, conditional.Discriminator):
+        ours, theirs = (make(width=2, classes=3, ladder=ladder) for ladder in (CIFAR, conditional.IMAGENET))
+        assert len(ours.blocks) < len(theirs.blocks) and count(ours) < count(theirs)
+    assert conditional.Discriminator(width=2, classes=3, ladder=CIFAR).image_shape == (3, 32, 32)
 
 
 def test_classes_are_refused_by_name():
@@ -280,13 +316,11 @@ def test_classes_are_refused_by_name():
     ):
         with pytest.raises(InputError, match=message):
             G(z, y)
-    for y in (5, -1, 2.5, True, labels(0, 7), torch.zeros(0, dtype=torch.int64), labels([0], [1])):
-        with pytest.raises(InputError, match="y: "):
-            at_class(G, D, y)
-    with pytest.raises(InputError, match="y: 2 classes are bound, found 3 rows; bind one class"):
-        at_class(G, D, labels(0, 1))[0](noise(3, 6))
-    with pytest.raises(InputError, match="D: has 5 classes where G has 6"):
-        at_class(small("Generator", classes=6), D, 0)
+    for y in (5, -1, labels(0, 7)):
+        with pytest.raises(InputError, match="y: found classes"):
+            Pair(G, D, Normal(6)).conditioned_on(y).generate(z)
+    with pytest.raises(InputError, match="y: found classes 5 to 5; they are numbered from 0 to 4"):
+        Pair(small("Generator", classes=6), D, Normal(6)).conditioned_on(5).latent_logit(z)
 
 
 def test_sizes_and_images_are_refused_by_name():

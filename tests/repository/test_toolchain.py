@@ -78,7 +78,7 @@ def test_entry_points_lead_to_code():
 def test_ci_runs_the_two_commands_and_the_check():
     text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     steps = re.findall(r"^step (.+)$", text, re.MULTILINE)
-    assert steps == ["make test", "make book PROFILE=smoke", ".venv/bin/python workflow/check_book.py"]
+    assert steps == ["make coverage", "make book PROFILE=smoke", "make test-book"]
     assert "    step make test-cluster\n" in text
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
@@ -95,5 +95,5 @@ def test_hooks_fetch_nothing_and_make_test_runs_them():
 
 def test_make_help_lists_every_command():
     run = subprocess.run(["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True)
-    for command in ("make book", "make test", "make test-cluster", "make lab", "make bench", "make clean"):
-        assert command in run.stdout
+    for command in ("book", "test", "coverage", "test-book", "test-cluster", "lab", "bench", "clean"):
+        assert re.search(rf"^  make {command}\s", run.stdout, re.MULTILINE)
