@@ -71,11 +71,17 @@ class ToyPair(Pair):
     data: ToyData
     origin: str  # how the weights came about
     digests: dict[str, str]  # file -> SHA-256 of its weights
+    trained: zoo.TrainedPair | None = None  # where ours was found; None for weights from elsewhere
 
     @property
     def sampling(self) -> str:
         """How targets are drawn with the least noise: equal numbers of every mode, where there are modes."""
         return "random" if self.data.modes is None else "balanced"
+
+    @property
+    def shipped(self) -> bool:
+        """Whether the pair came with the repository."""
+        return self.trained is not None and self.trained.origin == zoo.SHIPPED
 
     @torch.no_grad()
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
@@ -93,13 +99,14 @@ def load(dataset: str, *, weights: str, profile: str, seed: int) -> ToyPair:
     data = ToyRecipe(training).training_set()
     if weights == "authors":
         pair, digests = authors.load_pair(dataset)
-        name, origin = f"{dataset}-authors", "the authors' weights"
+        name, origin, trained = f"{dataset}-authors", "the authors' weights", None
     else:
         trained = zoo.pair(f"{dataset}-wgan-gp", profile=profile, seed=seed)
         name, pair, digests = dataset, trained.pair, {trained.path.name: trained.sha256}
         origin = f"trained here, {training.generator_updates} updates of G, penalty weight {training.gp_weight:g}"
         origin += f", training {training.key()}"
-    return ToyPair(**vars(pair), name=name, dataset=dataset, data=data, origin=origin, digests=digests)
+    about = {"name": name, "dataset": dataset, "origin": origin, "digests": digests, "trained": trained}
+    return ToyPair(**vars(pair), data=data, **about)
 
 
 def load_all(dataset: str, *, weights: str, profile: str, seed: int) -> dict[str, ToyPair]:

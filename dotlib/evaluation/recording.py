@@ -24,9 +24,12 @@ Values = Mapping[Key, Mapping[str, ArrayLike]]  # key -> quantity -> (sets,)
 def open_toy_record(stem: str, pair: ToyPair, settings: Figure3, profile: str, seed: int) -> Record:
     """Start the record of one 2-D pair on one page; to be called before the work, which it times."""
     parameters = asdict(settings) | {"origin": pair.origin}
-    return records.start(
+    record = records.start(
         stem, profile=profile, dataset=pair.name, seed=seed, parameters=parameters, weights=pair.digests
     )
+    if pair.trained:
+        zoo.add_training_provenance(record, pair.trained)
+    return record
 
 
 def describe(record: Record, runs: Collection[Table1Row]) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from dotlib.plots import style
-from dotlib.plots.style import BLACK, BLUE, CYCLE, GREY
+from dotlib.plots.style import BLACK, BLUE, CYCLE, GREY, VERMILION
 
 LUMA = np.array([0.299, 0.587, 0.114])  # perceived brightness of red, green, blue (BT.601)
 
@@ -94,6 +94,33 @@ def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str, refe
 
 
 @style.figure
+def spreads(panels: Mapping[str, Mapping[str, tuple]], *, xlabel: str, columns: int = 3) -> Figure:
+    """Values about 0: title of a panel -> its rows, name -> (values, ends of their mean, ends of a single one or None).
+
+    Ends are (low, middle, high). The panels of one row of the figure have the same rows, named at the left.
+    """
+    rows = max(1, -(-len(panels) // columns))
+    longest = max((len(panel) for panel in panels.values()), default=1)
+    size = 3.3 * columns, rows * (1.1 + 0.34 * longest)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey="row", sharex=True)
+    for axis, (title, panel) in zip(axes.flat, panels.items(), strict=False):
+        for height, (values, ends, single) in enumerate(panel.values()):
+            axis.plot(values, [height] * len(values), "o", color=GREY, ms=3, alpha=0.7, label="one training")
+            _interval(axis, height - 0.15, ends, BLUE, "over trainings")
+            if single is not None:
+                _interval(axis, height + 0.2, single, VERMILION, "one pair, over trials")
+        axis.axvline(0, color=BLACK, lw=1)
+        axis.set(title=title, yticks=range(len(panel)), yticklabels=list(panel))
+        axis.set_ylim(len(panel) - 0.5, -0.5)
+    for axis in axes[-1]:
+        axis.set_xlabel(xlabel)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    known = dict(zip(labels, handles, strict=True))
+    figure.legend(known.values(), known, loc="outside lower center", ncols=3)
+    return figure
+
+
+@style.figure
 def matrix(
     values: ArrayLike,
     rows: Sequence[str],
@@ -121,6 +148,12 @@ def matrix(
     axis.grid(False)
     figure.colorbar(shown, label=unit)
     return figure
+
+
+def _interval(axis: Axes, height: float, ends: Sequence[float], colour: str, label: str) -> None:
+    low, middle, high = ends
+    axis.plot([low, high], [height, height], color=colour, lw=2, solid_capstyle="butt")
+    axis.plot(middle, height, "o", color=colour, ms=4, label=label)
 
 
 def _band(axis: Axes, x: Sequence[float], mean: ArrayLike, half: ArrayLike, colour: str) -> None:

@@ -5,6 +5,7 @@ failures.
 """
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from dotlib.experiments import fig3_toy
 from dotlib.metrics import optimal_transport
 from dotlib.pairs import Pair, Uniform
 from dotlib.results import files
-from dotlib.training import checkpoints
+from dotlib.training import checkpoints, zoo
 
 C = replace(toy_pairs.FIGURE3["smoke"], trials=7, points=50, steps=3, pairs=20, repeats=4)
 
@@ -49,6 +50,12 @@ def test_moved_is_one_descent_of_each_trials_own_latents(pair):
         climbed = toy_pairs.move(pair, y, 2.0, C, "naive").final
         assert torch.equal(sets["naive"][trial], climbed)
     assert not torch.equal(sets["dot"], sets["naive"])
+
+
+def test_a_pair_is_shipped_where_its_file_is(pair):
+    assert not pair.shipped
+    for origin, shipped in ((zoo.SHIPPED, True), (zoo.TRAINED, False)):
+        assert replace(pair, trained=SimpleNamespace(origin=origin)).shipped is shipped
 
 
 def test_moved_continues_from_the_blocks_that_a_killed_run_left(pair, monkeypatch):

@@ -8,8 +8,10 @@ from dotlib.data import downloads
 from dotlib.errors import InputError
 from dotlib.evaluation import recording
 from dotlib.evaluation.judges import Scoring
+from dotlib.evaluation.points import Figure3
 from dotlib.metrics.scores import IMAGE_SCORES
-from dotlib.results import paper, records
+from dotlib.results import paper, provenance, records
+from dotlib.training import zoo
 
 
 @pytest.fixture
@@ -34,6 +36,20 @@ def test_a_description_holds_every_file_and_setting(record):
     assert list(record.parameters["settings"]) == ["a", "b"]
     assert record.parameters["settings"]["b"]["training"] == "key of b"
     assert record.parameters["settings"]["b"]["scoring"]["sets"] == 3
+
+
+@pytest.mark.parametrize("dirty", [False, True])
+def test_the_record_of_a_2d_pair_says_where_it_was_found_and_whether_its_source_was_changed(dirty, monkeypatch):
+    monkeypatch.setattr(provenance, "source_state", lambda: ("c" * 40, False))
+    made = {"commit": "c" * 40, "dirty": dirty, "device": "x", "seconds_since_resume": 1.0}
+    trained = SimpleNamespace(name="swissroll-wgan-gp", sha256="5a", made=made, origin=zoo.SHIPPED)
+    pair = SimpleNamespace(name="swissroll", origin="trained here", digests={"file": "5a"}, trained=trained)
+    opened = recording.open_toy_record("fig3_toy", pair, Figure3(), "laptop", 3)
+    assert opened.made["pairs"]["swissroll-wgan-gp"] == made | {"sha256": "5a", "origin": "shipped"}
+    assert opened.made["dirty"] is dirty and opened.key == "laptop-swissroll-s3"
+    pair.trained = None  # the authors'
+    opened = recording.open_toy_record("fig3_toy", pair, Figure3(), "laptop", 3)
+    assert "pairs" not in opened.made and opened.made["dirty"] is False
 
 
 def test_scores_are_put_with_their_paired_differences_to_bare_and_shown(record):

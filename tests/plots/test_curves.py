@@ -54,6 +54,22 @@ def test_histories_draw_each_quantity_in_a_panel_of_its_own():
     assert len(set(colours)) == 2 and figure.axes[1].lines[0].get_color() == colours[0]
 
 
+def test_spreads_draw_each_value_and_both_intervals_in_their_row():
+    one, two = (np.array([-1.0, 0.5]), (-2.0, -0.25, 1.5), None), (np.array([2.0]), (1.0, 2.0, 3.0), (0.5, 0.75, 1.0))
+    figure = curve_plots.spreads({"a": {"x": one, "y": two}, "b": {"x": two, "y": two}}, xlabel="difference", columns=2)
+    first, second = figure.axes
+    assert (first.get_title(), second.get_title(), first.get_xlabel()) == ("a", "b", "difference")
+    assert [text.get_text() for text in first.get_yticklabels()] == ["x", "y"]
+    drawn = [line.get_xydata() for line in first.lines]
+    assert drawn[0].tolist() == [[-1, 0], [0.5, 0]] and drawn[3].tolist() == [[2, 1]]  # values in their rows
+    assert [line[:, 0].tolist() for line in drawn[1:3]] == [[-2, 1.5], [-0.25]]  # an interval and its middle
+    assert [line[:, 0].tolist() for line in drawn[6:8]] == [[0.5, 1], [0.75]]  # of a single one
+    assert all(abs(line[0, 1]) < 0.5 for line in drawn[1:3]) and all(abs(line[0, 1] - 1) < 0.5 for line in drawn[4:8])
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["one training", "over trainings", "one pair, over trials"]
+    assert curve_plots.spreads({}, xlabel="difference").axes  # before there are trainings
+
+
 VALUES = np.array([[1.0, 2.0, np.nan], [3.0, 4.0, 9.0]])
 
 

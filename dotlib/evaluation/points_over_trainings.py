@@ -1,0 +1,216 @@
+"""What of Figure 3 holds over trainings, by the rule of book/protocol, "Figure 3 over trainings".
+
+The tables beside the records of the trainings have a line for each quantity, way of drawing targets, method, trial and
+seed. Trials are averaged inside a training, so that the n of every interval is a number of trainings of one data set.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dotlib.evaluation import points as toy_pairs
+from dotlib.evaluation.over_trainings import FIRST, LEVEL, SECOND, UNDECIDED
+from dotlib.metrics import intervals
+from dotlib.results import records, tables, tidy
+from dotlib.results.records import Record, Row, Where
+from dotlib.training.settings import GP_WEIGHT
+
+READINGS = {  # quantity of a table -> its name
+    "emd_sqeuclidean": "squared cost",
+    "emd_euclidean": "W1 cost",
+    "energy_distance": "energy distance",
+}
+QUALITIES = {  # quantity -> its name, digits
+    "near": ("share within 4 sigma", 3),
+    "covered": ("modes covered", 2),
+    "spread": ("spread, in sigma", 2),
+    "log_density": ("mean log density, nats", 2),
+}
+HOLDS, FAILS = "holds", "fails"
+Ends = tuple[float, tuple[float, float]]  # a mean and its interval
+
+
+class Claim(NamedTuple):
+    """What Figure 3 says of two methods."""
+
+    first: str
+    second: str
+    text: str
+    word: str  # of the distance of the first, against that of the second
+
+
+CLAIMS = (
+    Claim("dot", "naive", "DOT is better than naive", FIRST),
+    Claim("dot", "g", "DOT is not worse than G", FIRST),
+    Claim("naive", "g", "naive is worse than G", SECOND),
+)
+
+
+class Comparison(NamedTuple):
+    """Two methods in one quantity of one data set, over its trainings."""
+
+    claim: Claim
+    trainings: pd.Series  # first minus second, mean over trials, by training seed
+    word: str  # FIRST, "lower", SECOND, "higher", or UNDECIDED: by Holm over the claims
+
+    @property
+    def ends(self) -> Ends:
+        """Mean difference and its 95 % interval over trainings."""
+        return intervals.t_interval(self.trainings)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the claim HOLDS or FAILS in this reading, or is UNDECIDED."""
+        return {self.claim.word: HOLDS, UNDECIDED: UNDECIDED}.get(self.word, FAILS)
+
+
+Readings = dict[tuple[str, str], list[Comparison]]  # quantity, way of drawing targets -> one for each of CLAIMS
+
+
+def stored(folder: Path = records.KEPT) -> dict[str, list[Record]]:
+    """Data set -> committed records of its trainings on the schedule of "laptop", where there are two or more."""
+    kept = [record for record in records.stored(folder, "fig3_audit") if record.profile == "laptop"]
+    found = {name: [record for record in kept if record.dataset == name] for name in GP_WEIGHT}
+    return {name: of_name for name, of_name in found.items() if len(of_name) > 1}
+
+
+def frames(kept: Mapping[str, Iterable[Record]], folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
+    """Data set -> the tables beside the records of its trainings, as one, with their seeds."""
+    return {
+        name: pd.concat([tidy.of(record, folder).assign(seed=record.seed) for record in of_name], ignore_index=True)
+        for name, of_name in kept.items()
+    }
+
+
+def means(frame: pd.DataFrame, quantity: str, setting: str) -> pd.DataFrame:
+    """A quantity of each method, mean over trials: a line for each training seed, a column for each method."""
+    lines = frame[(frame["quantity"] == quantity) & (frame["setting"] == setting)]
+    return lines.pivot_table(index="seed", columns="method", values="value", aggfunc="mean")
+
+
+def differences(frame: pd.DataFrame, quantity: str, setting: str, first: str, second: str) -> pd.Series:
+    """First minus second method, paired in each trial, mean over trials, by training seed."""
+    lines = frame[(frame["quantity"] == quantity) & (frame["setting"] == setting)]
+    trials = lines.pivot_table(index=["seed", "trial"], columns="method", values="value")
+    return (trials[first] - trials[second]).dropna().groupby("seed").mean()
+
+
+def compare(frame: pd.DataFrame, quantity: str, setting: str) -> list[Comparison]:
+    """The three comparisons of CLAIMS in one quantity, which are one table for Holm's correction."""
+    found = [differences(frame, quantity, setting, claim.first, claim.second) for claim in CLAIMS]
+    adjusted = intervals.holm([intervals.p_value(values) for values in found])
+    words = [
+        UNDECIDED if p >= LEVEL else FIRST if values.mean() < 0 else SECOND
+        for p, values in zip(adjusted, found, strict=True)
+    ]
+    return [Comparison(*each) for each in zip(CLAIMS, found, words, strict=True)]
+
+
+def compared(frame: pd.DataFrame, quantities: Iterable[str]) -> Readings:
+    """`compare` for every way of drawing targets in which the table has one of these quantities."""
+    lines = frame[["quantity", "setting"]].drop_duplicates().itertuples(index=False, name=None)
+    known = sorted(lines, key=lambda pair: pair[1] != "random")
+    return {(name, setting): compare(frame, name, setting) for name in quantities for q, setting in known if q == name}
+
+
+def label(reading: tuple[str, str]) -> str:
+    """A reading in words: "squared cost, random"."""
+    return f"{READINGS[reading[0]]}, {reading[1]}"
+
+
+def statement(trainings: Mapping[str, pd.DataFrame]) -> str:
+    """Markdown: which claim of Figure 3 holds under which reading, over the trainings of each data set."""
+    found = {name: compared(frame, READINGS) for name, frame in trainings.items()}
+    columns = list(dict.fromkeys(reading for readings in found.values() for reading in readings))
+    rows = []
+    for name, readings in found.items():
+        for at, claim in enumerate(CLAIMS):
+            cells = [_counted(readings[column][at]) if column in readings else "-" for column in columns]
+            rows.append([f"{name}: {claim.text}", *cells])
+    return tables.markdown(["over trainings", *map(label, columns)], rows) if rows else "-"
+
+
+def _counted(comparison: Comparison) -> str:
+    values = comparison.trainings
+    agree = int(((values < 0) if comparison.claim.word == FIRST else (values > 0)).sum())
+    return f"{comparison.verdict} ({agree} of {len(values)})"
+
+
+def interval_table(trainings: Mapping[str, pd.DataFrame], runs: Mapping[str, Record]) -> str:
+    """Markdown: the difference of every claim and reading over trainings, and beside it that of one pair over trials.
+
+    `runs` has the record of one pair of a data set under its name; a dash stands where it is missing.
+    """
+    rows = []
+    for name, frame in trainings.items():
+        for (quantity, setting), comparisons in compared(frame, READINGS).items():
+            for at in comparisons:
+                row = _of_one_pair(runs.get(name), at.claim, quantity, setting)
+                one = tables.change(row.value, row.interval, 4) if row else "-"
+                below = f"{int((at.trainings < 0).sum())} of {len(at.trainings)}"
+                text = f"{name}, {label((quantity, setting))}: {_names(at.claim)}"
+                rows.append([text, tables.change(*at.ends, 4), below, at.verdict, one])
+    heads = ["difference", "over trainings", "trainings below 0", "claim", "one pair, over trials"]
+    return tables.markdown(heads, rows) if rows else "-"
+
+
+def quality_table(trainings: Mapping[str, pd.DataFrame]) -> str:
+    """Markdown: the measures of single points, mean over trainings, and the differences of the methods."""
+    rows = []
+    for name, frame in trainings.items():
+        for (quantity, setting), comparisons in compared(frame, QUALITIES).items():
+            text, digits = QUALITIES[quantity]
+            over = means(frame, quantity, setting)
+            cells = [f"{over[method].mean():.{digits}f}" for method in ("real", *toy_pairs.METHODS)]
+            told = [f"{at.word}, {tables.change(*at.ends, digits)}" for at in comparisons]
+            rows.append([f"{name}, {text}", *cells, *told])
+    heads = ["mean over trainings", "real points", "G", "DOT", "naive", *(_names(claim) for claim in CLAIMS)]
+    return tables.markdown(heads, rows) if rows else "-"
+
+
+def change_table(stored: Mapping[str, Sequence[Record]], text: Callable[[Row], str], **where: str | float) -> str:
+    """Markdown: differences that the records of trainings hold for their own pair, mean and interval over trainings.
+
+    Rows are found as by `Record.rows`, and the text says from a row what was changed.
+    """
+    rows = []
+    for name, of_name in stored.items():
+        for row in of_name[0].rows(**where):
+            values = [record.content[row.key].value for record in of_name]
+            below = f"{sum(value < 0 for value in values)} of {len(values)}"
+            rows.append([f"{name}, {text(row)}", tables.change(*intervals.t_interval(values), 4), below])
+    return tables.markdown(["change", "over trainings", "trainings below 0"], rows) if rows else "-"
+
+
+def shares(trainings: Mapping[str, pd.DataFrame], runs: Mapping[str, Record]) -> dict[str, dict[str, tuple]]:
+    """For a picture: title of a panel -> reading -> (trainings, ends over them, ends of one pair or None).
+
+    Differences are shares of the mean distance of G in that reading, which puts readings of all units on one axis.
+    """
+    panels: dict[str, dict[str, tuple]] = {}
+    for name, frame in trainings.items():
+        for reading, comparisons in compared(frame, READINGS).items():
+            whole = abs(means(frame, *reading)["g"].mean())
+            for at in comparisons:
+                mean, (low, high) = at.ends
+                row = _of_one_pair(runs.get(name), at.claim, *reading)
+                drawn = [
+                    at.trainings,
+                    np.array([low, mean, high]),
+                    np.array([row.low, row.value, row.high]) if row else None,
+                ]
+                scaled = [None if part is None else part / whole for part in drawn]
+                panels.setdefault(f"{name}, {_names(at.claim)}", {})[label(reading)] = tuple(scaled)
+    return panels
+
+
+def _of_one_pair(record: Record | None, claim: Claim, quantity: str, setting: str) -> Row | None:
+    where: Where = {"method": claim.first, "setting": setting, "against": claim.second}
+    return record and record.get(quantity, **where)
+
+
+def _names(claim: Claim) -> str:
+    return f"{toy_pairs.NAMES[claim.first]} - {toy_pairs.NAMES[claim.second]}"
