@@ -47,7 +47,7 @@ def ordered(name: str, split: str) -> images.ImageSet:
 
 def test_kid_of_real_images_is_within_its_standard_error_of_0_for_every_judge(record):
     found = real_images.frame(record).set_index("comparison").loc[real_images.USED]
-    assert set(found["judge"]) == {f"classifier {seed}" for seed in judges.SEEDS} and (found["blocks"] == 20).all()
+    assert set(found["judge"]) == {f"classifier {seed}" for seed in judges.SEEDS} and (found["blocks"] == 2).all()
     assert (found["z"].abs() <= 1).all(), found  # the seeds are fixed; of other draws about a third is outside
     assert (found["p"] > 0.05).all()
 
@@ -85,50 +85,52 @@ def test_a_line_is_the_kid_of_its_block(panel):
     assert not lines.duplicated(["judge", "comparison", "block"]).any()
     features = {split: judge(image_set("digits", split).images)[0] for split in judges.SPLITS["classifier"]}
     rng = generator(0, "real images", "digits", real_images.USED)
-    real, fake = real_images.blocks(features, real_images.USED, SETTINGS.block, rng)[3]
+    real, fake = real_images.blocks(features, real_images.USED, SETTINGS.block, rng)[1]
     whole = scores.kid(real=real, fake=fake, rng=rng, subsets=1, subset_size=SETTINGS.block).mean  # no draw is left
-    found = lines.query("comparison == @real_images.USED and block == 3")["kid"].item()
+    found = lines.query("comparison == @real_images.USED and block == 1")["kid"].item()
     assert found == pytest.approx(whole, rel=1e-6)
 
 
 def test_judges_are_measured_once(panel, record, monkeypatch):
     monkeypatch.setattr(real_images, "blocks", None)
-    assert len(real_images.measure(panel, "digits", SETTINGS)) == 5 * (20 + 10 + 10)
+    assert len(real_images.measure(panel, "digits", SETTINGS)) == 5 * (2 + 1 + 1)
 
 
 def test_the_record_has_means_over_blocks_and_the_table_their_values(panel, record, tmp_path):
     lines = real_images.measure(panel, "digits", SETTINGS)
     tidy.write(record, lines, tmp_path)
     table = tidy.of(records.read(tmp_path / "real_images" / "laptop-digits-s0.json"), tmp_path)
-    values = table.query("judge == 'classifier 2' and comparison == @real_images.SAME")["kid"].to_numpy()
-    row = record.get("kid", method=real_images.SAME, judge="classifier 2")
-    assert row.value == pytest.approx(values.mean(), rel=1e-5) and row.n == len(values) == 10
-    line = real_images.frame(record).query("judge == 'classifier 2' and comparison == @real_images.SAME").iloc[0]
-    assert line["z"] == pytest.approx(values.mean() / (values.std(ddof=1) / np.sqrt(10)), rel=1e-5)
+    of = table.query("judge == 'classifier 2' and comparison == @real_images.USED")
+    row = record.get("kid", method=real_images.USED, judge="classifier 2")
+    assert row.value == pytest.approx(of["kid"].mean(), rel=1e-5) and row.n == len(of) == 2
+    line = real_images.frame(record).query("judge == 'classifier 2' and comparison == @real_images.USED").iloc[0]
+    assert line["z"] == pytest.approx(of["kid"].mean() / (np.hypot(*of["error"]) / 2), rel=1e-5)
+    assert record.get("p", method=real_images.USED, judge="classifier 2").value == pytest.approx(
+        of["p_of_mean"].iloc[0]
+    )
     assert record.get("accuracy", judge="classifier 2").value == panel["classifier 2"].accuracy > 0.95
     assert record.get("live features", judge="classifier 2").value == 64
     assert record.made["images"] == {"test": "built into scikit-learn", "floor": "built into scikit-learn"}
 
 
-def synthetic(means: dict[str, list[float]]) -> records.Record:
-    """A record with a KID of each judge in units of its standard error, over ten blocks."""
+def synthetic() -> records.Record:
+    """A record with a KID of each judge in units of its standard error, and its p-value."""
     record = records.start("real_images", profile="laptop", dataset="digits", seed=0, parameters={})
-    for comparison, of in means.items():
-        for judge, z in enumerate(of):
-            half = 2.2621571628
-            where = {"method": comparison, "judge": f"classifier {judge}"}
-            record.put("kid", z, sd=10**0.5, n=10, interval=(z - half, z + half), unit="", **where)
+    for comparison in real_images.COMPARED:
+        for judge, (z, p) in enumerate([(0.5, 0.3), (-1.5, 0.95), (2.5, 0.02), (9.0, 0.001), (-0.9, 0.7)]):
+            where = {"method": comparison, "judge": f"classifier {judge}", "unit": ""}
+            record.put("kid", 3 * z, n=5, **where)
+            record.put("standard error", 3.0, n=5, **where)
+            record.put("p", p, n=1_000, **where)
     return record
 
 
-def test_the_summary_counts_judges_and_tests_one_side_by_holm():
-    record = synthetic({name: [0.5, -1.5, 2.5, 9.0, -9.0] for name in real_images.COMPARED})
+def test_the_summary_counts_judges_and_tests_by_holm():
+    record = synthetic()
     line = real_images.summary_table({"digits": record}).splitlines()[2]
-    assert [cell.strip() for cell in line.strip("|").split("|")][2:] == ["5", "1", "2", "1", "-9.0 to +9.0"]
+    assert [cell.strip() for cell in line.strip("|").split("|")][2:] == ["5", "2", "3", "1", "-1.5 to +9.0"]
     p = real_images.frame(record).query("comparison == @real_images.USED")["p"].to_numpy()
-    assert p[3] < 1e-4 and p[4] > 0.99  # far below 0 is no distance
-    alone = 0.0169473  # P(t_9 > 2.5), second of five
-    assert p[2] == pytest.approx(4 * alone, rel=1e-3)
+    assert p == pytest.approx([0.9, 1.0, 0.08, 0.005, 1.0])
 
 
 def test_committed_records_of_other_data_stand_beside_this_build(record, tmp_path, monkeypatch):
