@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dotlib.data.images import ImageSet, image_set
-from dotlib.evaluation import judges
+from dotlib.evaluation import judges, recording
 from dotlib.evaluation.judges import Judge
 from dotlib.metrics import intervals, scores
 from dotlib.metrics.frechet import Moments, fid
@@ -167,9 +167,14 @@ def _fid(record: Record, judge: str) -> str:
 
 
 def with_kept(record: Record) -> dict[str, Record]:
-    """A record of this build and the committed ones of other data sets, by a label."""
+    """A record of this build and the committed ones of other data sets, by a label that names copies."""
     kept = [each for each in records.stored(records.KEPT, record.stem) if each.dataset != record.dataset]
-    return {f"{record.dataset}, this build": record, **{f"{each.dataset}, recorded": each for each in kept}}
+    places = ["this build", *(["recorded"] * len(kept))]
+    return {_label(each, place): each for each, place in zip([record, *kept], places, strict=True)}
+
+
+def _label(record: Record, place: str) -> str:
+    return ", ".join([record.dataset, *sorted(recording.copies(record)), place])
 
 
 def summary_table(runs: Mapping[str, Record]) -> str:

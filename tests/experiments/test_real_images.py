@@ -134,10 +134,10 @@ def test_the_summary_counts_judges_and_tests_by_holm():
 
 
 def test_committed_records_of_other_data_stand_beside_this_build(record, tmp_path, monkeypatch):
-    other = dataclasses.replace(record, dataset="mnist")
+    other = dataclasses.replace(record, dataset="cifar10", made=record.made | {"images": {"test": "a copy"}})
     tidy.write(other, [{"x": 1}], tmp_path)
     monkeypatch.setattr(records, "KEPT", tmp_path)
     runs = real_images.with_kept(record)
-    assert list(runs) == ["digits, this build", "mnist, recorded"]
+    assert list(runs) == ["digits, this build", "cifar10, a copy, recorded"]
     assert len(real_images.judge_table(runs).splitlines()) == 2 + 10
     assert len(real_images.kid_table(record).splitlines()) == 2 + 15
