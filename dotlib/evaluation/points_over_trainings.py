@@ -149,11 +149,11 @@ def interval_table(trainings: Mapping[str, pd.DataFrame], runs: Mapping[str, Rec
         for (quantity, setting), comparisons in compared(frame, READINGS).items():
             for at in comparisons:
                 row = _of_one_pair(runs.get(name), at.claim, quantity, setting)
-                one = tables.change(row.value, row.interval, 4) if row else "-"
+                one = f"{tables.change(row.value, row.interval, 4)} ({row.n})" if row else "-"
                 below = f"{int((at.trainings < 0).sum())} of {len(at.trainings)}"
                 text = f"{name}, {label((quantity, setting))}: {_names(at.claim)}"
                 rows.append([text, tables.change(*at.ends, 4), below, at.verdict, one])
-    heads = ["difference", "over trainings", "trainings below 0", "claim", "one pair, over trials"]
+    heads = ["difference", "over trainings", "trainings below 0", "claim", "one pair, over trials (number)"]
     return tables.markdown(heads, rows) if rows else "-"
 
 
@@ -169,6 +169,20 @@ def quality_table(trainings: Mapping[str, pd.DataFrame]) -> str:
             rows.append([f"{name}, {text}", *cells, *told])
     heads = ["mean over trainings", "real points", "G", "DOT", "naive", *(_names(claim) for claim in CLAIMS)]
     return tables.markdown(heads, rows) if rows else "-"
+
+
+def floor_table(trainings: Mapping[str, pd.DataFrame]) -> str:
+    """Markdown: how far each method lies from real points under every reading, mean and interval over trainings."""
+    lines: dict[str, dict[str, str]] = {}
+    for name, frame in trainings.items():
+        for reading in compared(frame, READINGS):
+            for method in toy_pairs.METHODS:
+                ends = intervals.t_interval(differences(frame, *reading, method, "real"))
+                text = f"{name}, {toy_pairs.NAMES[method]}"
+                lines.setdefault(text, {})[label(reading)] = tables.change(*ends, 4)
+    heads = list(dict.fromkeys(head for cells in lines.values() for head in cells))
+    rows = [[text, *(cells.get(head, "-") for head in heads)] for text, cells in lines.items()]
+    return tables.markdown(["minus real points", *heads], rows) if rows else "-"
 
 
 def change_table(stored: Mapping[str, Sequence[Record]], text: Callable[[Row], str], **where: str | float) -> str:

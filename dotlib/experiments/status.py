@@ -39,3 +39,25 @@ def record_table(stored: Iterable[Record]) -> str:
         origins = sorted({pair["origin"] for pair in made.get("pairs", {}).values() if "origin" in pair})
         rows.append([key, len(record.content), ", ".join(origins), made["commit"][:12], made["device"], *when])
     return tables.markdown(["record", "values", "pairs", "commit", "device", "started", "minutes"], rows)
+
+
+def pair_table(stored: Iterable[Record]) -> str:
+    """Markdown: the trained pairs behind these records: origin, commit, device, minutes of training, digest."""
+    found = {
+        (name, pair["sha256"]): pair
+        for record in stored
+        for name, pair in record.made.get("pairs", {}).items()
+        if "origin" in pair
+    }
+    rows = [
+        [
+            name,
+            pair["origin"],
+            pair["commit"][:12],
+            pair["device"],
+            f"{pair['seconds_since_resume'] / 60:.1f}",
+            sha[:12],
+        ]
+        for (name, sha), pair in sorted(found.items())
+    ]
+    return tables.markdown(["pair", "origin", "trained at", "device", "minutes", "sha256"], rows)

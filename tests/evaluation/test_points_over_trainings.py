@@ -105,6 +105,17 @@ def test_every_reading_of_a_set_is_a_row_and_a_column():
     assert over.statement({}) == over.quality_table({}) == over.interval_table({}, {}) == "-"
 
 
+def test_a_method_nearer_to_the_data_than_real_points_are_is_below_0():
+    """Real points lie at 0, G at -0.5, and DOT 0.2 below it."""
+    frame = table(spread(-0.2, 0.05), spread(0.3, 0.05), g=-0.5, noise=1e-6)
+    balanced = table(spread(-0.2, 0.05), spread(0.3, 0.05), g=0.5, noise=1e-6, setting="balanced")
+    rows = over.floor_table({"a": pd.concat([frame, balanced]), "b": frame}).splitlines()
+    assert rows[0] == "| minus real points | squared cost, random | squared cost, balanced |" and len(rows) == 8
+    assert rows[2].startswith("| a, G | -0.5000 [-0.5000, -0.5000] | +0.5000 [")
+    assert rows[3].startswith("| a, DOT | -0.7000 [-0.73") and rows[7].endswith(" | - |")
+    assert over.floor_table({}) == "-"
+
+
 def test_the_interval_of_one_pair_stands_beside_that_over_trainings():
     frame = table(spread(-0.2, 0.05), spread(0.3, 0.05))
     record = records.Record("fig3_audit", "laptop", "25gaussians", 0, {})
@@ -113,7 +124,7 @@ def test_the_interval_of_one_pair_stands_beside_that_over_trainings():
         record.put("emd_sqeuclidean", 0.5, interval=(0.25, 0.75), n=20, unit="", **where)
     rows = over.interval_table({"25gaussians": frame}, {"25gaussians": record}).splitlines()[2:]
     assert len(rows) == 3 and rows[0].startswith("| 25gaussians, squared cost, random: DOT - naive | -0.49")
-    assert all(row.endswith(" | +0.5000 [+0.2500, +0.7500] |") for row in rows)
+    assert all(row.endswith(" | +0.5000 [+0.2500, +0.7500] (20) |") for row in rows)
     assert [row.split(" | ")[2:4] for row in rows] == [
         ["10 of 10", "holds"],
         ["10 of 10", "holds"],

@@ -34,3 +34,15 @@ def test_a_record_is_listed_with_its_origin():
     assert status.record_table([record]).splitlines()[-1] == (
         "| keff/laptop-digits-s3 | 1 | shipped, trained here | 0123456789ab | a machine | 1970-01-02 00:00 | 1.5 |"
     )
+
+
+def test_every_trained_pair_is_listed_once_with_its_minutes():
+    made = {"commit": "0123456789abcdef", "dirty": False, "device": "a machine", "seconds_since_resume": 90.0}
+    one, two = (records.start(stem, profile="laptop", dataset="x", seed=0, parameters={}) for stem in ("a", "b"))
+    one.made["pairs"] = {"b-pair": made | {"sha256": "5a" * 32, "origin": "shipped"}, "old": made | {"sha256": "5b"}}
+    two.made["pairs"] = one.made["pairs"] | {"a-pair": made | {"sha256": "5c" * 32, "origin": "trained here"}}
+    assert status.pair_table([one, two]).splitlines()[2:] == [
+        f"| a-pair | trained here | 0123456789ab | a machine | 1.5 | {'5c' * 6} |",
+        f"| b-pair | shipped | 0123456789ab | a machine | 1.5 | {'5a' * 6} |",
+    ]
+    assert status.pair_table([]).splitlines()[2:] == []

@@ -34,6 +34,17 @@ def test_tables_of_several_records_are_one(tmp_path):
     assert tidy.stored(tmp_path, "another").empty
 
 
+def test_a_committed_table_is_that_of_its_record_and_small():
+    tables = sorted(records.KEPT.glob("*/*.csv"))
+    assert len(tables) >= 35
+    for path in tables:
+        record = records.read(path.with_suffix(".json"))
+        assert len(tidy.of(record, records.KEPT)) == record.made["table"]["rows"]
+        assert path.stat().st_size < 150_000
+    kept = [record for record in records.stored(records.KEPT) if "table" in record.made]
+    assert [path.stem for path in tables] == [record.key for record in kept]
+
+
 def test_a_table_that_is_not_the_records_is_refused(record, tmp_path):
     path = tidy.write(record, ROWS, tmp_path)
     table = path.with_suffix(".csv")
