@@ -1,7 +1,7 @@
 """What pages show of a comparison of samplers: its record, and its tables."""
 
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from dotlib.results import files, tables
 from dotlib.results.records import Record, Where
 from dotlib.samplers.base import Cost
 from dotlib.training.zoo import add_training_provenance
+
+SLACK = 1.05  # a budget may be exceeded by this factor, so that 401 evaluations are among those of 400
 
 
 def fill_record(record: Record, comparison: Comparison, points: Sequence[Point]) -> None:
@@ -77,7 +79,7 @@ def difference_table(points: Sequence[Point], base: Point, names: Sequence[str])
 
 
 def budget_table(points: Sequence[Point], name: str, budgets: Sequence[float]) -> str:
-    """Markdown: a row a method, a score of it at the largest setting that each budget allows.
+    """Markdown: a row a method, a score of it at its best setting (`best`) that each budget allows.
 
     Budgets are network evaluations a sample, ascending. A dash stands where no setting is as cheap.
     """
@@ -85,16 +87,38 @@ def budget_table(points: Sequence[Point], name: str, budgets: Sequence[float]) -
     for method in dict.fromkeys(point.method for point in points):
         cells = []
         for budget in budgets:
-            point = within([p for p in points if p.method == method], budget)
+            point = best(within([p for p in points if p.method == method], budget), name)
             cells.append("-" if point is None else f"{_mean_score(point, name)} ({point.setting:g})")
         rows.append([method, *cells])
-    heads = [f"{SCORES[name].label} (setting)", *(f"at most {budget:,g}" for budget in budgets)]
+    heads = [f"{SCORES[name].label} (setting)", *(f"about {budget:,g}" for budget in budgets)]
     return tables.markdown(heads, rows)
 
 
-def within(points: Sequence[Point], budget: float) -> Point | None:
-    """The most expensive of these points that costs at most so many evaluations a sample."""
-    return max((p for p in points if not p.refused and p.evaluations() <= budget), key=Point.evaluations, default=None)
+def within(points: Sequence[Point], budget: float) -> list[Point]:
+    """Those of the points that cost at most so many evaluations a sample, up to SLACK."""
+    return [point for point in points if not point.refused and point.evaluations() <= SLACK * budget]
+
+
+def best(points: Sequence[Point], name: str) -> Point | None:
+    """One method at its best setting by a score, as a point: in each set at the setting that is best on the others.
+
+    So no set is scored at a setting that it helped to choose. The point is called after the setting that is best on all
+    sets. None where every point is refused.
+    """
+    able = [point for point in points if not point.refused]
+    if not able:
+        return None
+    values = np.array([point.scores[name] for point in able]) * (1 if SCORES[name].lower_is_better else -1)
+    others = values.sum(1, keepdims=True) - values  # (settings, sets)
+    chosen = list(enumerate(able[row] for row in others.argmin(0)))
+    whole = able[int(values.sum(1).argmin())]
+    return replace(
+        whole,
+        scores={key: [point.scores[key][number] for number, point in chosen] for key in whole.scores},
+        cost=[point.cost[number] for number, point in chosen],
+        setup=[point.setup[number] for number, point in chosen],
+        acceptance=[point.acceptance[number] for number, point in chosen if point.acceptance],
+    )
 
 
 def cost_table(points: Sequence[Point]) -> str:

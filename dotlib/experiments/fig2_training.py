@@ -19,6 +19,7 @@ from dotlib.evaluation.judges import Panel, Scoring, scoring_settings
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.networks import layer_norms
+from dotlib.pairs import Pair
 from dotlib.results import paper, records, tables
 from dotlib.results.records import Record
 from dotlib.samplers import base as sampling
@@ -31,6 +32,8 @@ STEPS = (("score", "digits-*"),)
 
 CONSTANTS = {"K_eff": "logits per data distance", "k_eff": "logits per latent distance"}
 QUANTITIES = ("is_mean", "fid")
+FENCES = ("largest gradient norm", "product of maps")  # around the Lipschitz constant of D, from below and above
+OF_TRAINING = "{}, by training seed"  # quantity of the same in one training; its setting is the seed
 DRASTIC = 2.0  # ours, fixed before any run: the paper has no number for "drastically"
 
 
@@ -98,7 +101,7 @@ def pool_constants(
     return K_eff, k_eff
 
 
-def pool(pair: ImagePair, settings: Settings, seed: int) -> Tensor:
+def pool(pair: Pair, settings: Settings, seed: int) -> Tensor:
     """The latents of Figure 2, (pool, d), the same for every pair with this prior."""
     return sampling.latents(pair, settings.pool, generator(seed, "fig2", "pool", str(pair.prior.dim)))
 
@@ -131,7 +134,7 @@ def not_drastic(interval: tuple[float, float], n: int, *, own: bool) -> paper.Cl
     return paper.comparison(-1.0, (low, high), n, own=own)
 
 
-def bounds(pair: ImagePair, settings: Settings, seed: int) -> tuple[float, layer_norms.Products]:
+def bounds(pair: Pair, settings: Settings, seed: int) -> tuple[float, layer_norms.Products]:
     """Largest gradient norm of D at samples, and products that bound it. Raises InputError for a D with attention."""
     x = sampling.generate(pair, pool(pair, settings, seed)[: settings.gradients], settings.scoring.batch)
     products = layer_norms.products(cast(nn.Sequential, pair.discriminator), x, rng=generator(seed, "fig2", "power"))
@@ -196,6 +199,25 @@ def fill_bounds(record: Record, pairs: Mapping[str, ImagePair], settings: Settin
         values = {"largest gradient norm": gradient, "product of matrices": top.matrices, "product of maps": top.maps}
         for quantity, value in values.items():
             record.put(quantity, value, pair=row, unit=CONSTANTS["K_eff"])
+
+
+def fill_trainings(record: Record, pairs: Mapping[str, Mapping[int, Pair]], settings: Settings, seed: int) -> None:
+    """Put FENCES of every training into the record; pairs: row -> training seed -> finished pair, without attention."""
+    for row, of_row in pairs.items():
+        for training, pair in of_row.items():
+            gradient, top = bounds(pair, settings, seed)
+            for quantity, value in zip(FENCES, (gradient, top.maps), strict=True):
+                name = OF_TRAINING.format(quantity)
+                record.put(name, value, pair=row, setting=training, unit=CONSTANTS["K_eff"])
+
+
+def trainings_table(record: Record) -> str:
+    """Markdown: mean of FENCES over trainings, with the 95 % interval where there are two or more."""
+    rows = []
+    for row in dict.fromkeys(row.pair for row in record.rows(quantity=OF_TRAINING.format(FENCES[0]))):
+        of_row = [[each.value for each in record.rows(quantity=OF_TRAINING.format(name), pair=row)] for name in FENCES]
+        rows.append([row, len(of_row[0]), *(intervals.shown(values) for values in of_row)])
+    return tables.markdown(["row", "trainings", *FENCES], rows)
 
 
 def ratio_table(record: Record) -> str:

@@ -1,11 +1,21 @@
-"""The first page: every item of the paper, and what the records say of it."""
+"""The first page: every item of the paper, and what the records say of it; the numbers of the findings.
 
-from collections.abc import Iterable, Mapping
+A finding is a function from records to named texts. What its words on the page say of them is asserted here, so that a
+record which contradicts the page stops its build.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from dotlib.evaluation import recording
-from dotlib.results import paper, records
-from dotlib.training.settings import changed_from_published, pair_names, toy_training
+import pandas as pd
+
+from dotlib.evaluation import over_trainings, recording
+from dotlib.metrics import intervals
+from dotlib.metrics.scores import IMAGE_SCORES, SCORES
+from dotlib.results import paper, records, tables, tidy
+from dotlib.results.records import Record
+from dotlib.training.settings import changed_from_published, pair_names, toy_datasets, toy_training
 
 STEPS = (("page", "*"), ("record", "*"))
 
@@ -73,3 +83,226 @@ def map_rows(profile: str, seed: int, trainings: Mapping[str, str] | None = None
     used = (("Table 4, 2-D networks", "executed/fig3_toy", networks(profile)), *USED)
     rows += [[item, f"{{doc}}`/{page}`", "-", note] for item, page, note in used]
     return rows + [[item, "-", "-", f"not attempted ({reason})"] for item, reason in MISSING.items()]
+
+
+# --- the findings ---------------------------------------------------------------------------------
+
+Texts = dict[str, str]  # name of a number on the page -> its text
+BETWEEN, ONTO = "real points, 20% put between modes", "G, far points put at their nearest mode"  # as the audit has them
+MATTERS = ("fid", "is_mean", "mind", "kid", "precision", "recall", "density", "coverage")  # all scores, in this order
+SEVERAL = 2  # trainings of a pair, without which there is no interval
+
+
+def figure3(folder: Path = records.KEPT) -> Texts:
+    """The first finding: G, DOT and real points on the 25 Gaussians, authors' weights, means with standard errors."""
+    run = _paper("fig3_toy", "25gaussians-authors", folder)
+    emd = {key: run.get("emd", method=key) for key in ("real", "g", "dot")}
+    assert max(emd["g"].value, emd["dot"].value) < emd["real"].value
+    return {key: _with_error(row) for key, row in emd.items()} | {"trials": str(emd["real"].n)}
+
+
+def mechanism(folder: Path = records.KEPT, otherwise: Path = records.BUILT, profile: str = "laptop") -> Texts:
+    """What points between modes do to the EMD: recorded on the authors' weights, else on the pair of this build."""
+    record = records.find("fig3_audit", profile="paper", dataset="25gaussians-authors", folder=folder)
+    where = "the authors' weights"
+    if record is None:
+        record = records.find("fig3_audit", profile=profile, dataset="25gaussians", folder=otherwise)
+        where = "this build's own pair"
+    if record is None:
+        return dict.fromkeys(("between", "between_W1", "onto", "onto_W1", "changed", "on"), "-")
+    rows = {
+        key: record.get(f"emd_{cost}", method=method, setting="random", against=before)
+        for key, cost, method, before in (
+            ("between", "sqeuclidean", BETWEEN, "real"),
+            ("between_W1", "euclidean", BETWEEN, "real"),
+            ("onto", "sqeuclidean", ONTO, "g"),
+            ("onto_W1", "euclidean", ONTO, "g"),
+        )
+    }
+    texts = {key: tables.change(row.value, row.interval, 3) for key, row in rows.items()}
+    return texts | {"changed": str(rows["between"].n), "on": where}
+
+
+def constants(folder: Path = records.KEPT) -> Texts:
+    """The second finding: both printed constants of both sets in the law of the recipe, and our own trainings."""
+    texts = {}
+    for dataset in toy_datasets("both"):
+        recipe, own = (_paper("fig3_toy", name, folder).get("K_eff") for name in (f"{dataset}-authors", dataset))
+        texts |= {f"K_{dataset}": _with_error(recipe, 2), f"own_K_{dataset}": _with_error(own, 2)}
+        audit = records.find("fig3_audit", profile="paper", dataset=f"{dataset}-authors", folder=folder)
+        texts[f"law_{dataset}"] = _law(dataset, audit)
+    return texts
+
+
+def _law(dataset: str, audit: Record | None) -> str:
+    """Where the constants of the paper and of the notebook lie in the law of the mean of ten maxima, in words."""
+    printed = {"paper": paper.value(f"fig3.{dataset}.K_eff").value, "notebook": paper.NOTEBOOK_K[dataset]}
+    if audit is None:
+        return (
+            f"the paper has {printed['paper']:.2f}, the notebook {printed['notebook']:.2f}, the law is not recorded yet"
+        )
+    law = audit.get("K_eff_law")
+    tails = {source: audit.get("K_eff_tail", method=source).value for source in printed}
+    told = (f"the {source}'s {K:.2f} has the tail probability {_p(tails[source])}" for source, K in printed.items())
+    return f"95 % of the means lie in {law.interval[0]:.2f} to {law.interval[1]:.2f}; {', '.join(told)}"
+
+
+def exact_dual(record: Record) -> Texts:
+    """The third finding, from a record of the theorems: how far the objective falls, and for how many it would."""
+    fall = record.get("deviation", method="Theorem 1").value
+    assert fall < 1e-8
+    movable = {row.pair: f"{row.value:.0%}" for row in record.rows(quantity="share_movable")}
+    points = next(record.rows(quantity="W")).n
+    return {"fall": f"{fall:.0e}", "points": str(points), "movable": " and ".join(movable.values())}
+
+
+def radial_part(record: Record) -> Texts:
+    """The fourth finding, from a record of the projection, over trainings."""
+    values = [row.value for row in record.rows(quantity="radial factor, by training seed", method="sqrt_dim")]
+    assert max(values) < -1
+    sizes = {"drive": "radial drive", "radius": "radius of the sphere"}
+    texts = {key: f"{record.get(quantity).value:.2f}" for key, quantity in sizes.items()}
+    return texts | {"radial": intervals.shown(values, 1), "radial_trainings": str(len(values))}
+
+
+def normalised(record: Record) -> Texts:
+    """The fifth finding, from a record of Figure 2, over trainings of both SNGANs."""
+    texts = {}
+    for kind in ("ns", "hi"):
+        maps, slopes = (
+            [row.value for row in record.rows(quantity=f"{quantity}, by training seed", pair=f"dcgan-sngan-{kind}")]
+            for quantity in ("product of maps", "largest gradient norm")
+        )
+        assert min(maps) > 1
+        texts |= {
+            f"maps_{kind}": intervals.shown(maps, 1),
+            f"slopes_{kind}": f"{min(slopes):.2f} to {max(slopes):.2f}",
+            f"above_{kind}": f"{sum(slope > 1 for slope in slopes)} of {len(slopes)}",
+        }
+    return texts
+
+
+def printed_runtimes(record: Record) -> Texts:
+    """The sixth finding: ratios of STL-10 to CIFAR-10 of operations, of the print, and of this machine."""
+    ratios = {float(row.setting): row.value for row in record.rows(quantity="STL-10 over CIFAR-10")}
+    flops = [record.get("operations of an update", method=name).value for name in ("stl10", "cifar10")]
+    printed, error = paper.ratio("b3.stl10.seconds", "b3.cifar10.seconds")
+    batch = max(ratios)
+    assert printed + 2 * error < flops[0] / flops[1]
+    return {
+        "flops": f"{flops[0] / flops[1]:.2f}",
+        "print": tables.plus_minus(printed, error, 2),
+        "batch": f"{batch:.0f}",
+        "ratio": f"{ratios[batch]:.2f}",
+    }
+
+
+def counts(frame: pd.DataFrame, first: str = "DOT", second: str = "bare") -> dict[str, dict[str, int]]:
+    """In how many pairs each score calls first better, worse or neither, over trainings, by Holm over the pairs."""
+    return {quantity: dict(over_trainings.counts(frame, first, second, [quantity]).iloc[0]) for quantity in MATTERS}
+
+
+def changes(frame: pd.DataFrame, quantity: str) -> str:
+    """DOT minus bare, mean over pairs inside a training seed, with the 95 % interval over seeds."""
+    difference = over_trainings.cells(frame, "DOT", quantity) - over_trainings.cells(frame, "bare", quantity)
+    seeds = over_trainings.by_training(difference).groupby("seed").mean()
+    return tables.change(*intervals.t_interval(seeds), SCORES[quantity].digits)
+
+
+def recorded_trainings(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
+    """Data set to the tables of its recorded trainings, where every pair has SEVERAL."""
+    whole = tidy.stored(folder, "transport_matters")
+    if whole.empty:
+        return {}
+    parts = whole.groupby(whole["dataset"].str.partition("-")[0])
+    return {str(name): frame for name, frame in parts if frame.groupby("dataset")["seed"].nunique().min() >= SEVERAL}
+
+
+def all_counts(recorded: Mapping[str, pd.DataFrame], single: Sequence[Record]) -> str:
+    """Markdown, the seventh finding: a line a score; better and worse pairs over trainings, and in single trainings."""
+    of = {name: counts(frame) for name, frame in recorded.items()}
+    heads = [f"{name}: {part}" for name in recorded for part in ("better", "worse", "undecided", "DOT - bare")]
+    rows = []
+    for quantity in MATTERS:
+        cells = []
+        for name, frame in recorded.items():
+            cells += [
+                *(of[name][quantity][word] for word in ("better", "worse", "undecided")),
+                changes(frame, quantity),
+            ]
+        rows.append([SCORES[quantity].label, *cells, _of_single(single, quantity)])
+    return tables.markdown(["score", *heads, "single trainings: better / worse / undecided"], rows)
+
+
+def _of_single(single: Sequence[Record], quantity: str) -> str:
+    """Better, worse and undecided of records of one training each, by intervals over sets; those have no MIND."""
+    if quantity not in IMAGE_SCORES:
+        return "-"
+    words = Counter(recording.direction_of_change(record, quantity) for record in single)
+    return " / ".join(str(words[word]) for word in ("better", "worse", "undecided"))
+
+
+def disagreement(recorded: Mapping[str, pd.DataFrame]) -> Texts:
+    """The seventh finding in numbers, on the digits: in how many pairs each score calls DOT better, and worse."""
+    of = counts(recorded["digits"])
+    assert of["is_mean"]["better"] > of["fid"]["better"] + of["fid"]["worse"] and of["recall"]["worse"] > 0
+    texts = {f"{quantity}_{word}": str(of[quantity][word]) for quantity in MATTERS for word in ("better", "worse")}
+    seeds = recorded["digits"].groupby("dataset")["seed"].nunique()
+    return texts | {"pairs": str(len(seeds)), "trainings": str(seeds.sum())}
+
+
+def friction(frame: pd.DataFrame, runs: Sequence[Record]) -> Texts:
+    """The eighth finding, over the trainings of one data set: tables and records of the page on the transport."""
+    by_pair = over_trainings.compare(frame, "fid", "DOT", "naive", share=0.2)
+    by_bare = over_trainings.compare(frame, "fid", "DOT", "bare")
+    texts = {f"against_{name}": _counted(of) for name, of in (("naive", by_pair), ("bare", by_bare))}
+    slopes: dict[str, list[float]] = {each.pair: [] for each in by_pair}
+    for run in runs:
+        if run.dataset in slopes:
+            k_eff = run.get("k_eff", method="own").value
+            slopes[run.dataset].append(run.get("gradient norm", method="q50").value / k_eff)
+    means = [sum(ratios) / len(ratios) for ratios in slopes.values()]
+    assert min(means) > 2  # weak
+    level = over_trainings.matched(frame, "fid", "DOT", "naive", "D").groupby("dataset")
+    holds = [low <= 0 <= high for _, (low, high) in (intervals.t_interval(of) for _, of in level)]
+    curves = over_trainings.curves(over_trainings.shares(frame, "fid")).query("setting == 20")
+    at_20 = {str(line["method"]): line for line in curves.to_dict("records")}
+    gains = {f"gain_{key}": _gain(at_20[name]) for key, name in GAINS.items()}
+    return (
+        texts
+        | gains
+        | {
+            "matched": f"{sum(holds)} of {len(holds)}",
+            "rise": f"{at_20['DOT']['rise'] / at_20['naive']['rise']:.0%}",
+            "least_slope": f"{min(means):.0f}",
+            "largest_slope": f"{max(means):.0f}",
+        }
+    )
+
+
+GAINS = {"1": "DOT", "3": "DOT, 3 k_eff", "naive": "naive"}
+
+
+def _gain(curve: Mapping[Hashable, float]) -> str:
+    return tables.change(curve["gain"], (curve["low"], curve["high"]), 2)
+
+
+def _counted(comparisons: Iterable[over_trainings.Comparison]) -> str:
+    words = Counter(each.word for each in comparisons)
+    return ", ".join(f"{word} in {words[word]}" for word in over_trainings.WORDS if words[word])
+
+
+def _paper(stem: str, dataset: str, folder: Path) -> Record:
+    """The committed record of the profile `paper`."""
+    found = records.find(stem, profile="paper", dataset=dataset, folder=folder)
+    assert found is not None, f"{stem}: no record of {dataset}"
+    return found
+
+
+def _with_error(row: records.Row, digits: int = 4) -> str:
+    """A mean with its standard error."""
+    return tables.plus_minus(row.value, (row.sd or 0.0) / (row.n or 1) ** 0.5, digits)
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-4 else "below 0.0001"

@@ -106,6 +106,11 @@ def contrary() -> list[str]:
     return [claim for claim, at in claims().items() if (printed_gap(*at) > 0) == SCORES[at[2]].lower_is_better]
 
 
+def unresolved() -> list[str]:
+    """Names of the printed comparisons that are no larger than two prints of one bare generator differ."""
+    return [c for c, at in claims().items() if abs(printed_gap(*at)) <= paper.reprint_gap(SCORES[at[2]].printed)]
+
+
 def probe(pair: image_pairs.ImagePair, settings: Settings, seed: int) -> Probe:
     """Slopes of a pair's D(G(.)): eq. (21) against the number of pairs, and gradient norms, latents of its prior."""
     sample, rng = partial(sampling.latents, pair), generator(seed, "pairs", pair.name)

@@ -13,6 +13,7 @@ from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import recording
 from dotlib.evaluation.images import Measurement, Method, Table1Row
 from dotlib.evaluation.judges import Panel, Scoring
+from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.pairs import Pair, rowwise_gradient
 from dotlib.results import paper, tables
@@ -41,6 +42,7 @@ COMPARED = [
 QUANTITIES = ("D", "fid", "is_mean", "precision", "recall")
 JUDGED = QUANTITIES[1:]
 DIVISORS = {"none": "none", "sqrt_dim": "sqrt(d), printed", "constant": "11.31, released", "norm": "z . z, exact"}
+BY_TRAINING = "radial factor, by training seed"
 CURVES = {  # along the updates: title, unit
     "radius": ("radius", "|z| / sqrt(d)"),
     "moved": ("distance moved", "latent units"),
@@ -97,6 +99,27 @@ def radial_factors(pair: Pair, z: Tensor, K: float) -> dict[str, tuple[Tensor, T
         name: ((part / radial["none"]).cpu(), (1 - length / divisor(z, name)).flatten().cpu())
         for name, part in radial.items()
     }
+
+
+def put_factors(
+    record: Record, factors: Mapping[str, tuple[Tensor, Tensor]], trainings: Mapping[int, Pair], scoring: Scoring
+) -> None:
+    """Put the median factor of each projection: of the page's pair, and of every training, by its seed."""
+    for name, (measured, _) in factors.items():
+        record.put("radial factor", measured.nanmedian().item(), method=name, unit="")
+    for seed, pair in trainings.items():
+        z = image_pairs.latents(pair, scoring, seed, 0)
+        for name, (measured, _) in radial_factors(pair, z, 1.0).items():  # a constant divides out
+            record.put(BY_TRAINING, measured.nanmedian().item(), method=name, setting=seed, unit="")
+
+
+def trainings_table(record: Record) -> str:
+    """Markdown: the mean over trainings of the median factor of each divisor, and its 95 % interval."""
+    rows = []
+    for name, label in DIVISORS.items():
+        values = [row.value for row in record.rows(quantity=BY_TRAINING, method=name)]
+        rows.append([label, len(values), intervals.shown(values)])
+    return tables.markdown(["divisor", "trainings", "median factor, mean over trainings"], rows)
 
 
 def descent(pair: Pair, method: Method, z: Tensor, K: float, steps: int) -> Trajectory:

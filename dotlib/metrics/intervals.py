@@ -41,6 +41,15 @@ def put_difference(
     return ends
 
 
+def shown(values: ArrayLike, digits: int = 2) -> str:
+    """The mean of independent values and its 95 % interval, "3.10 [2.95, 3.25]"; one value alone."""
+    values = np.asarray(values, dtype=float)
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}"
+    mean, (low, high) = t_interval(values)
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
 def p_value(values: ArrayLike) -> float:
     """Two-sided t-test of the mean of independent values, (n,), against 0. Raises InputError for fewer than two."""
     values = np.asarray(values, dtype=float)

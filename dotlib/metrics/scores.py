@@ -144,6 +144,34 @@ def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
     return Kid(values[metric.KEY_METRIC_KID_MEAN], values[metric.KEY_METRIC_KID_STD], subsets, subset_size)
 
 
+def kid_by_exchange(
+    *, real: Tensor, fake: Tensor, rng: torch.Generator, repeats: int = 1_000
+) -> tuple[float, np.ndarray]:
+    """KID of all rows, (m, d) each side, and its law where both sides are one population: (repeats,) values.
+
+    Each repeat deals the pooled rows out to the sides anew. The law is skewed to the right, so its standard deviation,
+    and no t-interval over a few values, is the standard error of a KID of 0. Raises InputError for sides that are not
+    equally many.
+    """
+    check_points("real", real)
+    check_points("fake", fake, width=real.shape[1])
+    check_count("repeats", repeats)
+    m, d = real.shape
+    if len(fake) != m:
+        raise InputError(f"fake: found {len(fake)} rows beside {m} of real; take equally many of each")
+    pooled = torch.cat([real, fake]).detach().cpu().double()
+    kernel = (pooled @ pooled.T / d + 1) ** 3
+    kernel.fill_diagonal_(0.0)
+    side = torch.ones(repeats + 1, 2 * m, dtype=torch.float64)
+    side[0, m:] = -1
+    for row in side[1:]:
+        row[torch.randperm(2 * m, generator=rng)[:m]] = -1
+    between = ((side @ kernel) * side).sum(1)  # pairs on one side less pairs on two
+    one, two = (kernel.sum() + between) / 2, (kernel.sum() - between) / 2
+    values = one / (m * (m - 1)) - two / m**2
+    return float(values[0]), values[1:].numpy()
+
+
 def mind(*, real: Tensor, fake: Tensor, rng: torch.Generator, directions: int = DIRECTIONS) -> float:
     """Monge Inception distance (arXiv 2605.06797): squared sliced W2 of (N, d) and (M, d) features, times 3 d.
 

@@ -30,7 +30,7 @@ LOOKS = {  # colour and mark of each method; others take the rest in turn
     "DGflow logD": (PURPLE, "^"),
 }
 OTHERS = ((BLACK, "P"), (BLACK, "X"), (BLACK, "*"))
-LOGARITHMIC = (EVALUATIONS, "emd_sqeuclidean", "emd_euclidean")  # a scale and no sign
+LOGARITHMIC = (EVALUATIONS, "fid", "emd_sqeuclidean", "emd_euclidean")  # a scale and no sign
 Change = tuple[float, tuple[float, float]]  # mean of a paired difference, and its interval
 
 

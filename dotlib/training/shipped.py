@@ -50,6 +50,13 @@ def load_pair(name: str, *, seed: int = 0, profile: str = "laptop") -> Pair:
     return zoo.read(settings, _folder() / pair_name(name, settings, profile))[0]
 
 
+def trainings(own: zoo.TrainedPair, profile: str) -> dict[int, Pair]:
+    """A pair and the shipped ones of its name and profile, by training seed; nothing is trained."""
+    seeds = _seeds(profile).get(own.name, []) if shipped_folder() else []
+    others = {seed: load_pair(own.name, seed=seed, profile=profile) for seed in seeds if seed != own.settings.seed}
+    return dict(sorted(({own.settings.seed: own.pair} | others).items()))
+
+
 def ship(name: str, *, seed: int = 0, profile: str = "laptop") -> Path:
     """Copy a trained pair among the committed ones, and list it in `pairs/README.md`. Gives its path there.
 

@@ -66,20 +66,30 @@ def test_tables_show_the_points():
     assert "| DOT, 20 | 3.0 | 2.0 | 1.0 | 500.00 | 30 | 0.10 |" in costs
 
 
-def costly(setting, rows, fid):
+def costly(setting, rows, *fid):
     """DOT at one setting whose samples cost so many evaluations."""
-    return Point("DOT", setting, {"fid": [fid, fid]}, [Cost(rows, 0, 0, 0.1)] * 2, [Cost()] * 2, [])
+    return Point("DOT", setting, {"fid": list(fid)}, [Cost(rows, 0, 0, 0.1)] * len(fid), [Cost()] * len(fid), [])
 
 
-def test_a_budget_shows_the_largest_setting_that_it_pays_for():
-    family = [costly(5, 20, 9.0), costly(10, 40, 8.0), costly(20, 80, 7.0)]
-    assert comparison_tables.within(family, 40).setting == 10
-    assert comparison_tables.within(family, 39.9).setting == 5
-    assert comparison_tables.within(family, 19) is None
-    lines = comparison_tables.budget_table([BARE, *family], "fid", (19, 40, 1_000)).splitlines()
-    assert lines[0] == "| FID (setting) | at most 19 | at most 40 | at most 1,000 |"
+def test_a_budget_shows_the_best_setting_that_it_pays_for_and_no_hair_decides():
+    family = [costly(5, 20, 9.0, 9.0), costly(10, 40, 7.0, 7.0), costly(20, 80, 8.0, 8.0)]
+    assert [point.setting for point in comparison_tables.within(family, 39)] == [5, 10]  # 40 is within 5 % of 39
+    assert [point.setting for point in comparison_tables.within(family, 38)] == [5]
+    lines = comparison_tables.budget_table([BARE, *family], "fid", (18, 38, 1_000)).splitlines()
+    assert lines[0] == "| FID (setting) | about 18 | about 38 | about 1,000 |"
     assert lines[2] == "| bare | 31.00 (1) | 31.00 (1) | 31.00 (1) |"
-    assert lines[3] == "| DOT | - | 8.00 (10) | 7.00 (20) |"
+    assert lines[3] == "| DOT | - | 9.00 (5) | 7.00 (10) |"  # and not the largest
+
+
+def test_no_set_is_scored_at_the_setting_that_it_chose():
+    """The first set alone makes 5 look best; it is scored at 10, which is best on the two others."""
+    first, second = costly(5, 20, 0.0, 9.0, 9.0), costly(10, 40, 8.0, 7.0, 6.0)
+    found = comparison_tables.best([first, second], "fid")
+    assert found.setting == 5 and found.scores["fid"] == [8.0, 9.0, 9.0]  # means 6 and 7; others of set 1: 9 and 6.5
+    assert [cost.generator for cost in found.cost] == [40, 20, 20]
+    high = [point("A", 1, (1.0, 1.0, 1.0), (5.0, 5.0, 5.0)), point("A", 2, (0.0, 0.0, 0.0), (4.0, 4.0, 4.0))]
+    assert comparison_tables.best(high, "is_mean").setting == 1  # higher is better
+    assert comparison_tables.best([], "fid") is None
 
 
 def test_differences_are_paired_and_signed():

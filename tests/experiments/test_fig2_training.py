@@ -281,6 +281,18 @@ def test_bounds_stand_around_the_constant_and_a_slope_above_them_is_refused(reco
     assert cells == ["steady", "1.500", "2.291", "2.29", "2.29"]
 
 
+def test_fences_of_every_training_stand_with_their_interval(record):
+    """D is linear, so both fences are its slope, sqrt(5.25) times 1, 2 and 3."""
+    fig2_training.fill_trainings(record, {"steady": {4: pair_of(1), 0: pair_of(2), 2: pair_of(3)}}, SMALL, 0)
+    name = fig2_training.OF_TRAINING.format("product of maps")
+    found = {row.setting: row.value for row in record.rows(quantity=name, pair="steady")}
+    assert found == {seed: pytest.approx(k * math.sqrt(5.25), rel=1e-5) for seed, k in ((4, 1), (0, 2), (2, 3))}
+    cells = [cell.strip() for cell in fig2_training.trainings_table(record).splitlines()[2].strip("|").split("|")]
+    half = 4.302653 * math.sqrt(5.25 / 3)
+    shown = f"{2 * math.sqrt(5.25):.2f} [{2 * math.sqrt(5.25) - half:.2f}, {2 * math.sqrt(5.25) + half:.2f}]"
+    assert cells == ["steady", "3", shown, shown]
+
+
 # Shipped pairs: their committed record
 
 

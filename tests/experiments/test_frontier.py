@@ -1,5 +1,7 @@
 """The comparison with DOT. Kinds of test: identities (differences are put and shown)."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from dotlib.evaluation.comparison import Point
@@ -16,18 +18,28 @@ def point(method, setting, first, second, refused=""):
     return Point(method, setting, scores, costs, costs, [], refused)
 
 
-def test_every_other_method_is_compared_at_its_last_setting():
+def test_every_method_is_compared_at_its_best_and_dot_too():
+    """DOT is past its optimum at 20 updates, and DRS is best at its first setting."""
     record = records.start("frontier", profile="smoke", dataset="digits", seed=0, parameters={})
-    points = [point("bare", 1, 5, 6), point("DOT", 10, 9, 9), point("DOT", 20, 3, 5)]
-    points += [point("DRS", 20, 2, 3), point("DDLS", 5, 0, 0, refused="infinite")]
+    points = [point("bare", 1, 5, 6), point("DOT", 10, 3, 5), point("DOT", 20, 9, 9)]
+    points += [point("DRS", 20, 2, 3), point("DRS", 60, 7, 8), point("DDLS", 5, 0, 0, refused="infinite")]
     header, _, *rows = frontier.compare_with_dot(record, points).splitlines()
-    assert header.startswith("| minus DOT, 20 | evaluations | FID |")
+    assert header.startswith("| minus DOT, 10 | evaluations | FID |")
     assert [row.split(" | ")[0] for row in rows] == ["| bare", "| DRS, 20", "| DDLS, 5"]
     assert rows[2] == "| DDLS, 5 | - | refused | refused | refused | refused |"
     difference = record.get("fid", method="DRS", setting=20, against="DOT")
     assert difference.value == -1.5 and difference.n == 2
     assert difference.interval == pytest.approx((-1.5 - 6.353, -1.5 + 6.353), abs=1e-3)  # t(0.975; 1) sd / sqrt(2)
     assert {row.method for row in record.rows(against="DOT")} == {"DRS"}
+
+
+def test_two_draws_of_one_pair_stand_with_their_errors():
+    """Means 5.5 and 8.5, standard errors 0.5 each: 3 / sqrt(0.5)."""
+    run = SimpleNamespace(measured=SimpleNamespace(of=lambda *_: [8.0, 9.0]))
+    said = frontier.two_draws([point("bare", 1, 5, 6)], run)
+    assert said.replace("\u00a0", " ") == (
+        "5.50 ± 0.50 here and 8.50 ± 0.50 there, 4.2 standard errors of their difference apart"
+    )
 
 
 def test_budgets_ascend():

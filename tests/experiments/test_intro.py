@@ -1,13 +1,20 @@
-"""The map of the paper. Kinds of test: identities (what records say is counted), invariants of the list of items."""
+"""The map of the paper and the findings.
+
+Kinds of test: identities (what records say is counted), invariants of the list of items, refused contradictions.
+"""
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
+from training_tables import PAIRS, table
 
 from dotlib.data import downloads
-from dotlib.experiments import intro
-from dotlib.results import paper, records
+from dotlib.evaluation import point_quality
+from dotlib.experiments import fig3_audit, intro
+from dotlib.metrics.scores import SCORES
+from dotlib.results import paper, records, tidy
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,3 +72,195 @@ def test_the_pages_of_the_map_are_pages_of_the_book(rows):
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     pages = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
     assert {row[1].strip("`").removeprefix("{doc}`/") for row in rows} <= pages | {"-"}
+
+
+# --- the findings ---------------------------------------------------------------------------------
+
+
+def opened(stem, dataset, profile="laptop", **parameters):
+    return records.start(stem, profile=profile, dataset=dataset, seed=0, parameters=parameters)
+
+
+def figure3_record(folder, emd, name="25gaussians-authors", K=2.0):
+    record = opened("fig3_toy", name, "paper")
+    for method, value in emd.items():
+        record.put("emd", value, method=method, sd=0.02, n=100, unit="")
+    record.put("K_eff", K, sd=0.5, n=10, unit="")
+    records.write(record, folder)
+
+
+def test_the_first_finding_has_standard_errors_and_refuses_a_record_that_ranks(tmp_path):
+    figure3_record(tmp_path, {"real": 0.066, "g": 0.054, "dot": 0.052})
+    found = {key: text.replace("\u00a0", " ") for key, text in intro.figure3(tmp_path).items()}
+    assert found == {"real": "0.0660 ± 0.0020", "g": "0.0540 ± 0.0020", "dot": "0.0520 ± 0.0020", "trials": "100"}
+    figure3_record(tmp_path, {"real": 0.050, "g": 0.054, "dot": 0.052})
+    with pytest.raises(AssertionError):
+        intro.figure3(tmp_path)
+    with pytest.raises(AssertionError, match="fig3_toy: no record of 25gaussians-authors"):
+        intro.figure3(tmp_path / "empty")
+
+
+def audit_record(dataset, profile, shift, trials=100):
+    record = opened("fig3_audit", dataset, profile)
+    for quantity, sign in (("emd_sqeuclidean", -1), ("emd_euclidean", 1)):
+        for method, before in ((intro.BETWEEN, "real"), (intro.ONTO, "g")):
+            value = sign * shift * (1 if before == "real" else -1)
+            where = {"method": method, "setting": "random", "against": before}
+            record.put(quantity, value, interval=(value - 0.001, value + 0.001), n=trials, unit="", **where)
+    return record
+
+
+def test_the_mechanism_is_that_of_the_authors_weights_where_it_is_recorded(tmp_path):
+    kept, built = tmp_path / "kept", tmp_path / "built"
+    assert set(intro.mechanism(kept, built).values()) == {"-"}
+    records.write(audit_record("25gaussians", "laptop", 0.02, 10), built)
+    found = intro.mechanism(kept, built)
+    assert found["between"] == "-0.020 [-0.021, -0.019]" and found["onto"] == "+0.020 [+0.019, +0.021]"
+    assert found["between_W1"].startswith("+0.020") and found["onto_W1"].startswith("-0.020")
+    assert (found["changed"], found["on"]) == ("10", "this build's own pair")
+    records.write(audit_record("25gaussians-authors", "paper", 0.03), kept)
+    found = intro.mechanism(kept, built)
+    assert found["between"].startswith("-0.030") and (found["changed"], found["on"]) == ("100", "the authors' weights")
+
+
+def test_the_interventions_are_called_as_the_audit_calls_them():
+    assert point_quality.real_between(fig3_audit.SHARES[-1]) == intro.BETWEEN
+    assert intro.ONTO == point_quality.ONTO_MODES
+
+
+def test_the_second_finding_says_where_both_printed_constants_lie(tmp_path):
+    for name, K in (("25gaussians-authors", 2.0), ("25gaussians", 2.1), ("swissroll-authors", 1.0), ("swissroll", 0.8)):
+        figure3_record(tmp_path, {}, name, K)
+    audit = opened("fig3_audit", "25gaussians-authors", "paper")
+    audit.put("K_eff_law", 2.0, interval=(1.71, 2.29), n=10_000, unit="")
+    for source, tail in (("paper", 0.0321), ("notebook", 0.8904)):
+        audit.put("K_eff_tail", tail, method=source, unit="")
+    records.write(audit, tmp_path)
+    found = intro.constants(tmp_path)
+    assert found["law_25gaussians"] == (
+        "95 % of the means lie in 1.71 to 2.29; the paper's 1.68 has the tail probability 0.032, "
+        "the notebook's 1.98 has the tail probability 0.89"
+    )
+    assert found["law_swissroll"].endswith("the paper has 1.34, the notebook 1.05, the law is not recorded yet")
+    assert found["own_K_swissroll"].replace("\u00a0", " ") == "0.80 ± 0.16"
+
+
+def test_the_third_finding_refuses_a_fall():
+    record = opened("theorems", "both")
+    record.put("deviation", 3e-15, method="Theorem 1", unit="")
+    for name, share in (("25gaussians", 0.25), ("swissroll", 0.5)):
+        record.put("W", 0.1, pair=name, n=400, unit="")
+        record.put("share_movable", share, pair=name, n=400, unit="")
+    assert intro.exact_dual(record) == {"fall": "3e-15", "points": "400", "movable": "25% and 50%"}
+    fallen = opened("theorems", "both")
+    fallen.put("deviation", 1e-3, method="Theorem 1", unit="")
+    with pytest.raises(AssertionError):
+        intro.exact_dual(fallen)
+
+
+def test_findings_over_trainings_have_their_intervals():
+    """1, 2, 3 have the mean 2 and the interval 2 -+ 2.484."""
+    record = opened("projection", "digits")
+    record.put("radial drive", 0.103, unit="")
+    record.put("radius of the sphere", 11.31, unit="")
+    for seed, factor in enumerate((-9.0, -10.0, -11.0)):
+        record.put("radial factor, by training seed", factor, method="sqrt_dim", setting=seed, unit="")
+    found = intro.radial_part(record)
+    assert (found["radial"], found["radial_trainings"]) == ("-10.0 [-12.5, -7.5]", "3")
+    slopes = opened("fig2_training", "digits")
+    for kind, scale in (("ns", 4.0), ("hi", 8.0)):
+        for seed in range(3):
+            where = {"pair": f"dcgan-sngan-{kind}", "setting": seed, "unit": ""}
+            slopes.put("product of maps, by training seed", scale * (seed + 1), **where)
+            slopes.put("largest gradient norm, by training seed", 0.5 * (seed + 1) * scale / 4, **where)
+    found = intro.normalised(slopes)
+    assert found["maps_ns"] == "8.0 [-1.9, 17.9]" and found["slopes_hi"] == "1.00 to 3.00"
+    assert (found["above_ns"], found["above_hi"]) == ("1 of 3", "2 of 3")
+
+
+def test_the_sixth_finding_compares_ratios():
+    record = opened("runtimes", "all")
+    for name, flops in (("stl10", 2.25), ("cifar10", 1.0)):
+        record.put("operations of an update", flops, method=name, unit="")
+    for batch, ratio in ((10, 1.5), (1000, 2.2), (100, 2.0)):
+        record.put("STL-10 over CIFAR-10", ratio, setting=batch, unit="")
+    found = intro.printed_runtimes(record)
+    assert (found["flops"], found["batch"], found["ratio"]) == ("2.25", "1000", "2.20")
+
+
+def full(naive=5.0, dot=4.8, noise=0.0):
+    """A synthetic table with every score: each is FID, or falls with it where higher is better."""
+    frame = table(naive, dot, noise=noise)
+    for quantity in intro.MATTERS:
+        frame[quantity] = frame["fid"] if SCORES[quantity].lower_is_better else 50 - frame["fid"]
+    return frame
+
+
+def single(kid, precision):
+    record = opened("tab1_scores", "mnist-dcgan-sngan-hi", updates=20)
+    ends = {"kid": kid, "precision": precision}
+    for quantity in intro.IMAGE_SCORES:
+        record.put(
+            quantity, 0.0, method="dot", setting=20, against="bare", unit="", interval=ends.get(quantity, (-1, 1))
+        )
+    return record
+
+
+def test_all_scores_are_listed_and_all_counts_add_up():
+    frame = full()
+    worse = full()
+    worse.loc[worse["method"] == "DOT", "recall"] -= 30.0
+    runs = [single((-2, -1), (-2, -1)), single((1, 2), (-2, -1)), single((-2, -1), (-1, 1))]
+    lines = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in intro.all_counts({"digits": frame, "mnist": worse}, runs).splitlines()
+    ]
+    assert [line[0] for line in lines[2:]] == [SCORES[quantity].label for quantity in intro.MATTERS]
+    assert all(sum(map(int, line[1:4])) == sum(map(int, line[5:8])) == len(PAIRS) for line in lines[2:])
+    of = {line[0]: line for line in lines[2:]}
+    assert of["FID"][1:5] == ["2", "0", "0", "-4.80 [-4.80, -4.80]"] and of["recall"][5:7] == ["0", "2"]
+    assert of["KID"][-1] == "2 / 1 / 0" and of["precision"][-1] == "0 / 2 / 1" and of["MIND"][-1] == "-"
+
+
+def test_the_seventh_finding_refuses_scores_that_agree():
+    with pytest.raises(AssertionError):
+        intro.disagreement({"digits": full()})
+    frame = full()
+    frame["fid"] = 10.0
+    frame.loc[frame["method"] == "DOT", "recall"] -= 30.0
+    found = intro.disagreement({"digits": frame})
+    assert (found["fid_better"], found["is_mean_better"], found["recall_worse"]) == ("0", "2", "2")
+    assert (found["pairs"], found["trainings"]) == ("2", "10")
+
+
+def test_only_data_sets_whose_pairs_have_several_trainings_are_counted(tmp_path):
+    for name, seeds in (("digits-dcgan-sngan-ns", 2), ("mnist-dcgan-sngan-ns", 1)):
+        for seed in range(seeds):
+            tidy.write(
+                records.start("transport_matters", profile="laptop", dataset=name, seed=seed, parameters={}),
+                [{"method": "bare", "fid": 1.0}],
+                tmp_path,
+            )
+    assert list(intro.recorded_trainings(tmp_path)) == ["digits"]
+    assert intro.recorded_trainings(tmp_path / "empty") == {}
+
+
+def slope_records(ratio):
+    for pair in PAIRS:
+        for seed in range(2):
+            record = records.start("transport_matters", profile="laptop", dataset=pair, seed=seed, parameters={})
+            record.put("k_eff", 0.5, method="own", unit="")
+            record.put("gradient norm", 0.5 * (ratio + seed), method="q50", unit="")
+            yield record
+
+
+def test_the_eighth_finding_reads_slopes_words_and_gains():
+    frame = full(5.0, 4.8, noise=0.01)
+    other = frame[frame["method"] == "DOT"].assign(method="DOT, 3 k_eff")
+    frame = pd.concat([frame, other])
+    found = intro.friction(frame, list(slope_records(6)))
+    assert found["against_naive"] == "equivalent in 2" and found["against_bare"] == "lower in 2"
+    assert (found["least_slope"], found["largest_slope"]) == ("6", "6")  # 6 and 7: 6.5
+    assert found["gain_3"] == found["gain_1"] != found["gain_naive"]
+    with pytest.raises(AssertionError):
+        intro.friction(frame, list(slope_records(0.5)))

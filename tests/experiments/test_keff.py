@@ -170,6 +170,7 @@ def test_the_lower_constant_comes_first(k, reversed_):
 
 def test_the_print_has_one_row_against_the_claim():
     assert keff.contrary() == ["wgan-gp, fid, 20 updates"]
+    assert keff.unresolved() == [f"wgan-gp, {what} updates" for what in ("is, 10", "fid, 10", "fid, 20")]
     assert [score.value for score in keff.printed("wgan-gp", 20, "fid")] == [24.06, 24.14]
     assert [score.value for score in keff.printed("sagan-hi", 0, "is_mean")] == [7.46, 7.52]
     assert keff.printed_gap("wgan-gp", 20, "fid") == pytest.approx(0.08) and len(keff.claims()) == 20

@@ -45,6 +45,23 @@ def test_measured_radial_factors_are_the_predicted_ones():
         assert (factors[name][1] - expected).abs().max() < 1e-12, name
 
 
+def test_factors_of_every_training_are_put_by_its_seed_and_do_not_depend_on_the_constant(run):
+    """On any D the factor of the printed divisor is 1 - z . z / sqrt(d), at the latents of the training's own seed."""
+    record = records.start("projection", profile="smoke", dataset="digits", seed=0, parameters={})
+    z = image_pairs.latents(run.pair, run.settings, 0, 0)
+    factors = projection.radial_factors(run.pair, z, 0.3)
+    projection.put_factors(record, factors, {0: run.pair, 3: run.pair}, run.settings)
+    for seed in (0, 3):
+        own = image_pairs.latents(run.pair, run.settings, seed, 0)
+        expected = (1 - own.double().square().sum(1) / D_LATENT**0.5).median().item()
+        found = record.get(projection.BY_TRAINING, method="sqrt_dim", setting=seed).value
+        assert found == pytest.approx(expected, rel=1e-3), f"seed {seed}"
+    first = record.get("radial factor", method="sqrt_dim").value
+    assert first == pytest.approx(record.get(projection.BY_TRAINING, method="sqrt_dim", setting=0).value, rel=1e-3)
+    lines = projection.trainings_table(record).splitlines()
+    assert lines[2].split("|")[1:3] == [" none ", " 2 "] and "1.00 [1.00, 1.00]" in lines[2]
+
+
 def flat_pair(d):
     """D does not depend on z, though autograd connects it."""
     pair = pair_of(Normal(d))

@@ -62,3 +62,9 @@ def test_equivalence_is_that_the_90_percent_interval_lies_inside():
         low, high = intervals.t_interval(values, 0.90)[1]
         assert (intervals.equivalence_p(values, 0.6) < 0.05) == (low > -0.6 and high < 0.6)
     assert intervals.equivalence_p([0.1, 0.1], 0.2) == 0 and intervals.equivalence_p([0.3, 0.3], 0.2) == 1
+
+
+def test_a_mean_is_shown_with_its_interval_and_one_value_alone():
+    """1, 2, 3: mean 2, sd 1, t(0.975, 2) / sqrt(3) = 2.484."""
+    assert intervals.shown([1.0, 2.0, 3.0]) == "2.00 [-0.48, 4.48]"
+    assert intervals.shown([1.25], 1) == "1.2"

@@ -124,6 +124,34 @@ def test_kid_of_one_whole_subset_equals_a_plain_loop():
     assert found.sd == 0 and found.subsets == 1 and found.subset_size == 12
 
 
+def test_kid_by_exchange_is_kid_and_its_law_is_that_of_equal_populations():
+    """Second method: a plain KID of every exchanged pair of sides; over draws, mean 0 and the error that KID has."""
+    x, y = normal(0, 12, 3), normal(1, 12, 3) + 0.5
+    found, law = scores.kid_by_exchange(real=x, fake=y, rng=seeded(0), repeats=20)
+    assert found == pytest.approx(scores.kid(real=x, fake=y, rng=seeded(0), subsets=1, subset_size=12).mean)
+    pooled, rng = torch.cat([x, y]), seeded(0)
+    for value in law:
+        order = torch.randperm(24, generator=rng)
+        sides = {"real": pooled[order[12:].sort().values], "fake": pooled[order[:12]]}
+        assert value == pytest.approx(scores.kid(**sides, rng=seeded(0), subsets=1, subset_size=12).mean)
+    draws = [
+        scores.kid_by_exchange(
+            real=normal(2 * s + 10, 60, 4), fake=normal(2 * s + 11, 60, 4), rng=seeded(s), repeats=200
+        )
+        for s in range(200)
+    ]
+    values = np.array([value for value, _ in draws])
+    assert abs(values.mean()) < 4 * values.std() / 200**0.5
+    assert np.mean([law.std() for _, law in draws]) == pytest.approx(values.std(), rel=0.15)
+    p = [(1 + (law >= value).sum()) / 201 for value, law in draws]
+    assert 0.02 < np.mean(np.array(p) < 0.05) < 0.09  # five percent, up to 2.6 standard errors
+
+
+def test_kid_by_exchange_wants_equal_sides():
+    with pytest.raises(InputError, match="fake: found 8 rows beside 9 of real; take equally many"):
+        scores.kid_by_exchange(real=normal(0, 9, 2), fake=normal(1, 8, 2), rng=seeded(0))
+
+
 def test_kid_sees_a_difference_and_says_its_subsets():
     x, y = normal(0, 300, 8), normal(1, 200, 8) + 0.5
     found = scores.kid(real=x, fake=y, rng=seeded(0))

@@ -97,6 +97,20 @@ def test_references_have_a_target(path):
         assert target in pages, f"{path.name}: no page {target}"
 
 
+OPENINGS = ("The paper's claim", "Claim", "The question", "Question", "What must hold", "What the paper claims")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_page_opens_with_a_claim_or_question_and_its_answer(path):
+    """The first page promises it. The last page says what ran, and claims nothing."""
+    opening = re.search(r"^# .*?$(.*?)^#", text(path), re.DOTALL | re.MULTILINE)[1]
+    if path.stem == "status":
+        return
+    assert re.search(rf"\*\*({'|'.join(OPENINGS)})\.\*\*", opening), "the page does not say what it asks"
+    answer = opening if path.stem != "intro" else text(path).partition("## Eight")[0]
+    assert re.search(r"^```\{glue:md\}", answer, re.MULTILINE), "no computed answer before the first section"
+
+
 def test_labels_are_unique():
     found = [
         label for path in (*PROSE, *NOTEBOOKS) for label in re.findall(r"^\(([\w-]+)\)=$", text(path), re.MULTILINE)

@@ -148,6 +148,17 @@ def test_an_installed_copy_trains_and_has_nothing_to_load(monkeypatch):
             call(NAME)
 
 
+def test_trainings_of_a_row_are_its_pair_and_the_committed_seeds(monkeypatch):
+    own = zoo.pair("digits-resnet-sagan-hi", profile="laptop", seed=2)
+    monkeypatch.setattr(zoo, "make", lambda *_: pytest.fail("trained"))
+    found = shipped.trainings(own, "laptop")
+    assert list(found) == [0, 1, 2, 3, 4] and found[2] is own.pair
+    assert len({shipped.fixed_logit(pair) for pair in found.values()}) == 5
+    assert list(shipped.trainings(own, "smoke")) == [2]  # none is shipped in that profile
+    monkeypatch.setattr(training_settings, "checkout", lambda: None)
+    assert list(shipped.trainings(own, "laptop")) == [2]
+
+
 # --- failures ------------------------------------------------------------------------------------
 
 
