@@ -190,10 +190,10 @@ def lipschitz_norm(values: Tensor, points: Tensor) -> float:
 
 def _solve(costs: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
     """Plan (N, M) and potentials (N,), (M,) for costs (N, M): the one call of POT, and its certificate."""
-    import ot  # here: a second that image pairs need not wait for
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # POT's warnings come back in the log and raise below
+        import ot  # here: a second that image pairs need not wait for; Python 3.12 warns while it compiles POT
+
         plan, log = ot.emd(a, b, costs, numItermax=MAX_ITERATIONS, log=True)
     about = f"{costs.shape} costs up to {costs.max():.3g}"
     if log["warning"] is not None:

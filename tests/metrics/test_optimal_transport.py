@@ -6,6 +6,9 @@ failures. No golden numbers. float64.
 
 import itertools
 import math
+import os
+import subprocess
+import sys
 import time
 import warnings
 
@@ -486,3 +489,12 @@ def test_a_wrong_solution_is_never_returned(monkeypatch, part, spoil, complaint)
 def test_wrong_measures_are_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_the_first_compilation_of_pot_says_nothing(tmp_path):
+    """A page would publish it: Python warns of an escape in POT's source, where that has not been compiled yet."""
+    code = "import numpy as np; from dotlib.metrics.optimal_transport import emd; print(emd(*np.zeros((2, 1, 2))))"
+    command = [sys.executable, "-W", "default:invalid escape", "-c", code]
+    environment = os.environ | {"PYTHONPYCACHEPREFIX": str(tmp_path)}
+    run = subprocess.run(command, env=environment, check=False, text=True, capture_output=True)
+    assert (run.stdout, run.stderr) == ("0.0\n", "")
