@@ -149,3 +149,19 @@ def test_gaps_of_theorem_2():
     torch.testing.assert_close(gap["ns"], torch.log1p(torch.exp(-u)), rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(gap["hinge"], torch.maximum(-u, torch.ones_like(u)))
     assert (gap["ns"] > 0).all() and (gap["hinge"] >= 1 - 1e-12).all() and (gap["wgan"] == 0).all()
+
+
+def cells(path: Path) -> tuple[list[str], str]:
+    """Python of a notebook's cells, without their options, and the text between them, without the file's header."""
+    pattern = r"^```\{code-cell\} python3\n(?:---\n.*?^---\n|(?::\w+:[^\n]*\n)*)(.*?)^```$"
+    whole = text(path).split("---\n", 2)[2]
+    flags = re.MULTILINE | re.DOTALL
+    return re.findall(pattern, whole, flags), re.sub(pattern, "", whole, flags=flags)
+
+
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem != "status"], ids=lambda path: path.stem)
+def test_a_page_has_as_much_prose_as_code_and_no_function(path):
+    code, prose = cells(path)
+    assert len(code) > 3 and not re.search(r"^\s*(?:async )?(?:def|class) ", "\n".join(code), re.MULTILINE)
+    lines = [sum(bool(line.strip()) for line in part.splitlines()) for part in ("\n".join(code), prose)]
+    assert lines[0] <= lines[1], f"{lines[0]} lines of code, {lines[1]} of prose"
