@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
+from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -15,6 +16,7 @@ from dotlib.plots import style
 from dotlib.plots.style import BLACK, BLUE, GREEN, VERMILION
 
 COLOURS = {"real": BLACK, "g": BLUE, "dot": VERMILION, "naive": GREEN}
+LEVELS = (-1e-9, 0.002, 0.01, 0.03, 0.1, 0.2, 0.4, 0.8)  # data units above a minimum
 FRAME_MS = 80  # milliseconds of a frame
 NAMES = {"real": "training samples", "g": "G", "dot": "DOT", "naive": "naive"}
 
@@ -44,6 +46,27 @@ def rows(figures: Mapping[str, Mapping[str, np.ndarray]], limits: Mapping[str, t
             axis.set(xticks=[], yticks=[])
     for axis, name in zip(axes[0], columns, strict=True):
         axis.set_title(NAMES.get(name, name))
+    return figure
+
+
+@style.figure
+def minimisers(
+    excess: Mapping[str, tuple[Sequence[np.ndarray], np.ndarray]], y: np.ndarray, image: np.ndarray, x: np.ndarray
+) -> Figure:
+    """How far an objective lies above its minimum, a panel for each title -> ((first axis, second axis), values).
+
+    The segment from y, a circle, to its image, a star, both (2,), is drawn, and training points x, (n, 2); data units.
+    """
+    figure, axes = plt.subplots(len(excess), 1, figsize=(5.2, 4.5 * len(excess)), sharex=True, squeeze=False)
+    for axis, (title, ((first, second), value)) in zip(axes.flat, excess.items(), strict=True):
+        colours = {"cmap": "cividis", "norm": BoundaryNorm(LEVELS, 256), "extend": "max"}
+        axis.contourf(first, second, value, levels=LEVELS, **colours)
+        axis.scatter(*np.asarray(x).T, s=8, color="white", edgecolors="black", linewidths=0.4)
+        axis.plot(*np.stack([y, image]).T, color=VERMILION, lw=2)
+        axis.plot(*y, "o", ms=10, mfc="white", mec=VERMILION, mew=2)
+        axis.plot(*image, "*", ms=16, mfc="white", mec=VERMILION, mew=1.5)
+        axis.set(xlim=(first[0], first[-1]), ylim=(second[0], second[-1]), aspect="equal", title=title)
+    figure.colorbar(axes[0, 0].collections[0], ax=axes, location="bottom", shrink=0.9, label="above the minimum")
     return figure
 
 

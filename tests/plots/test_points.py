@@ -34,3 +34,14 @@ def test_particles_make_an_animation_with_all_frames_and_a_pause():
             total += image.info["duration"]
     assert frames >= 3
     assert total == pytest.approx(2 * 80 + 1000, abs=10)
+
+
+def test_minimisers_show_the_segment_and_the_training_points_in_each_panel():
+    axis = np.linspace(-1, 1, 5)
+    excess = {side: ((axis, axis), np.abs(axis)[:, None] * np.ones(5)) for side in ("lower", "upper")}
+    figure = toy_plots.minimisers(excess, np.array([0.5, 0.0]), np.array([-0.5, 0.25]), POINTS)
+    assert [panel.get_title() for panel in figure.axes[:2]] == ["lower", "upper"]
+    for panel in figure.axes[:2]:
+        segment, circle, star = (line.get_xydata().tolist() for line in panel.lines)
+        assert (segment, circle, star) == ([[0.5, 0.0], [-0.5, 0.25]], [[0.5, 0.0]], [[-0.5, 0.25]])
+        assert np.allclose(panel.collections[-1].get_offsets(), POINTS)
