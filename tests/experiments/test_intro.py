@@ -123,6 +123,12 @@ def test_the_mechanism_is_that_of_the_authors_weights_where_it_is_recorded(tmp_p
     assert found["between"].startswith("-0.030") and (found["changed"], found["on"]) == ("100", "the authors' weights")
 
 
+def test_a_recorded_mechanism_with_another_sign_is_refused(tmp_path):
+    records.write(audit_record("25gaussians-authors", "paper", -0.03), tmp_path)
+    with pytest.raises(AssertionError):
+        intro.mechanism(tmp_path)
+
+
 def test_the_interventions_are_called_as_the_audit_calls_them():
     assert point_quality.real_between(fig3_audit.SHARES[-1]) == intro.BETWEEN
     assert intro.ONTO == point_quality.ONTO_MODES
