@@ -156,8 +156,8 @@ def _insert(values: dict, notebook: NotebookNode) -> None:
 
 def _failure(source: str | Path, unfinished: Path, error: Exception) -> str:
     """What a NotebookError says; papermill's report of an exception in a cell has `ename` and `evalue`."""
-    said = getattr(error, "evalue", str(error).strip().partition("\n")[0])
-    cause = f"{getattr(error, 'ename', type(error).__name__)}: {said.strip()}"
+    message = getattr(error, "evalue", str(error).strip().partition("\n")[0])
+    cause = f"{getattr(error, 'ename', type(error).__name__)}: {message.strip()}"
     cells = nbformat.read(unfinished, as_version=4).cells if unfinished.exists() else []
     code = [cell for cell in cells if cell.cell_type == "code"]
     begun = [number for number, cell in enumerate(code, 1) if cell.metadata.papermill.get("start_time")]

@@ -37,9 +37,9 @@ def products(network: nn.Sequential, x: Tensor, *, rng: torch.Generator, iterati
     check_count("iterations", iterations)
     strange = [part for part in network.children() if not _has_norm(part)]
     if strange or not isinstance(network, nn.Sequential):
-        what = type(strange[0] if strange else network).__name__
+        kind = type(strange[0] if strange else network).__name__
         raise InputError(
-            f"network: {what} has no known norm; take a chain of linear layers and "
+            f"network: {kind} has no known norm; take a chain of linear layers and "
             "activations, such as an SNGAN's discriminator"
         )
     layers = linear_layers(network, x)

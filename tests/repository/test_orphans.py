@@ -1,5 +1,6 @@
 """No orphans: modules have test files, pages notebooks and modules, records experiments. Kinds: invariants."""
 
+import re
 from pathlib import Path
 
 import yaml
@@ -29,6 +30,12 @@ def test_every_module_has_a_test_file():
 def test_every_page_has_a_notebook_and_a_module():
     assert stems("notebooks", "*.md") == pages()
     assert pages() - stems("dotlib/experiments", "*.py") == set(), "pages without a module"
+
+
+def test_a_page_has_the_label_of_its_notebook():
+    for path in (ROOT / "notebooks").glob("*.md"):
+        first = re.search(r"^\(([\w-]+)\)=$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert first and first[1] == path.stem, path.name
 
 
 def test_every_record_has_an_experiment():
