@@ -4,7 +4,7 @@ The tables beside the records of the trainings have a line for each quantity, wa
 seed. Trials are averaged inside a training, so that the n of every interval is a number of trainings of one data set.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -130,7 +130,9 @@ def statement(trainings: Mapping[str, pd.DataFrame]) -> str:
         for at, claim in enumerate(CLAIMS):
             cells = [_counted(readings[column][at]) if column in readings else "-" for column in columns]
             rows.append([f"{name}: {claim.text}", *cells])
-    return tables.markdown(["over trainings", *map(label, columns)], rows) if rows else "-"
+    if not rows:
+        return "No training is recorded yet, so nothing is said over trainings."
+    return tables.markdown(["over trainings", *map(label, columns)], rows)
 
 
 def _counted(comparison: Comparison) -> str:
@@ -185,17 +187,18 @@ def floor_table(trainings: Mapping[str, pd.DataFrame]) -> str:
     return tables.markdown(["minus real points", *heads], rows) if rows else "-"
 
 
-def change_table(stored: Mapping[str, Sequence[Record]], text: Callable[[Row], str], **where: str | float) -> str:
+def change_table(stored: Mapping[str, Sequence[Record]], **where: str | float) -> str:
     """Markdown: differences that the records of trainings hold for their own pair, mean and interval over trainings.
 
-    Rows are found as by `Record.rows`, and the text says from a row what was changed.
+    Rows are found as by `Record.rows`; a line is called by the reading of its quantity, or else by its setting.
     """
     rows = []
     for name, of_name in stored.items():
         for row in of_name[0].rows(**where):
             values = [record.content[row.key].value for record in of_name]
             below = f"{sum(value < 0 for value in values)} of {len(values)}"
-            rows.append([f"{name}, {text(row)}", tables.change(*intervals.t_interval(values), 4), below])
+            text = label((row.quantity, str(row.setting))) if row.quantity in READINGS else row.setting
+            rows.append([f"{name}, {text}", tables.change(*intervals.t_interval(values), 4), below])
     return tables.markdown(["change", "over trainings", "trainings below 0"], rows) if rows else "-"
 
 

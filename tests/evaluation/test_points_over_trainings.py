@@ -102,7 +102,8 @@ def test_every_reading_of_a_set_is_a_row_and_a_column():
     (row,) = over.quality_table(trainings).splitlines()[2:]
     assert row.startswith("| 25gaussians, share within 4 sigma | ") and row.count("higher, +") == 2
     assert "| lower, -0.098 [" in row  # DOT - naive, -0.1 but for noise
-    assert over.statement({}) == over.quality_table({}) == over.interval_table({}, {}) == "-"
+    assert over.statement({}).startswith("No training is recorded yet")
+    assert over.quality_table({}) == over.interval_table({}, {}) == "-"
 
 
 def test_a_method_nearer_to_the_data_than_real_points_are_is_below_0():
@@ -154,6 +155,7 @@ def test_records_of_laptop_trainings_are_found_with_their_tables(tmp_path):
         record = records.Record(stem, profile, dataset, seed, {}, made={"started": 0.0, "seconds": 1.0})
         for label, value in (("a", 0.1 * seed), ("b", 1.0 + seed)):
             record.put("W1", value, interval=(0, 1), n=5, unit="", method="dot", setting=label, against="before")
+        record.put("emd_euclidean", -1.0, interval=(-2, 0), n=5, unit="", method="to", setting="random", against="g")
         tidy.write(
             record, [{"quantity": "near", "setting": "random", "method": "g", "trial": 0, "value": 0.5}], tmp_path
         )
@@ -161,10 +163,12 @@ def test_records_of_laptop_trainings_are_found_with_their_tables(tmp_path):
     assert {name: [record.seed for record in of_name] for name, of_name in kept.items()} == {"25gaussians": [0, 7]}
     frame = over.frames(kept, tmp_path)["25gaussians"]
     assert list(frame["seed"]) == [0, 7] and list(over.means(frame, "near", "random")["g"]) == [0.5, 0.5]
-    rows = over.change_table(kept, lambda row: f"to {row.setting}", quantity="W1", against="before").splitlines()
+    rows = over.change_table(kept, quantity="W1", against="before").splitlines()
     half = 12.7062 * 0.7 / 2  # of two values 0.7 apart, t at 97.5 % with one degree of freedom
-    assert rows[2] == f"| 25gaussians, to a | +0.3500 [{0.35 - half:+.4f}, {0.35 + half:+.4f}] | 0 of 2 |"
-    assert len(rows) == 4 and over.change_table({}, str, quantity="W1") == "-"
+    assert rows[2] == f"| 25gaussians, a | +0.3500 [{0.35 - half:+.4f}, {0.35 + half:+.4f}] | 0 of 2 |"
+    (row,) = over.change_table(kept, method="to", against="g").splitlines()[2:]
+    assert row == "| 25gaussians, W1 cost, random | -1.0000 [-1.0000, -1.0000] | 2 of 2 |"
+    assert len(rows) == 4 and over.change_table({}, quantity="W1") == "-"
     (tmp_path / "fig3_audit" / "laptop-25gaussians-s7.csv").write_text("changed", encoding="utf-8")
     with pytest.raises(FileError, match=r"laptop-25gaussians-s7\.csv: is not the table"):
         over.frames(kept, tmp_path)
