@@ -16,7 +16,7 @@ from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.results import records, tidy
 from dotlib.results.records import Record
-from dotlib.training.settings import PairName
+from dotlib.training.settings import PairName, dataset_of
 
 TRAINING = ["dataset", "seed"]  # what names a training: the pair's name and the seed
 CELL = [*TRAINING, "set", "judge"]
@@ -60,7 +60,7 @@ def effects(frame: pd.DataFrame, method: str, quantity: str) -> pd.DataFrame:
 def label_of(record: Record) -> str:
     """What trainings share that are compared: data set, a copy's name, profile, and a judge that is no classifier."""
     judge = record.parameters.get("judge", "classifier")
-    parts = [record.dataset.partition("-")[0], *sorted(recording.copies(record)), record.profile]
+    parts = [dataset_of(record.dataset), *sorted(recording.copies(record)), record.profile]
     return ", ".join([*parts, *([judge] * (judge != "classifier"))])
 
 
@@ -195,6 +195,6 @@ def counts(frame: pd.DataFrame, first: str, second: str, quantities: Iterable[st
     for quantity in quantities:
         words = [each.word for each in compare(frame, quantity, first, second)]
         better, worse = (FIRST, SECOND) if SCORES[quantity].lower_is_better else (SECOND, FIRST)
-        found = {"better": better, "worse": worse, "undecided": UNDECIDED}
-        rows[SCORES[quantity].label] = {name: words.count(word) for name, word in found.items()}
+        judged = {"better": better, "worse": worse, "undecided": UNDECIDED}
+        rows[SCORES[quantity].label] = {name: words.count(word) for name, word in judged.items()}
     return pd.DataFrame(rows).T

@@ -73,8 +73,8 @@ Readings = dict[tuple[str, str], list[Comparison]]  # quantity, way of drawing t
 def stored(folder: Path = records.KEPT) -> dict[str, list[Record]]:
     """Data set -> committed records of its trainings on the schedule of "laptop", where there are two or more."""
     kept = [record for record in records.stored(folder, "fig3_audit") if record.profile == "laptop"]
-    found = {name: [record for record in kept if record.dataset == name] for name in GP_WEIGHT}
-    return {name: of_name for name, of_name in found.items() if len(of_name) > 1}
+    by_name = {name: [record for record in kept if record.dataset == name] for name in GP_WEIGHT}
+    return {name: of_name for name, of_name in by_name.items() if len(of_name) > 1}
 
 
 def frames(kept: Mapping[str, Iterable[Record]], folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
@@ -100,13 +100,13 @@ def differences(frame: pd.DataFrame, quantity: str, setting: str, first: str, se
 
 def compare(frame: pd.DataFrame, quantity: str, setting: str) -> list[Comparison]:
     """The three comparisons of CLAIMS in one quantity, which are one table for Holm's correction."""
-    found = [differences(frame, quantity, setting, claim.first, claim.second) for claim in CLAIMS]
-    adjusted = intervals.holm([intervals.p_value(values) for values in found])
+    values = [differences(frame, quantity, setting, claim.first, claim.second) for claim in CLAIMS]
+    adjusted = intervals.holm([intervals.p_value(of_claim) for of_claim in values])
     words = [
-        UNDECIDED if p >= LEVEL else FIRST if values.mean() < 0 else SECOND
-        for p, values in zip(adjusted, found, strict=True)
+        UNDECIDED if p >= LEVEL else FIRST if of_claim.mean() < 0 else SECOND
+        for p, of_claim in zip(adjusted, values, strict=True)
     ]
-    return [Comparison(*each) for each in zip(CLAIMS, found, words, strict=True)]
+    return [Comparison(*each) for each in zip(CLAIMS, values, words, strict=True)]
 
 
 def compared(frame: pd.DataFrame, quantities: Iterable[str]) -> Readings:
@@ -123,10 +123,10 @@ def label(reading: tuple[str, str]) -> str:
 
 def statement(trainings: Mapping[str, pd.DataFrame]) -> str:
     """Markdown: which claim of Figure 3 holds under which reading, over the trainings of each data set."""
-    found = {name: compared(frame, READINGS) for name, frame in trainings.items()}
-    columns = list(dict.fromkeys(reading for readings in found.values() for reading in readings))
+    of_sets = {name: compared(frame, READINGS) for name, frame in trainings.items()}
+    columns = list(dict.fromkeys(reading for readings in of_sets.values() for reading in readings))
     rows = []
-    for name, readings in found.items():
+    for name, readings in of_sets.items():
         for at, claim in enumerate(CLAIMS):
             cells = [_counted(readings[column][at]) if column in readings else "-" for column in columns]
             rows.append([f"{name}: {claim.text}", *cells])
@@ -151,10 +151,10 @@ def interval_table(trainings: Mapping[str, pd.DataFrame], runs: Mapping[str, Rec
         for (quantity, setting), comparisons in compared(frame, READINGS).items():
             for at in comparisons:
                 row = _of_one_pair(runs.get(name), at.claim, quantity, setting)
-                one = f"{tables.change(row.value, row.interval, 4)} ({row.n})" if row else "-"
+                of_pair = f"{tables.change(row.value, row.interval, 4)} ({row.n})" if row else "-"
                 below = f"{int((at.trainings < 0).sum())} of {len(at.trainings)}"
                 text = f"{name}, {label((quantity, setting))}: {_names(at.claim)}"
-                rows.append([text, tables.change(*at.ends, 4), below, at.verdict, one])
+                rows.append([text, tables.change(*at.ends, 4), below, at.verdict, of_pair])
     heads = ["difference", "over trainings", "trainings below 0", "claim", "one pair, over trials (number)"]
     return tables.markdown(heads, rows) if rows else "-"
 

@@ -15,7 +15,7 @@ from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.results import paper, records, tables
 from dotlib.results.records import Record, Where
 from dotlib.training import zoo
-from dotlib.training.settings import PairName
+from dotlib.training.settings import PairName, dataset_of
 
 Key = tuple[str, str | float]  # (method, setting)
 MEAN = "mean"  # in the place of a judge: the mean over all of them, set by set
@@ -129,7 +129,7 @@ def copies(record: Record) -> set[str]:
 def on_papers_data(record: Record, *datasets: str) -> bool:
     """Whether images and judge are the paper's: official files of one of these data sets, under Inception."""
     images = set(record.made.get("images", {}).values())
-    papers = record.dataset.partition("-")[0] in datasets and record.parameters.get("judge") == "inception"
+    papers = dataset_of(record.dataset) in datasets and record.parameters.get("judge") == "inception"
     return papers and bool(images) and not copies(record)
 
 

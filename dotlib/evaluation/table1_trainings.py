@@ -42,14 +42,14 @@ def changes(frame: pd.DataFrame, quantity: str) -> dict[str, Change]:
     which says nothing of other trainings.
     """
     moved, bare = (over_trainings.cells(frame, method, quantity) for method in ("DOT", "bare"))
-    of_sets, found = (moved - bare).groupby(["dataset", "seed", "set"]).mean(), {}
+    of_sets, changes = (moved - bare).groupby(["dataset", "seed", "set"]).mean(), {}
     for pair, of in of_sets.groupby("dataset"):
         of_trainings, row = of.groupby("seed").mean(), PairName.parse(str(pair)).row
         if len(of_trainings) >= over_trainings.LEAST:
-            found[row] = Change(of_trainings, "")
+            changes[row] = Change(of_trainings, "")
         else:
-            found[row] = Change(of, f", over {len(of)} sets of {_count(len(of_trainings), 'training')}")
-    return {row: found[row] for row in ROWS if row in found}
+            changes[row] = Change(of, f", over {len(of)} sets of {_count(len(of_trainings), 'training')}")
+    return {row: changes[row] for row in ROWS if row in changes}
 
 
 def _count(n: int, noun: str) -> str:

@@ -13,7 +13,7 @@ from dotlib.evaluation import over_trainings, recording
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.results import paper, records
-from dotlib.training.settings import OBJECTIVES, ROWS
+from dotlib.training.settings import OBJECTIVES, ROWS, row_of
 
 PAPER_G = "dcgan-sagan-hi"  # of Table 2, by its numbers; the caption says SAGAN(ns)
 CLAIMS = {"is_mean": "raises IS", "fid": "lowers FID"}  # what Table 2 says of each D
@@ -69,7 +69,7 @@ def matrix(frame: pd.DataFrame, quantity: str) -> dict[str, dict[str, Cell]]:
     owns, others = {}, {}
     for pair, of in effects[OWN].groupby("dataset"):
         if len(of) >= over_trainings.LEAST:
-            row = str(pair).partition("-")[2]
+            row = row_of(str(pair))
             owns[row] = of.droplevel("dataset")
             others[row] = {label: table.loc[pair] for label, table in effects.items() if label != OWN}
     cells = {row: dict(zip(of, _judged([*of.values()], quantity), strict=True)) for row, of in others.items()}

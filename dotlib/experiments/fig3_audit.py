@@ -188,9 +188,9 @@ def quality_table(runs: Runs) -> str:
     rows = []
     for name, record in runs.items():
         for method in ("real", *toy_pairs.METHODS):
-            found = {row.quantity: row for row in record.rows(method=method, against="") if row.quantity in digits}
+            measured = {row.quantity: row for row in record.rows(method=method, against="") if row.quantity in digits}
             cells = [
-                tables.plus_minus(found[key].value, found[key].sd, places) if key in found else "-"
+                tables.plus_minus(measured[key].value, measured[key].sd, places) if key in measured else "-"
                 for key, places in digits.items()
             ]
             rows.append([f"{name}, {toy_pairs.NAMES[method]}", *cells])
@@ -222,8 +222,8 @@ def put_interventions(
 def _interventions(record: Record) -> dict[str, list[Row]]:
     """Label of an intervention -> its differences in the order of READINGS."""
     labels = [*map(point_quality.real_between, SHARES), point_quality.ONTO_MODES]
-    found = {label: [row for row in record.rows(method=label) if row.against] for label in labels}
-    return {label: rows for label, rows in found.items() if rows}
+    compared = {label: [row for row in record.rows(method=label) if row.against] for label in labels}
+    return {label: rows for label, rows in compared.items() if rows}
 
 
 def intervention_table(runs: Runs) -> str:

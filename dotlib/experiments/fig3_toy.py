@@ -13,7 +13,7 @@ from dotlib.metrics import intervals
 from dotlib.plots import points as toy_plots
 from dotlib.results import paper, tables
 from dotlib.results.records import KEPT, Record, Where, find
-from dotlib.training.settings import toy_datasets
+from dotlib.training.settings import dataset_of, toy_datasets
 from dotlib.transport import LipschitzEstimate
 
 STEPS = (("move", "25gaussians"), ("move", "swissroll"))
@@ -47,7 +47,7 @@ def fill_record(record: Record, K_eff: LipschitzEstimate, emd: Mapping[str, np.n
 
 def put_verdicts(record: Record) -> None:
     """Put the verdicts on the three EMDs and on their three differences into the record; each three are one table."""
-    dataset, numbers, orders = record.dataset.partition("-")[0], [], []
+    dataset, numbers, orders = dataset_of(record.dataset), [], []
     printed = {method: paper.value(f"fig3.{dataset}.{method}.emd") for method in toy_pairs.METHODS}
     for method, number in printed.items():
         here = record.get("emd", method=method)

@@ -14,6 +14,7 @@ from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.results import paper, tables
 from dotlib.results.records import Record
+from dotlib.training.settings import image_training
 
 STEPS = (("score", "digits-*"),)
 
@@ -46,7 +47,7 @@ class Claim:
 
 def settings_of(dataset: str, row: str, profile: str) -> Settings:
     """Settings of Figures 9 to 11 for a row of Table 1. Raises InputError for an unknown word."""
-    scoring = scoring_settings(dataset, row.partition("-")[0], profile)
+    scoring = scoring_settings(dataset, image_training(dataset, row, profile).architecture, profile)
     if profile == "smoke":
         return Settings(scoring, steps=(0, 1, 2, 3), early=1, late=2, followed=20)
     whole = profile == "paper" and dataset != "digits"

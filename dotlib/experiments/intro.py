@@ -15,7 +15,7 @@ from dotlib.metrics import intervals
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.results import paper, records, tables, tidy
 from dotlib.results.records import Record
-from dotlib.training.settings import changed_from_published, pair_names, toy_datasets, toy_training
+from dotlib.training.settings import changed_from_published, dataset_of, pair_names, toy_datasets, toy_training
 
 STEPS = (("page", "*"), ("record", "*"))
 
@@ -217,7 +217,7 @@ def recorded_trainings(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
     whole = tidy.stored(folder, "transport_matters")
     if whole.empty:
         return {}
-    parts = whole.groupby(whole["dataset"].str.partition("-")[0])
+    parts = whole.groupby(whole["dataset"].map(dataset_of))
     return {str(name): frame for name, frame in parts if frame.groupby("dataset")["seed"].nunique().min() >= SEVERAL}
 
 
@@ -297,9 +297,9 @@ def _counted(comparisons: Iterable[over_trainings.Comparison]) -> str:
 
 def _paper(stem: str, dataset: str, folder: Path) -> Record:
     """The committed record of the profile `paper`."""
-    found = records.find(stem, profile="paper", dataset=dataset, folder=folder)
-    assert found is not None, f"{stem}: no record of {dataset}"
-    return found
+    record = records.find(stem, profile="paper", dataset=dataset, folder=folder)
+    assert record is not None, f"{stem}: no record of {dataset}"
+    return record
 
 
 def _with_error(row: records.Row, digits: int = 4) -> str:

@@ -130,9 +130,9 @@ def frame(record: Record) -> pd.DataFrame:
     """KID of every judge and comparison: mean over blocks, standard error, z, one-sided p by Holm over judges."""
     rows = []
     for comparison in COMPARED:
-        found = list(record.rows(quantity="kid", method=comparison))
-        of_judges = [record.get("p", method=comparison, judge=row.judge).value for row in found]
-        for row, p in zip(found, intervals.holm(of_judges), strict=True):
+        lines = list(record.rows(quantity="kid", method=comparison))
+        of_judges = [record.get("p", method=comparison, judge=row.judge).value for row in lines]
+        for row, p in zip(lines, intervals.holm(of_judges), strict=True):
             error = record.get("standard error", method=comparison, judge=row.judge).value
             where = {"comparison": comparison, "judge": row.judge, "blocks": row.n}
             rows.append(where | {"kid": row.value, "error": error, "z": row.value / error, "p": p})

@@ -43,7 +43,7 @@ def record_table(stored: Iterable[Record]) -> str:
 
 def pair_table(stored: Iterable[Record]) -> str:
     """Markdown: the trained pairs behind these records: origin, commit, device, minutes of training, digest."""
-    found = {
+    pairs = {
         (name, pair["sha256"]): pair
         for record in stored
         for name, pair in record.made.get("pairs", {}).items()
@@ -58,6 +58,6 @@ def pair_table(stored: Iterable[Record]) -> str:
             f"{pair['seconds_since_resume'] / 60:.1f}",
             sha[:12],
         ]
-        for (name, sha), pair in sorted(found.items())
+        for (name, sha), pair in sorted(pairs.items())
     ]
     return tables.markdown(["pair", "origin", "trained at", "device", "minutes", "sha256"], rows)

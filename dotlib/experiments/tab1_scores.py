@@ -26,7 +26,7 @@ from dotlib.plots import images as image_plots
 from dotlib.results import files, paper, records, tables
 from dotlib.results.records import Record
 from dotlib.seeding import generator
-from dotlib.training.settings import ROWS, PairName, changed_from_published, settings_of
+from dotlib.training.settings import ROWS, PairName, changed_from_published, dataset_of, settings_of
 from dotlib.training.zoo import add_training_provenance
 
 STEPS = (("score", "digits-*"), ("record", "transport_matters"))
@@ -83,7 +83,7 @@ def put_verdicts(rows: Rows) -> None:
         for quantity, text in CLAIMS.items():
             judge = recording.judge_of(record)
             here = record.get(quantity, method="dot", setting=updates, against="bare", judge=judge)
-            printed = recording.printed_difference(f"{dataset_of(record)}-{row}", quantity)
+            printed = recording.printed_difference(f"{dataset_of(record.dataset)}-{row}", quantity)
             least = paper.reprint_gap(SCORES[quantity].printed)
             claims.append((record, text, paper.comparison(printed, here.interval, here.n or 0, own=own, least=least)))
     recording.put_verdicts(claims)
@@ -136,13 +136,8 @@ def kept_runs() -> dict[str, dict[str, Record]]:
 def label_of(record: Record, kind: str) -> str:
     """Head of a column: what its runs share, so that no column mixes data, judges or N."""
     count, judge = f"N = {record.parameters['samples']:,}", record.parameters["judge"]
-    parts = [kind, dataset_of(record), *sorted(recording.copies(record)), record.profile, count]
+    parts = [kind, dataset_of(record.dataset), *sorted(recording.copies(record)), record.profile, count]
     return ", ".join([*parts, *([judge] * (judge != "classifier")), *([f"seed {record.seed}"] * bool(record.seed))])
-
-
-def dataset_of(record: Record) -> str:
-    """The data set of a row's record."""
-    return record.dataset.partition("-")[0]
 
 
 def kept_table(kept: Mapping[str, Rows]) -> str:
@@ -178,12 +173,12 @@ def before_today(kept: Mapping[str, Rows]) -> str:
 
 
 def _pair_of(record: Record) -> str:
-    return f"{dataset_of(record)}-{record.parameters['row']}"
+    return f"{dataset_of(record.dataset)}-{record.parameters['row']}"
 
 
 def score_table(quantity: str, runs: Mapping[str, Rows]) -> str:
     """Markdown: "bare -> DOT" of each pair, in print (of STL-10 where a run is of it) and in each run, by label."""
-    measured = {dataset_of(record) for column in runs.values() for record in column.values()}
+    measured = {dataset_of(record.dataset) for column in runs.values() for record in column.values()}
     papers = {"cifar10": "paper, CIFAR-10"} | ({"stl10": "paper, STL-10"} if "stl10" in measured else {})
     rows = []
     for row in ROWS:

@@ -39,7 +39,7 @@ from dotlib.metrics.scores import SCORES
 from dotlib.results import files, records, tables
 from dotlib.results.records import Record
 from dotlib.training import zoo
-from dotlib.training.settings import OBJECTIVES, ROWS
+from dotlib.training.settings import OBJECTIVES, ROWS, dataset_of, row_of
 from dotlib.transport.lipschitz import LipschitzEstimate
 
 STEPS = (("swap", "digits-dcgan-sagan-hi"),)
@@ -63,12 +63,14 @@ class Run:
 
 def swapped(of_G: zoo.TrainedPair, of_D: zoo.TrainedPair, device: str = "cpu") -> ImagePair:
     """G of one pair with D of another, "<row of G>+<row of D>". Raises InputError for pairs of two data sets."""
-    first, second = (trained.name.partition("-") for trained in (of_G, of_D))
-    if first[0] != second[0]:
-        raise InputError(f"of_D: {of_D.name} was trained on other images than {of_G.name}; choose a pair of {first[0]}")
+    dataset = dataset_of(of_G.name)
+    if dataset != dataset_of(of_D.name):
+        raise InputError(f"of_D: {of_D.name} was trained on other images than {of_G.name}; choose a pair of {dataset}")
     digests = {f"G of {of_G.path.name}": of_G.sha256, f"D of {of_D.path.name}": of_D.sha256}
     D = ImagePair.of(of_D, device).discriminator
-    return replace(ImagePair.of(of_G, device), discriminator=D, name=f"{first[2]}+{second[2]}", digests=digests)
+    return replace(
+        ImagePair.of(of_G, device), discriminator=D, name=f"{row_of(of_G.name)}+{row_of(of_D.name)}", digests=digests
+    )
 
 
 def load(
@@ -257,7 +259,7 @@ def k_eff_map(label: str, folder: Path = records.KEPT) -> dict[str, object]:
     of: dict[str, list[Record]] = {}
     for record in records.stored(folder, "tab2_swap"):
         if over_trainings.label_of(record) == label and record.parameters["shift"]:
-            of.setdefault(record.dataset.partition("-")[2], []).append(record)
+            of.setdefault(row_of(record.dataset), []).append(record)
     columns = [OWN, *map(method, ROWS)]
     rows = [row for row in ROWS if row in of]
     values = [[np.mean([run.get("k_eff", method=name).value for run in of[row]]) for name in columns] for row in rows]

@@ -26,7 +26,7 @@ from dotlib.results import files, records, tables
 from dotlib.results.records import Record
 from dotlib.seeding import generator
 from dotlib.training import zoo
-from dotlib.training.settings import PairName
+from dotlib.training.settings import PairName, row_of
 from dotlib.transport import lipschitz
 
 STEPS = (("pair", "digits-dcgan-sngan-ns"), ("judge", "digits"))
@@ -83,13 +83,13 @@ def load(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> Run:
 def _slopes(pair: ImagePair, critics: Mapping[str, Pair], settings: Scoring, seed: int) -> dict[str, float]:
     def measured() -> dict[str, float]:
         slopes = moves.slopes(pair, LATENTS, generator(seed, "slopes"))
-        found = {name: float(slopes.quantile(q)) for name, q in QUANTILES.items()}
+        constants = {name: float(slopes.quantile(q)) for name, q in QUANTILES.items()}
         for name, critic in critics.items():
             rng = generator(seed, "k_eff", type(pair.prior).__name__, str(pair.prior.dim))  # as in Table 1
-            found[name] = lipschitz.latent_constant(
+            constants[name] = lipschitz.latent_constant(
                 critic, n_pairs=settings.pairs, repeats=settings.repeats, rng=rng
             ).value
-        return found
+        return constants
 
     decides = [
         pair.digests,
@@ -179,7 +179,7 @@ def primary_table(frame: pd.DataFrame) -> str:
     bare = over_trainings.by_training(over_trainings.cells(frame, "bare", "fid"))
     rows = []
     for each in over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN):
-        row = each.pair.partition("-")[2]
+        row = row_of(each.pair)
         naive = tables.change(*intervals.t_interval(each.reference), 2)
         cells = (f"{bare[each.pair].mean():.2f}", naive, tables.change(*each.interval, 2), f"{each.margin:.2f}")
         rows.append([row, len(each.difference), *cells, WORDS[each.word]])
@@ -219,7 +219,7 @@ def matched_table(frame: pd.DataFrame) -> str:
             for pair, of in values.groupby("dataset"):
                 if len(of) > 1:
                     cell = tables.change(*intervals.t_interval(of), SCORES[quantity].digits)
-                    rows.append([SCORES[quantity].label, words, str(pair).partition("-")[2], len(of), cell])
+                    rows.append([SCORES[quantity].label, words, row_of(str(pair)), len(of), cell])
     return tables.markdown(["score", "at equal", "pair", "trainings", "DOT - naive"], rows)
 
 

@@ -160,6 +160,16 @@ def _names() -> dict[str, PairName]:
     return {str(name): name for name in toys + pairs}
 
 
+def dataset_of(name: str) -> str:
+    """The data set in the name of a pair, or in that of a record, which may be the data set alone."""
+    return name.partition("-")[0]
+
+
+def row_of(name: str) -> str:
+    """The row of Table 1 in the name of a pair, or in that of a record; "" for a data set alone."""
+    return name.partition("-")[2]
+
+
 def toy_training(dataset: str, profile: str, seed: int = 0) -> Training:
     """Settings of the WGAN-GP on a 2-D set. Raises InputError for an unknown word."""
     check_option("profile", profile, PROFILES)

@@ -33,7 +33,8 @@ CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge/socket
-# By groups of processes: a job's programs belong to it even where the one that started them was killed first.
+# By groups of processes: a job's programs belong to it even where the one that started them was killed first;
+# by parents (proctrack/linuxproc) such an orphan would be left running.
 ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 AccountingStorageType=accounting_storage/none

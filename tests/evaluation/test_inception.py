@@ -177,9 +177,9 @@ def bad_files(whole: bytes, folder):
 def test_everything_else_is_one_clear_line_and_runs_nothing(weights, tmp_path, recwarn):
     """Each file twice: under the published digest, and as if it had the digest that is wanted."""
     trap = tmp_path / "ran"
-    said = collections.defaultdict(lambda: "cannot be read as weights (")
-    said |= dict.fromkeys(("other", "list", "shape"), "does not hold the Inception network (")
-    said["page"] = "a web page, not the file"
+    reasons = collections.defaultdict(lambda: "cannot be read as weights (")
+    reasons |= dict.fromkeys(("other", "list", "shape"), "does not hold the Inception network (")
+    reasons["page"] = "a web page, not the file"
     for name, content in bad_files(weights[0].read_bytes(), trap).items():
         path = tmp_path / f"{name}.pth"
         path.write_bytes(content)
@@ -188,7 +188,7 @@ def test_everything_else_is_one_clear_line_and_runs_nothing(weights, tmp_path, r
                 judges.inception(path, sha256=digest)
             assert "\n" not in str(caught.value) and len(str(caught.value)) < 700, name
             assert not trap.exists(), name
-            assert said[name] in str(caught.value) or digest is None, str(caught.value)
+            assert reasons[name] in str(caught.value) or digest is None, str(caught.value)
     assert not [str(w.message) for w in recwarn.list]
     pickle.loads(pickle.dumps(Evil(trap)))  # the trap works where somebody unpickles it
     assert trap.exists()

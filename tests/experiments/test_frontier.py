@@ -36,8 +36,8 @@ def test_every_method_is_compared_at_its_best_and_dot_too():
 def test_two_draws_of_one_pair_stand_with_their_errors():
     """Means 5.5 and 8.5, standard errors 0.5 each: 3 / sqrt(0.5)."""
     run = SimpleNamespace(measured=SimpleNamespace(of=lambda *_: [8.0, 9.0]))
-    said = frontier.two_draws([point("bare", 1, 5, 6)], run)
-    assert said.replace("\u00a0", " ") == (
+    sentence = frontier.two_draws([point("bare", 1, 5, 6)], run)
+    assert sentence.replace("\u00a0", " ") == (
         "5.50 ± 0.50 here and 8.50 ± 0.50 there, 4.2 standard errors of their difference apart"
     )
 

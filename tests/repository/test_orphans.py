@@ -27,9 +27,26 @@ def test_every_module_has_a_test_file():
     assert sorted(without) == []
 
 
-def test_every_page_has_a_notebook_and_a_module():
+# What several modules of a room keep together: old records, recorded bits of both algorithms, labels bound to a pair.
+SUBJECTS = {"results/test_converted_records.py", "transport/test_golden_bits.py", "transport/test_labels.py"}
+
+
+def test_every_test_file_tests_something_that_is_there():
+    """A file of a room has its module; files of the whole package, the book and the cluster stand beside the rooms."""
+    rooms = {path.parent.name for path in (ROOT / "dotlib").rglob("*.py")} - {"dotlib"}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        assert re.search(r"^ *def test_", path.read_text(encoding="utf-8"), re.MULTILINE), f"{path} has no test"
+        name = path.relative_to(ROOT / "tests")
+        module = ROOT / "dotlib" / name.with_name(name.name.removeprefix("test_"))
+        assert name.parts[0] not in rooms or module.is_file() or str(name) in SUBJECTS, f"{name} tests no module"
+
+
+NO_PAGE = {"gp_weight"}  # chosen once for each 2-D set before any transport; its records stand behind `settings`
+
+
+def test_every_page_has_a_notebook_and_a_module_and_no_module_lacks_a_page():
     assert stems("notebooks", "*.md") == pages()
-    assert pages() - stems("dotlib/experiments", "*.py") == set(), "pages without a module"
+    assert stems("dotlib/experiments", "*.py") == pages() | NO_PAGE
 
 
 def test_a_page_has_the_label_of_its_notebook():
