@@ -64,11 +64,8 @@ def measured_set(
     lines have class agreement and intra-class FID, too.
     """
     collectors = {setting: panel.collectors(settings) for setting in move.settings}
-    of_classes = {
-        (setting, judge): reference.collector()
-        for setting in move.settings
-        for judge, reference in (classes or {}).items()
-    }
+    both = [(setting, judge) for setting in move.settings for judge in classes or {}]
+    of_classes = {(setting, judge): (classes or {})[judge].collector() for setting, judge in both}
     D, moved = dict.fromkeys(move.settings, 0.0), dict.fromkeys(move.settings, 0.0)
     rng = generator(seed, "moves", move.name, str(number))
     whole = image_pairs.latents(pair, settings, seed, number).to(pair.device)
