@@ -71,6 +71,19 @@ def trial_table(frame: pd.DataFrame) -> str:
     return tables.markdown(_trial_heads(), rows)
 
 
+def paired_table(frame: pd.DataFrame) -> str:
+    """Markdown, one training: what both constants change, over its sets, mean over judges, with 95 % intervals."""
+    rows = []
+    for quantity in ("is_mean", "fid"):
+        bare = over_trainings.cells(frame, "bare", quantity)
+        for method in table3_trainings.K_TRIALS:
+            moved = (over_trainings.cells(frame, method, quantity, update) for update in UPDATES)
+            changes = ((each - bare).groupby("set").mean() for each in moved)
+            cells = (table3_trainings.shown(change, SCORES[quantity].digits) for change in changes)
+            rows.append([f"{SCORES[quantity].label}, {_constant(method)}", *cells])
+    return tables.markdown(["change from bare", *_trial_heads()[2:]], rows)
+
+
 def printed_trials() -> str:
     """Markdown: Table 3 as printed, IS and FID."""
     rows = [

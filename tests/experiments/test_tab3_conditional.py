@@ -35,6 +35,14 @@ def test_the_layout_of_table_3_takes_a_set_for_each_trial():
     assert rows[5] == "| trial 4, k_eff(y) | 10.80, 10.80 | 12.30, 9.30 | 12.30, 9.30 | 12.30, 9.30 |"
 
 
+def test_changes_are_paired_inside_a_set():
+    """The sets of the planted training lie 0.1 apart, and its changes are all the same: intervals of no width."""
+    heads, _, *rows = tab3_conditional.paired_table(table(-1.0, k=-0.5, seeds=1)).splitlines()
+    assert heads == "| change from bare | 4 updates | 16 updates | 32 updates |"
+    assert rows[0] == "| IS, k = 1 |" + " +1.00 [+1.00, +1.00] |" * 3
+    assert rows[3] == "| FID, k_eff(y) |" + " -1.50 [-1.50, -1.50] |" * 3
+
+
 # --- a run ----------------------------------------------------------------------------------------------
 
 
