@@ -34,8 +34,8 @@ def trainers(batch: int) -> dict[str, Trainer]:
     settings = Training("25gaussians", batch_size=batch, gp_weight=0.1)
     points = torch.randn(10_000, 2, generator=generator(0, "points"))
 
-    def draw(n: int, rng: torch.Generator) -> torch.Tensor:
-        return points[torch.randint(len(points), (n,), generator=rng)]
+    def draw(n: int, rng: torch.Generator) -> tuple[torch.Tensor]:
+        return (points[torch.randint(len(points), (n,), generator=rng)],)
 
     found = {}
     for name, form in (("nn.LeakyReLU", with_torchs), ("constant mask", lambda network: network)):

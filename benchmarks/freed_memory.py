@@ -30,8 +30,8 @@ def measure(updates: int) -> str:
     settings = image_training("mnist", "dcgan-sagan-hi", "laptop")
     images = torch.rand(1_000, 1, 32, 32, generator=generator(0, "images")) * 2 - 1
 
-    def draw(n: int, rng: torch.Generator) -> torch.Tensor:
-        return images[torch.randint(len(images), (n,), generator=rng)]
+    def draw(n: int, rng: torch.Generator) -> tuple[torch.Tensor]:
+        return (images[torch.randint(len(images), (n,), generator=rng)],)
 
     trainer = Trainer(settings, *ImageRecipe(settings).networks(), ImageRecipe(settings).prior, draw)
     for _ in range(3):  # the first ones pay for imports and for memory

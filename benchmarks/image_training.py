@@ -78,8 +78,8 @@ def make(settings: ImageTraining, changes: tuple, device: str) -> Trainer:
     side = 8 * settings.bottom
     images = torch.rand(1_000, settings.channels, side, side, generator=generator(0, "images"))
 
-    def draw(n: int, rng: torch.Generator) -> torch.Tensor:
-        return images[torch.randint(len(images), (n,), generator=rng)] * 2 - 1
+    def draw(n: int, rng: torch.Generator) -> tuple[torch.Tensor]:
+        return (images[torch.randint(len(images), (n,), generator=rng)] * 2 - 1,)
 
     G, D = ImageRecipe(settings).networks()
     trainer = Trainer(settings, G, D, ImageRecipe(settings).prior, draw, device)

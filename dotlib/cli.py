@@ -68,7 +68,7 @@ def train(name: str, profile: str, seed: int, device: str) -> None:
 def step(kind: str, item: str, **settings: str) -> None:
     """Make once what a page would make, so that it only has to load it.
 
-    ITEM is a pair, for move and judge a data set.
+    ITEM is a pair, for move and judge a data set, for table3 a trial of Table 3.
     """
     click.echo(steps.run(kind, item, **settings))
 

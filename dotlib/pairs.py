@@ -125,6 +125,11 @@ class Pair:
         parameters = self.generator.parameters() if isinstance(self.generator, nn.Module) else iter(())
         return next((parameter.device for parameter in parameters), torch.device("cpu"))
 
+    @property
+    def labels(self) -> Tensor | None:
+        """The bound labels, () or (B,); None where none are bound."""
+        return self.generator.labels if isinstance(self.generator, Conditioned) else None
+
     def conditioned_on(self, labels: int | Tensor) -> Self:
         """G(. | y) and D(. | y): the pair with its labels bound, on which latent-space DOT is Algorithm 3.
 

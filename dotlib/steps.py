@@ -115,6 +115,28 @@ def table7(name: str, *, profile: str, seed: int, judge: str, device: str) -> st
     return _sampled(name, METHODS, last=True, profile=profile, seed=seed, judge=judge, device=device)
 
 
+@step("dotlib.evaluation.public_pair")
+def table3(trial: str, *, profile: str, seed: int, device: str) -> str:
+    """Make a trial of Table 3, 1 to 4 or 1-uniform to 4-uniform, from the public weights for ImageNet."""
+    from dotlib.evaluation import judges, public_pair
+    from dotlib.training import imagenet
+
+    number, _, labels = trial.partition("-")
+    sizes = {"paper": {}, "laptop": {"samples": 2_500}, "smoke": {"samples": 20, "shard": 10, "splits": 2}}[profile]
+    options = {"trial": int(number) if number.isdigit() else number, "labels": labels or "balanced", "seed": seed}
+    job = public_pair.Job(**options, **sizes)
+    public, judge = imagenet.load_conditional().on(device), judges.inception()
+    judge.network.to(device)
+    folder = public_pair.imagenet_folder()
+    row = public_pair.row(public, judge, job, public_pair.reference(folder, judge) if folder else None)
+    columns = (
+        f"{update} updates: IS {row.is_mean[update]:.2f}({row.is_sd[update]:.2f}), FID "
+        + (f"{row.fid[update]:.2f}" if row.fid else f"not measured, {public_pair.VARIABLE} names no folder")
+        for update in row.is_mean
+    )
+    return "\n".join([*columns, f"{row.seconds:.3f} s a sample for {max(row.is_mean)} updates"])
+
+
 def _sampled(name: str, methods: Iterable[str] | None = None, *, last: bool = False, seed: int, **options) -> str:
     from dotlib.evaluation import comparison
 

@@ -104,6 +104,7 @@ def test_bound_labels_reach_both_networks(conditional):
     bound = conditional.conditioned_on(y)
     assert torch.equal(bound.generate(z), shift(z, y)) and torch.equal(bound.logit(z), weighted(z, y))
     assert torch.equal(bound.latent_logit(z), weighted(shift(z, y), y)) and bound.prior == conditional.prior
+    assert torch.equal(bound.labels, y) and conditional.labels is None
     one = conditional.conditioned_on(2)
     for rows in (z, z[:1]):  # one label serves batches of any size
         assert torch.equal(one.latent_logit(rows), weighted(shift(rows, 0 * rows[:, 0] + 2), 0 * rows[:, 0] + 2))

@@ -112,7 +112,7 @@ def fetch(name: str) -> Path:
         with files.only_maker(path):
             if fault(path, source):
                 path.unlink(missing_ok=True)
-                _download(name, source, path.parent)
+                _download(name, source)
     except OSError as error:
         remedy = f"set DOTLIB_CACHE to another folder, or {by_hand(name)}"
         raise FileError(f"{path.parent}: the cache cannot be used ({one_line(error)}); {remedy}") from error
@@ -139,7 +139,9 @@ def by_hand(name: str) -> str:
     """The remedy where a download fails, without a full stop."""
     source = SOURCES[name]
     digest = source.sha256 + " once unpacked" * source.packed
-    return f"get {source.urls[0]} by hand (sha256 {digest}) and put the file into the folder that DOTLIB_DATA names"
+    below = f", under {folder}" if (folder := name.rpartition("/")[0]) else ""
+    place = f"put the file into the folder that DOTLIB_DATA names{below}"
+    return f"get {source.urls[0]} by hand (sha256 {digest}) and {place}"
 
 
 def parts(names: Sequence[str], archive: str) -> Iterator[Part]:
@@ -194,12 +196,12 @@ def _members(path: Path, names: Sequence[str]) -> Iterator[Part]:
     raise FileError(f"{path}: holds no {', '.join(sorted(wanted))}; delete it and download it again")
 
 
-def _download(name: str, source: Source, folder: Path) -> None:
+def _download(name: str, source: Source) -> None:
     """Ask each address twice, into a temporary file that is renamed once it is right."""
     pooch.get_logger().setLevel(logging.WARNING)
     faults = []
     for url in source.urls:
-        registry = pooch.create(folder, "", registry={name: None}, urls={name: url}, retry_if_failed=1)
+        registry = pooch.create(cache_folder(), "", registry={name: None}, urls={name: url}, retry_if_failed=1)
         try:
             registry.fetch(name, downloader=_checked(source))
             return

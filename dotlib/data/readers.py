@@ -1,4 +1,4 @@
-"""The official files of MNIST, CIFAR-10 and STL-10, and folders of pictures, as uint8 arrays; FileError otherwise.
+"""The official files of MNIST, Fashion-MNIST, CIFAR-10, STL-10, and folders of pictures, as uint8; or a FileError.
 
 The parsers take the whole content and the label under which errors speak of it. Declared sizes are compared with the
 length that is there before anything is allocated, so no header can ask for memory, and nothing is read short. The
@@ -20,9 +20,11 @@ from dotlib.errors import FileError, check_count, one_line
 
 COUNTS = {  # images in the official files
     "mnist": {"train": 60_000, "test": 10_000},
+    "fashion_mnist": {"train": 60_000, "test": 10_000},
     "cifar10": {"train": 50_000, "test": 10_000},
     "stl10": {"unlabeled": 100_000, "train": 5_000, "test": 8_000},
 }
+TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}  # of the sets in MNIST's format
 CIFAR_RECORD = 1 + 3 * 32 * 32  # a label and the planes R, G, B
 STL_SIDE = 96
 STL_IMAGE = 3 * STL_SIDE**2
@@ -121,18 +123,12 @@ def mnist(part: str) -> Read:
 
     From $DOTLIB_DATA/mnist or $DOTLIB_DATA, packed or not; else `downloads.fetch`. Raises FileError.
     """
-    stem = {"train": "train", "test": "t10k"}[part]
-    images, images_origin, images_path = _idx(f"{stem}-images-idx3-ubyte")
-    labels, labels_origin, labels_path = _idx(f"{stem}-labels-idx1-ubyte")
-    if images.shape[1:] != (28, 28):
-        raise FileError(f"{images_path}: expected images of 28 x 28, found shape {images.shape}; give MNIST's own file")
-    if labels.ndim != 1 or labels.max() > 9:
-        present = f"shape {labels.shape} and largest value {labels.max()}"
-        raise FileError(f"{labels_path}: expected labels 0 to 9, found {present}; give MNIST's own file")
-    _check_number(len(images), COUNTS["mnist"][part], images_path)
-    _check_number(len(labels), len(images), labels_path)
-    padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None]
-    return padded, labels.astype(np.int64), downloads.weakest((images_origin, labels_origin))
+    return _grey("mnist", part, "", ("mnist", "."))
+
+
+def fashion_mnist(part: str) -> Read:
+    """Fashion-MNIST as `mnist`, whose file names it has; from $DOTLIB_DATA/fashion-mnist. Raises FileError."""
+    return _grey("fashion_mnist", part, "fashion-mnist/", ("fashion-mnist",))
 
 
 def cifar10(part: str) -> Read:
@@ -181,19 +177,35 @@ def pictures(path: Path, size: int) -> tuple[np.ndarray, str]:
     return images, downloads.note(path)
 
 
-def _idx(name: str) -> tuple[np.ndarray, str, str]:
-    """An MNIST file's array, its origin, and its path in words."""
-    given = downloads.data_folder()
-    folders = () if given is None else (given / "mnist", given)
-    places = (folder / (name + ending) for folder in folders for ending in (".gz", ""))
-    path = next((place for place in places if place.exists()), None) or downloads.fetch(name + ".gz")
+def _grey(name: str, part: str, prefix: str, folders: tuple[str, ...]) -> Read:
+    """A set in MNIST's format, as `mnist` has it; `prefix` is that of its keys in `downloads.SOURCES`."""
+    stem, own = {"train": "train", "test": "t10k"}[part], f"give {TITLES[name]}'s own file"
+    images, images_origin, images_path = _idx(f"{prefix}{stem}-images-idx3-ubyte.gz", folders)
+    labels, labels_origin, labels_path = _idx(f"{prefix}{stem}-labels-idx1-ubyte.gz", folders)
+    if images.shape[1:] != (28, 28):
+        raise FileError(f"{images_path}: expected images of 28 x 28, found shape {images.shape}; {own}")
+    if labels.ndim != 1 or labels.max() > 9:
+        present = f"shape {labels.shape} and largest value {labels.max()}"
+        raise FileError(f"{labels_path}: expected labels 0 to 9, found {present}; {own}")
+    _check_number(len(images), COUNTS[name][part], images_path)
+    _check_number(len(labels), len(images), labels_path)
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2)))[:, None]
+    return padded, labels.astype(np.int64), downloads.weakest((images_origin, labels_origin))
+
+
+def _idx(key: str, folders: tuple[str, ...]) -> tuple[np.ndarray, str, str]:
+    """The array of an IDX file, a key of `downloads.SOURCES`, its origin, and its path in words."""
+    given, name = downloads.data_folder(), Path(key).name
+    there = () if given is None else (given / folder for folder in folders)
+    places = (folder / each for folder in there for each in (name, name.removesuffix(".gz")))
+    path = next((place for place in places if place.exists()), None) or downloads.fetch(key)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise FileError(f"{path}: cannot be read ({error.strerror}); {downloads.by_hand(name + '.gz')}") from error
+        raise FileError(f"{path}: cannot be read ({error.strerror}); {downloads.by_hand(key)}") from error
     if path.suffix == ".gz":
         content = gunzip(content, str(path))
-    official = hashlib.sha256(content).hexdigest() == downloads.SOURCES[name + ".gz"].sha256
+    official = hashlib.sha256(content).hexdigest() == downloads.SOURCES[key].sha256
     origin = downloads.OFFICIAL if official else downloads.note(path.parent)
     return parse_idx(content, str(path)), origin, str(path)
 
@@ -235,4 +247,4 @@ def _check_number(number: int, expected: int, label: str, unit: str = "images or
         raise FileError(f"{label}: expected {expected:,} {unit}, found {number:,}; {remedy}")
 
 
-READERS = {"mnist": mnist, "cifar10": cifar10, "stl10": stl10}
+READERS = {"mnist": mnist, "fashion_mnist": fashion_mnist, "cifar10": cifar10, "stl10": stl10}

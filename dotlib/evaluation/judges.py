@@ -46,7 +46,7 @@ class Scoring:
     kid_subsets: int = 100  # averaged for KID
 
 
-_SAMPLES = {"digits": 600, "mnist": 2_500, "cifar10": 2_500, "stl10": 2_500}  # FID: above 2,048
+_SAMPLES = dict.fromkeys(SHAPES, 2_500) | {"digits": 600}  # FID: above 2,048
 
 
 def scoring_settings(dataset: str, architecture: str, profile: str) -> Scoring:
@@ -111,6 +111,7 @@ class JudgeTraining:
 JUDGE_TRAINING = {  # ours: epochs from the minutes at hand, judged by accuracy on "test" alone
     "digits": JudgeTraining("digits", 25, batch_size=32),
     "mnist": JudgeTraining("mnist", 2, width=16),
+    "fashion_mnist": JudgeTraining("fashion_mnist", 4, width=16),
     "cifar10": JudgeTraining("cifar10", 6, flip=True),
     "stl10": JudgeTraining("stl10", 20, flip=True),
 }
@@ -126,7 +127,7 @@ def judge_training(dataset: str, profile: str, seed: int = 0) -> JudgeTraining:
 
 
 def classifier(dataset: str, *, profile: str, seed: int = 0) -> Judge:
-    """The classifier of "digits", "mnist", "cifar10" or "stl10": loaded, or fit first; a second process waits.
+    """The classifier of a data set of JUDGE_TRAINING: loaded, or fit first; a second process waits.
 
     Raises InputError for unknown words, FileError for a damaged file, SettingsDifferError for one that was made with
     other settings or images.

@@ -32,9 +32,11 @@ class Move:
     name: str
     kind: str  # "descent", "random": as far as a descent, "best": of several, or "truncation" of p_Z
     settings: tuple[float, ...]  # updates, candidates, or shares: ascending in cost
-    k: float = 1.0  # what D is divided by, in logits per latent distance
+    k: float | tuple[float, ...] = 1.0  # what D is divided by, in logits per latent distance; or one for each label
     cost: str = "l2"  # of `transport.latent_dot`
     critic: str = "own"  # whose logits are climbed: "own", "shuffled" or "early"
+    variant: str = "paper"  # of `transport.latent_dot`
+    adam: bool = False  # in place of SGD, as for the conditional pair of Table 3
 
 
 def moves(k: Mapping[str, float]) -> tuple[Move, ...]:
@@ -68,7 +70,7 @@ def path(
 ) -> Iterator[tuple[float, Tensor]]:
     """(setting, latents (B, d)) of every setting of a move, for latents z (B, d) on the pair's device.
 
-    The critic's D is the one whose logits rise; lr is that of SGD.
+    The critic's D is the one whose logits rise; lr is that of SGD, or of Adam where the move has it.
     """
     if move.kind == "truncation":
         yield from ((share, truncated(pair.prior, z, share)) for share in move.settings)
@@ -76,8 +78,9 @@ def path(
         yield from _best(critic, z, move.settings, rng)
     else:
         steps = [int(step) for step in move.settings]
-        options = {"snapshots": steps, "cost": move.cost, "optimizer": transport.SGD(lr)}
-        descent = transport.latent_dot(critic, z, move.k, steps=max(steps), **options)
+        options = {"snapshots": steps, "cost": move.cost, "variant": move.variant}
+        options["optimizer"] = transport.Adam(lr) if move.adam else transport.SGD(lr)
+        descent = transport.latent_dot(critic, z, _constants(move.k, critic, len(z)), steps=max(steps), **options)
         direction = _direction(pair.prior, z, rng) if move.kind == "random" else None
         for step in steps:
             moved = descent.at(step)
@@ -90,6 +93,15 @@ def path(
 def evaluations(move: Move, setting: float) -> float:
     """Rows that G, or D, sees for one sample; the sample itself is one."""
     return {"descent": 3 * setting + 1, "best": setting}.get(move.kind, 1)
+
+
+def _constants(k: float | tuple[float, ...], pair: Pair, rows: int) -> float | Tensor:
+    """k of a move, or that of each row's label, (rows,). Raises InputError where no labels are bound."""
+    if not isinstance(k, tuple):
+        return k
+    if pair.labels is None:
+        raise InputError(f"k: found one for each of {len(k)} labels, and a pair without; pass one number")
+    return torch.tensor(k, dtype=torch.float64)[pair.labels.cpu()].expand(rows)
 
 
 def _direction(prior: Prior, z: Tensor, rng: torch.Generator) -> Tensor:

@@ -4,6 +4,7 @@ Every way starts from the same latents, and all judges look at the same images. 
 `evaluation.over_trainings` makes statements of those of many trainings.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -15,6 +16,7 @@ from dotlib.evaluation import judges, moves
 from dotlib.evaluation.images import ImagePair
 from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.evaluation.moves import Move
+from dotlib.metrics.classes import ClassReference
 from dotlib.metrics.scores import IMAGE_SCORES, Collector, Reference
 from dotlib.pairs import Pair
 from dotlib.samplers import base as sampling
@@ -46,26 +48,46 @@ def scoring(name: PairName, profile: str) -> Scoring:
 
 
 def measured_set(
-    pair: ImagePair, critic: Pair, move: Move, number: int, *, panel: Panel, settings: Scoring, seed: int
+    pair: ImagePair,
+    critic: Pair,
+    move: Move,
+    number: int,
+    *,
+    panel: Panel,
+    settings: Scoring,
+    seed: int,
+    classes: Mapping[str, ClassReference] | None = None,
 ) -> list[Line]:
-    """Lines of one set of latents, moved by the D of the critic; the column D is that of the pair itself."""
+    """Lines of one set of latents, moved by the D of the critic; the column D is that of the pair itself.
+
+    `classes` has the real images of each class as each judge sees them: with it, for a pair whose labels are bound, the
+    lines have class agreement and intra-class FID, too.
+    """
     collectors = {setting: panel.collectors(settings) for setting in move.settings}
+    both = [(setting, judge) for setting in move.settings for judge in classes or {}]
+    of_classes = {(setting, judge): (classes or {})[judge].collector() for setting, judge in both}
     D, moved = dict.fromkeys(move.settings, 0.0), dict.fromkeys(move.settings, 0.0)
     rng = generator(seed, "moves", move.name, str(number))
-    for z in image_pairs.latents(pair, settings, seed, number).to(pair.device).split(settings.batch):
-        for setting, changed in moves.path(move, pair, critic, z, settings.lr, rng):
+    whole = image_pairs.latents(pair, settings, seed, number).to(pair.device)
+    parts = (each.split(len(whole), settings.batch) for each in (pair, critic))  # with the labels of their rows
+    for z, own, other in zip(whole.split(settings.batch), *parts, strict=True):
+        for setting, changed in moves.path(move, own, other, z, settings.lr, rng):
             with torch.no_grad():
-                x = pair.generate(changed)
-                D[setting] += float(pair.logit(x).double().sum()) / settings.samples
+                x = own.generate(changed)
+                D[setting] += float(own.logit(x).double().sum()) / settings.samples
                 moved[setting] += float((changed - z).norm(dim=1).double().sum()) / settings.samples
             pixels = images.to_uint8(x.cpu())
             for judge, collector in collectors[setting].items():
-                collector.add(*panel.judges[judge](pixels))
+                answer = panel.judges[judge](pixels)
+                collector.add(*answer)
+                if (of_class := of_classes.get((setting, judge))) is not None:
+                    of_class.add(*answer, own.labels)
     rows = [(setting, judge, collector) for setting, of in collectors.items() for judge, collector in of.items()]
     return [
         {"method": move.name, "setting": setting, "set": number, "judge": judge}
         | {"evaluations": moves.evaluations(move, setting), "D": D[setting], "moved": moved[setting]}
         | _scores(collector, panel.references[judge], number)
+        | (of_classes[setting, judge].scores() if classes else {})
         for setting, judge, collector in rows
     ]
 

@@ -29,15 +29,15 @@ VERDICTS = (BETTER, WORSE, UNDECIDED)  # on a change of a score
 
 
 def published(pair: str) -> int:
-    """Updates of B.2: 20, and 10 for the ResNet."""
-    return 10 if PairName.parse(pair).architecture == "resnet" else 20
+    """Updates of B.2: 20, and 10 for the ResNet; of Table 3 for a conditional pair: 32."""
+    return {"resnet": 10, "cond": 32}.get(PairName.parse(pair).architecture, 20)
 
 
-def cells(frame: pd.DataFrame, method: str, quantity: str) -> pd.Series:
-    """A quantity of a method in each cell, a training, set and judge; at the published setting of a descent."""
+def cells(frame: pd.DataFrame, method: str, quantity: str, setting: float | None = None) -> pd.Series:
+    """A quantity of a method in each cell, a training, set and judge; at the published setting unless one is given."""
     lines = frame[frame["method"] == method]
-    setting = 1.0 if method in UNMOVED else lines["dataset"].map(published)
-    return lines[lines["setting"] == setting].set_index(CELL)[quantity]
+    usual = 1.0 if method in UNMOVED else lines["dataset"].map(published)
+    return lines[lines["setting"] == (usual if setting is None else setting)].set_index(CELL)[quantity]
 
 
 def by_training(values: pd.Series) -> pd.Series:

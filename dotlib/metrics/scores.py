@@ -38,6 +38,8 @@ SCORES = {  # quantity of a record -> how it is shown
     "recall": Score("recall", "", 3),
     "density": Score("density", "", 3),
     "coverage": Score("coverage", "", 3),
+    "agreement": Score("class agreement", "", 3),
+    "intra_fid": Score("intra-class FID", "squared feature units", 2, lower_is_better=True),
     "emd_sqeuclidean": Score("EMD, squared cost", "squared data units", 4, lower_is_better=True),
     "emd_euclidean": Score("W1", "data units", 4, lower_is_better=True),
     "above": Score("real above", "", 3, lower_is_better=True),

@@ -94,6 +94,20 @@ def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str, refe
 
 
 @style.figure
+def bars(groups: Mapping[str, Sequence[float]], labels: Sequence[str], *, xlabel: str, ylabel: str) -> Figure:
+    """Bars beside each other at every label, name of a group -> its heights, (labels,)."""
+    figure, axis = plt.subplots(figsize=(6.4, 3.4))
+    width = 0.8 / len(groups)
+    for index, (colour, (name, heights)) in enumerate(zip(CYCLE, groups.items(), strict=False)):
+        x = np.arange(len(labels)) + (index - (len(groups) - 1) / 2) * width
+        axis.bar(x, heights, width, color=colour, label=name)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.set_xticks(range(len(labels)), labels)
+    axis.legend()
+    return figure
+
+
+@style.figure
 def spreads(panels: Mapping[str, Mapping[str, tuple]], *, xlabel: str, columns: int = 3) -> Figure:
     """Values about 0: title of a panel -> its rows, name -> (values, ends of their mean, ends of a single one or None).
 

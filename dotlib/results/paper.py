@@ -7,8 +7,9 @@ words together, since it corrects their p-values for their number. The rules are
 import functools
 import importlib.resources
 import math
+import statistics
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -136,6 +137,23 @@ def order(first: Published, second: Published, interval: tuple[float, float], n:
     gap = first.value - second.value
     low, high, _ = _welch(gap, (_trial_sd(first), TRIALS), (_trial_sd(second), TRIALS))
     return comparison(gap, interval, n, own=own, least=(high - low) / 2)
+
+
+def gap_of_trials(first: Sequence[Published], second: Sequence[Published]) -> tuple[float, float]:
+    """Mean of some printed trials minus that of others, and the half width of Welch's 95 % interval.
+
+    It is what the print resolves, for `comparison`, where each trial is printed and no sd over them. Raises InputError
+    for fewer than two trials.
+    """
+    means, errors = [], []
+    for trials in (first, second):
+        check_count("trials", len(trials), least=2)
+        values = [trial.value for trial in trials]
+        means.append(statistics.fmean(values))
+        errors.append((statistics.stdev(values), len(values)))
+    gap = means[0] - means[1]
+    low, high, _ = _welch(gap, *errors)
+    return gap, (high - low) / 2
 
 
 def without_test(word: str) -> Claim:

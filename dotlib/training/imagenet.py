@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 import numpy as np
 import torch
@@ -44,6 +44,12 @@ class PublicPair:
     pair: Pair  # conditional: bind labels with `pair.conditioned_on`
     digests: dict[str, str]  # file name -> SHA-256, for records
     ratios: dict[str, float]  # spectrally normalised layer -> sigma after one iteration / largest singular value
+
+    def on(self, device: str) -> Self:
+        """The same, with its networks moved to a device."""
+        for network in (self.pair.generator, self.pair.discriminator):
+            cast(nn.Module, network).to(device)
+        return self
 
 
 def folder() -> Path | None:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dotlib.data import images
 from dotlib.data import toy as toy_data
 from dotlib.metrics.optimal_transport import emd
-from dotlib.networks import dcgan, freezing, mlp, resnet
+from dotlib.networks import conditional, dcgan, freezing, mlp, resnet
 from dotlib.networks.layers import Design
 from dotlib.pairs import Normal, Uniform
 from dotlib.seeding import generator, numpy_rng
-from dotlib.training.settings import ImageTraining, Training
-from dotlib.training.trainer import Trainer
+from dotlib.training.settings import ConditionalTraining, ImageTraining, Training
+from dotlib.training.trainer import Draw, Trainer
 
 SCORE_SETS, SCORE_POINTS = 4, 1_000  # of each score along a 2-D training
 
@@ -25,6 +25,7 @@ class ToyRecipe:
     """A pair of a 2-D set, [DOT19] Table 4 and B.1; `milestones` are the times that G and D are kept on the way."""
 
     settings: Training
+    classes: ClassVar = 0  # G and D take no labels
     milestones: ClassVar = 0  # no page looks at a 2-D pair before its end
     prior: ClassVar = Uniform(2)  # Table 4
 
@@ -39,10 +40,10 @@ class ToyRecipe:
         rng_G, rng_D = (generator(s.seed, "weights", role) for role in "GD")
         return mlp.toy_generator(rng_G, width=s.width_G), mlp.toy_discriminator(rng_D, width=s.width_D)
 
-    def draw_real(self) -> Callable[[int, torch.Generator], Tensor]:
-        """(n, rng) -> (n, 2) training points."""
+    def draw_real(self) -> Draw:
+        """(n, rng) -> training points (n, 2), alone in a tuple."""
         points = self.training_set().points
-        return lambda n, rng: points[torch.randint(len(points), (n,), generator=rng)]
+        return lambda n, rng: (points[torch.randint(len(points), (n,), generator=rng)],)
 
     def ready(self, network: nn.Module) -> nn.Module:
         """The network in evaluation mode, without gradients of weights."""
@@ -76,6 +77,11 @@ class ImageRecipe:
     milestones: ClassVar = 12  # for Figure 2
 
     @property
+    def classes(self) -> int:
+        """Of the labels that G and D take; 0: they take none."""
+        return 0
+
+    @property
     def prior(self) -> Uniform | Normal:
         """U[-1, 1]^d for the DCGAN (Table 5), N(0, I) for the ResNet (Table 6)."""
         return (Normal if self.settings.architecture == "resnet" else Uniform)(self.settings.latent)
@@ -95,9 +101,10 @@ class ImageRecipe:
         design_D = Design(s.width_D, s.bottom, s.channels, s.spectral_D, s.attention, rng_D)
         return family.Generator(design_G, s.latent), family.Discriminator(design_D)
 
-    def draw_real(self) -> Callable[[int, torch.Generator], Tensor]:
-        """(n, rng) -> (n, C, H, W) images in [-1, 1]."""
-        return self.training_set().draw
+    def draw_real(self) -> Draw:
+        """(n, rng) -> images (n, C, H, W) in [-1, 1], alone in a tuple."""
+        whole = self.training_set()
+        return lambda n, rng: (whole.draw(n, rng),)
 
     def ready(self, network: nn.Module) -> nn.Module:
         """The network with its spectral norms fixed, without gradients of weights."""
@@ -107,8 +114,39 @@ class ImageRecipe:
         """Image pairs are judged after the training, from the milestones that it leaves."""
 
 
+@dataclass(frozen=True)
+class ConditionalRecipe(ImageRecipe):
+    """A conditional pair of a labelled data set of images, the networks of [PROJ18] for CIFAR-10."""
+
+    settings: ConditionalTraining
+
+    @property
+    def classes(self) -> int:
+        """Labels are 0 to classes - 1."""
+        return self.settings.classes
+
+    @property
+    def prior(self) -> Normal:
+        """N(0, I)."""
+        return Normal(self.settings.latent)
+
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        """G(z | y) and D(x | y)."""
+        s = self.settings
+        rng_G, rng_D = (generator(s.seed, "weights", role, s.dataset, *s.row) for role in "GD")
+        sizes = {"bottom": s.bottom, "classes": s.classes, "channels": s.channels, "ladder": conditional.CIFAR}
+        G = conditional.Generator(**sizes, width=s.width_G, latent=s.latent, rng=rng_G)
+        return G, conditional.Discriminator(**sizes, width=s.width_D, spectral=s.spectral_D, rng=rng_D)
+
+    def draw_real(self) -> Draw:
+        """(n, rng) -> images (n, C, H, W) in [-1, 1] and their labels (n,)."""
+        return self.training_set().draw_labelled
+
+
 def recipe(settings: Training) -> ToyRecipe | ImageRecipe:
     """The recipe of a pair with these settings."""
+    if isinstance(settings, ConditionalTraining):
+        return ConditionalRecipe(settings)
     return ImageRecipe(settings) if isinstance(settings, ImageTraining) else ToyRecipe(settings)
 
 
@@ -116,4 +154,4 @@ def trainer(settings: Training, device: str = "cpu") -> Trainer:
     """Fresh networks and their trainer."""
     parts = recipe(settings)
     G, D = parts.networks()
-    return Trainer(settings, G, D, parts.prior, parts.draw_real(), device)
+    return Trainer(settings, G, D, parts.prior, parts.draw_real(), device, parts.classes)

@@ -88,6 +88,28 @@ class ImageTraining(Training):
         return (self.architecture, self.objective, *(option for option in options if getattr(self, option)))
 
 
+@dataclass(frozen=True)
+class ConditionalTraining(ImageTraining):
+    """How one conditional image GAN is trained. Defaults: CIFAR-10 in the repository of [PROJ18], sn_cifar10.yml.
+
+    There, and not here, G comes first in an update, with a batch twice as large, and the step size falls linearly to
+    zero.
+    """
+
+    objective: str = "hinge"
+    generator_updates: int = 50_000
+    width_G: int = 256
+    width_D: int = 128
+    architecture: str = "cond"
+    spectral_D: bool = True
+    classes: int = 10
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Architecture, objective, and the updates of D for one of G."""
+        return (self.architecture, self.objective, f"n_dis {self.critic_updates}")
+
+
 # The gradient penalty's weight on the 2-D sets is stated nowhere. Chosen by G's EMD alone among 0.1, 1, 10:
 # results/gp_weight, made by `dotlib choose-gp-weight`.
 GP_WEIGHT = {"25gaussians": 0.1, "swissroll": 0.1}
@@ -115,6 +137,7 @@ ROWS = (*(f"dcgan-{objective}" for objective in OBJECTIVES), "resnet-sagan-ns", 
 SHAPES = {  # of the images of a data set
     "digits": {"bottom": 1, "channels": 1},
     "mnist": {"bottom": 4, "channels": 1},
+    "fashion_mnist": {"bottom": 4, "channels": 1},
     "cifar10": {"bottom": 4, "channels": 3},
     "stl10": {"bottom": 6, "channels": 3},
 }
@@ -126,21 +149,33 @@ RESNET_UPDATES = {"stl10": 240_000}  # B.2
 WIDTHS = {"smoke": {"dcgan": 32, "resnet": 8}, "laptop": {"dcgan": 64, "resnet": 16}}
 SMOKE = {"generator_updates": 40, "critic_updates": 1, "batch_size": 16}
 # Updates of G in "laptop": DCGAN with 5 and with 1 updates of D, ResNet.
-LENGTHS = {"digits": (1_600, 700, 450)} | dict.fromkeys(("mnist", "cifar10", "stl10"), (3_000, 4_000, 2_000))
+LENGTHS = dict.fromkeys(SHAPES, (3_000, 4_000, 2_000)) | {"digits": (1_600, 700, 450)}
+
+# Conditional pairs: the labelled sets, and what a name stands for. With one update of D for one of G the pair comes
+# near its equilibrium, where D tells little.
+LABELLED = ("digits", "mnist", "fashion_mnist", "cifar10")
+CONDITIONAL = {"hi": {}, "hi-1": {"critic_updates": 1}}
+CONDITIONAL_CHANGES = {  # in the published training
+    "smoke": {"generator_updates": 40, "batch_size": 16, "width_G": 8, "width_D": 8, "latent": 16},
+    "laptop": {"generator_updates": 2_000, "width_G": 16, "width_D": 16, "latent": 64},
+    "paper": {},
+}
+CONDITIONAL_DIGITS = {"generator_updates": 1_500, "width_G": 32, "width_D": 32}  # in "laptop"
 
 
 class PairName(NamedTuple):
     """What a pair is called: "25gaussians-wgan-gp", "mnist-dcgan-sngan-hi"."""
 
     dataset: str
-    architecture: str  # "dcgan" or "resnet"; "" for the fully connected networks of the 2-D sets
-    objective: str  # a key of OBJECTIVES
+    architecture: str  # "dcgan", "resnet" or "cond"; "" for the fully connected networks of the 2-D sets
+    objective: str  # a key of OBJECTIVES, or of CONDITIONAL
 
     @classmethod
     def parse(cls, name: str) -> "PairName":
         """The parts of a name. Raises InputError, naming the nearest, for a name that no pair has."""
         if name not in _names():
             known = f"<{'|'.join(SHAPES)}>-<{'|'.join(ARCHITECTURES)}>-<{'|'.join(OBJECTIVES)}>"
+            known += f", <{'|'.join(LABELLED)}>-cond-<{'|'.join(CONDITIONAL)}>"
             toys = ", ".join(str(pair) for pair in _names().values() if not pair.architecture)
             raise InputError(f"name: unknown {name!r}; known: {toys}, {known}{nearest(name, _names())}")
         return _names()[name]
@@ -157,6 +192,7 @@ class PairName(NamedTuple):
 def _names() -> dict[str, PairName]:
     toys = [PairName(dataset, "", "wgan-gp") for dataset in GP_WEIGHT]
     pairs = [PairName(d, architecture, o) for d in SHAPES for architecture in ARCHITECTURES for o in OBJECTIVES]
+    pairs += [PairName(dataset, "cond", objective) for dataset in LABELLED for objective in CONDITIONAL]
     return {str(name): name for name in toys + pairs}
 
 
@@ -201,9 +237,22 @@ def image_training(dataset: str, row: str, profile: str, seed: int = 0) -> Image
     return replace(settings, generator_updates=LENGTHS[dataset][length])
 
 
+def conditional_training(dataset: str, objective: str, profile: str, seed: int = 0) -> ConditionalTraining:
+    """Settings of a conditional pair, "<dataset>-cond-<objective>". Raises InputError for an unknown word."""
+    check_option("dataset", dataset, LABELLED)
+    check_option("objective", objective, CONDITIONAL)
+    check_option("profile", profile, PROFILES)
+    check_count("seed", seed, 0)
+    changes = CONDITIONAL_CHANGES[profile] | (CONDITIONAL_DIGITS if (dataset, profile) == ("digits", "laptop") else {})
+    settings = ConditionalTraining(dataset, seed=seed)
+    return replace(settings, **SHAPES[dataset], **CONDITIONAL[objective], **changes)
+
+
 def settings_of(name: str, profile: str, seed: int = 0) -> Training:
     """Training settings of a named pair. Raises InputError for an unknown name or profile."""
     pair = PairName.parse(name)
+    if pair.architecture == "cond":
+        return conditional_training(pair.dataset, pair.objective, profile, seed)
     if pair.architecture:
         return image_training(pair.dataset, pair.row, profile, seed)
     return toy_training(pair.dataset, profile, seed)
@@ -211,7 +260,9 @@ def settings_of(name: str, profile: str, seed: int = 0) -> Training:
 
 def changed_from_published(settings: Training) -> dict[str, tuple]:
     """Fields that differ from the published training: name -> (published, here). Raises InputError where none is."""
-    if isinstance(settings, ImageTraining):
+    if isinstance(settings, ConditionalTraining):
+        rows = [conditional_training(settings.dataset, name, "paper", settings.seed) for name in CONDITIONAL]
+    elif isinstance(settings, ImageTraining):
         names = [f"{settings.architecture}-{objective}" for objective in OBJECTIVES]
         rows = [image_training(settings.dataset, name, "paper", settings.seed) for name in names]
     else:

@@ -15,10 +15,19 @@ from dotlib.pairs import Pair
 from dotlib.results import files
 from dotlib.training import checkpoints, zoo
 from dotlib.training.recipes import ImageRecipe
-from dotlib.training.settings import ImageTraining, Training, pair_name, pair_path, settings_of, shipped_folder
+from dotlib.training.settings import (
+    ConditionalTraining,
+    ImageTraining,
+    Training,
+    pair_name,
+    pair_path,
+    settings_of,
+    shipped_folder,
+)
 
 LOG_ROWS = 20  # about so many are kept of a training log, the last included, and all that have a score
 COORDINATE = 0.5  # of the latent at which a file's D(G(z)) is compared
+LABEL = 0  # at which that of a conditional pair is compared
 LICENCE = "MIT"
 LOGITS = {  # what D returns under an objective
     "wgan": "critic value, defined up to a constant; zero means nothing",
@@ -28,6 +37,7 @@ LOGITS = {  # what D returns under an objective
 ORIGINS = {  # training images, and their licence
     "digits": "UCI Optical Recognition of Handwritten Digits, test set (Alpaydin and Kaynak 1998), CC BY 4.0",
     "mnist": "MNIST (LeCun, Cortes and Burges 1998), CC BY-SA 3.0 as Keras states it",
+    "fashion_mnist": "Fashion-MNIST (Xiao, Rasul and Vollgraf 2017), MIT",
     "cifar10": "CIFAR-10 (Krizhevsky 2009), no licence stated",
     "stl10": "STL-10, unlabelled part (Coates, Ng and Lee 2011), from ImageNet, no licence stated",
 }
@@ -72,6 +82,7 @@ def ship(name: str, *, seed: int = 0, profile: str = "laptop") -> Path:
     if made["dirty"]:
         raise InputError(f"name: {source} was trained from changed source; commit, delete it and train again")
     tensors, _ = checkpoints.load(source)
+    label = LABEL if isinstance(settings, ConditionalTraining) else None
     meta = {
         "name": name,
         "settings": asdict(settings),
@@ -79,7 +90,7 @@ def ship(name: str, *, seed: int = 0, profile: str = "laptop") -> Path:
         "origin": _origin(settings),
         "logits": LOGITS[settings.objective],
         "licence": LICENCE,
-        "check": {"coordinate": COORDINATE, "logit": fixed_logit(pair)},
+        "check": {"coordinate": COORDINATE, "label": label, "logit": fixed_logit(pair, label)},
         "log": [row for i, row in enumerate(log[::-1]) if "emd_g" in row or i % -(-len(log) // LOG_ROWS) == 0][::-1],
         "made": made | {"sha256": checkpoints.digest(source)},
     }
@@ -90,8 +101,9 @@ def ship(name: str, *, seed: int = 0, profile: str = "laptop") -> Path:
     return target
 
 
-def fixed_logit(pair: Pair) -> float:
-    """D(G(z)) at the latent whose coordinates are all COORDINATE, which needs no random numbers."""
+def fixed_logit(pair: Pair, label: int | None = None) -> float:
+    """D(G(z)) at the latent whose coordinates are all COORDINATE, which needs no random numbers; at this label."""
+    pair = pair if label is None else pair.conditioned_on(label)
     with torch.no_grad():
         return float(pair.latent_logit(torch.full((1, pair.prior.dim), COORDINATE)))
 

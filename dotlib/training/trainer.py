@@ -24,7 +24,7 @@ from dotlib.training import checkpoints
 from dotlib.training.objectives import OBJECTIVES, gradient_penalty
 from dotlib.training.settings import Training
 
-Draw = Callable[[int, torch.Generator], Tensor]
+Draw = Callable[[int, torch.Generator], tuple[Tensor, ...]]
 Score = Callable[[nn.Module], dict[str, float]]
 
 
@@ -36,8 +36,9 @@ class Trainer:
     G: nn.Module  # its present weights are the start, as those of D
     D: nn.Module
     prior: Prior
-    draw_real: Draw  # (n, rng) -> (n, ...) training data; rng is the trainer's own generator
+    draw_real: Draw  # (n, rng) -> (x,), training data (n, ...), or (x, y) with labels (n,); rng is the trainer's own
     device: str = "cpu"  # to which G and D go
+    classes: int = 0  # of a conditional pair, G(z, y) and D(x, y); 0: neither takes labels
     update: int = 0  # finished updates of G
     rng: torch.Generator = field(init=False)
 
@@ -46,6 +47,9 @@ class Trainer:
         check_option("objective", s.objective, OBJECTIVES)
         for name in ("critic_updates", "warmup_critic_updates", "batch_size"):
             check_count(name, getattr(s, name))
+        check_count("classes", self.classes, 0)
+        if self.classes and s.gp_weight:
+            raise InputError(f"gp_weight: found {s.gp_weight}; the gradient penalty has no labels, pass 0 with classes")
         self.objective = OBJECTIVES[s.objective]
         self.rng = generator(s.seed, "training", s.dataset, *s.row)
         self.networks = {"G": self.G.to(self.device).train(), "D": self.D.to(self.device).train()}
@@ -72,10 +76,10 @@ class Trainer:
     def _update_discriminator(self) -> tuple[Tensor, Tensor]:
         """One ascent step of V_D - gp_weight penalty, eq. (3)."""
         s = self.settings
-        real = self.draw_real(s.batch_size, self.rng).to(self.device)
+        real, *labels = self._reals()
         with torch.no_grad():
-            fake = self.G(self._latents())
-        logits = self._logits(torch.cat([real, fake]))
+            fake, *drawn = self._fakes()
+        logits = self._logits(torch.cat([real, fake]), *map(torch.cat, zip(labels, drawn, strict=True)))
         value = self.objective.critic_value(logits[: len(real)], logits[len(real) :])
         penalty = torch.zeros(())
         if s.gp_weight:
@@ -88,7 +92,7 @@ class Trainer:
     def _update_generator(self) -> Tensor:
         """One descent step of V_G, eq. (4). D's weights take no gradient."""
         self.D.requires_grad_(False)
-        value = self.objective.generator_value(self._logits(self.G(self._latents())))
+        value = self.objective.generator_value(self._logits(*self._fakes()))
         self.optimisers["G"].zero_grad()
         value.backward()
         self.optimisers["G"].step()
@@ -98,8 +102,23 @@ class Trainer:
     def _latents(self) -> Tensor:
         return self.prior.sample(self.settings.batch_size, self.rng).to(self.device)
 
-    def _logits(self, x: Tensor) -> Tensor:
-        return rowwise(self.D(x), len(x))
+    def _reals(self) -> tuple[Tensor, ...]:
+        drawn = tuple(part.to(self.device) for part in self.draw_real(self.settings.batch_size, self.rng))
+        if len(drawn) != 1 + bool(self.classes):
+            wanted = "(x, y)" if self.classes else "(x,)"
+            raise InputError(f"draw_real: found {len(drawn)} parts with {self.classes} classes; return {wanted}")
+        return drawn
+
+    def _fakes(self) -> tuple[Tensor, ...]:
+        """(G(z),), or (G(z, y), y) with uniform labels."""
+        z = self._latents()
+        if not self.classes:
+            return (self.G(z),)
+        y = torch.randint(self.classes, (len(z),), generator=self.rng).to(self.device)
+        return self.G(z, y), y
+
+    def _logits(self, x: Tensor, *y: Tensor) -> Tensor:
+        return rowwise(self.D(x, *y), len(x))
 
     def state(self) -> tuple[dict[str, Tensor], dict]:
         """Everything that the next step depends on, as tensors and JSON."""

@@ -385,6 +385,17 @@ def test_importing_opens_no_connection():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
+def test_a_source_in_a_folder_is_kept_in_that_folder(server, cache, monkeypatch):
+    """Fashion-MNIST's files are called as MNIST's, so they have a folder, of the cache and of DOTLIB_DATA."""
+    answers = in_turn(sends(PAGE), sends(PAGE), sends(CONTENT))
+    monkeypatch.setitem(SOURCES, "set/f.gz", Source((server.url("/f.gz", answers),), DIGEST, len(CONTENT)))
+    with pytest.raises(FileError, match="^set/f.gz: no download .*folder that DOTLIB_DATA names, under set$"):
+        downloads.fetch("set/f.gz")
+    assert downloads.fetch("set/f.gz") == cache / "set" / "f.gz"
+    assert (cache / "set" / "f.gz").read_bytes() == CONTENT and names(cache) == {"set"}
+    assert server.asked == ["/f.gz"] * 3
+
+
 # --- the folder $DOTLIB_DATA ---------------------------------------------------------------------
 
 
@@ -538,9 +549,11 @@ def test_several_origins_count_as_the_weakest():
 def test_the_published_table_is_well_formed():
     for name, source in SOURCES.items():
         assert re.fullmatch("[0-9a-f]{64}", source.sha256) and (source.size == 0) == source.packed
-        assert source.urls and all(url.startswith("https://") and url.endswith(f"/{name}") for url in source.urls)
+        assert source.urls and all(
+            url.startswith("https://") and url.endswith(f"/{Path(name).name}") for url in source.urls
+        )
     assert all(re.fullmatch("[0-9a-f]{32}", digest) for digest in MD5.values())
-    assert len({source.sha256 for source in SOURCES.values()}) == len(SOURCES) == 7
+    assert len({source.sha256 for source in SOURCES.values()}) == len(SOURCES) == 11
     assert len(set(MD5.values())) == len(MD5) == 11
     weights = "pt_inception-2015-12-05-6726825d.pth"  # the name carries the first digits
     assert SOURCES[weights].sha256.startswith("6726825d")

@@ -5,11 +5,13 @@ the real MNIST, and CIFAR-10 where it is at hand, are read as well and skipped w
 Kinds of test: identities, closed forms, second method, golden numbers, failures.
 """
 
+import functools
 import gzip
 import hashlib
 import os
 import struct
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,27 +33,32 @@ needs_mnist = pytest.mark.skipif(
     not any(all((folder / name).exists() for name in MNIST) for folder in (REAL, REAL / "mnist")),
     reason="MNIST's files are not here; set DOTLIB_DATA to a folder with mnist/*-ubyte.gz",
 )
+needs_fashion = pytest.mark.skipif(
+    not all((REAL / "fashion-mnist" / name).exists() for name in MNIST),
+    reason="Fashion-MNIST's files are not here; set DOTLIB_DATA to a folder with fashion-mnist/*-ubyte.gz",
+)
 needs_cifar10 = pytest.mark.skipif(
     not (REAL / "cifar-10-batches-bin").is_dir(),
     reason="CIFAR-10's binary version is not here; set DOTLIB_DATA to the folder that holds cifar-10-batches-bin",
 )
 COUNTS = {
     "mnist": {"train": 30, "test": 8},
+    "fashion_mnist": {"train": 33, "test": 7},
     "cifar10": {"train": 40, "test": 9},
     "stl10": {"unlabeled": 23, "train": 6, "test": 7},
 }
-SIZES = {"mnist": (1, 32, 32), "cifar10": (3, 32, 32), "stl10": (3, 48, 48)}
-BOTH = pytest.mark.parametrize("name", ["mnist", "cifar10"])
+SIZES = {"mnist": (1, 32, 32), "fashion_mnist": (1, 32, 32), "cifar10": (3, 32, 32), "stl10": (3, 48, 48)}
+EACH = pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "cifar10"])
 
 
 def random_bytes(*shape: int, top: int = 256) -> np.ndarray:
     return numpy_rng(0, "images", str(shape)).integers(0, top, shape, dtype=np.uint8)
 
 
-def write_mnist(folder: Path) -> None:
+def write_mnist(folder: Path, name: str = "mnist") -> None:
     folder.mkdir(exist_ok=True)
     for part, stem in (("train", "train"), ("test", "t10k")):
-        n = COUNTS["mnist"][part]
+        n = COUNTS[name][part]
         head = struct.pack(">4I", 0x803, n, 28, 28)
         (folder / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + random_bytes(n, 28, 28).tobytes()))
         (folder / f"{stem}-labels-idx1-ubyte").write_bytes(
@@ -77,6 +84,7 @@ def write_stl10(folder: Path) -> None:
 
 FOLDERS = {
     "mnist": ("mnist", write_mnist),
+    "fashion_mnist": ("fashion-mnist", functools.partial(write_mnist, name="fashion_mnist")),
     "cifar10": ("cifar-10-batches-bin", write_cifar10),
     "stl10": ("stl10_binary", write_stl10),
 }
@@ -209,6 +217,19 @@ def test_draws_come_from_the_generator_alone():
     assert len(digits.draw(5_000, generator(0, "draw"))) == 5_000  # with replacement
 
 
+def test_labelled_draws_are_the_draws_with_the_label_of_each_image():
+    digits = images.image_set("digits")
+    label_of = dict(zip((row.numpy().tobytes() for row in images.to_float(digits.images)), digits.labels, strict=True))
+    x, y = digits.draw_labelled(200, generator(0, "draw"))
+    assert torch.equal(x, digits.draw(200, generator(0, "draw"))) and y.dtype == torch.int64
+    assert y.tolist() == [int(label_of[row.numpy().tobytes()]) for row in x] and len(set(y.tolist())) == 10
+    bare = replace(digits, labels=None)
+    with pytest.raises(InputError, match="^labels: digits train has none; take a labelled set or split"):
+        bare.draw_labelled(4, generator(0, "draw"))
+    with pytest.raises(InputError, match="n: expected an integer >= 1"):
+        digits.draw_labelled(0, generator(0, "draw"))
+
+
 def test_taken_rows_are_different_and_keep_their_labels():
     digits = images.image_set("digits")
     label_of = dict(zip(row_names(digits), digits.labels.tolist(), strict=True))
@@ -241,6 +262,7 @@ def test_bad_numbers_of_images():
     [
         ("digits", (1_197, 600, 1_797, 597, 600)),
         ("mnist", (30, 8, 38, 22, 8)),
+        ("fashion_mnist", (33, 7, 40, 26, 7)),
         ("cifar10", (40, 9, 49, 31, 9)),
         ("stl10", (23, 7, 23, 6, 7)),
     ],
@@ -269,7 +291,7 @@ def test_every_split(filled, name, counts):
     assert rows["floor"] != rows["train"][: len(rows["floor"])]  # shuffled
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist", "cifar10", "stl10"])
+@pytest.mark.parametrize("name", ["digits", "mnist", "fashion_mnist", "cifar10", "stl10"])
 def test_no_image_is_on_two_sides_of_a_comparison(filled, name):
     """Reference, floor and what the judge is fit on; three of the digits have a twin in another split."""
     rows = {split: set(row_names(images.image_set(name, split))) for split in images.SPLITS}
@@ -364,6 +386,23 @@ def test_mnist_is_padded_by_2(place, beside):
         assert found.origin == downloads.UNKNOWN
 
 
+def test_fashion_mnist_is_never_taken_for_mnist(place):
+    """Both sets have files of the same names; the one without a folder of its own is MNIST's."""
+    write_mnist(place)
+    with pytest.raises(
+        FileError, match="^.*: holds no fashion-mnist/train-images.*DOTLIB_DATA names, under fashion-mn"
+    ):
+        images.image_set("fashion_mnist")
+    write_mnist(place / "fashion-mnist", "fashion_mnist")
+    assert (len(images.image_set("mnist")), len(images.image_set("fashion_mnist"))) == (30, 33)
+    (place / "fashion-mnist" / "train-labels-idx1-ubyte").unlink()
+    images._pool.cache_clear()
+    images._split.cache_clear()
+    assert "holds no fashion-mnist/train-labels" in refused("get https://github.com/zalando", "fashion_mnist")
+    (place / "fashion-mnist" / "train-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, 33) + bytes([10] * 33))
+    refused("largest value 10; give Fashion-MNIST's own file", "fashion_mnist")
+
+
 def test_origin_of_mnist(filled, monkeypatch):
     (filled / "mnist" / "ORIGIN.txt").write_text("made for a test\n")
     assert images.image_set("mnist").origin == "made for a test"
@@ -432,11 +471,12 @@ def test_a_folder_in_place_of_an_mnist_file(filled):
     assert "get https://ossci" in refused("cannot be read .Is a directory", "mnist")
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("split", images.SPLITS)
 def test_missing_files_name_the_folder_and_the_download(place, name, split):
     text = refused(f"^{place}: holds no .*; get https://.*by hand .sha256 ", name, split)
-    assert "put the file into the folder that DOTLIB_DATA names, or unset DOTLIB_DATA" in text
+    place = "put the file into the folder that DOTLIB_DATA names"
+    assert place + ", under fashion-mnist" * (name == "fashion_mnist") + ", or unset DOTLIB_DATA" in text
 
 
 # --- CIFAR-10 and STL-10, from a folder and from an archive --------------------------------------
@@ -653,6 +693,16 @@ def test_the_real_mnist(real):
     floor, judge = images.image_set("mnist", "floor"), images.image_set("mnist", "judge")
     assert (len(floor), len(judge)) == (10_000, 50_000)
     assert torch.equal(floor.labels.bincount() + judge.labels.bincount(), train.labels.bincount())
+
+
+@needs_fashion
+def test_the_real_fashion_mnist(real):
+    """6,000 and 1,000 of each class; the mean grey level as often published, 0.2860 of 28 x 28 pixels."""
+    train, test = images.image_set("fashion_mnist"), images.image_set("fashion_mnist", "test")
+    assert train.origin == test.origin == downloads.OFFICIAL
+    assert train.labels.bincount().tolist() == [6_000] * 10 and test.labels.bincount().tolist() == [1_000] * 10
+    mean = float(train.images[:, :, 2:30, 2:30].double().mean()) / 255
+    assert abs(mean - 0.2860) < 5e-5
 
 
 @needs_cifar10

@@ -7,6 +7,7 @@ import torch
 from draws import normal, seeded
 from torch import nn
 
+from dotlib import transport
 from dotlib.errors import InputError
 from dotlib.evaluation import moves
 from dotlib.evaluation.moves import Move
@@ -28,6 +29,24 @@ def test_a_naive_ascent_of_a_linear_d_is_a_straight_line():
     z = 0.1 * normal(0, 5, 3).float()
     for step, moved in paths(Move("naive", "descent", (1, 5, 10), 2.0, cost="none"), linear(Uniform(3)), z).items():
         assert torch.allclose(moved, z + 0.01 * step * W, atol=1e-6)
+
+
+def test_a_constant_for_each_label_a_variant_and_adam_reach_the_descent():
+    """Each row moves as it does alone with its own constant, and the words of a move are those of `latent_dot`."""
+    pair, z, y = linear(Uniform(3)), 0.1 * normal(0, 6, 3).float(), torch.tensor([0, 1, 1, 0, 1, 0])
+    conditional = Pair(lambda z, y: (y + 1)[:, None] * z, lambda x, y: (y + 1) * pair.logit(x), Uniform(3))
+    labelled = conditional.conditioned_on(y)
+    for options in ({}, {"variant": "exact"}, {"adam": True}, {"cost": "none"}):
+        move = Move("DOT", "descent", (3,), (0.5, 3.0), **options)
+        found = paths(move, labelled, z)[3]
+        for label, k in enumerate(move.k):
+            own = y == label
+            optimizer = transport.Adam(0.01) if move.adam else transport.SGD(0.01)
+            words = {"variant": move.variant, "cost": move.cost, "optimizer": optimizer}
+            alone = transport.latent_dot(conditional.conditioned_on(label), z[own], k, steps=3, **words).final
+            assert torch.allclose(found[own], alone, atol=1e-7), (options, label)
+    with pytest.raises(InputError, match="^k: found one for each of 2 labels, and a pair without; pass one number"):
+        paths(Move("DOT", "descent", (3,), (0.5, 3.0)), pair, z)
 
 
 def test_a_random_direction_goes_as_far_as_the_naive_ascent_and_the_same_way_at_every_setting():

@@ -13,7 +13,7 @@ from dotlib.evaluation.over_trainings import EQUIVALENT, FIRST, SECOND, UNDECIDE
 
 
 def test_the_published_setting_is_that_of_the_architecture():
-    assert [over_trainings.published(pair) for pair in PAIRS] == [20, 10]
+    assert [over_trainings.published(pair) for pair in (*PAIRS, "digits-cond-hi")] == [20, 10, 32]
     frame = table(3.0, 2.0)
     assert (over_trainings.cells(frame, "naive", "fid") - over_trainings.cells(frame, "bare", "fid")).to_numpy() == (
         pytest.approx(-3.0)

@@ -3,6 +3,8 @@
 Kinds of test: identities, closed forms (contrast).
 """
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
@@ -31,6 +33,15 @@ def test_intervals_and_curves_show_their_names():
     )
     assert figure.axes[0].get_xscale() == "log"
     assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["a"]
+
+
+def test_bars_of_two_groups_stand_beside_each_other_at_their_label():
+    (axis,) = curve_plots.bars({"a": [1, 2, 3], "b": [4, 5, 6]}, ["x", "y", "z"], xlabel="label", ylabel="k").axes
+    found = {(round(bar.get_x() + bar.get_width() / 2), bar.get_height()) for bar in axis.patches}
+    assert found == {(0, 1), (1, 2), (2, 3), (0, 4), (1, 5), (2, 6)}
+    spans = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for bar in axis.patches)
+    assert all(end <= start + 1e-9 for (_, end), (start, _) in itertools.pairwise(spans))
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["x", "y", "z"]
 
 
 def test_histories_draw_each_quantity_in_a_panel_of_its_own():

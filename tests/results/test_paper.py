@@ -135,6 +135,17 @@ def test_the_order_of_two_printed_means():
     assert alone(paper.order(far, apart, (-0.2, 0.1), 9, own=True)) == UNDECIDED
 
 
+def test_the_gap_of_printed_trials_is_welchs():
+    """Second method: scipy, on the trials of Table 3, whose columns are independent samples."""
+    after, before = ([paper.value(f"tab3.trial{t}.u{u}.fid") for t in (1, 2, 3, 4)] for u in (32, 0))
+    gap, half = paper.gap_of_trials(after, before)
+    test = stats.ttest_ind(*([each.value for each in side] for side in (after, before)), equal_var=False)
+    low, high = test.confidence_interval(0.95)
+    assert (gap - half, gap + half) == pytest.approx((low, high), rel=1e-9) and gap == pytest.approx(-1.0275)
+    with pytest.raises(InputError, match="trials: expected an integer >= 2"):
+        paper.gap_of_trials(after[:1], before)
+
+
 def test_the_p_value_of_an_interval_is_that_of_its_values():
     """The t-test of the values themselves is a second method."""
     values = np.random.default_rng(0).normal(0.4, 1.0, size=12)

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from dotlib.data.images import image_set
+from dotlib.pairs import Normal
+from dotlib.seeding import generator
 from dotlib.training import recipes
 from dotlib.training import settings as training_settings
 from dotlib.training.settings import image_training, toy_training
@@ -17,6 +19,8 @@ def test_no_two_pairs_share_weights_or_batches():
         *(f"digits-dcgan-{kind}" for kind in training_settings.OBJECTIVES),
         "digits-resnet-sagan-ns",
         "digits-resnet-sagan-hi",
+        "digits-cond-hi",
+        "digits-cond-hi-1",
     ]
     trainers = [
         recipes.trainer(training_settings.settings_of(name, "smoke", seed)) for name in names for seed in (0, 1)
@@ -24,8 +28,9 @@ def test_no_two_pairs_share_weights_or_batches():
     first = [
         (
             *(next(w for w in network.parameters() if w.ndim > 1).flatten()[:8].tolist() for network in (t.G, t.D)),
-            t.draw_real(16, t.rng).flatten().tolist(),
+            t.draw_real(16, t.rng)[0].flatten().tolist(),
             t._latents().flatten()[:8].tolist(),
+            t._fakes()[-1].flatten()[:16].tolist(),  # labels, where there are any
         )
         for t in trainers
     ]
@@ -43,6 +48,22 @@ def test_a_part_of_the_images_can_be_trained_on():
     assert all(row.numpy().tobytes() in rows for row in some.images)
     reference = {row.numpy().tobytes() for row in image_set("digits", "test").images}
     assert len(rows & reference) <= 3, "a GAN is trained on images of the reference"  # twins among the digits
+
+
+def test_a_conditional_pair_trains_on_labelled_images_of_its_set():
+    """Sizes of the networks by the formulas of their layers, for digits at width 32 and 64 latents."""
+    parts = recipes.recipe(training_settings.settings_of("digits-cond-hi", "laptop"))
+    G, D = parts.networks()
+    c, tables, conv = 32, 2 * 10 * 32, 9 * 32 * 32 + 32  # width; gains and biases of ten classes; a 3 x 3 convolution
+    blocks = 3 * (2 * conv + c * c + c + 2 * tables)
+    assert sum(p.numel() for p in G.parameters()) == 64 * c + c + blocks + 2 * c + 9 * c + 1 == 64_929
+    first, halved, plain = 9 * c + c + conv + c + c, 2 * conv + c * c + c, 2 * conv
+    assert sum(p.numel() for p in D.parameters()) == first + halved + 2 * plain + c + 10 * c == 66_528
+    x, y = parts.draw_real()(32, generator(0, "draw"))
+    assert x.shape == (32, 1, 8, 8) and y.shape == (32,) and parts.classes == 10 and parts.prior == Normal(64)
+    assert D(x, y).shape == (32, 1) and G(parts.prior.sample(32, generator(0, "z")), y).shape == x.shape
+    assert any("_u" in name for name in D.state_dict()) and not any("_u" in name for name in G.state_dict())
+    assert recipes.recipe(training_settings.settings_of("digits-resnet-sagan-hi", "laptop")).classes == 0
 
 
 @pytest.mark.parametrize("dataset", ["25gaussians", "swissroll"])

@@ -41,10 +41,36 @@ def test_what_the_rows_change():
 def test_every_row_of_every_set_has_settings_of_its_own(profile):
     names = [name for dataset in training_settings.SHAPES for name in training_settings.pair_names(dataset)]
     settings = {name: training_settings.settings_of(name, profile, 3) for name in names}
-    assert len({s.key() for s in settings.values()}) == len(names) == 28
+    assert len({s.key() for s in settings.values()}) == len(names) == 35
     for name, s in settings.items():
         dataset, architecture, _ = name.split("-", 2)
         assert (s.dataset, s.architecture, s.seed) == (dataset, architecture, 3)
+
+
+def test_the_conditional_training_is_that_of_the_projection_discriminators_authors():
+    """Their configuration for CIFAR-10, and two sizes of it that fit a laptop."""
+    s = training_settings.settings_of("cifar10-cond-hi", "paper", 4)
+    assert (s.objective, s.generator_updates, s.critic_updates, s.batch_size, s.seed) == ("hinge", 50_000, 5, 64, 4)
+    assert (s.lr_G, s.lr_D, s.beta1, s.beta2, s.gp_weight) == (2e-4, 2e-4, 0.0, 0.9, 0)
+    assert (s.width_G, s.width_D, s.latent, s.bottom, s.channels, s.classes) == (256, 128, 128, 4, 3, 10)
+    assert (s.spectral_G, s.spectral_D) == (False, True)
+    digits = training_settings.settings_of("digits-cond-hi", "laptop")
+    assert (digits.bottom, digits.channels, digits.width_G, digits.width_D, digits.latent) == (1, 1, 32, 32, 64)
+    assert digits.generator_updates == 1_500 and digits.critic_updates_at(0) == 5
+    assert training_settings.changed_from_published(digits).keys() == {
+        "width_G", "width_D", "latent", "generator_updates",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_conditional_pairs_have_settings_and_streams_of_their_own(profile):
+    names = [f"{d}-cond-{o}" for d in training_settings.LABELLED for o in training_settings.CONDITIONAL]
+    settings = [training_settings.settings_of(name, profile, 3) for name in names]
+    assert len({s.key() for s in settings}) == len({(s.dataset, s.row) for s in settings}) == len(names) == 8
+    assert [s.critic_updates_at(0) for s in settings] == [5, 1] * 4
+    assert all(training_settings.changed_from_published(s).keys().isdisjoint({"critic_updates"}) for s in settings)
+    for field in ("critic_updates", "classes", "width_G", "spectral_D", "seed"):
+        assert replace(settings[0], **{field: getattr(settings[0], field) + 1}).key() != settings[0].key()
 
 
 def test_changes_are_listed_and_the_published_training_has_none():
@@ -71,6 +97,11 @@ def test_scoring_follows_the_paper():
         (lambda: image_training("mnist", "dcgan-wgan", "laptop"), "objective: .*nearest: wgan-gp"),
         (lambda: image_training("mnist", "dgan-wgan-gp", "laptop"), "architecture: .*nearest: dcgan"),
         (lambda: image_training("mnist", "dcgan-wgan-gp", "papr"), "profile: .*nearest: paper"),
+        (lambda: training_settings.conditional_training("mnits", "hi", "laptop"), "dataset: .*nearest: mnist"),
+        (lambda: training_settings.conditional_training("stl10", "hi", "laptop"), "dataset: unknown 'stl10'"),
+        (lambda: training_settings.conditional_training("mnist", "ns", "laptop"), "objective: unknown 'ns'; known: hi"),
+        (lambda: training_settings.conditional_training("mnist", "hi", "papr"), "profile: .*nearest: paper"),
+        (lambda: training_settings.conditional_training("mnist", "hi", "paper", -1), "seed: expected an integer"),
         (lambda: image_training("mnist", "dcgan-wgan-gp", "paper", -1), "seed: expected an integer"),
         (lambda: scoring_settings("mnist", "resnett", "paper"), "architecture: .*nearest: resnet"),
         (lambda: training_settings.settings_of("mnist-dcgan-sngan", "paper"), "name: .*nearest: mnist-dcgan-sn"),
@@ -94,6 +125,7 @@ def test_sets_are_large_enough_for_inception(dataset, profile):
         ("swissroll-wgan-gp", ("swissroll", "", "wgan-gp"), "wgan-gp"),
         ("mnist-dcgan-sngan-hi", ("mnist", "dcgan", "sngan-hi"), "dcgan-sngan-hi"),
         ("stl10-resnet-sagan-ns", ("stl10", "resnet", "sagan-ns"), "resnet-sagan-ns"),
+        ("digits-cond-hi-1", ("digits", "cond", "hi-1"), "cond-hi-1"),
     ],
 )
 def test_a_name_and_its_parts(name, parts, row):

@@ -39,7 +39,7 @@ def test_a_committed_pair_is_what_it_says(path):
     _, meta = checkpoints.load(path)
     assert meta["name"] == name and meta["settings"]["seed"] == settings.seed and meta["prior"] == repr(pair.prior)
     assert meta["check"]["coordinate"] == shipped.COORDINATE
-    assert shipped.fixed_logit(pair) == pytest.approx(meta["check"]["logit"], abs=1e-4)
+    assert shipped.fixed_logit(pair, meta["check"].get("label")) == pytest.approx(meta["check"]["logit"], abs=1e-4)
     assert meta["logits"] == shipped.LOGITS[settings.objective] and meta["licence"] == "MIT"
     assert meta["origin"].startswith(shipped.ORIGINS.get(settings.dataset, "drawn by dotlib"))
     assert meta["made"]["dirty"] is False and re.fullmatch("[0-9a-f]{40}", meta["made"]["commit"])

@@ -25,9 +25,9 @@ from dotlib.networks.mlp import MLP
 from dotlib.pairs import Uniform
 from dotlib.results import files
 from dotlib.seeding import generator
-from dotlib.training import checkpoints, trainer
+from dotlib.training import checkpoints, recipes, trainer
 from dotlib.training.objectives import OBJECTIVES
-from dotlib.training.settings import Training
+from dotlib.training.settings import Training, settings_of
 from dotlib.training.trainer import Trainer, read_log, train
 
 UPDATES, KILLS = 20, 20
@@ -44,9 +44,9 @@ SETTINGS = Training(
 )
 
 
-def ring(n: int, rng: torch.Generator) -> torch.Tensor:
+def ring(n: int, rng: torch.Generator) -> tuple[torch.Tensor]:
     angle = 6.28318 * torch.rand(n, generator=rng)
-    return torch.stack([angle.cos(), angle.sin()], dim=1)
+    return (torch.stack([angle.cos(), angle.sin()], dim=1),)
 
 
 def small_trainer(settings: Training = SETTINGS, D: nn.Module | None = None, G: nn.Module | None = None) -> Trainer:
@@ -434,12 +434,117 @@ def test_one_critic_update_by_hand():
             G[0].weight.zero_()
             G[0].bias.fill_(-0.3)
             D[0].bias.fill_(7.0)  # V_D is a difference: it drops out
-        trainer = Trainer(settings, G, D, Uniform(1), lambda n, rng, x=x: torch.full((n, 1), x))
+        trainer = Trainer(settings, G, D, Uniform(1), lambda n, rng, x=x: (torch.full((n, 1), x),))
         value, penalty = trainer._update_discriminator()
         assert sign * (x + 0.3 - 6 * (w - 2)) > 0  # the case is what it says
         assert D[0].weight.item() - w == pytest.approx(sign * 0.01, rel=1e-4)  # float32 weights
         assert float(value) == pytest.approx(w * (x + 0.3), rel=1e-5, abs=1e-5)
         assert float(penalty) == pytest.approx((w - 2) ** 2, rel=1e-4)
+
+
+# --- labels ------------------------------------------------------------------------------------
+
+
+class Slopes(nn.Module):
+    """D(x | y) = w_y x, or G(z | y) = w_y, one number a row; it remembers the labels that it is given."""
+
+    def __init__(self, *slopes: float, of_x: bool) -> None:
+        super().__init__()
+        self.w, self.of_x, self.seen = nn.Parameter(torch.tensor(slopes)), of_x, []
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        self.seen.append(y)
+        return (self.w[y] * (x[:, 0] if self.of_x else 1))[:, None]
+
+
+def slopes_trainer(**changes) -> Trainer:
+    """Real points are 1 + label / 2, with labels 0, 1, 1, 0 again and again; class 2 has none."""
+    settings = replace(SETTINGS, gp_weight=0.0, **changes)
+    G, D = Slopes(-0.5, 0.25, 2.0, of_x=False), Slopes(1.0, 1.0, 1.0, of_x=True)
+    labels = torch.tensor([0, 1, 1, 0]).repeat(settings.batch_size // 4)
+    return Trainer(settings, G, D, Uniform(1), lambda n, rng: (1 + labels[:n, None] / 2, labels[:n]), classes=3)
+
+
+def test_each_network_gets_the_labels_of_its_rows():
+    trainer = slopes_trainer()
+    for _ in range(40):
+        trainer._update_discriminator()
+        trainer._update_generator()
+        fakes, critics = trainer.G.seen[-2:], trainer.D.seen[-2:]
+        assert torch.equal(critics[0], torch.cat([torch.tensor([0, 1, 1, 0]).repeat(4), fakes[0]]))
+        assert torch.equal(critics[1], fakes[1]) and not torch.equal(*fakes)
+    drawn = torch.cat(trainer.G.seen)  # 1,280 uniform labels of three: each count is 427, s.d. 17
+    assert drawn.unique().tolist() == [0, 1, 2] and int(drawn.bincount().max() - drawn.bincount().min()) < 100
+
+
+def test_one_critic_update_with_labels_by_hand():
+    """WGAN, D(x | y) = w_y x: dV_D/dw_k = mean x over reals of class k - mean G over fakes of class k, shares counted.
+
+    Adam's first step is lr along the sign of that, and nothing where it is 0.
+    """
+    trainer = slopes_trainer(lr_D=0.01, objective="wgan")
+    value, _ = trainer._update_discriminator()
+    n, (fake,) = 16, trainer.G.seen
+    counts = fake.bincount(minlength=3)
+    slopes = [1.0 * 8 / n + 0.5 * counts[0] / n, 1.5 * 8 / n - 0.25 * counts[1] / n, -2.0 * counts[2] / n]
+    assert float(value) == pytest.approx(float(sum(slopes)), rel=1e-6)  # w = 1 everywhere
+    moved = trainer.D.w.detach() - 1
+    assert moved.tolist() == pytest.approx([0.01 if slope > 0 else -0.01 for slope in slopes], rel=1e-4)
+
+
+def test_a_conditional_training_is_resumed_bit_for_bit(tmp_path):
+    """The pair of the zoo with its spectral vectors, batch statistics and drawn labels."""
+    settings = replace(settings_of("digits-cond-hi", "smoke"), generator_updates=UPDATES, critic_updates=2)
+
+    def start(seed: int) -> Trainer:
+        torch.manual_seed(seed)  # from here spectral norm draws its vectors
+        return recipes.trainer(settings)
+
+    run(tmp_path / "alone", start(5))
+    stop_after(start(5), tmp_path / "stopped", 7)
+    run(tmp_path / "stopped", start(77))
+    assert_same_end(tmp_path / "stopped", tmp_path / "alone")
+
+
+@pytest.mark.parametrize("name", ["swissroll-wgan-gp", "digits-resnet-sagan-hi"])
+def test_without_labels_a_step_draws_what_it_always_drew(name):
+    """Reals, then latents, for each update of D; latents for G; the penalty's mixing weights where there is one.
+
+    So a training of the pairs that came before conditional ones has the same bits.
+    """
+    settings = replace(settings_of(name, "smoke"), warmup_updates=0, critic_updates=2)
+    trainer = recipes.trainer(settings)
+    rng = torch.Generator()
+    rng.set_state(trainer.rng.get_state())
+    trainer.step()
+    rows = settings.data_size or 1_197  # digits in "train"
+    for _ in range(settings.critic_updates):
+        torch.randint(rows, (settings.batch_size,), generator=rng)
+        trainer.prior.sample(settings.batch_size, rng)
+        if settings.gp_weight:
+            torch.rand(settings.batch_size, generator=rng)
+    trainer.prior.sample(settings.batch_size, rng)
+    assert torch.equal(rng.get_state(), trainer.rng.get_state())
+
+
+def test_labels_that_do_not_fit_are_refused():
+    for draw, classes, message in (
+        (ring, 3, r"^draw_real: found 1 parts with 3 classes; return \(x, y\)$"),
+        (
+            lambda n, rng: (*ring(n, rng), torch.zeros(n)),
+            0,
+            r"^draw_real: found 2 parts with 0 c.*; return \(x,\)$",
+        ),
+    ):
+        trainer = Trainer(
+            replace(SETTINGS, gp_weight=0.0), MLP(2, 8, 2), MLP(2, 8, 1), Uniform(2), draw, "cpu", classes
+        )
+        with pytest.raises(InputError, match=message):
+            trainer.step()
+    with pytest.raises(InputError, match=r"^gp_weight: found 0\.1; the gradient penalty has no labels, pass 0 with"):
+        Trainer(SETTINGS, MLP(2, 8, 2), MLP(2, 8, 1), Uniform(2), ring, classes=3)
+    with pytest.raises(InputError, match="^classes: expected an integer >= 0, found -1"):
+        Trainer(SETTINGS, MLP(2, 8, 2), MLP(2, 8, 1), Uniform(2), ring, classes=-1)
 
 
 def test_schedule_of_critic_updates(monkeypatch):

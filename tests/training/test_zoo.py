@@ -41,6 +41,24 @@ TINY = Training(
 )
 
 
+# --- a conditional pair ------------------------------------------------------------------------
+
+
+def test_a_conditional_pair_is_trained_and_read_and_takes_its_labels():
+    """In the file are the weights of the training; with its labels bound, it is a pair like any other."""
+    settings = replace(training_settings.settings_of("digits-cond-hi-1", "smoke"), generator_updates=2)
+    trained = zoo.candidate("digits-cond-hi-1", settings, "smoke")
+    again = zoo.candidate("digits-cond-hi-1", settings, "smoke")
+    z, y = trained.pair.prior.sample(6, generator(0, "z")), torch.tensor([0, 1, 2, 3, 9, 9])
+    bound, rebound = trained.pair.conditioned_on(y), again.pair.conditioned_on(y)
+    with torch.no_grad():
+        assert bound.generate(z).shape == (6, 1, 8, 8) and bound.latent_logit(z).shape == (6,)
+        assert torch.equal(bound.latent_logit(z), rebound.latent_logit(z))
+        x = bound.generate(z[:1].expand(6, -1))
+    assert not torch.equal(x[0], x[1]) and torch.equal(x[4], x[5])
+    assert [row["update"] for row in trained.log] == [2] and "V_D" in trained.log[-1]
+
+
 # --- processes: the driver ---------------------------------------------------------------------
 
 

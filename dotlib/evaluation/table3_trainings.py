@@ -1,0 +1,166 @@
+"""Table 3 over trainings: what conditional DOT changes in FID and inception score, and the verdicts on its claims.
+
+The rules are those of book/protocol, "Conditional pairs"; they were fixed before the runs.
+"""
+
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from dotlib.evaluation import over_trainings, recording
+from dotlib.evaluation.conditional import UPDATES
+from dotlib.metrics import intervals
+from dotlib.metrics.scores import SCORES
+from dotlib.results import paper, records, tables
+from dotlib.results.paper import Published
+from dotlib.training.settings import row_of, settings_of
+
+TRIALS = (1, 2, 3, 4)
+K_TRIALS = {"DOT, k = 1": (1, 2), "DOT": (3, 4)}  # method -> trials of Table 3 with its constant
+ALL = tuple(K_TRIALS)
+
+
+class Claim(NamedTuple):
+    """A claim of Table 3 on one score: what the first methods have minus what the second have."""
+
+    text: str
+    quantity: str
+    first: tuple[str, ...]  # of which the mean is taken
+    second: tuple[str, ...]
+    updates: int
+
+    @property
+    def printed(self) -> tuple[list[Published], list[Published]]:
+        """Its trials in print, first and second; a change is that of all four trials since 0 updates."""
+        change = self.second == ("bare",)
+        trials = (TRIALS, TRIALS) if change else (K_TRIALS[self.first[0]], K_TRIALS[self.second[0]])
+        first, second = (
+            [printed(trial, updates, self.quantity) for trial in of]
+            for of, updates in zip(trials, (self.updates, 0 if change else self.updates), strict=True)
+        )
+        return first, second
+
+
+CLAIMS = (
+    *(Claim(f"FID falls, {u} updates", "fid", ALL, ("bare",), u) for u in UPDATES),
+    *(Claim(f"IS rises, {u} updates", "is_mean", ALL, ("bare",), u) for u in UPDATES),
+    *(
+        Claim(f"{SCORES[q].label} with k_eff(y) minus k = 1", q, ("DOT",), ("DOT, k = 1",), UPDATES[-1])
+        for q in ("fid", "is_mean")
+    ),
+)
+
+
+def printed(trial: int, updates: int, quantity: str) -> Published:
+    """A score of Table 3, "is_mean" or "fid"."""
+    return paper.value(f"tab3.trial{trial}.u{updates}.{SCORES[quantity].printed}")
+
+
+def frames(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
+    """Label of a data set, "digits, laptop", to the tables of all its conditional trainings in a folder."""
+    return over_trainings.frames("tab3_conditional", folder)
+
+
+def differences(frame: pd.DataFrame, claim: Claim) -> pd.Series:
+    """First minus second of a claim in each training, indexed by pair and seed; sets and judges averaged."""
+    first, second = (_mean(frame, methods, claim) for methods in (claim.first, claim.second))
+    return over_trainings.by_training((first - second).dropna())
+
+
+def _mean(frame: pd.DataFrame, methods: tuple[str, ...], claim: Claim) -> pd.Series:
+    parts = [
+        over_trainings.cells(frame, method, claim.quantity, None if method == "bare" else claim.updates)
+        for method in methods
+    ]
+    return sum(parts[1:], parts[0]) / len(parts)
+
+
+def _judged(claim: Claim, values: pd.Series) -> paper.Claim:
+    gap, least = paper.gap_of_trials(*claim.printed)
+    return paper.comparison(gap, intervals.t_interval(values)[1], len(values), own=False, least=least)
+
+
+def verdicts(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Pair -> claim -> the verdict over its trainings, Holm over the claims of a pair; for pairs of three or more."""
+    found = {}
+    for pair, lines in frame.groupby("dataset"):
+        values = [differences(lines, claim) for claim in CLAIMS]
+        if len(values[0]) >= over_trainings.LEAST:
+            words = recording.words_of(_judged(*both) for both in zip(CLAIMS, values, strict=True))
+            found[str(pair)] = {claim.text: word for claim, word in zip(CLAIMS, words, strict=True)}
+    return found
+
+
+def counted(of: Mapping[str, pd.DataFrame]) -> str:
+    """The verdicts of every data set, counted, for the map of the book; pairs with one update of D apart."""
+    texts = []
+    for label, frame in of.items():
+        for pair, words in verdicts(frame).items():
+            texts.append(f"{label}, {row_of(pair)}: {paper.counted(words.values())}")
+    return "; ".join(texts)
+
+
+def hinge_losses(folder: Path = records.KEPT) -> dict[str, float]:
+    """Pair -> hinge loss of D at the end of training, mean over the recorded trainings of a folder."""
+    of: dict[str, list[float]] = {}
+    for record in records.stored(folder, "tab3_conditional"):
+        of.setdefault(record.dataset, []).append(record.get("hinge loss").value)
+    return {pair: statistics.fmean(losses) for pair, losses in of.items()}
+
+
+def answer(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> str:
+    """What conditional DOT changes in FID and inception score, a paragraph for each pair that is recorded."""
+    texts, losses = [], hinge_losses(folder)
+    for label, frame in of.items():
+        words = verdicts(frame)
+        for pair, lines in frame.groupby("dataset"):
+            parts = [_sentence(lines, quantity, words.get(str(pair), {})) for quantity in ("fid", "is_mean")]
+            runs = lines["seed"].nunique()
+            texts.append(
+                f"*{label}, {_critic_updates(str(pair))} of D for one of G*, {runs} training{'s' * (runs != 1)}, hinge "
+                f"loss {losses[str(pair)]:.2f}: {'; '.join(parts)}."
+            )
+    return "\n\n".join(texts) or "No training is recorded yet, so this page answers for the pair of its build alone."
+
+
+def _critic_updates(pair: str) -> str:
+    n = settings_of(pair, "laptop").critic_updates
+    return f"{n} update{'s' * (n != 1)}"
+
+
+def _sentence(lines: pd.DataFrame, quantity: str, words: Mapping[str, str]) -> str:
+    claim = next(claim for claim in CLAIMS if claim.quantity == quantity and claim.updates == UPDATES[-1])
+    values, bare = differences(lines, claim), over_trainings.cells(lines, "bare", quantity).mean()
+    way = over_trainings.cells(lines, "real", quantity).mean() - bare
+    change = shown(values, SCORES[quantity].digits)
+    word = f", **{words[claim.text]}**" if claim.text in words else ""
+    return (
+        f"{SCORES[quantity].label} {bare:.2f}, after {UPDATES[-1]} updates {change}, {values.mean() / way:+.0%} of "
+        f"the way to real images{word}"
+    )
+
+
+def shown(values: pd.Series, digits: int) -> str:
+    """A mean change with its interval, or alone where there is one training."""
+    if len(values) > 1:
+        return tables.change(*intervals.t_interval(values), digits)
+    return f"{values.mean():+.{digits}f}"
+
+
+def claim_table(frame: pd.DataFrame, folder: Path = records.KEPT) -> str:
+    """Markdown: each claim in print and for each pair of a data set, over its trainings, with the hinge loss."""
+    pairs, words, losses = sorted(frame["dataset"].unique()), verdicts(frame), hinge_losses(folder)
+    heads = [part for pair in pairs for part in (row_of(pair), f"verdict, {row_of(pair)}")]
+    rows = []
+    for claim in CLAIMS:
+        gap, half = paper.gap_of_trials(*claim.printed)
+        cells = [tables.change(gap, (gap - half, gap + half), 2)]
+        for pair in pairs:
+            values = differences(frame[frame["dataset"] == pair], claim)
+            cells += [shown(values, SCORES[claim.quantity].digits), words.get(pair, {}).get(claim.text, "-")]
+        rows.append([claim.text, *cells])
+    loss = [part for pair in pairs for part in (f"{losses[pair]:.2f}" if pair in losses else "-", "-")]
+    return tables.markdown(["claim", "paper, four trials", *heads], [*rows, ["hinge loss of D", "-", *loss]])

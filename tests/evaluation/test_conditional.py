@@ -1,0 +1,144 @@
+"""A conditional pair measured: what its lines hold.
+
+Kinds of test: identities (bare is unmoved, scores are the judge's), second method (one class alone, one set by hand),
+closed forms of the labels, failures.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from dotlib import transport
+from dotlib.data import images
+from dotlib.errors import InputError
+from dotlib.evaluation import conditional, judges
+from dotlib.evaluation import images as image_pairs
+from dotlib.transport import lipschitz
+
+NAME = "digits-cond-hi"
+
+
+@pytest.fixture(scope="module")
+def artifact_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture
+def run(artifacts):
+    return conditional.load(NAME, profile="smoke")
+
+
+@pytest.fixture
+def lines(run):
+    return pd.DataFrame(conditional.measure(run))
+
+
+def test_every_way_setting_set_and_judge_has_one_line(run, lines):
+    settings = sum(len(way.settings) for way in conditional.ways(run.k))
+    assert len(lines) == len(judges.SEEDS) * (run.settings.sets * settings + 1)  # + 1: real images
+    assert not lines.duplicated(["method", "setting", "set", "judge"]).any()
+    assert np.isfinite(lines.select_dtypes("number")).all().all()
+    assert set(conditional.QUANTITIES) <= set(lines.columns) and run.settings.sets == 4
+
+
+def test_labels_are_balanced_and_in_every_batch(run):
+    assert run.labels.bincount().tolist() == [10] * 10 and run.labels[:10].tolist() == list(range(10))
+
+
+def test_a_line_is_what_plain_calls_give(run, lines):
+    """Second method: 32 updates of one set with k = 1, moved, looked at and judged by hand."""
+    z, y = image_pairs.latents(run.pair, run.settings, 0, 1), run.labels
+    bound = run.pair.conditioned_on(y)
+    moved = transport.latent_dot(bound, z, 1.0, steps=32, optimizer=transport.Adam(0.01)).final
+    with torch.no_grad():
+        x = bound.generate(moved)
+        D = float(bound.logit(x).double().mean())
+    judge = run.panel.judges["classifier 2"]
+    _, logits = judge(images.to_uint8(x))
+    chosen = lines.query("method == 'DOT, k = 1' and setting == 32 and set == 1 and judge == 'classifier 2'")
+    assert chosen["D"].item() == pytest.approx(D, rel=1e-5)
+    assert chosen["moved"].item() == pytest.approx(float((moved - z).norm(dim=1).mean()), rel=1e-5)
+    assert chosen["agreement"].item() == float((logits.argmax(1) == y).double().mean())
+
+
+def test_each_row_moves_with_the_constant_of_its_label_as_it_does_alone(run):
+    """1e-5: another batch size reorders the sums of float32 convolutions."""
+    z, y = image_pairs.latents(run.pair, run.settings, 0, 0)[:20], run.labels[:20]
+    dot = next(way for way in conditional.ways(run.k) if way.name == "DOT")
+    bound = run.pair.conditioned_on(y)
+    found = dict(conditional.one_training.moves.path(dot, bound, bound, z, 0.01, torch.Generator()))[32]
+    for label in (0, 7):
+        own, options = y == label, {"steps": 32, "optimizer": transport.Adam(0.01)}
+        alone = transport.latent_dot(run.pair.conditioned_on(label), z[own], run.k["D(x|y)"][label], **options).final
+        assert torch.allclose(found[own], alone, atol=1e-5)
+    other = transport.latent_dot(bound, z, 1.0, steps=32, optimizer=transport.Adam(0.01)).final
+    assert not torch.allclose(found, other, atol=1e-3), "k_eff(y) is not used"
+
+
+def test_bare_is_unmoved_and_real_images_are_the_ceiling(run, lines):
+    bare, real = (lines[lines["method"] == method] for method in ("bare", "real"))
+    assert (bare["moved"] == 0).all() and len(real) == len(judges.SEEDS)
+    whole = images.image_set("digits", "floor")
+    x = images.to_float(whole.images)
+    with torch.no_grad():
+        D = float(run.pair.conditioned_on(whole.labels).logit(x).double().mean())
+    assert real["D"].to_numpy() == pytest.approx(D, rel=1e-5), "D of real images is not that of their labels"
+    assert (real["agreement"] > 2 * bare.groupby("judge")["agreement"].mean().to_numpy()).all()
+    assert (real["intra_fid"] < bare["intra_fid"].min()).all()
+
+
+def test_wrong_labels_leave_the_fid_and_are_seen_by_the_scores_of_classes(run):
+    real = images.image_set("digits", "floor")
+    reference, judge = run.classes[run.panel.first], run.panel.judges[run.panel.first]
+    found = []
+    for labels in (real.labels, (real.labels + 1) % 10):
+        collector = reference.collector()
+        collector.add(*judge(real.images), labels)
+        found.append(collector.scores())
+    assert found[0]["agreement"] > 2 * found[1]["agreement"] and found[1]["intra_fid"] > 2 * found[0]["intra_fid"]
+
+
+def test_constants_are_the_mean_of_repeats_with_the_label_and_one_maximum_without(run):
+    settings = run.settings
+    for name, repeats in (("D(x|y)", settings.repeats), ("D(x)", 1)):
+        rng = conditional.generator(0, "k_eff(y)", name)
+        options = {"n_pairs": 50, "repeats": repeats, "unconditional": name == "D(x)"}
+        expected = lipschitz.class_constants(run.pair, 10, rng=rng, **options).mean(1)
+        assert run.k[name] == pytest.approx(expected.tolist())
+    assert settings.pairs == 50 and run.k["D(x|y)"] != run.k["D(x)"]
+
+
+def test_ways_take_their_constants_and_variants(run):
+    ways = {way.name: way for way in conditional.ways(run.k)}
+    assert ways["official"].k == run.k["D(x)"] and ways["official"].variant == "official"
+    assert ways["DOT"].k == ways["exact"].k == run.k["D(x|y)"] and ways["DOT, k = 1"].k == 1.0
+    assert {way.variant for way in ways.values()} == {"paper", "official", "exact"}
+    assert ways["naive"].cost == "none" and ways["DOT"].adam and ways["DOT"].settings == (4, 16, 32)
+
+
+def test_the_hinge_loss_is_that_of_the_last_quarter_of_the_log(run):
+    log = [{"update": i, "V_D": -2.0} for i in range(6)] + [{"update": 6, "V_D": -1.0}, {"update": 7, "V_D": -0.5}]
+    assert replace(run, trained=replace(run.trained, log=log)).hinge == 0.75
+    assert 0 < run.hinge < 2.5
+
+
+def test_a_path_begins_at_the_bare_sample_and_ends_where_the_descent_does(run):
+    z, y = conditional.first_latents(run, 2)
+    assert y.tolist() == [label for label in range(10) for _ in range(2)]
+    shown, D = conditional.path(run.pair, z, y, 1.0, 3)
+    bound = run.pair.conditioned_on(y)
+    end = transport.latent_dot(bound, z, 1.0, steps=3, optimizer=transport.Adam(0.01)).final
+    assert shown.shape == (4, 20, 1, 8, 8) and torch.equal(shown[0], bound.generate(z))
+    assert torch.equal(shown[-1], bound.generate(end))
+    assert all(torch.allclose(D[i], bound.logit(bound.generate(each))) for i, each in enumerate((z, end)))
+
+
+def test_sizes_by_profile():
+    laptop, paper = (conditional.scoring("mnist", profile) for profile in ("laptop", "paper"))
+    assert (laptop.sets, laptop.samples, laptop.updates, laptop.pairs, laptop.kept) == (4, 1_000, 32, 50, 1_000)
+    assert (paper.samples, paper.lr) == (50_000, 0.01) and conditional.scoring("digits", "laptop").samples == 600
+    with pytest.raises(InputError, match="^name: 'digits-dcgan-sngan-hi' takes no labels; name a conditional pair"):
+        conditional.load("digits-dcgan-sngan-hi", profile="smoke")

@@ -1,0 +1,74 @@
+"""Claims of Table 3 on planted trainings.
+
+Kinds of test: golden numbers (the print's own changes, typed here from Table 3), planted effects, words.
+"""
+
+import pandas as pd
+import pytest
+from conditional_tables import PAIR, table
+
+from dotlib.evaluation import table3_trainings
+from dotlib.results import paper, records
+
+CLAIMS = {claim.text: claim for claim in table3_trainings.CLAIMS}
+
+
+def test_the_printed_changes_are_means_over_the_four_trials():
+    """Typed from Table 3: FID 43.53 at 0 updates, 43.115, 42.6625 and 42.5025 after 4, 16 and 32."""
+    gaps = {text: paper.gap_of_trials(*claim.printed)[0] for text, claim in CLAIMS.items()}
+    assert gaps["FID falls, 4 updates"] == pytest.approx(43.115 - 43.53)
+    assert gaps["FID falls, 16 updates"] == pytest.approx(42.6625 - 43.53)
+    assert gaps["FID falls, 32 updates"] == pytest.approx(42.5025 - 43.53)
+    assert gaps["IS rises, 32 updates"] == pytest.approx(37.2 - 36.4875)
+    assert gaps["FID with k_eff(y) minus k = 1"] == pytest.approx((42.52 + 42.40) / 2 - (42.35 + 42.74) / 2)
+    assert len(CLAIMS) == 8
+
+
+def test_the_print_resolves_neither_the_constant_nor_the_first_rise_of_is():
+    resolved = {text for text, claim in CLAIMS.items() if abs((g := paper.gap_of_trials(*claim.printed))[0]) > g[1]}
+    assert resolved == {text for text in CLAIMS if "updates" in text} - {"IS rises, 4 updates"}
+
+
+@pytest.mark.parametrize(("change", "word"), [(-1.0, paper.REPLICATED), (1.0, paper.CONTRADICTED)])
+def test_a_planted_change_gets_its_word(change, word):
+    words = table3_trainings.verdicts(table(change, noise=0.01))[PAIR]
+    assert {words[text] for text in CLAIMS if "updates" in text and text != "IS rises, 4 updates"} == {word}
+    assert (
+        paper.kind(words["IS rises, 4 updates"])
+        == paper.NOT_RESOLVED
+        == paper.kind(words["IS with k_eff(y) minus k = 1"])
+    )
+
+
+def test_trainings_that_scatter_decide_nothing_and_two_are_not_judged():
+    words = table3_trainings.verdicts(table(-0.1, noise=5.0))[PAIR]
+    assert paper.CONTRADICTED not in words.values() and words["FID falls, 32 updates"] == paper.UNDECIDED
+    assert table3_trainings.verdicts(table(-1.0, seeds=2)) == {}
+    assert "| - |" in table3_trainings.claim_table(table(-1.0, seeds=2))
+
+
+def test_a_claim_is_of_both_constants_and_their_difference_has_one_of_its_own():
+    frame = table(-1.0, k=-0.5)
+    change = table3_trainings.differences(frame, CLAIMS["FID falls, 32 updates"])
+    assert change.tolist() == pytest.approx([-1.25] * 3)
+    assert table3_trainings.differences(frame, CLAIMS["FID with k_eff(y) minus k = 1"]).tolist() == pytest.approx(
+        [-0.5] * 3
+    )
+    assert table3_trainings.differences(frame, CLAIMS["IS rises, 4 updates"]).tolist() == pytest.approx([1.25] * 3)
+
+
+def test_both_pairs_stand_beside_each_other_with_their_hinge_loss(tmp_path):
+    frame = pd.concat([table(-1.0), table(0.5, pair="digits-cond-hi-1")])
+    for pair, losses in {PAIR: (1.0, 1.2), "digits-cond-hi-1": (1.8,)}.items():
+        for seed, loss in enumerate(losses):
+            record = records.start("tab3_conditional", profile="laptop", dataset=pair, seed=seed, parameters={})
+            record.put("hinge loss", loss, unit="")
+            records.write(record, tmp_path)
+    *_, last = table3_trainings.claim_table(frame, tmp_path).splitlines()
+    assert last == "| hinge loss of D | - | 1.10 | - | 1.80 | - |"
+    text = table3_trainings.answer({"digits, laptop": frame}, tmp_path)
+    assert "5 updates of D for one of G*, 3 trainings, hinge loss 1.10: FID 10.65, after 32 updates -1.00" in text
+    assert "1 update of D for one of G*, 3 trainings, hinge loss 1.80" in text
+    assert "+18% of the way to real images" in text  # -1 of -5.65
+    assert table3_trainings.answer({}).startswith("No training is recorded yet")
+    assert "digits, laptop, cond-hi-1: contradicted" in table3_trainings.counted({"digits, laptop": frame})
