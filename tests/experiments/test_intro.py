@@ -136,6 +136,42 @@ def test_the_interventions_are_called_as_the_audit_calls_them():
     assert intro.ONTO == point_quality.ONTO_MODES
 
 
+def ranked(folder, name, by_w1):
+    """Records of three trainings of a set with their tables: DOT - naive of -0.1 squared and `by_w1` in W1."""
+    for seed in range(3):
+        record = records.start("fig3_audit", profile="laptop", dataset=name, seed=seed, parameters={})
+        gaps = {"emd_sqeuclidean": -0.1, "emd_euclidean": by_w1}
+        lines = [
+            {
+                "quantity": quantity,
+                "setting": "random",
+                "method": method,
+                "trial": 0,
+                "value": 1 + by * (1 + seed / 100),
+            }
+            for quantity, gap in gaps.items()
+            for method, by in (("dot", gap), ("naive", 0.0), ("g", 0.0))
+        ]
+        tidy.write(record, lines, folder)
+
+
+def test_the_first_finding_says_how_each_cost_ranks_dot_and_naive_over_trainings(tmp_path):
+    assert set(intro.rankings(tmp_path).values()) == {"-"}
+    ranked(tmp_path, "25gaussians", 0.2)
+    ranked(tmp_path, "swissroll", -0.2)
+    texts = intro.rankings(tmp_path)
+    assert texts["squared_25gaussians"] == texts["squared_swissroll"] == "-0.101 [-0.103, -0.099]"
+    assert texts["W1_25gaussians"] == "+0.202 [+0.197, +0.207]" and texts["W1_swissroll"].startswith("-0.202")
+    assert texts["ranked_25gaussians"] == texts["ranked_swissroll"] == "3"
+
+
+@pytest.mark.parametrize(("name", "by_w1"), [("25gaussians", -0.2), ("swissroll", 0.2)])
+def test_a_recorded_ranking_with_another_sign_is_refused(tmp_path, name, by_w1):
+    ranked(tmp_path, name, by_w1)
+    with pytest.raises(AssertionError, match=name):
+        intro.rankings(tmp_path)
+
+
 def test_the_second_finding_says_where_both_printed_constants_lie(tmp_path):
     for name, K in (("25gaussians-authors", 2.0), ("25gaussians", 2.1), ("swissroll-authors", 1.0), ("swissroll", 0.8)):
         figure3_record(tmp_path, {}, name, K)
