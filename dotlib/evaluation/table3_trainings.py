@@ -135,10 +135,11 @@ def _sentence(lines: pd.DataFrame, quantity: str, words: Mapping[str, str]) -> s
     claim = next(claim for claim in CLAIMS if claim.quantity == quantity and claim.updates == UPDATES[-1])
     values, bare = differences(lines, claim), over_trainings.cells(lines, "bare", quantity).mean()
     way = over_trainings.cells(lines, "real", quantity).mean() - bare
+    share = round(values.mean() / way, 2) + 0.0  # no -0 %
     change = shown(values, SCORES[quantity].digits)
     word = f", **{words[claim.text]}**" if claim.text in words else ""
     return (
-        f"{SCORES[quantity].label} {bare:.2f}, after {UPDATES[-1]} updates {change}, {values.mean() / way:+.0%} of "
+        f"{SCORES[quantity].label} {bare:.2f}, after {UPDATES[-1]} updates {change}, {share:+.0%} of "
         f"the way to real images{word}"
     )
 

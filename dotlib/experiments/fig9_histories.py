@@ -148,6 +148,17 @@ def fill_record(record: Record, measured: Measurement, settings: Settings) -> No
     recording.put_verdicts(judged)
 
 
+def quoted_table(record: Record, settings: Settings) -> str:
+    """Markdown: the scores that the text quotes of DOT at the largest rate, and ours after as many updates."""
+    rows, largest = [], named("dot", settings.lrs[0])
+    for update, step in ((0, 0), (10, settings.early), (90, settings.late)):
+        scores = [printed(quantity, update) for quantity in QUANTITIES[:2]]
+        scores += [record.get(quantity, method=largest, setting=step).value for quantity in QUANTITIES[:2]]
+        rows.append([f"{update}, here {step}", *(f"{score:.2f}" for score in scores)])
+    heads = (f"{score}, {where}" for where in ("paper", record.dataset) for score in ("IS", "FID"))
+    return tables.markdown(["updates", *heads], rows)
+
+
 def claim_table(record: Record, settings: Settings) -> str:
     """Markdown: each claim with its published side, our difference and the verdict."""
     rows = []

@@ -172,6 +172,17 @@ def history(measured: Measurement, updates: int, quantity: str) -> dict[str, tup
     return lines
 
 
+def slope_table(arms: Arms, probes: Mapping[str, Probe]) -> str:
+    """Markdown: for each row of Table 1 the recipe's k_eff, that of the most pairs, and gradient norms beside it."""
+    rows, most = [], 0
+    for row, (curve, norms) in probes.items():
+        k, most = arms[row].k_eff, curve.n_pairs[-1]
+        slopes = [f"{k.value:.3g} ± {k.std:.2g}", *(f"{x:.3g}" for x in (curve.mean[-1], norms.median(), norms.max()))]
+        rows.append([row, *slopes, f"{norms.max() / k.value:.1f}", f"{(norms > k.value).double().mean():.0%}"])
+    heads = ["median gradient norm", "largest gradient norm", "largest / k_eff", "share above k_eff"]
+    return tables.markdown(["pair", "k_eff, recipe", f"{most:,} pairs", *heads], rows)
+
+
 def stl10_table(runs: Runs) -> str:
     """Markdown: the two histories that B.2 prints for STL-10, beside runs on that set; a dash where there is none."""
     rows = []

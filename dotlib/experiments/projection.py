@@ -215,6 +215,17 @@ def score_table(record: Record, measured: Measurement) -> str:
     return tables.markdown(["minus bare", *(SCORES[quantity].label for quantity in QUANTITIES)], rows)
 
 
+def ingredient_table(record: Record, end: int) -> str:
+    """Markdown: how far each changed ingredient ends from the printed algorithm, and its differences to it."""
+    rows = []
+    for name, (_, label) in ALONE.items():
+        apart = record.get("distance to paper", method=name, setting=end).value
+        cells = (recording.change(record, q, method=name, setting=end, against="paper") for q in QUANTITIES)
+        rows.append([label, f"{apart:.4f}", *cells])
+    heads = (SCORES[quantity].label for quantity in QUANTITIES)
+    return tables.markdown(["paper, but", "latents apart", *heads], rows)
+
+
 def difference_table(record: Record, ends: Sequence[int]) -> str:
     """Markdown: the differences between variants, in bold where they differ."""
     rows = []

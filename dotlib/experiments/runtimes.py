@@ -158,6 +158,18 @@ def work(name: str, *, narrow: int = 1) -> Work:
     return Work(counter.get_total_flops(), len(seen))
 
 
+def work_table(works: Mapping[str, Work]) -> str:
+    """Markdown: the arithmetic of each setting beside the printed seconds; works: key of WORKLOADS -> its work."""
+    rows, base = [], works["cifar10"]
+    for name, work in works.items():
+        seconds, ratio = paper.value(f"b3.{name}.seconds"), paper.ratio(f"b3.{name}.seconds", "b3.cifar10.seconds")
+        cells = [f"{work.flops / 1e9:.3g}", work.links, f"{work.flops / base.flops:.3g}"]
+        cells += [f"{work.links / base.links:.2f}", tables.plus_minus(*ratio, digits=2) if work != base else "1"]
+        rows.append([WORKLOADS[name], *cells, f"{seconds.value * P100 / (UPDATES * work.flops):,.0f}"])
+    heads = ["10⁹ operations an update and sample", "links", "operations / CIFAR-10", "links / CIFAR-10"]
+    return tables.markdown(["setting", *heads, "printed seconds / CIFAR-10", "largest batch on a P100"], rows)
+
+
 def clock(device: torch.device) -> np.ndarray:
     """Wall time and effort in seconds, (2,), once a GPU has done all that it was given.
 

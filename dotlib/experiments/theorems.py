@@ -214,6 +214,28 @@ def smallest_gaps(theorem2: Rows) -> dict[str, float]:
     return {key: min(gap for name, gap in theorem2[key].items() if name != "violated") for key in PROVED}
 
 
+def summary(record: records.Record) -> str:
+    """Markdown: each statement, what it was checked on, by how much it fails there, and its verdict."""
+    points, critics = (record.parameters[size] for size in ("points", "critics"))
+    checks = {
+        "strong duality": (
+            "strong duality {eq}`eq-14`, slackness {eq}`eq-33`",
+            f"2 samples of {points} + {points} points, 200 small measures",
+        ),
+        "Theorem 1": (
+            "Theorem 1 {eq}`eq-16`, and the segment",
+            f"2 x {points} samples, 10,000 grid points, 11 points a segment",
+        ),
+        "Theorem 2": ("Theorem 2 {eq}`eq-18`", f"2 trained and {critics:,} random critics, 3 objectives"),
+        "product bound": ("product bound {eq}`eq-11`", "3 critics"),
+    }
+    rows = {
+        text: {"on": on, "by": record.get("deviation", method=claim).value, "verdict": record.verdicts[claim]}
+        for claim, (text, on) in checks.items()
+    }
+    return table(["statement", "checked on", "deviation", "verdict"], "s power s", rows)
+
+
 def fill_record(record: records.Record, results: Results) -> None:
     """Put the deviations, the verdicts, and the values behind the tables into the record."""
     points, n = record.parameters["points"], record.parameters["critics"] + len(results.attained)

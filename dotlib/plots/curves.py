@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from dotlib.plots import style
-from dotlib.plots.style import BLACK, BLUE, CYCLE, GREY, VERMILION
+from dotlib.plots.style import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE, VERMILION
 
 LUMA = np.array([0.299, 0.587, 0.114])  # perceived brightness of red, green, blue (BT.601)
 
@@ -104,6 +104,26 @@ def bars(groups: Mapping[str, Sequence[float]], labels: Sequence[str], *, xlabel
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.set_xticks(range(len(labels)), labels)
     axis.legend()
+    return figure
+
+
+@style.figure
+def strips(groups: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str, ylabel: str) -> Figure:
+    """Single values beside a line at 0, group on the x axis -> name -> its values, up to four names beside each other.
+
+    The y axis is logarithmic away from 0.
+    """
+    figure, axis = plt.subplots(figsize=(5.6, 4.8))
+    for at, names in enumerate(groups.values()):
+        for place, (colour, (name, values)) in enumerate(
+            zip((BLUE, ORANGE, GREEN, BLACK), names.items(), strict=False)
+        ):
+            across = np.linspace(-0.08, 0.08, len(values)) + at + 0.22 * (place - (len(names) - 1) / 2)
+            axis.plot(across, values, ".", ms=4, color=colour, label=None if at else name)
+    axis.axhline(0, color=VERMILION, lw=1.5)
+    axis.set(yscale="symlog", xlabel=xlabel, ylabel=ylabel)
+    axis.set_xticks(range(len(groups)), list(groups))
+    figure.legend(loc="outside lower center", ncols=2, markerscale=2)
     return figure
 
 

@@ -151,8 +151,7 @@ SMOKE = {"generator_updates": 40, "critic_updates": 1, "batch_size": 16}
 # Updates of G in "laptop": DCGAN with 5 and with 1 updates of D, ResNet.
 LENGTHS = dict.fromkeys(SHAPES, (3_000, 4_000, 2_000)) | {"digits": (1_600, 700, 450)}
 
-# Conditional pairs: the labelled sets, and what a name stands for. With one update of D for one of G the pair comes
-# near its equilibrium, where D tells little.
+# Conditional pairs: the labelled sets, and what a name stands for. With one update of D for one of G, D tells little.
 LABELLED = ("digits", "mnist", "fashion_mnist", "cifar10")
 CONDITIONAL = {"hi": {}, "hi-1": {"critic_updates": 1}}
 CONDITIONAL_CHANGES = {  # in the published training

@@ -131,6 +131,14 @@ def test_tables_show_the_claims_and_what_the_text_quotes():
     assert [fig9_histories.printed(score, 0) for score in ("is_mean", "fid")] == [7.40, 22.37]
 
 
+def test_the_quoted_scores_stand_beside_ours_of_dot_at_the_largest_rate():
+    """The story's values plus 4, the mean of what is common to a set."""
+    lines = fig9_histories.quoted_table(verdicts(as_published), SMALL).splitlines()
+    assert lines[0] == "| updates | IS, paper | FID, paper | IS, digits | FID, digits |"
+    assert lines[2] == "| 0, here 0 | 7.40 | 22.37 | 11.00 | 24.00 |"
+    assert lines[3].endswith("| 12.00 | 20.00 |") and lines[4].endswith("| 10.50 | 110.00 |")  # progress 1 and 4
+
+
 def test_a_panel_has_dot_and_naive_at_one_rate():
     unit, lines = fig9_histories.panels(measured(as_published), 0.5)["FID"]
     assert unit == "squared feature units" and list(lines) == ["DOT", "naive"]

@@ -242,6 +242,16 @@ def test_far_pairs_in_many_dimensions_miss_the_local_slope():
     assert norms.median() > 3 * curve.mean.max()
 
 
+def test_the_table_of_slopes_counts_what_is_above_the_constant():
+    """Norms 1 to 4 against k = 2 with no scatter: the largest is twice it, and half of them are above it."""
+    curve, _ = keff.probe(run_of(0.7).pair, keff.SETTINGS["smoke"], 0)
+    norms = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
+    lines = keff.slope_table({ROW: given(2.0, dot=0.0)}, {ROW: (curve, norms)}).splitlines()
+    assert "| 100 pairs |" in lines[0]
+    cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert cells == [ROW, "2 ± 0", "0.7", "2", "4", "2.0", "50%"]  # torch's median is the lower of the middle two
+
+
 # --- tables ---------------------------------------------------------------------------------------
 
 

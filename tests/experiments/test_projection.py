@@ -229,6 +229,16 @@ def test_tables_show_the_record(page):
         assert cells_of(line)[1].startswith("**") == differ
 
 
+def test_the_table_of_ingredients_has_each_change_against_the_print(page):
+    record, measured, descents, *_ = page
+    lines = [cells_of(line) for line in projection.ingredient_table(record, ENDS[0]).splitlines()]
+    assert [line[0] for line in lines[2:]] == [label for _, label in projection.ALONE.values()]
+    row = dict(zip(projection.ALONE, lines[2:], strict=True))["aliased"]
+    apart = (descents["aliased"].at(4) - descents["paper"].at(4)).norm(dim=1).mean()
+    gap = np.mean(measured.of("aliased", 4, "D")) - np.mean(measured.of("paper", 4, "D"))
+    assert row[1] == f"{apart:.4f}" and row[2].startswith(f"{gap:+.2f} [")
+
+
 def test_factors_are_shown_with_those_on_the_sphere(run):
     z = torch.randn(8, D_LATENT, generator=rng(7))
     lines = projection.factor_table(projection.radial_factors(run.pair, z, 1.0), D_LATENT).splitlines()

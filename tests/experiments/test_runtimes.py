@@ -263,6 +263,15 @@ def test_the_printed_seconds():
     assert [paper.value(f"b3.{name}.seconds").value for name in WORKLOADS] == [0.310, 1.04, 1.05, 2.52]
 
 
+def test_the_table_of_arithmetic_has_the_print_beside_it():
+    """Twice the operations and 1.25 times the links of CIFAR-10; and 1.04 s hold 1.04 x 10.6e12 / 30 of them."""
+    works = {"cifar10": runtimes.Work(10**9, 4), "stl10": runtimes.Work(2 * 10**9, 5)}
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in runtimes.work_table(works).splitlines()]
+    assert lines[2] == ["CIFAR-10 (SN-DCGAN)", "1", "4", "1", "1.00", "1", "367"]
+    assert lines[3][1:5] == ["2", "5", "2", "1.25"] and lines[3][6] == "186"  # 1.05 x 10.6e12 / 60 / 1e9
+    assert lines[3][5].startswith("1.01\u00a0±")
+
+
 def test_every_profile_has_every_setting_and_paper_is_as_published():
     """A figure joins the batches of a setting, so they are the first ones of the longest list."""
     for profile in ("smoke", "laptop", "paper"):

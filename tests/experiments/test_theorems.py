@@ -161,6 +161,16 @@ def test_each_claim_has_the_verdict_of_its_worst_place(slip, verdict):
     assert record.get("theorem2_gap", method="hinge").n == 1_001
 
 
+def test_the_summary_has_what_was_checked_and_its_deviation():
+    record = theorems.open_record({}, "laptop", 0)
+    theorems.fill_record(record, results(1e-7))
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in theorems.summary(record).splitlines()]
+    assert [line[2] for line in lines[2:]] == ["2e-15", "1e-07", "0", "0"]
+    assert lines[2][1] == "2 samples of 400 + 400 points, 200 small measures"
+    assert lines[3][0].startswith("Theorem 1") and lines[3][3] == paper.CONTRADICTED
+    assert lines[4][1] == "2 trained and 1,000 random critics, 3 objectives" and lines[5][3] == paper.REPRODUCED
+
+
 def test_a_slope_above_the_bound_is_a_deviation():
     assert theorems.deviations(results(largest=5.0))["product bound"] == pytest.approx(0.25)
 

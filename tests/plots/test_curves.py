@@ -65,6 +65,20 @@ def test_histories_draw_each_quantity_in_a_panel_of_its_own():
     assert len(set(colours)) == 2 and figure.axes[1].lines[0].get_color() == colours[0]
 
 
+def test_strips_draw_each_value_beside_the_others_of_its_group():
+    """Values in the order given, no strip reaching into another, a name once in the legend, a line at 0."""
+    groups = {"0.1": {"a": [1.0, -2.0], "b": [3.0]}, "3": {"a": [4.0, 5.0], "b": [6.0]}}
+    figure = curve_plots.strips(groups, xlabel="scale", ylabel="gap")
+    (axis,) = figure.axes
+    *drawn, zero = axis.lines
+    assert [line.get_ydata().tolist() for line in drawn] == [[1, -2], [3], [4, 5], [6]] and set(zero.get_ydata()) == {0}
+    spans = [(line.get_xdata().min(), line.get_xdata().max()) for line in drawn]
+    assert all(end < start for (_, end), (start, _) in itertools.pairwise(spans))
+    assert [round(sum(span) / 2) for span in spans] == [0, 0, 1, 1]
+    assert [text.get_text() for text in axis.get_xticklabels()] == list(groups) and axis.get_yscale() == "symlog"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+
+
 def test_spreads_draw_each_value_and_both_intervals_in_their_row():
     one, two = (np.array([-1.0, 0.5]), (-2.0, -0.25, 1.5), None), (np.array([2.0]), (1.0, 2.0, 3.0), (0.5, 0.75, 1.0))
     figure = curve_plots.spreads({"a": {"x": one, "y": two}, "b": {"x": two, "y": two}}, xlabel="difference", columns=2)
