@@ -89,12 +89,12 @@ def constants(pair: ImagePair, classes: int, settings: Scoring, seed: int) -> di
     """k_eff(y) of eq. (26), mean over repeats, and the released one: a single maximum of D without the label."""
 
     def measured() -> dict[str, list[float]]:
-        found = {}
+        of_heads = {}
         for name, repeats in (("D(x|y)", settings.repeats), ("D(x)", 1)):
             options = {"n_pairs": settings.pairs, "repeats": repeats, "unconditional": name == "D(x)"}
             maxima = lipschitz.class_constants(pair, classes, rng=generator(seed, "k_eff(y)", name), **options)
-            found[name] = maxima.mean(1).tolist()
-        return found
+            of_heads[name] = maxima.mean(1).tolist()
+        return of_heads
 
     decides = [pair.digests, classes, settings.pairs, settings.repeats, seed, pair.device.type]
     values = files.cached(f"conditional/{pair.name}", "constants", measured, decides=decides)

@@ -98,7 +98,10 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
 
 def counted(of: Mapping[str, pd.DataFrame]) -> str:
     """The verdicts of each data set, counted, for the map of the book."""
-    texts = (f"{label}: {paper.counted(verdicts(frame).values())}" for label, frame in of.items())
+    texts = []
+    for label, frame in of.items():
+        words = ((SCORES[quantity].label, word) for (_, quantity), word in verdicts(frame).items())
+        texts.append(f"{label}: {paper.counted(words)}")
     return "; ".join(texts)
 
 

@@ -120,5 +120,8 @@ def judged(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> dict[
 
 def counted(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> str:
     """The verdicts of each data set, counted, for the map of the book."""
-    words = {label: paper.counted(verdicts(of[label], own=own).values()) for label, own in judged(of, folder).items()}
-    return "; ".join(f"{label}: {text}" for label, text in words.items())
+    texts = []
+    for label, own in judged(of, folder).items():
+        words = ((SCORES[quantity].label, word) for (_, quantity), word in verdicts(of[label], own=own).items())
+        texts.append(f"{label}: {paper.counted(words)}")
+    return "; ".join(texts)

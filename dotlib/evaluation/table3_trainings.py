@@ -85,13 +85,13 @@ def _judged(claim: Claim, values: pd.Series) -> paper.Claim:
 
 def verdicts(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
     """Pair -> claim -> the verdict over its trainings, Holm over the claims of a pair; for pairs of three or more."""
-    found = {}
+    of_pairs = {}
     for pair, lines in frame.groupby("dataset"):
         values = [differences(lines, claim) for claim in CLAIMS]
         if len(values[0]) >= over_trainings.LEAST:
             words = recording.words_of(_judged(*both) for both in zip(CLAIMS, values, strict=True))
-            found[str(pair)] = {claim.text: word for claim, word in zip(CLAIMS, words, strict=True)}
-    return found
+            of_pairs[str(pair)] = {claim.text: word for claim, word in zip(CLAIMS, words, strict=True)}
+    return of_pairs
 
 
 def counted(of: Mapping[str, pd.DataFrame]) -> str:
@@ -99,7 +99,7 @@ def counted(of: Mapping[str, pd.DataFrame]) -> str:
     texts = []
     for label, frame in of.items():
         for pair, words in verdicts(frame).items():
-            texts.append(f"{label}, {row_of(pair)}: {paper.counted(words.values())}")
+            texts.append(f"{label}, {row_of(pair)}: {paper.counted(words.items())}")
     return "; ".join(texts)
 
 

@@ -62,7 +62,7 @@ def verdicts(stem: str, runs: Mapping[str, Iterable[str]], profiles: Iterable[st
         keys = [(dataset, profile) for dataset in datasets for profile in profiles]
         candidates = (records.find(stem, dataset=d, profile=p, seed=seed, folder=folder) for d, p in keys)
         stored = [record for record in candidates if record]
-        words = paper.counted(word for record in stored for word in record.verdicts.values())
+        words = paper.counted(claim for record in stored for claim in record.verdicts.items())
         copies = sorted({copy for record in stored for copy in recording.copies(record)})
         if words:
             texts.append(label + words + "".join(f" [{copy}]" for copy in copies))

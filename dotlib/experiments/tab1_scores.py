@@ -121,6 +121,20 @@ def extrapolated(run: Table1Row, seed: int) -> dict[str, FidInfinity]:
     }
 
 
+def limit_words(limits: dict[str, FidInfinity]) -> str:
+    """Whether FID falls or rises by DOT at every N as in the limit, and how far the points lie from their lines."""
+    bare, moved = limits["bare"], limits["DOT"]
+    changes = [after - before for before, after in zip(bare.fids, moved.fids, strict=True)]
+    signs = {change > 0 for change in (*changes, moved.value - bare.value)}
+    off = max(abs(np.array(it.fids) - it.value - it.slope / np.array(it.counts)).max() for it in limits.values())
+    ends = f"{min(changes):+.2f} to {max(changes):+.2f} at the numbers of the table and {moved.value - bare.value:+.2f}"
+    agree = "one sign everywhere" if len(signs) == 1 else "not one sign, so the table does not decide it"
+    straight = f"The points lie up to {off:.2f} from their lines"
+    bent = off > abs(moved.value - bare.value)
+    line = "more than that change: the limit of this pair is no evidence." if bent else "less than that change."
+    return f"DOT changes FID by {ends} in the limit: {agree}. {straight}, {line}"
+
+
 def _dot(run: Table1Row) -> Method:
     return Method("dot", (0, run.settings.updates), run.settings.lr)
 

@@ -52,9 +52,9 @@ def products(network: nn.Sequential, x: Tensor, *, rng: torch.Generator, iterati
 
 def linear_layers(network: nn.Module, x: Tensor) -> list[tuple[Any, tuple[int, ...]]]:
     """Convolutions and dense layers in order, each with the shape of a row that reaches it."""
-    found: list[tuple[Any, tuple[int, ...]]] = []
+    seen: list[tuple[Any, tuple[int, ...]]] = []
     hooks = [
-        part.register_forward_hook(lambda layer, rows, _: found.append((layer, tuple(rows[0].shape[1:]))))
+        part.register_forward_hook(lambda layer, rows, _: seen.append((layer, tuple(rows[0].shape[1:]))))
         for part in network.modules()
         if isinstance(part, KINDS)
     ]
@@ -64,7 +64,7 @@ def linear_layers(network: nn.Module, x: Tensor) -> list[tuple[Any, tuple[int, .
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return seen
 
 
 def map_norm(layer: nn.Module, shape: tuple[int, ...], *, rng: torch.Generator, iterations: int = ITERATIONS) -> float:

@@ -71,4 +71,4 @@ def test_both_pairs_stand_beside_each_other_with_their_hinge_loss(tmp_path):
     assert "1 update of D for one of G*, 3 trainings, hinge loss 1.80" in text
     assert "+18% of the way to real images" in text  # -1 of -5.65
     assert table3_trainings.answer({}).startswith("No training is recorded yet")
-    assert "digits, laptop, cond-hi-1: contradicted" in table3_trainings.counted({"digits, laptop": frame})
+    assert "digits, laptop, cond-hi-1: FID: contradicted" in table3_trainings.counted({"digits, laptop": frame})

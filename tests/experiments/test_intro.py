@@ -34,10 +34,10 @@ def test_verdicts_are_counted_for_each_label(tmp_path):
     stored(tmp_path, "stl10-dcgan-wgan-gp", {"FID": paper.REPRODUCED}, seed=1, images={"test": downloads.OFFICIAL})
     line = intro.verdicts("tab1_scores", intro.ROWS, ("laptop", "paper"), tmp_path)
     assert line.split("; ") == [
-        "MNIST: sign replicated (other data) (1), reproduced (2)",
-        "CIFAR-10: print does not resolve it (2) [a copy]",
+        "MNIST: FID: reproduced (1) / IS: sign replicated (other data) (1), reproduced (1)",
+        "CIFAR-10: FID: print does not resolve it (1) / IS: print does not resolve it (1) [a copy]",
     ]
-    assert intro.verdicts("tab1_scores", intro.ROWS, ["laptop"], tmp_path, 1) == "STL-10: reproduced (1)"
+    assert intro.verdicts("tab1_scores", intro.ROWS, ["laptop"], tmp_path, 1) == "STL-10: FID: reproduced (1)"
     assert intro.verdicts("tab1_scores", intro.ROWS, ["smoke"], tmp_path) == "-"
 
 

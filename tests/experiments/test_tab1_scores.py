@@ -15,6 +15,7 @@ from dotlib.evaluation import recording, table1_trainings
 from dotlib.evaluation.recording import MEAN
 from dotlib.experiments import tab1_scores
 from dotlib.metrics import intervals
+from dotlib.metrics.frechet import FidInfinity
 from dotlib.metrics.scores import IMAGE_SCORES
 from dotlib.results import paper, records, tables
 from dotlib.training import zoo
@@ -290,6 +291,27 @@ def test_the_limit_of_fid_ends_at_the_whole_set(run):
     for label, step in (("bare", 0), ("DOT", run.settings.updates)):
         assert limits[label].counts[-1] == run.settings.samples
         assert limits[label].fids[-1] == pytest.approx(run.measured.of("dot", step, "fid")[0], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("moved", "words"),
+    [
+        ((3.0, 2.5), "by -1.00 to -1.00 at the numbers of the table and -1.00 in the limit: one sign everywhere. The "),
+        ((5.0, 3.0), "by -0.50 to +1.00 at the numbers of the table and -2.00 in the limit: not one sign, so the "),
+    ],
+)
+def test_the_change_of_fid_is_compared_at_every_number_and_in_the_limit(moved, words):
+    fake = {"bare": (4.0, 3.5), "DOT": moved}  # at N = 100 and 200: a line through two points has no error
+    limits = {
+        label: FidInfinity(2 * fids[1] - fids[0], 200 * (fids[0] - fids[1]), (100, 200), fids)
+        for label, fids in fake.items()
+    }
+    assert words in tab1_scores.limit_words(limits)
+    assert tab1_scores.limit_words(limits).endswith(
+        "The points lie up to 0.00 from their lines, less than that change."
+    )
+    bent = limits | {"DOT": FidInfinity(limits["DOT"].value, limits["DOT"].slope + 900, (100, 200), moved)}
+    assert tab1_scores.limit_words(bent).endswith("the limit of this pair is no evidence.")
 
 
 def test_judges_have_their_own_records():
