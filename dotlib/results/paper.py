@@ -191,7 +191,7 @@ def kind(verdict: str) -> str:
 
 
 def counted(verdicts: Iterable[tuple[str, str]]) -> str:
-    """How often each word occurs among claims and their words: "FID: undecided (3) / IS: undecided (1), met (2)".
+    """How often each word occurs among claims and their words: "FID: undecided (3) / IS: undecided (1)".
 
     The scores are apart, since one is easier to win than the other; claims on neither stand first, without a name.
     """
