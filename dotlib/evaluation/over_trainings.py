@@ -16,7 +16,7 @@ from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.results import records, tidy
 from dotlib.results.records import Record
-from dotlib.training.settings import PairName, dataset_of
+from dotlib.training.settings import PairName, dataset_of, length_of
 
 TRAINING = ["dataset", "seed"]  # what names a training: the pair's name and the seed
 CELL = [*TRAINING, "set", "judge"]
@@ -58,18 +58,24 @@ def effects(frame: pd.DataFrame, method: str, quantity: str) -> pd.DataFrame:
 
 
 def label_of(record: Record) -> str:
-    """What trainings share that are compared: data set, a copy's name, profile, and a judge that is no classifier."""
-    judge = record.parameters.get("judge", "classifier")
-    parts = [dataset_of(record.dataset), *sorted(recording.copies(record)), record.profile]
-    return ", ".join([*parts, *([judge] * (judge != "classifier"))])
+    """What trainings share that are compared: data set, a copy's name, profile, a judge that is no classifier.
+
+    The wide pair stands alone after each of its lengths.
+    """
+    judge, pair = record.parameters.get("judge", "classifier"), _pair_of(record)
+    parts = [dataset_of(pair), *sorted(recording.copies(record)), record.profile, length_of(pair)]
+    return ", ".join(filter(None, [*parts, judge if judge != "classifier" else ""]))
+
+
+def _pair_of(record: Record) -> str:
+    return record.dataset.removesuffix(f"-{record.parameters.get('judge', '')}")
 
 
 def frames(stem: str, folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
     """`label_of` to the tables of all its trainings in a folder, with columns dataset, the pair, and seed."""
     parts: dict[str, list[pd.DataFrame]] = {}
     for record in records.stored(folder, stem):
-        pair = record.dataset.removesuffix(f"-{record.parameters.get('judge', '')}")
-        frame = tidy.of(record, folder).assign(dataset=pair, seed=record.seed)
+        frame = tidy.of(record, folder).assign(dataset=_pair_of(record), seed=record.seed)
         parts.setdefault(label_of(record), []).append(frame)
     return {label: pd.concat(of, ignore_index=True) for label, of in sorted(parts.items())}
 

@@ -48,6 +48,7 @@ WORDS = {
     over_trainings.SECOND: "naive lower",
     over_trainings.UNDECIDED: "undecided",
 }
+ONE = "one training a pair is no answer"
 MARGIN = 0.2  # of |naive - bare|: a smaller difference does not matter
 LATENTS = 1_000  # at which the slope of D(G(.)) is taken
 QUANTILES = {"q50": 0.5, "q90": 0.9, "max": 1.0}  # of that slope, in the place of k_eff
@@ -162,7 +163,7 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
     for label, frame in of.items():
         comparisons = over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN)
         if not comparisons:
-            sentences.append(f"*{label}*: one training a pair is no answer.")
+            sentences.append(f"*{label}*: {ONE}.")
             continue
         pool = over_trainings.pooled(comparisons, MARGIN)
         mean, (low, high) = pool.interval
@@ -175,14 +176,23 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
 
 
 def primary_table(frame: pd.DataFrame) -> str:
-    """Markdown: FID bare, naive minus bare, and DOT minus naive over trainings, a line for each pair."""
-    bare = over_trainings.by_training(over_trainings.cells(frame, "bare", "fid"))
+    """Markdown: FID bare, naive minus bare, and DOT minus naive over trainings, a line for each pair.
+
+    A pair with one training has numbers without intervals, and no verdict.
+    """
+    bare, naive, moved = (
+        over_trainings.by_training(over_trainings.cells(frame, name, "fid")) for name in ("bare", "naive", "DOT")
+    )
     rows = []
     for each in over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN):
         row = row_of(each.pair)
-        naive = tables.change(*intervals.t_interval(each.reference), 2)
-        cells = (f"{bare[each.pair].mean():.2f}", naive, tables.change(*each.interval, 2), f"{each.margin:.2f}")
+        reference = tables.change(*intervals.t_interval(each.reference), 2)
+        cells = (f"{bare[each.pair].mean():.2f}", reference, tables.change(*each.interval, 2), f"{each.margin:.2f}")
         rows.append([row, len(each.difference), *cells, WORDS[each.word]])
+    for pair in (pair for pair, of in bare.groupby("dataset") if len(of) == 1):
+        changes = naive[pair].item() - bare[pair].item(), moved[pair].item() - naive[pair].item()
+        cells = (f"{bare[pair].item():.2f}", *(f"{change:+.2f}" for change in changes))
+        rows.append([row_of(str(pair)), 1, *cells, f"{MARGIN * abs(changes[0]):.2f}", "one training"])
     head = ["pair", "trainings", "FID bare", "naive - bare", "DOT - naive", "margin", "verdict"]
     return tables.markdown(head, rows)
 
@@ -190,6 +200,8 @@ def primary_table(frame: pd.DataFrame) -> str:
 def pooled_table(frame: pd.DataFrame) -> str:
     """Markdown: the ratio of a whole data set, and what it is without each of its pairs in turn."""
     comparisons = over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN)
+    if not comparisons:
+        return f"{ONE.capitalize()}."
     rows = []
     for left_out in [None, *comparisons] if len(comparisons) > 1 else [None]:
         pool = over_trainings.pooled([each for each in comparisons if each is not left_out], MARGIN)
@@ -201,6 +213,8 @@ def pooled_table(frame: pd.DataFrame) -> str:
 def count_table(frame: pd.DataFrame) -> str:
     """Markdown: in how many pairs each score is better, worse or undecided, DOT against bare and against naive."""
     against = [over_trainings.counts(frame, "DOT", other, QUANTITIES) for other in ("bare", "naive")]
+    if not against[0].to_numpy().any():
+        return f"{ONE.capitalize()}."
     head = ["score", *(f"{word} than {other}" for other in ("bare", "naive") for word in ("better", "worse")), "pairs"]
     both = zip(*(table.to_dict("index").items() for table in against), strict=True)
     rows = [
@@ -217,10 +231,14 @@ def matched_table(frame: pd.DataFrame) -> str:
         for by, words in (("D", "rise of D"), ("moved", "displacement")):
             values = over_trainings.matched(frame, quantity, "DOT", "naive", by)
             for pair, of in values.groupby("dataset"):
-                if len(of) > 1:
-                    cell = tables.change(*intervals.t_interval(of), SCORES[quantity].digits)
-                    rows.append([SCORES[quantity].label, words, row_of(str(pair)), len(of), cell])
+                rows.append([SCORES[quantity].label, words, row_of(str(pair)), len(of), _change(of, quantity)])
     return tables.markdown(["score", "at equal", "pair", "trainings", "DOT - naive"], rows)
+
+
+def _change(of: pd.Series, quantity: str) -> str:
+    """Mean over trainings with its interval; of one training, the number."""
+    digits = SCORES[quantity].digits
+    return tables.change(*intervals.t_interval(of), digits) if len(of) > 1 else f"{of.item():+.{digits}f}"
 
 
 def control_table(frame: pd.DataFrame) -> str:
@@ -233,13 +251,15 @@ def control_table(frame: pd.DataFrame) -> str:
         if method in over_trainings.UNMOVED or setting not in SHOWN_SETTINGS:
             continue
         other = gains["coverage"].query("method == @method and setting == @setting")
-        cells = [tables.change(*_interval(table), 2) for table in (line, other)]
+        cells = [_gain(table) for table in (line, other)]
         rows.append([str(method), f"{setting:g}", f"{line['rise'].item():.2f}", *cells])
     return tables.markdown(["way", "setting", "rise of D", "gain, FID", "gain, coverage"], rows)
 
 
-def _interval(line: pd.DataFrame) -> tuple[float, tuple[float, float]]:
-    return line["gain"].item(), (line["low"].item(), line["high"].item())
+def _gain(line: pd.DataFrame) -> str:
+    """Gain with its interval over training seeds; of one seed, the number."""
+    mean, ends = line["gain"].item(), (line["low"].item(), line["high"].item())
+    return tables.change(mean, ends, 2) if line["trainings"].item() > 1 else f"{mean:+.2f}"
 
 
 def slope_table(folder: Path = records.KEPT) -> str:

@@ -10,6 +10,7 @@ from training_tables import PAIRS, table
 
 from dotlib.evaluation import over_trainings
 from dotlib.evaluation.over_trainings import EQUIVALENT, FIRST, SECOND, UNDECIDED
+from dotlib.results import records
 
 
 def test_the_published_setting_is_that_of_the_architecture():
@@ -114,3 +115,16 @@ def test_counts_know_which_way_is_better():
     assert counts.loc["coverage"].to_dict() == {"better": 2, "worse": 0, "undecided": 0}
     against = over_trainings.counts(frame, "naive", "DOT", ("fid", "coverage"))
     assert against.loc["FID"].to_dict() == {"better": 0, "worse": 2, "undecided": 0}
+
+
+def test_the_wide_pair_is_compared_with_no_other():
+    """After each of its lengths it stands alone, so that one generator is never counted as several pairs."""
+    names = ("wgan-gp", "sngan-ns", "sngan-ns-wide-10k", "sngan-ns-wide-50k")
+    options = {"profile": "laptop", "seed": 0, "parameters": {}}
+    kept = [records.start("transport_matters", dataset=f"cifar10-dcgan-{name}", **options) for name in names]
+    assert [over_trainings.label_of(record) for record in kept] == [
+        "cifar10, laptop",
+        "cifar10, laptop",
+        "cifar10, laptop, wide-10k",
+        "cifar10, laptop, wide-50k",
+    ]

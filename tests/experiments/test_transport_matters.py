@@ -199,6 +199,23 @@ def test_without_trainings_there_is_no_answer(tmp_path):
     assert "no answer" in transport_matters.answer({"digits, laptop": full(5.0, 8.0, seeds=1)})
 
 
+def test_one_training_a_pair_shows_numbers_and_no_interval():
+    """FID falls by 6 and by 5: the naive ascent is ahead by 1, a fifth of what it changes is 1.2."""
+    frame = full(6.0, 5.0, seeds=1)
+    rows = [line.split("|")[1:-1] for line in transport_matters.primary_table(frame).splitlines()[2:]]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        [pair.partition("-")[2], "1", "13.15", "-6.00", "+1.00", "1.20", "one training"] for pair in PAIRS
+    ]
+    for text in (transport_matters.pooled_table(frame), transport_matters.count_table(frame)):
+        assert text == "One training a pair is no answer."
+    matched, control = transport_matters.matched_table(frame), transport_matters.control_table(frame)
+    assert matched.count("| -2.00 |") == 4 and "nan" not in matched + control  # FID at half of naive's fall: 3 - 5
+    gains = {"naive": (0.6 + 1.2) / 2, "DOT": (0.5 + 1.0) / 2}  # of 10; the ResNet, twice as far
+    assert all(f"| {name} | 20 |" in control and f"| {gain:+.2f} |" in control for name, gain in gains.items())
+    assert "[" not in matched + control
+    assert transport_matters.figure({"digits, laptop": frame}).axes
+
+
 def test_counts_are_of_all_scores_in_the_direction_of_each():
     rows = transport_matters.count_table(full(5.0, 8.0, noise=0.05)).splitlines()[2:]
     assert len(rows) == len(transport_matters.QUANTITIES)

@@ -73,6 +73,29 @@ def test_conditional_pairs_have_settings_and_streams_of_their_own(profile):
         assert replace(settings[0], **{field: getattr(settings[0], field) + 1}).key() != settings[0].key()
 
 
+def test_the_wide_pair_is_the_published_row_in_width_and_length_alone():
+    """Each of its lengths is a training of its own, whose updates the name says."""
+    names = [f"cifar10-dcgan-sngan-ns-{length}" for length in training_settings.WIDE]
+    settings = [training_settings.settings_of(name, "laptop", 2) for name in names]
+    assert [s.generator_updates for s in settings] == [
+        1_000 * int(name.rpartition("-")[2].removesuffix("k")) for name in names
+    ]
+    plain = image_training("cifar10", "dcgan-sngan-ns", "laptop", 2)
+    for s in settings:
+        assert training_settings.changed_from_published(s).keys() <= {"width_G", "width_D", "generator_updates"}
+        assert s.width_G == s.width_D > plain.width_D and s.generator_updates > plain.generator_updates
+        assert s.seed == 2
+    assert len({s.key() for s in [plain, *settings]}) == 1 + len(names)
+    assert training_settings.settings_of(names[0], "smoke") == image_training("cifar10", "dcgan-sngan-ns", "smoke")
+
+
+def test_a_name_tells_how_long_the_wide_pair_was_trained():
+    lengths = [training_settings.length_of(f"cifar10-dcgan-sngan-ns-{length}") for length in training_settings.WIDE]
+    assert lengths == list(training_settings.WIDE)
+    assert {training_settings.length_of(name) for name in ("cifar10", *training_settings.pair_names("cifar10"))} == {""}
+    assert "wide" not in "".join(training_settings.ROWS), "the wide pair is no row of Table 1"
+
+
 def test_changes_are_listed_and_the_published_training_has_none():
     assert training_settings.changed_from_published(image_training("stl10", "resnet-sagan-hi", "paper")) == {}
     laptop = image_training("digits", "dcgan-sngan-hi", "laptop")
@@ -102,6 +125,9 @@ def test_scoring_follows_the_paper():
         (lambda: training_settings.conditional_training("mnist", "ns", "laptop"), "objective: unknown 'ns'; known: hi"),
         (lambda: training_settings.conditional_training("mnist", "hi", "papr"), "profile: .*nearest: paper"),
         (lambda: training_settings.conditional_training("mnist", "hi", "paper", -1), "seed: expected an integer"),
+        (lambda: training_settings.settings_of("cifar10-dcgan-sngan-ns-wide-10k", "paper"), "profile: 'paper' has no"),
+        (lambda: training_settings.wide_training("wide-1k", "laptop"), "length: unknown 'wide-1k'"),
+        (lambda: training_settings.settings_of("mnist-dcgan-sngan-ns-wide-10k", "laptop"), "name: unknown"),
         (lambda: image_training("mnist", "dcgan-wgan-gp", "paper", -1), "seed: expected an integer"),
         (lambda: scoring_settings("mnist", "resnett", "paper"), "architecture: .*nearest: resnet"),
         (lambda: training_settings.settings_of("mnist-dcgan-sngan", "paper"), "name: .*nearest: mnist-dcgan-sn"),
@@ -126,6 +152,11 @@ def test_sets_are_large_enough_for_inception(dataset, profile):
         ("mnist-dcgan-sngan-hi", ("mnist", "dcgan", "sngan-hi"), "dcgan-sngan-hi"),
         ("stl10-resnet-sagan-ns", ("stl10", "resnet", "sagan-ns"), "resnet-sagan-ns"),
         ("digits-cond-hi-1", ("digits", "cond", "hi-1"), "cond-hi-1"),
+        (
+            "cifar10-dcgan-sngan-ns-wide-10k",
+            ("cifar10", "dcgan", "sngan-ns-wide-10k"),
+            "dcgan-sngan-ns-wide-10k",
+        ),
     ],
 )
 def test_a_name_and_its_parts(name, parts, row):
