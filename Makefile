@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LAB_READY := $(VENV)/lab-ready
 SNAKEMAKE := PYTHONPATH=workflow/plugins$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/snakemake --logger progress
+export PYTHONDONTWRITEBYTECODE :=# where it is set, each of fifty processes compiles torch anew
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1# two workers with two threads each wait for one another
 
 .DEFAULT_GOAL := help
@@ -58,7 +59,7 @@ $(READY): pyproject.toml constraints.txt
 	  f"Python 3.11 is needed, {sys.executable} is {v[0]}.{v[1]}; name another: make PYTHON=/path/to/python3.11")'
 	@echo "making the environment in $(VENV), about two minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[book,test]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[book,judges,test]'
 	@touch $@
 
 $(LAB_READY): $(READY) workflow/lab_settings.json workflow/lab_startup.py

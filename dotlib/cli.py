@@ -63,7 +63,7 @@ def train(name: str, profile: str, seed: int, device: str) -> None:
 @click.argument("item")
 @profile_option
 @seed_option
-@click.option("--judge", default="classifier", show_default=True, help="of images: classifier or inception")
+@click.option("--judge", help="of images: classifier (the default), inception (that of table3) or efficientnet")
 @device_option
 def step(kind: str, item: str, **settings: str) -> None:
     """Make once what a page would make, so that it only has to load it.

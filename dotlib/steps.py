@@ -30,11 +30,12 @@ def step(module: str, needs: Callable[[str], Iterable[tuple[str, str]]] = lambda
     return register
 
 
-def run(kind: str, item: str, **settings: str | int) -> str:
-    """Run a step with those of the settings that its kind has. Raises InputError for an unknown kind or item."""
+def run(kind: str, item: str, **settings: str | int | None) -> str:
+    """Run a step with those of the given settings that its kind has. Raises InputError for an unknown kind or item."""
     check_option("kind", kind, KINDS)
+    given = {name: value for name, value in settings.items() if value is not None}
     accepted = inspect.signature(KINDS[kind].run).parameters
-    return KINDS[kind].run(item, **{name: value for name, value in settings.items() if name in accepted})
+    return KINDS[kind].run(item, **{name: value for name, value in given.items() if name in accepted})
 
 
 def _pair_and_judges(name: str) -> list[tuple[str, str]]:
@@ -78,7 +79,7 @@ def judge(dataset: str, *, profile: str) -> str:
 
 
 @step("dotlib.evaluation.images", _pair_and_judges)
-def score(name: str, *, profile: str, seed: int, judge: str, device: str) -> str:
+def score(name: str, *, profile: str, seed: int, judge: str = "classifier", device: str) -> str:
     """Move and judge the samples of an image pair, set by set."""
     from dotlib.evaluation import images as image_pairs
 
@@ -87,7 +88,7 @@ def score(name: str, *, profile: str, seed: int, judge: str, device: str) -> str
 
 
 @step("dotlib.evaluation.one_training", _pairs_and_judges)
-def swap(name: str, *, profile: str, seed: int, judge: str, device: str) -> str:
+def swap(name: str, *, profile: str, seed: int, judge: str = "classifier", device: str) -> str:
     """Move and judge the samples of an image pair by every discriminator of its data set and seed."""
     from dotlib.experiments import tab2_swap
 
@@ -96,7 +97,7 @@ def swap(name: str, *, profile: str, seed: int, judge: str, device: str) -> str:
 
 
 @step("dotlib.evaluation.comparison", _pair_and_judges)
-def sample(name: str, *, profile: str, seed: int, judge: str, device: str) -> str:
+def sample(name: str, *, profile: str, seed: int, judge: str = "classifier", device: str) -> str:
     """Draw from a pair by every sampler at every setting, set by set."""
     return _sampled(name, profile=profile, seed=seed, judge=judge, device=device)
 
@@ -108,7 +109,7 @@ def oracle(name: str, *, profile: str, seed: int) -> str:
 
 
 @step("dotlib.evaluation.comparison", _pair_and_judges)
-def table7(name: str, *, profile: str, seed: int, judge: str, device: str) -> str:
+def table7(name: str, *, profile: str, seed: int, judge: str = "classifier", device: str) -> str:
     """Draw from an image pair by the methods of Table 7, each at its published setting."""
     from dotlib.experiments.tab7_mhgan import METHODS
 
@@ -116,7 +117,7 @@ def table7(name: str, *, profile: str, seed: int, judge: str, device: str) -> st
 
 
 @step("dotlib.evaluation.public_pair")
-def table3(trial: str, *, profile: str, seed: int, device: str) -> str:
+def table3(trial: str, *, profile: str, seed: int, judge: str = "inception", device: str) -> str:
     """Make a trial of Table 3, 1 to 4 or 1-uniform to 4-uniform, from the public weights for ImageNet."""
     from dotlib.evaluation import judges, public_pair
     from dotlib.training import imagenet
@@ -125,10 +126,10 @@ def table3(trial: str, *, profile: str, seed: int, device: str) -> str:
     sizes = {"paper": {}, "laptop": {"samples": 2_500}, "smoke": {"samples": 20, "shard": 10, "splits": 2}}[profile]
     options = {"trial": int(number) if number.isdigit() else number, "labels": labels or "balanced", "seed": seed}
     job = public_pair.Job(**options, **sizes)
-    public, judge = imagenet.load_conditional().on(device), judges.inception()
-    judge.network.to(device)
+    public, network = imagenet.load_conditional().on(device), judges.public(judge)
+    network.network.to(device)
     folder = public_pair.imagenet_folder()
-    row = public_pair.row(public, judge, job, public_pair.reference(folder, judge) if folder else None)
+    row = public_pair.row(public, network, job, public_pair.reference(folder, network) if folder else None)
     columns = (
         f"{update} updates: IS {row.is_mean[update]:.2f}({row.is_sd[update]:.2f}), FID "
         + (f"{row.fid[update]:.2f}" if row.fid else f"not measured, {public_pair.VARIABLE} names no folder")

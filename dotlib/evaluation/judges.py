@@ -1,8 +1,9 @@
 """Judges: frozen networks that turn images into features and logits, for scores only.
 
-Two kinds. `classifier` is fit here, once per data set, profile and seed, on images that no reference holds, and no
-transport ever sees it. `inception` is the network of the published scores. Scores of different judges are different
-quantities. A `Panel` has the judges of a data set, and the real images that they compare samples with.
+Three kinds. `classifier` is fit here, once per data set, profile and seed, on images that no reference holds, and no
+transport ever sees it. `inception` is the network of the published scores. `efficientnet`, from a package, has seen
+none of the data sets. Scores of different judges are different quantities. A `Panel` has the judges of a data set, and
+the real images that they compare samples with.
 """
 
 import functools
@@ -20,6 +21,7 @@ from tqdm import tqdm
 
 from dotlib.data.images import ImageSet, image_set, to_float
 from dotlib.errors import FileError, InputError, check_count, check_device, check_option, one_line, refuse_difference
+from dotlib.evaluation import efficientnet as efficientnet_network
 from dotlib.evaluation import inception as inception_network
 from dotlib.metrics.scores import Collector, Reference, Scores
 from dotlib.networks.classifier import Classifier
@@ -203,6 +205,23 @@ def inception(path: Path | None = None, *, sha256: str | None = None) -> Judge:
     return Judge("inception", network, inception_network.prepare, network.dim, network.classes, digest, batch=50)
 
 
+def efficientnet(path: Path | None = None, *, sha256: str | None = None) -> Judge:
+    """EfficientNet-Lite0, trained on ImageNet, with 1,280 features and 1,000 logits. Raises InputError, FileError.
+
+    Colour images are scaled to 224 x 224. The weights are at the path, else in the package that the extra `judges`
+    installs; their SHA-256 must be the one given, else the published one.
+    """
+    network, digest = efficientnet_network.network(path, sha256)
+    prepare = efficientnet_network.prepare
+    return Judge("efficientnet", network, prepare, network.dim, network.classes, digest, batch=50)
+
+
+def public(name: str) -> Judge:
+    """A judge of NETWORKS by its name. Raises InputError, FileError."""
+    check_option("judge", name, NETWORKS)
+    return inception() if name == "inception" else efficientnet()
+
+
 def _network(settings: JudgeTraining, rng: torch.Generator | None = None) -> Classifier:
     images, labels = _labelled(settings.dataset, "judge")
     sizes = {"channels": images.shape[1], "size": images.shape[2], "classes": int(labels.max()) + 1}
@@ -233,7 +252,9 @@ SEEDS = (0, 1, 2, 3, 4)  # of the classifiers
 SPLITS = {  # kind of judge -> (reference, floor): what samples, and real images, are compared with
     "classifier": ("test", "floor"),  # the classifiers are fit on the rest of "train"
     "inception": ("train", "test"),
+    "efficientnet": ("train", "test"),
 }
+NETWORKS = ("inception", "efficientnet")  # judges of one network, not fit here
 PLACES = ("DOTLIB_ARTIFACTS", "DOTLIB_DATA", "DOTLIB_CACHE", "DOTLIB_INCEPTION")
 
 
@@ -270,11 +291,11 @@ class Panel:
 def load_panel(
     dataset: str, settings: Scoring, *, profile: str, judge: str = "classifier", device: str = "cpu"
 ) -> Panel:
-    """The five classifiers of a data set, fit first if need be, or Inception, on a device.
+    """The five classifiers of a data set, fit first if need be, or a network of NETWORKS, on a device.
 
     The floor has as many images as a set of samples has, or all of its split if that has fewer. Kept in memory, since
-    the real images are judged too. Raises InputError for another word, and what `classifier`, `inception` and `images`
-    raise.
+    the real images are judged too. Raises InputError for another word, or for sets of no more samples than a network of
+    NETWORKS has features, and what `classifier`, the network and `images` raise.
     """
     check_option("judge", judge, SPLITS)
     check_device(device)
@@ -288,8 +309,8 @@ def _load_panel(
     dataset: str, settings: Scoring, profile: str, judge: str, device: str, _places: tuple[str, ...]
 ) -> Panel:
     """`load_panel`; `_places` is what the environment names: other folders are other judges and images."""
-    if judge == "inception":
-        judges = {"inception": inception()}
+    if judge in NETWORKS:
+        judges = {judge: _with_enough(public(judge), settings)}
     else:
         judges = {f"classifier {seed}": classifier(dataset, profile=profile, seed=seed) for seed in SEEDS}
     for member in judges.values():
@@ -303,6 +324,16 @@ def _load_panel(
         {name: one.sha256 for name, one in judges.items()} | {part.split: part.fingerprint for part in (real, fresh)},
         {part.split: part.origin for part in (real, fresh)},
     )
+
+
+def _with_enough(judge: Judge, settings: Scoring) -> Judge:
+    """The judge, if a set has more samples than it has features, which FID needs; said before anything is judged."""
+    if settings.samples <= judge.dim:
+        raise InputError(
+            f"judge: {judge.name!r} has {judge.dim:,} features and a set only {settings.samples:,} samples, where FID "
+            "needs more; take a larger profile, or judge='classifier'"
+        )
+    return judge
 
 
 def collect(judge: Judge, pixels: Tensor, settings: Scoring) -> Collector:

@@ -13,6 +13,7 @@ from dotlib.errors import FileError, InputError
 from dotlib.plots import style
 
 FRAME_MS = 120  # milliseconds of a frame
+BEFORE, AFTER = style.BLUE, style.VERMILION  # frames of samples before and after a move
 
 
 def sheet(images: np.ndarray, columns: int, scale: int = 1) -> np.ndarray:
@@ -36,13 +37,18 @@ def stacked(sheets: Sequence[np.ndarray]) -> np.ndarray:
 
 
 @style.figure
-def before_after(sets: Mapping[str, np.ndarray], captions: Mapping[str, Sequence[str]]) -> Figure:
-    """One row of images (n, C, H, W) uint8 for each set, each over its caption where a row has captions."""
+def before_after(
+    sets: Mapping[str, np.ndarray], captions: Mapping[str, Sequence[str]], *, framed: bool = False
+) -> Figure:
+    """One row of images (n, C, H, W) uint8 for each set, each over its caption where a row has captions.
+
+    Framed as [DOT19] Figure 1 has it: the first row blue, those after it red.
+    """
     n = len(next(iter(sets.values())))
     figure, axes = plt.subplots(len(sets), n, squeeze=False, figsize=(0.92 * n + 0.9, 1.22 * len(sets)))
-    for line, (name, images) in zip(axes, sets.items(), strict=True):
+    for row, (line, (name, images)) in enumerate(zip(axes, sets.items(), strict=True)):
         for index, (axis, image) in enumerate(zip(line, images, strict=True)):
-            _show(axis, image)
+            _show(axis, image, (AFTER if row else BEFORE) if framed else None)
             if name in captions:
                 axis.set_xlabel(captions[name][index], fontsize=8, labelpad=2)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
@@ -66,11 +72,11 @@ def pictures(files: Mapping[str, Path]) -> Figure:
 
 @style.figure
 def strip(images: np.ndarray, steps: Sequence[int]) -> Figure:
-    """Evolution of samples, (steps, samples, C, H, W) uint8: one row a sample, one column a kept step."""
+    """Evolution of samples, (steps, samples, C, H, W) uint8: one row a sample, one column a kept step, the last red."""
     columns, rows = images.shape[:2]
     figure, axes = plt.subplots(rows, columns, squeeze=False, figsize=(0.85 * columns, 0.88 * rows + 0.3))
     for (row, column), axis in np.ndenumerate(axes):
-        _show(axis, images[column, row])
+        _show(axis, images[column, row], AFTER if column == columns - 1 else None)
     for axis, step in zip(axes[0], steps, strict=True):
         axis.set_title(str(step), fontsize=10)
     figure.supxlabel("updates: number above each column", fontsize=10)
@@ -91,11 +97,11 @@ def _read(path: Path) -> np.ndarray:
         raise FileError(f"{path}: no readable picture ({error}); restore it") from error
 
 
-def _show(axis: Axes, image: np.ndarray) -> None:
-    """One (C, H, W) uint8 image without ticks."""
+def _show(axis: Axes, image: np.ndarray, frame: str | None = None) -> None:
+    """One (C, H, W) uint8 image without ticks, in a frame of that colour."""
     pixels = np.asarray(image).transpose(1, 2, 0)
     axis.imshow(pixels[..., 0] if pixels.shape[2] == 1 else pixels, cmap="gray", vmin=0, vmax=255)
     axis.set(xticks=[], yticks=[])
     for side in axis.spines.values():
-        side.set_visible(False)
+        side.set(visible=frame is not None, edgecolor=frame, linewidth=1.5)
     axis.grid(False)

@@ -4,6 +4,7 @@ The three profiles are one code with other numbers: "smoke" shows that it runs a
 real within minutes, "paper" is the published training. Free of torch, since the workflow reads it first.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -193,6 +194,7 @@ class PairName(NamedTuple):
         return f"{self.dataset}-{self.row}"
 
 
+@functools.cache
 def _names() -> dict[str, PairName]:
     toys = [PairName(dataset, "", "wgan-gp") for dataset in GP_WEIGHT]
     pairs = [PairName(d, architecture, o) for d in SHAPES for architecture in ARCHITECTURES for o in OBJECTIVES]

@@ -104,7 +104,10 @@ class Brightness(nn.Module):
         return features * self.scale, features - features.flip(1)
 
 
-@pytest.mark.parametrize(("kind", "splits"), [("classifier", ("test", "floor")), ("inception", ("train", "test"))])
+KINDS = [("classifier", ("test", "floor")), *((name, ("train", "test")) for name in judges.NETWORKS)]
+
+
+@pytest.mark.parametrize(("kind", "splits"), KINDS)
 def test_reference_and_floor_are_the_splits_of_their_kind(alone, monkeypatch, kind, splits):
     """Every split has a brightness of its own; the distance of reference and floor is that of these two splits."""
     levels, drawn = dict(zip(images.SPLITS, (20, 60, 100, 140, 180), strict=True)), {}
@@ -114,7 +117,7 @@ def test_reference_and_floor_are_the_splits_of_their_kind(alone, monkeypatch, ki
     judge = judges.Judge("brightness", Brightness().eval(), torch.Tensor.double, 2, 2, "0")
     monkeypatch.setattr(judges, "image_set", lambda name, split: drawn[split])
     monkeypatch.setattr(judges, "classifier", lambda *_, **__: judge)
-    monkeypatch.setattr(judges, "inception", lambda: judge)
+    monkeypatch.setattr(judges, "public", lambda name: judge)
     settings = judges.scoring_settings("digits", "dcgan", "smoke")
     panel = judges.load_panel("digits", settings, profile="smoke", judge=kind)
     reference, floor = (Moments.of(judge(drawn[split].images)[0]) for split in splits)

@@ -189,6 +189,9 @@ def test_the_step_prints_a_row_of_table_3(public, judge, folder, artifacts, monk
     assert text[0].endswith("FID not measured, DOTLIB_IMAGENET names no folder") and text[4].endswith("for 32 updates")
     monkeypatch.setenv(public_pair.VARIABLE, str(folder))
     assert "FID " in (row := steps.run("table3", "1", profile="smoke", seed=0, device="cpu")) and "not" not in row
+    monkeypatch.setattr(judges, "efficientnet", lambda: pytest.fail("another judge was asked for"))
+    with pytest.raises(pytest.fail.Exception, match="another judge"):
+        steps.run("table3", "1", profile="smoke", seed=0, judge="efficientnet", device="cpu")
 
 
 def test_words_that_name_no_trial_are_refused(public, judge):

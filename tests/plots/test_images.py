@@ -9,6 +9,7 @@ import io
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
 from PIL import Image
 
 from dotlib.errors import FileError, InputError
@@ -102,6 +103,22 @@ def test_before_and_after_stand_above_each_other_with_their_captions():
     assert [axis.get_xlabel() for axis in axes[1]] == ["+0", "+1", "+2", "+3", "+4"]
     assert [axes[row, 0].get_ylabel() for row in (0, 1)] == ["bare", "DOT"]
     assert all(len(axis.get_xticks()) == 0 for axis in figure.axes)
+
+
+def frame(axis):
+    """The colour of an image's frame, None where it has none."""
+    colours = {to_hex(side.get_edgecolor()).upper() for side in axis.spines.values() if side.get_visible()}
+    assert len(colours) <= 1
+    return next(iter(colours), None)
+
+
+def test_frames_are_blue_before_and_red_after_where_they_are_asked_for():
+    sets = {"bare": COLOUR, "DOT": COLOUR}
+    framed = image_plots.before_after(sets, {}, framed=True).axes
+    assert [frame(axis) for axis in framed] == [image_plots.BEFORE] * 5 + [image_plots.AFTER] * 5
+    assert {frame(axis) for axis in image_plots.before_after(sets, {}).axes} == {None}
+    strip = np.array(image_plots.strip(RNG.integers(256, size=(3, 2, 1, 4, 4), dtype=np.uint8), (0, 1, 2)).axes)
+    assert [frame(axis) for axis in strip.reshape(2, 3).T.flat] == [None] * 4 + [image_plots.AFTER] * 2
 
 
 @pytest.mark.parametrize(
