@@ -212,11 +212,11 @@ def fill_trainings(record: Record, pairs: Mapping[str, Mapping[int, Pair]], sett
 
 
 def trainings_table(record: Record) -> str:
-    """Markdown: mean of FENCES over trainings, with the 95 % interval where there are two or more."""
+    """Markdown: geometric mean of FENCES over trainings, with the 95 % interval where there are two or more."""
     rows = []
     for row in dict.fromkeys(row.pair for row in record.rows(quantity=OF_TRAINING.format(FENCES[0]))):
         of_row = [[each.value for each in record.rows(quantity=OF_TRAINING.format(name), pair=row)] for name in FENCES]
-        rows.append([row, len(of_row[0]), *(intervals.shown(values) for values in of_row)])
+        rows.append([row, len(of_row[0]), *(intervals.shown(values, positive=True) for values in of_row)])
     return tables.markdown(["row", "trainings", *FENCES], rows)
 
 

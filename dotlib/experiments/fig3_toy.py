@@ -6,13 +6,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from dotlib.data.toy import mode_centres
 from dotlib.evaluation import points as toy_pairs
 from dotlib.evaluation import recording
 from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics import intervals
+from dotlib.metrics.modes import mode_quality
 from dotlib.plots import points as toy_plots
 from dotlib.results import paper, tables
 from dotlib.results.records import KEPT, Record, Where, find
+from dotlib.samplers.density_ratio import MODE_STD
 from dotlib.training.settings import dataset_of, toy_datasets
 from dotlib.transport import LipschitzEstimate
 
@@ -32,6 +35,38 @@ def picture(profile: str, seed: int = 0) -> Figure:
         moved = toy_pairs.moved(pair, settings, toy_pairs.constant(pair, settings, seed).value, seed)
         shown[name] = first_trial(pair, moved, settings, seed)
     return toy_plots.rows(shown, toy_pairs.LIMITS)
+
+
+def left_between(sets: Mapping[str, Mapping[str, Tensor]]) -> str:
+    """In words: how many points of the 25 Gaussians lie between modes; name of a pair -> its `points.moved`.
+
+    Between is beyond `mode_quality`'s four standard deviations of every mode. The differences are paired by trials.
+    """
+    texts = []
+    for name, moved in sets.items():
+        if dataset_of(name) != "25gaussians":
+            continue
+        between = {
+            method: 100 * np.array([1 - mode_quality(y, mode_centres(), MODE_STD).near for y in trials])
+            for method, trials in moved.items()
+        }
+        shares = [f"{values.mean():.1f} % of {toy_pairs.NAMES[method]}" for method, values in between.items()]
+        changes = [
+            f"{toy_pairs.NAMES[a]} minus {toy_pairs.NAMES[b]} is "
+            f"{tables.change(*intervals.interval(between[a], between[b]), 1)}"
+            for a, b in (("dot", "g"), ("naive", "dot"))
+        ]
+        texts.append(f"{name}: {', '.join(shares)}; in percentage points, {' and '.join(changes)}")
+    return "; ".join(texts) or "-"
+
+
+def paired_scatter(emds: Mapping[str, Mapping[str, np.ndarray]]) -> str:
+    """In words, of each pair: the standard deviation of DOT - naive over trials, as a share of separate trials'."""
+    texts = []
+    for name, emd in emds.items():
+        share = (emd["dot"] - emd["naive"]).std() / np.hypot(emd["dot"].std(), emd["naive"].std())
+        texts.append(f"{share:.0%} ({name})")
+    return ", ".join(texts)
 
 
 def fill_record(record: Record, K_eff: LipschitzEstimate, emd: Mapping[str, np.ndarray]) -> None:

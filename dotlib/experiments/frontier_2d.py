@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dotlib.evaluation import recording
 from dotlib.evaluation.comparison import Comparison, Point
-from dotlib.results import tables
+from dotlib.metrics import intervals
+from dotlib.results import paper, tables
 
 STEPS = (
     ("sample", "25gaussians-wgan-gp"),
@@ -15,6 +17,7 @@ STEPS = (
 )
 
 LANDSCAPES = {"D": False, "oracle": True}  # name -> whether the exact log ratio stands in D's place
+WORDS = ("nearer", "farther", paper.UNDECIDED)
 FRESH = 10_000  # samples of G that no oracle was made of
 
 Key = tuple[str, str]  # data set and landscape
@@ -26,14 +29,29 @@ def last_distances(points: Sequence[Point]) -> dict[str, float | None]:
     return {p.method: None if p.refused else float(np.mean(p.scores["emd_euclidean"])) for p in points}
 
 
+def words(points: Sequence[Point]) -> dict[str, str]:
+    """Whether each method's last W1 is "nearer" or "farther" than that of bare, or "undecided", paired over the sets.
+
+    By Holm's correction for the methods of one landscape; a method that refused is left out.
+    """
+    last = {p.method: p.scores["emd_euclidean"] for p in points if not p.refused}
+    claims = {}
+    for method, distances in last.items():
+        if method != "bare":
+            mean, ends = intervals.interval(distances, last["bare"])
+            apart = "nearer" if mean < 0 else "farther"
+            claims[method] = paper.Claim(paper.p_of_interval(ends, len(distances)), apart, paper.UNDECIDED)
+    return dict(zip(claims, recording.words_of(claims.values()), strict=True))
+
+
 def nearer_table(points: Points) -> str:
-    """Markdown: which methods come nearer to the data than bare."""
+    """Markdown: which methods end nearer to the data than bare, which farther, and of which the sets do not tell."""
     rows = []
     for key, of_key in points.items():
-        W = {method: distance for method, distance in last_distances(of_key).items() if distance is not None}
-        nearer = [method for method in W if W[method] < W["bare"]]
-        rows.append([", ".join(key), f"{W['bare']:.4f}", f"{len(nearer)} of {len(W) - 1}", ", ".join(nearer) or "-"])
-    return tables.markdown(["data, discriminator", "W1 of bare", "below it", "which"], rows)
+        found, bare = words(of_key), last_distances(of_key)["bare"]
+        named = {word: [method for method in found if found[method] == word] for word in WORDS}
+        rows.append([", ".join(key), f"{bare:.4f}", *(", ".join(methods) or "-" for methods in named.values())])
+    return tables.markdown(["data, discriminator", "W1 of bare", *WORDS], rows)
 
 
 def summary(points: Points, comparisons: Mapping[Key, Comparison]) -> str:

@@ -171,8 +171,9 @@ def _law(dataset: str, audit: Record | None) -> str:
         )
     law = audit.get("K_eff_law")
     tails = {source: audit.get("K_eff_tail", method=source).value for source in printed}
-    told = (f"the {source}'s {K:.2f} has the tail probability {_p(tails[source])}" for source, K in printed.items())
-    return f"95 % of the means lie in {law.interval[0]:.2f} to {law.interval[1]:.2f}; {', '.join(told)}"
+    assert tails["paper"] < paper.LEVEL < tails["notebook"], f"{dataset}: {tails}"
+    told = (f"the {source} has {K:.2f} (p = {_p(tails[source])})" for source, K in printed.items())
+    return f"it gives {law.interval[0]:.2f} to {law.interval[1]:.2f} (95 %), {', '.join(told)}"
 
 
 def exact_dual(record: Record) -> Texts:
@@ -185,12 +186,18 @@ def exact_dual(record: Record) -> Texts:
 
 
 def radial_part(record: Record) -> Texts:
-    """The fourth finding, from a record of the projection, over trainings."""
-    values = [row.value for row in record.rows(quantity="radial factor, by training seed", method="sqrt_dim")]
-    assert max(values) < -1
+    """The fourth finding, from a record of the projection: the factor over latents, the shares over trainings."""
+    factor = record.get("radial factor", method="sqrt_dim").value
+    low, high = (record.get("radial factor, quantile", method="sqrt_dim", setting=q).value for q in (0.025, 0.975))
+    before, after, tangent = (
+        [row.value for row in record.rows(quantity="radial share, by training seed", method=name)]
+        for name in ("none", "sqrt_dim", "norm")
+    )
+    assert high < -1 and all(a > b for a, b in zip(after, before, strict=True)) and max(tangent) < 1e-3
     sizes = {"drive": "radial drive", "radius": "radius of the sphere"}
     texts = {key: f"{record.get(quantity).value:.2f}" for key, quantity in sizes.items()}
-    return texts | {"radial": intervals.shown(values, 1), "radial_trainings": str(len(values))}
+    texts |= {"factor": f"{factor:.1f}, {low:.1f} to {high:.1f}", "radial_trainings": str(len(after))}
+    return texts | {"before": intervals.shown(before), "after": intervals.shown(after)}
 
 
 def normalised(record: Record) -> Texts:
@@ -203,7 +210,7 @@ def normalised(record: Record) -> Texts:
         )
         assert min(maps) > 1
         texts |= {
-            f"maps_{kind}": intervals.shown(maps, 1),
+            f"maps_{kind}": intervals.shown(maps, 1, positive=True),
             f"slopes_{kind}": f"{min(slopes):.2f} to {max(slopes):.2f}",
             f"above_{kind}": f"{sum(slope > 1 for slope in slopes)} of {len(slopes)}",
         }
@@ -212,7 +219,7 @@ def normalised(record: Record) -> Texts:
 
 def printed_runtimes(record: Record) -> Texts:
     """The sixth finding: ratios of STL-10 to CIFAR-10 of operations, of the print, and of this machine."""
-    ratios = {float(row.setting): row.value for row in record.rows(quantity="STL-10 over CIFAR-10")}
+    ratios = {float(row.setting): row for row in record.rows(quantity="STL-10 over CIFAR-10")}
     flops = [record.get("operations of an update", method=name).value for name in ("stl10", "cifar10")]
     printed, error = paper.ratio("b3.stl10.seconds", "b3.cifar10.seconds")
     batch = max(ratios)
@@ -221,7 +228,8 @@ def printed_runtimes(record: Record) -> Texts:
         "flops": f"{flops[0] / flops[1]:.2f}",
         "print": tables.plus_minus(printed, error, 2),
         "batch": f"{batch:.0f}",
-        "ratio": f"{ratios[batch]:.2f}",
+        "ratio": f"{ratios[batch].value:.2f} [{ratios[batch].interval[0]:.2f}, {ratios[batch].interval[1]:.2f}]",
+        "runs": str(ratios[batch].n),
     }
 
 

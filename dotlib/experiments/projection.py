@@ -42,7 +42,8 @@ COMPARED = [
 QUANTITIES = ("D", "fid", "is_mean", "precision", "recall")
 JUDGED = QUANTITIES[1:]
 DIVISORS = {"none": "none", "sqrt_dim": "sqrt(d), printed", "constant": "11.31, released", "norm": "z . z, exact"}
-BY_TRAINING = "radial factor, by training seed"
+BY_TRAINING = "radial share, by training seed"
+ENDS = (0.025, 0.975)  # between them lie 95 % of the latents
 CURVES = {  # along the updates: title, unit
     "radius": ("radius", "|z| / sqrt(d)"),
     "moved": ("distance moved", "latent units"),
@@ -101,25 +102,42 @@ def radial_factors(pair: Pair, z: Tensor, K: float) -> dict[str, tuple[Tensor, T
     }
 
 
+def radial_shares(pair: Pair, z: Tensor) -> dict[str, Tensor]:
+    """Share of the first gradient that is radial, |g . z| / (|g| |z|), after each projection; "none" is before.
+
+    Unlike the factor it depends on D. For latents z (B, d); (B,) float64 each, nan where g is 0.
+    """
+    z = z.to(pair.device)
+    _, g = rowwise_gradient(lambda z: -pair.latent_logit(z), z)  # a constant would divide out
+    projected = {name: project(g, z, name).double() for name in PROJECTIONS}
+    return {
+        name: ((h * z).sum(1).abs() / (h.norm(dim=1) * z.double().norm(dim=1))).cpu() for name, h in projected.items()
+    }
+
+
 def put_factors(
     record: Record, factors: Mapping[str, tuple[Tensor, Tensor]], trainings: Mapping[int, Pair], scoring: Scoring
 ) -> None:
-    """Put the median factor of each projection: of the page's pair, and of every training, by its seed."""
-    for name, (measured, _) in factors.items():
+    """Put the factors of each projection, median and ends of 95 % of the latents; by seed the shares of trainings.
+
+    The factors belong to the prior alone; of a training, the share is the median over its latents.
+    """
+    for name, (measured, predicted) in factors.items():
         record.put("radial factor", measured.nanmedian().item(), method=name, unit="")
+        for share in ENDS:
+            record.put("radial factor, quantile", predicted.quantile(share).item(), method=name, setting=share, unit="")
     for seed, pair in trainings.items():
-        z = image_pairs.latents(pair, scoring, seed, 0)
-        for name, (measured, _) in radial_factors(pair, z, 1.0).items():  # a constant divides out
-            record.put(BY_TRAINING, measured.nanmedian().item(), method=name, setting=seed, unit="")
+        for name, shares in radial_shares(pair, image_pairs.latents(pair, scoring, seed, 0)).items():
+            record.put(BY_TRAINING, shares.nanmedian().item(), method=name, setting=seed, unit="")
 
 
 def trainings_table(record: Record) -> str:
-    """Markdown: the mean over trainings of the median factor of each divisor, and its 95 % interval."""
+    """Markdown: for each divisor the radial share of the gradient, median over latents, with its 95 % interval."""
     rows = []
     for name, label in DIVISORS.items():
         values = [row.value for row in record.rows(quantity=BY_TRAINING, method=name)]
         rows.append([label, len(values), intervals.shown(values)])
-    return tables.markdown(["divisor", "trainings", "median factor, mean over trainings"], rows)
+    return tables.markdown(["divisor", "trainings", "radial share of the gradient, mean over trainings"], rows)
 
 
 def descent(pair: Pair, method: Method, z: Tensor, K: float, steps: int) -> Trajectory:

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dotlib import transport
 from dotlib.errors import InputError, check_count, check_option, check_positive
+from dotlib.metrics import intervals
 from dotlib.networks import conditional, dcgan, mlp
 from dotlib.networks.freezing import frozen
 from dotlib.networks.layers import Design
@@ -31,6 +32,8 @@ WORKLOADS = {
 P100 = 10.6e12  # operations a second in single precision, NVLink model; the PCIe model has 9.3e12
 NO_BATCH = "not attempted (no batch size is printed)"
 ALIKE = 1.25  # an update lasts as long as a backprop up to this factor; fixed before any run
+
+Ratio = tuple[float, tuple[float, float]]  # geometric mean over the runs, and its 95 % t-interval
 
 
 @dataclass(frozen=True)
@@ -220,9 +223,9 @@ class Timing:
         return (self.median - self.start) / UPDATES / self.batch
 
     @property
-    def ratio(self) -> float:
-        """Effort of one update over that of one backprop in the same run, median."""
-        return float(np.median(self.update / self.backprop))
+    def ratio(self) -> Ratio:
+        """Effort of one update over that of one backprop in the same run."""
+        return intervals.geometric(self.update / self.backprop)
 
     @property
     def text(self) -> str:
@@ -296,17 +299,28 @@ def batch_reaching(timings: Sequence[Timing], seconds: float) -> str:
     return f"{math.exp(log_batch):,.1f}"
 
 
-def ratios(timings: Timings, first: str, second: str) -> dict[int, float]:
+def ratios(timings: Timings, first: str, second: str) -> dict[int, Ratio]:
     """Effort of 30 updates of the first setting over that of the second: common batch -> ratio."""
-    ours, theirs = ({t.batch: float(np.median(t.effort)) for t in timings[name]} for name in (first, second))
-    return {batch: ours[batch] / theirs[batch] for batch in ours if batch in theirs}
+    ours, theirs = ({t.batch: t.effort for t in timings[name]} for name in (first, second))
+    return {batch: intervals.geometric(ours[batch] / theirs[batch]) for batch in ours if batch in theirs}
 
 
-def verdict(ratio: float, *, profile: str) -> str:
-    """Verdict on "it scales as the backprop": one update over one backprop, within ALIKE of 1."""
-    check_positive("ratio", ratio, "find the clock that stood still")
-    alike = 1 / ALIKE <= ratio <= ALIKE
-    return paper.unless_smoke(paper.REPRODUCED if alike else paper.CONTRADICTED, profile=profile)
+def shown(ratio: Ratio) -> str:
+    """A ratio and its interval: "1.04 [1.01, 1.07]"."""
+    mean, (low, high) = ratio
+    return f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def verdict(ratio: Ratio, *, profile: str) -> str:
+    """Verdict on "it scales as the backprop": the interval of one update over one backprop, within ALIKE of 1.
+
+    Reproduced where all of it is within, contradicted where all of it is beyond, undecided where the runs do not tell.
+    """
+    low, high = ratio[1]
+    check_positive("ratio", low, "find the clock that stood still")
+    within, beyond = low >= 1 / ALIKE and high <= ALIKE, high < 1 / ALIKE or low > ALIKE
+    word = paper.REPRODUCED if within else paper.CONTRADICTED if beyond else paper.UNDECIDED
+    return paper.unless_smoke(word, profile=profile)
 
 
 def fill_record(record: records.Record, timings: Timings, lines: Mapping[str, Line], works: Mapping[str, Work]) -> None:
@@ -316,26 +330,29 @@ def fill_record(record: records.Record, timings: Timings, lines: Mapping[str, Li
             key, n = {"method": name, "setting": t.batch}, len(t.seconds)
             record.put_trials("seconds of 30 updates", t.seconds, **key, unit="seconds")
             record.put("median seconds of 30 updates", t.median, **key, unit="seconds", n=n)
-            record.put("update over backprop", t.ratio, **key, unit="", n=n)
+            ratio, ends = t.ratio
+            record.put("update over backprop", ratio, **key, unit="", n=n, interval=ends)
         record.put("operations of an update", works[name].flops, method=name, unit="operations")
         record.put("links of a gradient", works[name].links, method=name, unit="")
         record.verdicts[f"{WORKLOADS[name]}, seconds"] = paper.unless_smoke(NO_BATCH, profile=record.profile)
         record.verdicts[f"{WORKLOADS[name]}, as the backprop"] = verdict(of_batches[-1].ratio, profile=record.profile)
-    for batch, value in ratios(timings, "stl10", "cifar10").items():
-        record.put("STL-10 over CIFAR-10", value, setting=batch, unit="")
+    for batch, (value, ends) in ratios(timings, "stl10", "cifar10").items():
+        n = len(timings["stl10"][0].seconds)
+        record.put("STL-10 over CIFAR-10", value, setting=batch, unit="", n=n, interval=ends)
     for name, fit in lines.items():
         record.put("seconds a sample", fit.slope, method=name, unit="seconds", n=len(fit.counts))
         record.put("distance from the line", fit.worst, method=name, unit="")
 
 
 def headline(record: records.Record, timings: Timings) -> str:
-    """Markdown: print, our smallest and largest batch, the batch that takes as long, verdicts."""
+    """Markdown: print, our smallest and largest batch, the batch as long as the print, the ratio there, verdicts."""
     rows, claims = [], ("seconds", "as the backprop")
     for name, of_batches in timings.items():
         printed = paper.value(f"b3.{name}.seconds")
         row = [WORKLOADS[name], tables.plus_minus(printed.value, printed.sd)]
         row += [f"{t.batch:,}: {t.text}" for t in (of_batches[0], of_batches[-1])]
-        row += [batch_reaching(of_batches, printed.value)]
+        row += [batch_reaching(of_batches, printed.value), shown(of_batches[-1].ratio)]
         rows.append(row + [record.verdicts[f"{WORKLOADS[name]}, {claim}"] for claim in claims])
     header = ["30 updates, s", "paper, P100", "here, batch: s", "here, batch: s", "batch as long as the print"]
+    header += ["update / backprop"]
     return tables.markdown([*header, *claims], rows)

@@ -37,6 +37,8 @@ class Settings:
 SETTINGS = {"smoke": Settings(100, 100), "laptop": Settings(400, 1_000), "paper": Settings(1_000, 1_000)}
 TOLERANCE = 1e-8  # fixed before the first run: far above rounding, far below every quantity of the page
 PROVED = ("ns", "hinge", "wgan")  # objectives of Theorem 2
+CLAIMS = ("Theorem 1", "Theorem 2")  # of the paper; the other statements are older, and only our code can break them
+FLAT = 0.001  # of the distance from y to T(y): so near to its minimum an objective is called flat
 NAMES = {
     "25gaussians": "25 Gaussians",
     "small": "200 small measures",
@@ -107,6 +109,11 @@ def excess(D: Potential, y: Tensor, image: Tensor, side: int = 120) -> tuple[tup
     cells = centre + torch.cartesian_prod(step, step)
     value = optimal_transport.distances(cells, y[None])[:, 0] - D(cells) + D(y[None])
     return (centre[0] + step, centre[1] + step), value.reshape(side, side).T
+
+
+def flat_share(value: Tensor, y: Tensor, image: Tensor) -> float:
+    """Share of the cells of an `excess` around y and its image, (2,) each, where the objective is FLAT."""
+    return float((value < FLAT * (y - image).norm()).double().mean())
 
 
 def descent(optimum: Optimum, x: Tensor, K: float) -> dict[str, float]:
@@ -199,7 +206,7 @@ class Results:
 
 
 def deviations(results: Results) -> dict[str, float]:
-    """By how much each claim fails, at the worst place of the page."""
+    """By how much each statement fails, at the worst place of the page."""
     steepest = (max(s.largest, float(s.K_eff.maxima.max())) / s.bound - 1 for s in results.slopes.values())
     return {
         "strong duality": max(v for row in results.certificates.values() for key, v in row.items() if key != "W"),
@@ -215,7 +222,7 @@ def smallest_gaps(theorem2: Rows) -> dict[str, float]:
 
 
 def summary(record: records.Record) -> str:
-    """Markdown: each statement, what it was checked on, by how much it fails there, and its verdict."""
+    """Markdown: each statement, what it was checked on, by how much it fails there, and its verdict if it has one."""
     points, critics = (record.parameters[size] for size in ("points", "critics"))
     checks = {
         "strong duality": (
@@ -230,8 +237,12 @@ def summary(record: records.Record) -> str:
         "product bound": ("product bound {eq}`eq-11`", "3 critics"),
     }
     rows = {
-        text: {"on": on, "by": record.get("deviation", method=claim).value, "verdict": record.verdicts[claim]}
-        for claim, (text, on) in checks.items()
+        text: {
+            "on": on,
+            "by": record.get("deviation", method=statement).value,
+            "verdict": record.verdicts.get(statement, "a check of the code"),
+        }
+        for statement, (text, on) in checks.items()
     }
     return table(["statement", "checked on", "deviation", "verdict"], "s power s", rows)
 
@@ -239,10 +250,11 @@ def summary(record: records.Record) -> str:
 def fill_record(record: records.Record, results: Results) -> None:
     """Put the deviations, the verdicts, and the values behind the tables into the record."""
     points, n = record.parameters["points"], record.parameters["critics"] + len(results.attained)
-    for claim, worst in deviations(results).items():
-        record.put("deviation", worst, method=claim, unit="")
-        held = paper.REPRODUCED if worst < TOLERANCE else paper.CONTRADICTED
-        record.verdicts[claim] = paper.unless_smoke(held, profile=record.profile)
+    for statement, worst in deviations(results).items():
+        record.put("deviation", worst, method=statement, unit="")
+        if statement in CLAIMS:
+            held = paper.REPRODUCED if worst < TOLERANCE else paper.CONTRADICTED
+            record.verdicts[statement] = paper.unless_smoke(held, profile=record.profile)
     for key in ("gap", "excess", "negative", "on_plan"):
         record.put(f"certificate_{key}", max(row[key] for row in results.certificates.values()), unit=toy_pairs.PLAIN)
     record.put("segment_spread", max(row["spread"] for row in results.argmins.values()), unit=toy_pairs.PLAIN)

@@ -168,9 +168,9 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         pool = over_trainings.pooled(comparisons, MARGIN)
         mean, (low, high) = pool.interval
         sentences.append(
-            f"*{label}*, {len(comparisons)} pairs of {len(pool.ratios)} trainings: the FID of DOT lies "
-            f"{mean:+.2f} [{low:+.2f}, {high:+.2f}] above that of the naive ascent, in units of what the naive ascent "
-            f"gains. With the margin of {MARGIN}: **{WORDS[pool.word]}**."
+            f"*{label}*, {len(comparisons)} pairs of {len(pool.ratios)} trainings: FID of DOT minus FID of the "
+            f"naive ascent is {mean:+.2f} [{low:+.2f}, {high:+.2f}], in units of what the naive ascent itself changes, "
+            f"for better or worse. With the margin of {MARGIN}: **{WORDS[pool.word]}**."
         )
     return "\n\n".join(sentences)
 

@@ -41,12 +41,24 @@ def put_difference(
     return ends
 
 
-def shown(values: ArrayLike, digits: int = 2) -> str:
-    """The mean of independent values and its 95 % interval, "3.10 [2.95, 3.25]"; one value alone."""
+def geometric(values: ArrayLike) -> tuple[float, tuple[float, float]]:
+    """Geometric mean of independent positive values, (n,), and what the t-interval of their logarithms makes of it.
+
+    For norms and durations, whose law is skewed and never below 0. Raises InputError for fewer than two.
+    """
+    mean, (low, high) = t_interval(np.log(np.asarray(values, dtype=float)))
+    return math.exp(mean), (math.exp(low), math.exp(high))
+
+
+def shown(values: ArrayLike, digits: int = 2, *, positive: bool = False) -> str:
+    """The mean of independent values and its 95 % interval, "3.10 [2.95, 3.25]"; one value alone.
+
+    `positive`: the `geometric` mean and its interval.
+    """
     values = np.asarray(values, dtype=float)
     if len(values) == 1:
         return f"{values[0]:.{digits}f}"
-    mean, (low, high) = t_interval(values)
+    mean, (low, high) = geometric(values) if positive else t_interval(values)
     return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 

@@ -288,8 +288,10 @@ def test_fences_of_every_training_stand_with_their_interval(record):
     found = {row.setting: row.value for row in record.rows(quantity=name, pair="steady")}
     assert found == {seed: pytest.approx(k * math.sqrt(5.25), rel=1e-5) for seed, k in ((4, 1), (0, 2), (2, 3))}
     cells = [cell.strip() for cell in fig2_training.trainings_table(record).splitlines()[2].strip("|").split("|")]
-    half = 4.302653 * math.sqrt(5.25 / 3)
-    shown = f"{2 * math.sqrt(5.25):.2f} [{2 * math.sqrt(5.25) - half:.2f}, {2 * math.sqrt(5.25) + half:.2f}]"
+    logs = np.log(math.sqrt(5.25) * np.array([1.0, 2.0, 3.0]))
+    half = 4.302653 * logs.std(ddof=1) / math.sqrt(3)
+    mean, low, high = (math.exp(logs.mean() + shift) for shift in (0, -half, half))
+    shown = f"{mean:.2f} [{low:.2f}, {high:.2f}]"
     assert cells == ["steady", "3", shown, shown]
 
 

@@ -156,3 +156,27 @@ def test_the_first_trial_begins_with_training_points(pair):
     shown = fig3_toy.first_trial(pair, moved, SETTINGS, 0)
     assert list(shown) == ["real", "g"] and torch.equal(shown["g"], moved["g"][0])
     assert torch.equal(shown["real"], toy_pairs.target(pair, SETTINGS, 0, 0, "random"))
+
+
+def test_points_between_modes_are_counted_in_each_trial():
+    """Ten points on a mode, of which so many stand half the way to the next: 1.414 = 28 standard deviations apart."""
+
+    def cloud(*left):
+        trials = torch.zeros(len(left), 10, 2)
+        for trial, points in zip(trials, left, strict=True):
+            trial[:points, 0] = 1 / 2.828
+        return trials
+
+    moved = {"g": cloud(4, 4, 4), "dot": cloud(3, 3, 3), "naive": cloud(0, 1, 2)}
+    text = fig3_toy.left_between({"25gaussians-authors": moved, "swissroll": {}})
+    shares, changes = text.split("; in percentage points, ")
+    assert shares == "25gaussians-authors: 40.0 % of G, 30.0 % of DOT, 10.0 % of naive"
+    assert changes == "DOT minus G is -10.0 [-10.0, -10.0] and naive minus DOT is -20.0 [-44.8, +4.8]"
+    assert fig3_toy.left_between({"swissroll": {}}) == "-"
+
+
+def test_the_scatter_of_pairs_is_that_of_what_trials_do_not_share():
+    """Standard deviations: 5 shared, and 1 or 5 alone, without correlation; sqrt(25 + 26) for separate draws."""
+    shared, alone = np.array([0.0, 10.0, 0.0, 10.0]), np.array([1.0, 1.0, -1.0, -1.0])
+    emds = {"a": {"dot": shared, "naive": shared + alone}, "b": {"dot": shared, "naive": 5 * alone}}
+    assert fig3_toy.paired_scatter(emds) == "14% (a), 100% (b)"

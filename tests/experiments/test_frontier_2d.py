@@ -35,9 +35,28 @@ def test_the_last_setting_of_each_method_counts(points):
     assert distances == {"bare": pytest.approx(1), "DOT": pytest.approx(0.8), "DDLS": None}
 
 
-def test_who_comes_nearer_than_bare(points):
-    rows = frontier_2d.nearer_table(points).splitlines()[2:]
-    assert rows == ["| swissroll, D | 1.0000 | 1 of 1 | DOT |", "| swissroll, oracle | 1.0000 | 1 of 2 | DDLS |"]
+def test_a_method_is_nearer_only_where_its_sets_tell(points):
+    """Differences to bare of two sets: DOT -0.2 in both, and +0.4; DDLS -0.7 in both, and where noisy -0.1 and -1.1.
+
+    Equal differences have p = 0. Those of -0.1 and -1.1 have p = 0.44, though their mean is -0.6.
+    """
+    oracle = [*points["swissroll", "oracle"][:2], point("DDLS", 5, 0.8, 0.0)]
+    rows = frontier_2d.nearer_table(points | {("swissroll", "noisy"): oracle}).splitlines()
+    assert rows[0] == "| data, discriminator | W1 of bare | nearer | farther | undecided |"
+    assert rows[2:] == [
+        "| swissroll, D | 1.0000 | DOT | - | - |",
+        "| swissroll, oracle | 1.0000 | DDLS | DOT | - |",
+        "| swissroll, noisy | 1.0000 | - | DOT | DDLS |",
+    ]
+
+
+def test_many_methods_share_one_correction():
+    """Alone p is 0.03; beside four others that do not differ it is no longer small."""
+    bare = point("bare", 1, 1.0, 1.0, 1.0)
+    close = point("DOT", 1, 0.9, 0.92, 0.85)
+    others = [point(f"other {number}", 1, 0.5, 1.5, 1.0) for number in range(4)]
+    assert frontier_2d.words([bare, close]) == {"DOT": "nearer"}
+    assert frontier_2d.words([bare, close, *others])["DOT"] == "undecided"
 
 
 def test_the_summary_has_a_column_a_landscape_and_real_points(points):

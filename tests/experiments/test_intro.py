@@ -3,6 +3,7 @@
 Kinds of test: identities (what records say is counted), invariants of the list of items, refused contradictions.
 """
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -77,6 +78,26 @@ def test_the_pages_of_the_map_are_pages_of_the_book(rows):
 
 
 # --- the findings ---------------------------------------------------------------------------------
+
+LONGEST = 60  # words of a finding outside its fold; a computed number counts as one
+
+
+def findings():
+    """Of each finding of the page: its text, and what is folded below it."""
+    page = (ROOT / "notebooks/intro.md").read_text(encoding="utf-8")
+    listed = page.partition("## Eight findings")[2].partition("```{glue:md} found_counts")[0]
+    for text in re.split(r"^\d\. ", listed, flags=re.MULTILINE)[1:]:
+        said, _, folded = text.partition(":::{dropdown}")
+        yield said, folded
+
+
+def test_a_finding_is_short_and_folds_who_said_it_before_and_what_would_change_our_mind():
+    assert len(list(findings())) == 8
+    for said, folded in findings():
+        words = re.sub(r"\{\w+(?::\w+)?\}`[^`]*`|\$[^$]*\$", "0", said).replace("*", "").split()
+        assert len(words) <= LONGEST, f"{len(words)} words: {said[:60]}"
+        assert "{glue:text}" in said and "*Before:*" in folded
+        assert "*What would change our mind:*" in " ".join(folded.split())
 
 
 def opened(stem, dataset, profile="laptop", **parameters):
@@ -182,11 +203,23 @@ def test_the_second_finding_says_where_both_printed_constants_lie(tmp_path):
     records.write(audit, tmp_path)
     found = intro.constants(tmp_path)
     assert found["law_25gaussians"] == (
-        "95 % of the means lie in 1.71 to 2.29; the paper's 1.68 has the tail probability 0.032, "
-        "the notebook's 1.98 has the tail probability 0.89"
+        "it gives 1.71 to 2.29 (95 %), the paper has 1.68 (p = 0.032), the notebook has 1.98 (p = 0.89)"
     )
     assert found["law_swissroll"].endswith("the paper has 1.34, the notebook 1.05, the law is not recorded yet")
     assert found["own_K_swissroll"].replace("\u00a0", " ") == "0.80 ± 0.16"
+
+
+@pytest.mark.parametrize("tails", [{"paper": 0.2, "notebook": 0.9}, {"paper": 0.01, "notebook": 0.03}])
+def test_the_second_finding_refuses_a_law_that_holds_the_paper_or_not_the_notebook(tmp_path, tails):
+    for name in ("25gaussians-authors", "25gaussians", "swissroll-authors", "swissroll"):
+        figure3_record(tmp_path, {}, name)
+    audit = opened("fig3_audit", "swissroll-authors", "paper")
+    audit.put("K_eff_law", 1.0, interval=(0.8, 1.2), n=10_000, unit="")
+    for source, tail in tails.items():
+        audit.put("K_eff_tail", tail, method=source, unit="")
+    records.write(audit, tmp_path)
+    with pytest.raises(AssertionError, match="swissroll"):
+        intro.constants(tmp_path)
 
 
 def test_the_third_finding_refuses_a_fall():
@@ -202,15 +235,36 @@ def test_the_third_finding_refuses_a_fall():
         intro.exact_dual(fallen)
 
 
-def test_findings_over_trainings_have_their_intervals():
-    """1, 2, 3 have the mean 2 and the interval 2 -+ 2.484."""
+def projected(highest=-7.5, after=0.6, tangent=1e-9):
+    """A record of the projection: shares of three trainings, +-0.1 about 0.2 and about `after`."""
     record = opened("projection", "digits")
     record.put("radial drive", 0.103, unit="")
     record.put("radius of the sphere", 11.31, unit="")
-    for seed, factor in enumerate((-9.0, -10.0, -11.0)):
-        record.put("radial factor, by training seed", factor, method="sqrt_dim", setting=seed, unit="")
-    found = intro.radial_part(record)
-    assert (found["radial"], found["radial_trainings"]) == ("-10.0 [-12.5, -7.5]", "3")
+    record.put("radial factor", -10.3, method="sqrt_dim", unit="")
+    for share, factor in ((0.025, -13.0), (0.975, highest)):
+        record.put("radial factor, quantile", factor, method="sqrt_dim", setting=share, unit="")
+    for seed, shift in enumerate((-0.1, 0.0, 0.1)):
+        for name, share in (("none", 0.2 + shift), ("sqrt_dim", after + shift), ("norm", tangent)):
+            record.put("radial share, by training seed", share, method=name, setting=seed, unit="")
+    return record
+
+
+def test_the_fourth_finding_has_the_factor_over_latents_and_shares_over_trainings():
+    """0.1 below, at and above a mean have the interval -+ 0.2484."""
+    found = intro.radial_part(projected())
+    assert found["factor"] == "-10.3, -13.0 to -7.5" and (found["drive"], found["radius"]) == ("0.10", "11.31")
+    assert (found["before"], found["after"]) == ("0.20 [-0.05, 0.45]", "0.60 [0.35, 0.85]")
+    assert found["radial_trainings"] == "3"
+
+
+@pytest.mark.parametrize("fault", [{"highest": -0.9}, {"after": 0.15}, {"tangent": 0.1}])
+def test_the_fourth_finding_refuses_a_projection_that_projects(fault):
+    with pytest.raises(AssertionError):
+        intro.radial_part(projected(**fault))
+
+
+def test_findings_over_trainings_have_their_intervals():
+    """4, 8 and 12 have the logarithms 1.984 +- 0.556, and these the interval 1.984 -+ 1.380."""
     slopes = opened("fig2_training", "digits")
     for kind, scale in (("ns", 4.0), ("hi", 8.0)):
         for seed in range(3):
@@ -218,7 +272,7 @@ def test_findings_over_trainings_have_their_intervals():
             slopes.put("product of maps, by training seed", scale * (seed + 1), **where)
             slopes.put("largest gradient norm, by training seed", 0.5 * (seed + 1) * scale / 4, **where)
     found = intro.normalised(slopes)
-    assert found["maps_ns"] == "8.0 [-1.9, 17.9]" and found["slopes_hi"] == "1.00 to 3.00"
+    assert found["maps_ns"] == "7.3 [1.8, 28.9]" and found["slopes_hi"] == "1.00 to 3.00"
     assert (found["above_ns"], found["above_hi"]) == ("1 of 3", "2 of 3")
 
 
@@ -227,9 +281,11 @@ def test_the_sixth_finding_compares_ratios():
     for name, flops in (("stl10", 2.25), ("cifar10", 1.0)):
         record.put("operations of an update", flops, method=name, unit="")
     for batch, ratio in ((10, 1.5), (1000, 2.2), (100, 2.0)):
-        record.put("STL-10 over CIFAR-10", ratio, setting=batch, unit="")
+        ends = (ratio - 0.1, ratio + 0.1)
+        record.put("STL-10 over CIFAR-10", ratio, setting=batch, unit="", n=3, interval=ends)
     found = intro.printed_runtimes(record)
-    assert (found["flops"], found["batch"], found["ratio"]) == ("2.25", "1000", "2.20")
+    assert (found["flops"], found["batch"], found["runs"]) == ("2.25", "1000", "3")
+    assert found["ratio"] == "2.20 [2.10, 2.30]"
 
 
 def full(naive=5.0, dot=4.8, noise=0.0):

@@ -45,21 +45,41 @@ def test_measured_radial_factors_are_the_predicted_ones():
         assert (factors[name][1] - expected).abs().max() < 1e-12, name
 
 
-def test_factors_of_every_training_are_put_by_its_seed_and_do_not_depend_on_the_constant(run):
-    """On any D the factor of the printed divisor is 1 - z . z / sqrt(d), at the latents of the training's own seed."""
+def test_shares_of_a_linear_pair_are_those_of_its_weight():
+    """The gradient of a linear D o G is one vector w; a share is |cos(w, z)|, or that of w - (w . z) z / divisor."""
+
+    class Linear(torch.nn.Module):
+        def forward(self, z):
+            return (z @ w)[:, None]
+
+    w, z = torch.tensor([3.0, 4.0, 0.0], dtype=torch.float64), torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 5.0]]).double()
+    shares = projection.radial_shares(Pair(torch.nn.Identity().eval(), Linear().eval(), Normal(3)), z)
+    turned = 3 * (1 - 4 / 3**0.5)
+    assert shares["none"].tolist() == pytest.approx([0.6, 0.0])
+    assert shares["sqrt_dim"].tolist() == pytest.approx([abs(turned) / math.hypot(turned, 4), 0.0])
+    assert shares["norm"].tolist() == pytest.approx([0.0, 0.0])
+
+
+def test_shares_of_every_training_are_put_by_its_seed_and_factors_once(run):
+    """The factor belongs to the latents: its ends are those of 1 - z . z / sqrt(d). The share belongs to the pair."""
     record = records.start("projection", profile="smoke", dataset="digits", seed=0, parameters={})
     z = image_pairs.latents(run.pair, run.settings, 0, 0)
-    factors = projection.radial_factors(run.pair, z, 0.3)
-    projection.put_factors(record, factors, {0: run.pair, 3: run.pair}, run.settings)
-    for seed in (0, 3):
-        own = image_pairs.latents(run.pair, run.settings, seed, 0)
-        expected = (1 - own.double().square().sum(1) / D_LATENT**0.5).median().item()
-        found = record.get(projection.BY_TRAINING, method="sqrt_dim", setting=seed).value
-        assert found == pytest.approx(expected, rel=1e-3), f"seed {seed}"
-    first = record.get("radial factor", method="sqrt_dim").value
-    assert first == pytest.approx(record.get(projection.BY_TRAINING, method="sqrt_dim", setting=0).value, rel=1e-3)
-    lines = projection.trainings_table(record).splitlines()
-    assert lines[2].split("|")[1:3] == [" none ", " 2 "] and "1.00 [1.00, 1.00]" in lines[2]
+    other = pair_of(Normal(D_LATENT))
+    with torch.no_grad():
+        other.generator[0].weight.mul_(torch.linspace(0.1, 3, D_LATENT))
+    projection.put_factors(record, projection.radial_factors(run.pair, z, 0.3), {0: run.pair, 3: other}, run.settings)
+    factor = 1 - z.double().square().sum(1) / D_LATENT**0.5
+    assert record.get("radial factor", method="sqrt_dim").value == pytest.approx(factor.median().item(), rel=1e-3)
+    for share in projection.ENDS:
+        found = record.get("radial factor, quantile", method="sqrt_dim", setting=share).value
+        assert found == pytest.approx(factor.quantile(share).item())
+    for seed, pair in ((0, run.pair), (3, other)):
+        own = image_pairs.latents(pair, run.settings, seed, 0)
+        expected = projection.radial_shares(pair, own)["sqrt_dim"].median().item()
+        assert record.get(projection.BY_TRAINING, method="sqrt_dim", setting=seed).value == expected, f"seed {seed}"
+    before = [row.value for row in record.rows(quantity=projection.BY_TRAINING, method="none")]
+    assert len(set(before)) == 2 and all(0 < share < 1 for share in before)
+    assert projection.trainings_table(record).splitlines()[2].split("|")[1:3] == [" none ", " 2 "]
 
 
 def flat_pair(d):

@@ -98,7 +98,7 @@ def test_thirty_updates_last_thirty_one_forwards_and_thirty_backwards(wind, name
     assert timing.seconds == pytest.approx([38.5 * batch] * 3, rel=1e-12)
     assert timing.start == batch and timing.median == 38.5 * batch
     assert timing.backprop == pytest.approx([1.25 * batch] * 3)
-    assert timing.sample_update == pytest.approx(1.25) and timing.ratio == pytest.approx(1)
+    assert timing.sample_update == pytest.approx(1.25) and timing.ratio[0] == pytest.approx(1)
     assert timing.batch == batch and timing.updates == updates
 
 
@@ -115,7 +115,7 @@ def test_mean_and_sd_are_those_of_the_runs(wind):
     assert timing.seconds.mean() == pytest.approx(mean)
     assert timing.seconds.std(ddof=1) == pytest.approx(math.sqrt(sum((s - mean) ** 2 for s in (38.5, 77, 154)) / 2))
     assert timing.text == f"{mean:.1f}\u00a0±\u00a0{timing.seconds.std(ddof=1):.1f}"
-    assert timing.effort == pytest.approx([38.5] * 3) and timing.ratio == pytest.approx(1)
+    assert timing.effort == pytest.approx([38.5] * 3) and timing.ratio[0] == pytest.approx(1)
     assert clock.reads == 3 * 2 * 3  # begin and end of three jobs in three runs
 
 
@@ -313,26 +313,43 @@ def test_the_batch_that_takes_as_long():
 
 
 def test_ratios_use_the_batches_of_both():
-    timings = {"a": [at(1, [3.0, 5.0, 4.0]), at(7, [1.0] * 3)], "b": [at(1, [2.0] * 3), at(9, [8.0] * 3)]}
-    assert runtimes.ratios(timings, "a", "b") == {1: 2.0}
+    """1/2, 2 and 8: logarithms of 2 a step of log 4 apart, so the half width is log 4 times 4.303 / sqrt 3."""
+    timings = {"a": [at(1, [1.0, 4.0, 16.0]), at(7, [1.0] * 3)], "b": [at(1, [2.0] * 3), at(9, [8.0] * 3)]}
+    found = runtimes.ratios(timings, "a", "b")
+    (mean, (low, high)) = found[1]
+    assert list(found) == [1] and mean == pytest.approx(2.0)
+    assert math.log(high / mean) == pytest.approx(math.log(mean / low)) == pytest.approx(math.log(4) * 2.484, rel=1e-3)
+
+
+def test_the_ratio_pairs_what_met_the_same_machine_and_knows_its_scatter():
+    """The third run is twice as slow in both; what remains is 1.0, 1.1 and 1.2 of one backprop."""
+    backprop = np.array([1.0, 1.0, 2.0])
+    timing = replace(at(1, [1.0] * 3), update=backprop * [1.0, 1.1, 1.2], backprop=backprop)
+    mean, (low, high) = timing.ratio
+    assert mean == pytest.approx((1.0 * 1.1 * 1.2) ** (1 / 3))
+    logs = np.log([1.0, 1.1, 1.2])
+    assert math.log(high / low) / 2 == pytest.approx(4.3027 * logs.std(ddof=1) / math.sqrt(3), rel=1e-4)
+    assert runtimes.shown(timing.ratio) == f"{mean:.2f} [{low:.2f}, {high:.2f}]"
 
 
 # --- verdicts and records ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("ratio", "verdict"),
+    ("ends", "verdict"),
     [
-        (1.0, paper.REPRODUCED),
-        (1.25, paper.REPRODUCED),
-        (0.8, paper.REPRODUCED),
-        (1.26, paper.CONTRADICTED),
-        (0.79, paper.CONTRADICTED),
+        ((0.8, 1.25), paper.REPRODUCED),
+        ((1.0, 1.1), paper.REPRODUCED),
+        ((1.0, 1.26), paper.UNDECIDED),
+        ((0.79, 1.0), paper.UNDECIDED),
+        ((0.5, 2.0), paper.UNDECIDED),
+        ((1.26, 1.5), paper.CONTRADICTED),
+        ((0.6, 0.79), paper.CONTRADICTED),
     ],
 )
-def test_the_verdict_on_the_backprop(ratio, verdict):
-    assert runtimes.verdict(ratio, profile="laptop") == verdict
-    assert runtimes.verdict(ratio, profile="smoke") == paper.SMOKE
+def test_the_verdict_on_the_backprop_is_that_of_the_whole_interval(ends, verdict):
+    assert runtimes.verdict((1.0, ends), profile="laptop") == verdict
+    assert runtimes.verdict((1.0, ends), profile="smoke") == paper.SMOKE
 
 
 @pytest.mark.parametrize("profile", ["smoke", "laptop"])
@@ -342,7 +359,10 @@ def test_the_record_never_judges_seconds(profile):
     lines = {"cifar10": runtimes.Line(np.array([1, 2]), np.array([1.0, 2.0]), 1.0, 0.0)}
     runtimes.fill_record(record, timings, lines, {name: runtimes.Work(5, 4) for name in timings})
     assert record.get("seconds of 30 updates", method="cifar10", setting=1).value == 3
-    assert record.get("STL-10 over CIFAR-10", setting=1).value == 1
+    over = record.get("STL-10 over CIFAR-10", setting=1)
+    assert over.value == pytest.approx(3 / 8**0.5) and over.interval[0] < over.value < over.interval[1]
+    alike = record.get("update over backprop", method="cifar10", setting=1)
+    assert (alike.value, alike.interval, alike.n) == (1, (1, 1), 2)
     assert record.get("seconds of 30 updates", method="cifar10", setting=1).sd == pytest.approx(math.sqrt(2))
     seconds = {v for claim, v in record.verdicts.items() if claim.endswith("seconds")}
     assert seconds == {paper.SMOKE if profile == "smoke" else runtimes.NO_BATCH}
@@ -366,7 +386,7 @@ def test_bad_arguments_are_refused_by_name():
         runtimes.line(workload, Plan((1,), 1, 1, (3, 3)), rng=rng(), runs=2)
     for bad in (0.0, math.nan):
         with pytest.raises(InputError, match="ratio: "):
-            runtimes.verdict(bad, profile="laptop")
+            runtimes.verdict((1.0, (bad, 1.0)), profile="laptop")
         with pytest.raises(InputError, match="seconds: "):
             runtimes.batch_reaching([at(1, [1.0] * 2)], bad)
 

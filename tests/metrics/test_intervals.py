@@ -1,5 +1,7 @@
 """Intervals and tests of means: second method (scipy), error rates by simulation, failures."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -68,3 +70,15 @@ def test_a_mean_is_shown_with_its_interval_and_one_value_alone():
     """1, 2, 3: mean 2, sd 1, t(0.975, 2) / sqrt(3) = 2.484."""
     assert intervals.shown([1.0, 2.0, 3.0]) == "2.00 [-0.48, 4.48]"
     assert intervals.shown([1.25], 1) == "1.2"
+
+
+def test_the_interval_of_positive_values_is_that_of_their_logarithms():
+    """1, 10 and 100: logarithms a step of log 10 apart, so the half width is log 10 times 4.303 / sqrt 3."""
+    mean, (low, high) = intervals.geometric([1.0, 10.0, 100.0])
+    assert mean == pytest.approx(10) and low > 0
+    assert (
+        math.log(high / mean) == pytest.approx(math.log(mean / low)) == pytest.approx(math.log(10) * 2.4841, rel=1e-4)
+    )
+    assert intervals.shown([1.0, 10.0, 100.0], 1, positive=True) == f"10.0 [{low:.1f}, {high:.1f}]"
+    assert intervals.shown([1.0, 10.0, 100.0], 1).startswith("37.0 [-")
+    assert intervals.shown([3.0], positive=True) == "3.00"
