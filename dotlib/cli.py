@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dotlib import steps
-from dotlib.errors import FileError, InputError, NothingAcceptedError, SettingsDifferError
+from dotlib.errors import FileError, InputError, NothingAcceptedError, SettingsDifferError, check_option
 
 
 class Commands(click.Group):
@@ -19,6 +19,11 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (FileError, InputError, NothingAcceptedError, SettingsDifferError) as error:
             click.echo(f"dotlib: {error}", err=True)
+            ctx.exit(2)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"dotlib: {error.filename}: {error.strerror}; name another file or folder", err=True)
             ctx.exit(2)
 
 
@@ -109,23 +114,34 @@ def ship(name: str, seed: int, profile: str) -> None:
 @values_option
 @device_option
 def record(name: str, values: dict, device: str) -> None:
-    """Run a page for one of its records, STEM/KEY, with the parameters of results/campaign.yml, and keep that."""
+    """Run a page for one of its records, STEM/KEY, with the parameters of results/campaign.yml, and keep that.
+
+    A key that is not listed there needs its parameters, by -p.
+    """
     import yaml
 
     from dotlib.results import provenance, records
 
+    if provenance.checkout() != Path.cwd():
+        raise InputError(f"record: {Path.cwd()} is not the repository of this package; run it in a checkout's root")
     if provenance.source_state()[1]:
         raise InputError("source: tracked files are changed; commit them, then make the record")
-    notebook = Path("notebooks", name).parent.with_suffix(".md")
-    values = yaml.safe_load(Path("results/campaign.yml").read_text(encoding="utf-8")).get(name, {}) | values
+    listed = yaml.safe_load(Path("results/campaign.yml").read_text(encoding="utf-8"))
+    stem, _, key = name.partition("/")
+    check_option("stem", stem, [path.stem for path in Path("notebooks").glob("*.md")])
+    if not values:
+        check_option("key", key, [other.partition("/")[2] for other in listed if other.startswith(f"{stem}/")])
+    notebook, values = Path("notebooks", f"{stem}.md"), listed.get(name, {}) | values
     _run(notebook, Path("_build/campaign", f"{name}.ipynb"), values, device)
     click.echo(records.keep(records.BUILT / f"{name}.json"))
 
 
 def _run(notebook: Path, output: Path, values: dict, device: str) -> None:
     """Run a notebook; it gets the device if it has such a parameter."""
-    from dotlib import notebooks
-
+    try:
+        from dotlib import notebooks
+    except ImportError as error:
+        raise InputError(f'run: needs what is not installed ({error.name}); pip install "dotlib[book]"') from error
     if "device" in notebooks.parameters(notebooks.read(notebook)):
         values = {"device": device} | values
     notebooks.run_notebook(notebook, output, values)

@@ -15,7 +15,7 @@ import nbformat
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
-from dotlib.errors import FileError, InputError, nearest
+from dotlib.errors import FileError, InputError, nearest, one_line
 from dotlib.results import files
 
 CELL_SECONDS = {"smoke": 600, "laptop": 3600}  # profile -> limit of a cell; the published sizes have none
@@ -114,7 +114,12 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
 
     values, destination, notebook = values or {}, Path(destination), read(source)
     refuse_unknown(values, parameters(notebook))
-    destination.unlink(missing_ok=True)
+    try:
+        destination.unlink(missing_ok=True)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=destination.parent).close()  # what cannot be written is said before all is run
+    except OSError as error:
+        raise FileError(f"{destination}: cannot be written ({one_line(error)}); name another file") from error
     _insert(values, notebook)
     with tempfile.TemporaryDirectory() as folder:
         unfinished = Path(folder, "unfinished.ipynb")

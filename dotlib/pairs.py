@@ -144,8 +144,8 @@ class Pair:
         """
         bound = torch.as_tensor(labels)
         if bound.dtype not in (torch.int32, torch.int64) or bound.ndim > 1 or not bound.numel():
-            found = f"found shape {tuple(bound.shape)} of {bound.dtype}"
-            raise InputError(f"labels: {found}; pass one integer, or one for each row, (B,)")
+            passed = f"found shape {tuple(bound.shape)} of {bound.dtype}"
+            raise InputError(f"labels: {passed}; pass one integer, or one for each row, (B,)")
         if isinstance(self.generator, Conditioned):
             raise InputError("labels: this pair has its labels; bind those of the pair that it was made from")
         bound = bound.to(self.device) if isinstance(self.generator, nn.Module) else bound

@@ -80,7 +80,7 @@ def judge(dataset: str, *, profile: str) -> str:
 
 @step("dotlib.evaluation.images", _pair_and_judges)
 def score(name: str, *, profile: str, seed: int, judge: str = "classifier", device: str) -> str:
-    """Move and judge the samples of an image pair, set by set."""
+    """Move and score the samples of an image pair, set by set."""
     from dotlib.evaluation import images as image_pairs
 
     row = image_pairs.table1_row(name, profile=profile, seed=seed, judge=judge, device=device)
@@ -89,7 +89,7 @@ def score(name: str, *, profile: str, seed: int, judge: str = "classifier", devi
 
 @step("dotlib.evaluation.one_training", _pairs_and_judges)
 def swap(name: str, *, profile: str, seed: int, judge: str = "classifier", device: str) -> str:
-    """Move and judge the samples of an image pair by every discriminator of its data set and seed."""
+    """Move and score the samples of an image pair by every discriminator of its data set and seed."""
     from dotlib.experiments import tab2_swap
 
     run = tab2_swap.load(name, profile=profile, seed=seed, shift=0, judge=judge, device=device)

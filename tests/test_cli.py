@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from dotlib import notebooks
+from dotlib import notebooks, steps
 from dotlib.cli import main
 from dotlib.errors import FileError, InputError, NothingAcceptedError, SettingsDifferError
 from dotlib.evaluation import points as toy_pairs
@@ -108,6 +108,45 @@ def test_record_runs_its_page_and_keeps_what_it_wrote(asked, monkeypatch):
     assert asked == [(Path("notebooks/tab2_swap.md"), Path(f"_build/campaign/{listed}.ipynb"), values)]
     call("record", other, "-p", "seed=1")
     assert asked[1][1:] == (Path(f"_build/campaign/{other}.ipynb"), {"device": "cpu", "seed": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        (
+            "tab2_swap/paper-cifar10-dcgan-sagan-hii-s0",
+            "key: unknown 'paper-cifar10-dcgan-sagan-hii-s0'.*nearest: paper",
+        ),
+        ("tab2_swp/paper-cifar10-dcgan-sagan-hi-s0", "stem: unknown 'tab2_swp'.*nearest: tab2_swap"),
+        ("bogus", "stem: unknown 'bogus'; known: "),
+    ],
+)
+def test_a_record_that_is_not_listed_is_refused_before_its_page_runs(asked, monkeypatch, name, match):
+    monkeypatch.setattr(provenance, "source_state", lambda: ("abc", False))
+    _, err = call("record", name, status=2)
+    assert re.search(match, err) and err.count("\n") == 1 and asked == []
+
+
+def test_a_record_is_made_in_the_root_of_a_checkout(asked, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    _, err = call("record", "tab2_swap/paper-cifar10-dcgan-sagan-hi-s0", status=2)
+    assert err.startswith(f"dotlib: record: {tmp_path} is not the repository of this package") and asked == []
+
+
+def test_a_run_without_the_book_extra_says_what_to_install(monkeypatch):
+    monkeypatch.delattr("dotlib.notebooks", raising=False)
+    monkeypatch.setitem(sys.modules, "dotlib.notebooks", None)
+    _, err = call("run", "notebooks/keff.md", "a.ipynb", status=2)
+    assert err.startswith("dotlib: run: needs what is not installed") and 'pip install "dotlib[book]"' in err
+
+
+def test_a_folder_that_cannot_be_used_is_told_in_one_line(monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied", "/closed/judges")
+
+    monkeypatch.setattr(steps, "run", refused)
+    _, err = call("step", "judge", "digits", status=2)
+    assert err == "dotlib: /closed/judges: Permission denied; name another file or folder\n"
 
 
 def test_no_record_is_begun_from_changed_source(asked, monkeypatch):

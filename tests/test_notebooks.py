@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 from papermill.iorw import load_notebook_node, papermill_io
 
@@ -216,6 +217,15 @@ def test_a_value_without_a_place_of_its_own_comes_last(page):
     cells = [cell for cell in node.cells if cell.cell_type == "code"]
     assert "a = 10; b = 20" in cells[0].source and cells[0].source.endswith("seed = 5\nbatch = [4]")
     assert outputs("a.ipynb") == "laptop 25gaussians 5\n"
+
+
+def test_an_output_that_cannot_be_written_is_said_before_a_kernel_starts(page, monkeypatch):
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *_, **__: pytest.fail("a cell was run"))
+    Path("folder").mkdir()
+    Path("file").touch()
+    for output in ("folder", "file/out.ipynb"):
+        with pytest.raises(FileError, match=f"^{output}: cannot be written .*; name another file$"):
+            notebooks.run_notebook("notebooks/page.md", output)
 
 
 def test_a_kernel_that_cannot_start_is_reported(page):

@@ -320,8 +320,9 @@ def _load_panel(
     return Panel(
         judges,
         references,
-        {name: _floor(one, fresh, references[name], settings) for name, one in judges.items()},
-        {name: one.sha256 for name, one in judges.items()} | {part.split: part.fingerprint for part in (real, fresh)},
+        {name: _floor(member, fresh, references[name], settings) for name, member in judges.items()},
+        {name: member.sha256 for name, member in judges.items()}
+        | {part.split: part.fingerprint for part in (real, fresh)},
         {part.split: part.origin for part in (real, fresh)},
     )
 

@@ -97,7 +97,7 @@ def row(public: PublicPair, judge: Judge, job: Job, reference: Moments | None = 
     collectors = {u: InceptionScore(total=job.samples, classes=judge.classes, splits=job.splits) for u in (0, *UPDATES)}
     moments, seconds = {u: Moments(judge.dim) for u in collectors}, 0.0
     for number, samples in tqdm(list(job.shards()), f"Table 3, trial {job.trial}", unit="shard", disable=None):
-        said = files.cached(
+        shard = files.cached(
             f"table3/{job.labels}-trial{job.trial}",
             f"shard{number}",
             functools.partial(_shard, public, judge, job, constants, number, samples),
@@ -105,9 +105,9 @@ def row(public: PublicPair, judge: Judge, job: Job, reference: Moments | None = 
             store=checkpoints.TENSORS,
         )
         for update, collector in collectors.items():
-            collector.add(said[f"{update}.logits"])
-            moments[update].add(said[f"{update}.features"])
-        seconds += float(said["seconds"])
+            collector.add(shard[f"{update}.logits"])
+            moments[update].add(shard[f"{update}.features"])
+        seconds += float(shard["seconds"])
     scores = {update: collector.value() for update, collector in collectors.items()}
     means, sds = ({update: value[at] for update, value in scores.items()} for at in (0, 1))
     distances = {} if reference is None else {u: fid(real=reference, fake=of) for u, of in moments.items()}
@@ -144,15 +144,15 @@ def _shard(
         optimizer=transport.Adam(0.01),
         batch_size=job.batch,
     )
-    said = {"seconds": torch.tensor(time.perf_counter() - started)}
+    shard = {"seconds": torch.tensor(time.perf_counter() - started)}
     for update, latents in zip(path.steps, path.points, strict=True):
         answers = []
         for rows, part in zip(latents.split(job.batch), bound.split(samples, job.batch), strict=True):
             with torch.no_grad():
                 answers.append(judge(images.to_uint8(part.generate(rows).cpu())))
         features, logits = (torch.cat(of) for of in zip(*answers, strict=True))
-        said |= {f"{update}.features": features, f"{update}.logits": logits}
-    return said
+        shard |= {f"{update}.features": features, f"{update}.logits": logits}
+    return shard
 
 
 # --- the reference --------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ class ClassCollector:
 
 def _check_labels(labels: Tensor, rows: int, classes: int | None = None) -> None:
     if labels.dtype != torch.int64 or labels.shape != (rows,) or int(labels.min()) < 0:
-        found = f"found shape {tuple(labels.shape)} of {labels.dtype}"
-        raise InputError(f"labels: {found} for {rows} rows; pass one integer from 0 on for each")
+        passed = f"found shape {tuple(labels.shape)} of {labels.dtype}"
+        raise InputError(f"labels: {passed} for {rows} rows; pass one integer from 0 on for each")
     if classes is not None and int(labels.max()) >= classes:
         raise InputError(f"labels: found {int(labels.max())}; the reference has classes 0 to {classes - 1}")

@@ -169,8 +169,8 @@ def kid_by_exchange(
     for row in side[1:]:
         row[torch.randperm(2 * m, generator=rng)[:m]] = -1
     between = ((side @ kernel) * side).sum(1)  # pairs on one side less pairs on two
-    one, two = (kernel.sum() + between) / 2, (kernel.sum() - between) / 2
-    values = one / (m * (m - 1)) - two / m**2
+    same, other = (kernel.sum() + between) / 2, (kernel.sum() - between) / 2
+    values = same / (m * (m - 1)) - other / m**2
     return float(values[0]), values[1:].numpy()
 
 

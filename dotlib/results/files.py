@@ -175,7 +175,8 @@ def _module(name: str) -> tuple[str, set[str]]:
     code = source.read_text(encoding="utf-8")
     if source.suffix == ".md":  # of a notebook only its imports: the workflow itself sees when it changes
         code = "\n".join(re.findall(r"^(?:from dotlib\S* import (?:\([^)]*\)|.*)|import dotlib.*)", code, re.MULTILINE))
-    data = [file.read_text(encoding="utf-8") for file in sorted(source.parent.glob("*.yml")) if file.name in code]
+    beside = (file for file in sorted(source.parent.iterdir()) if file.suffix in (".yml", ".mplstyle"))
+    data = [file.read_text(encoding="utf-8") for file in beside if file.name in code]
     names = imported(tree := ast.parse(code))
     return "\n".join([ast.dump(_WithoutDocstrings().visit(tree)), *data]), names
 

@@ -139,8 +139,8 @@ def _sizes(arrays: dict[str, np.ndarray], path: Path) -> dict[str, int]:
     (width,), (classes, _), (rows, latent) = shapes
     bottom = max(1, math.isqrt(rows // (WIDEST * width)))
     if rows != WIDEST * width * bottom**2:
-        found = f"l1/W has shape {shapes[2]}, expected ({WIDEST * width} bottom^2, latent)"
-        raise FileError(f"{path}: {found}; {AGAIN}")
+        fault = f"l1/W has shape {shapes[2]}, expected ({WIDEST * width} bottom^2, latent)"
+        raise FileError(f"{path}: {fault}; {AGAIN}")
     return {"bottom": bottom, "latent": latent, "width": width, "classes": classes}
 
 

@@ -99,6 +99,17 @@ def test_every_trial_has_a_target_and_a_floor_of_its_own(pair):
         assert emd["real"][t] == optimal_transport.emd(real, x, cost="euclidean"), f"trial {t} has another floor"
 
 
+def test_every_reading_of_the_distance_is_measured_for_itself(pair, artifacts):
+    """Asked one after the other in one folder, none is served what another has left."""
+    sets = {"g": pair.data.points[:50].expand(7, 50, 2)}
+    whole = {"cost": "euclidean", "sampling": "random", "floor": False}
+    first = toy_pairs.distances(pair, sets, C, 0, **whole)
+    assert set(toy_pairs.distances(pair, sets, C, 0, **(whole | {"floor": True}))) == {"g", "real"}
+    for change in ({"cost": "sqeuclidean"}, {"sampling": "balanced"}):
+        other = toy_pairs.distances(pair, sets, C, 0, **(whole | change))
+        assert not np.array_equal(other["g"], first["g"]), f"served the values of another reading: {change}"
+
+
 def test_more_trials_keep_the_first_ones(pair):
     few = toy_pairs.moved(pair, replace(C, trials=5), 2.0, seed=0)
     more = toy_pairs.moved(pair, replace(C, trials=7), 2.0, seed=0)

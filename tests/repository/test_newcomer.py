@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-WALK = TEXT.split("## A newcomer's walk")[1].split("\n## ")[0]
+WALK = TEXT.split("## A newcomer's walk")[1].split("\n## Add a sampler")[0]
 
 
 def copy_of_the_repository(folder: Path) -> Path:
@@ -36,33 +36,59 @@ def build(folder: Path, *arguments: str) -> str:
     return run.stdout
 
 
-def test_a_page_from_nothing_is_built_and_nothing_else_is_touched(tmp_path):
-    tree = copy_of_the_repository(tmp_path / "tree")
-    (module,) = re.findall(r"^```python\n(.*?)^```$", WALK, re.DOTALL | re.MULTILINE)
+def the_walk(tree: Path) -> set[str]:
+    """Do what the walk says; the names of the files that it touches."""
+    module, test = re.findall(r"^```python\n(.*?)^```$", WALK, re.DOTALL | re.MULTILINE)
     (notebook,) = re.findall(r"^````markdown\n(.*?)^````$", WALK, re.DOTALL | re.MULTILINE)
     (line,) = re.findall(r"^```yaml\n(.*?)^```$", WALK, re.DOTALL | re.MULTILINE)
-    (tree / "dotlib/experiments/radius.py").write_text(module, encoding="utf-8")
-    (tree / "notebooks/radius.md").write_text(notebook, encoding="utf-8")
-    toc = tree / "_toc.yml"
-    before = toc.read_text(encoding="utf-8")
-    toc.write_text(
-        before.replace("      - file: executed/theorems\n", "      - file: executed/theorems\n" + line), "utf-8"
-    )
-    assert len(yaml.safe_load(toc.read_text(encoding="utf-8"))["parts"]) == len(yaml.safe_load(before)["parts"])
-    build(tree, "_build/executed/smoke/radius.ipynb")
-    touched = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=tree, capture_output=True, text=True, check=True
-    ).stdout
-    assert {row[3:] for row in touched.splitlines()} == {
-        "_toc.yml",
-        "dotlib/experiments/radius.py",
-        "notebooks/radius.md",
+    parts = {
+        "dotlib/experiments/radius.py": module,
+        "tests/experiments/test_radius.py": test,
+        "notebooks/radius.md": notebook,
     }
+    for name, text in parts.items():
+        (tree / name).write_text(text, encoding="utf-8")
+    toc = tree / "_toc.yml"
+    last = "      - file: executed/theorems\n"
+    toc.write_text(toc.read_text(encoding="utf-8").replace(last, last + line), encoding="utf-8")
+    assert "executed/radius" in [
+        c["file"] for part in yaml.safe_load(toc.read_text())["parts"] for c in part["chapters"]
+    ]
+    return {*parts, "_toc.yml"}
 
-    toc.write_text(
-        "format: jb-book\nroot: executed/radius\n", encoding="utf-8"
-    )  # the other pages need not run for this
+
+def run(tree: Path, *command: str) -> str:
+    done = subprocess.run(
+        command, cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_page_from_nothing_is_built_and_nothing_else_is_touched(tmp_path):
+    tree = copy_of_the_repository(tmp_path / "tree")
+    touched = the_walk(tree)
+    build(tree, "_build/executed/smoke/radius.ipynb")
+    status = run(tree, "git", "status", "--porcelain")
+    assert {row[3:] for row in status.splitlines()} == touched
+
+    (tree / "_toc.yml").write_text("format: jb-book\nroot: executed/radius\n", "utf-8")  # the other pages need not run
     build(tree)
     page = (tree / "_build/html/executed/radius.html").read_text(encoding="utf-8")
     assert "How far latents lie from the origin" in page
-    assert re.search(r"mean distance 11\.\d\d, root of the dimension 11\.31", page)
+    assert re.search(r"Dimension 128: the mean distance is (0\.99|1\.00)\d of the root of the dimension", page)
+
+
+def test_the_new_page_passes_the_rules_for_all_pages_and_runs_alone(tmp_path):
+    tree = copy_of_the_repository(tmp_path / "tree")
+    the_walk(tree)
+    rules = ["tests/repository/test_orphans.py", "tests/repository/test_pages.py", "tests/repository/test_hygiene.py"]
+    pytest_here = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
+    report = run(
+        tree, *pytest_here, "-rA", *rules, "tests/experiments/test_radius.py", "-k", "radius or orphans or labels"
+    )
+    assert "test_pages.py::test_a_page_has_as_much_prose_as_code_and_no_function[radius]" in report
+    assert "test_hygiene.py::test_module_is_small_documented_and_seeded[dotlib/experiments/radius.py]" in report
+    run(tree, *pytest_here, "-m", "book", "tests/book/test_smoke_book.py", "-k", "owes")
+    (command,) = re.findall(r"^```sh\n(.*?)\n```$", WALK, re.DOTALL | re.MULTILINE)
+    run(tree, sys.executable, "-m", *command.split())

@@ -153,7 +153,7 @@ def test_gaps_of_theorem_2():
 
 def cells(path: Path) -> tuple[list[str], str]:
     """Python of a notebook's cells, without their options, and the text between them, without the file's header."""
-    pattern = r"^```\{code-cell\} python3\n(?:---\n.*?^---\n|(?::\w+:[^\n]*\n)*)(.*?)^```$"
+    pattern = r"^```\{code-cell\}[^\n]*\n(?:---\n.*?^---\n|(?::\w+:[^\n]*\n)*)(.*?)^```$"
     whole = text(path).split("---\n", 2)[2]
     flags = re.MULTILINE | re.DOTALL
     return re.findall(pattern, whole, flags), re.sub(pattern, "", whole, flags=flags)

@@ -238,6 +238,22 @@ def test_a_change_of_code_does(other):
     assert trees(other) != trees(SOURCE)
 
 
+def test_a_style_sheet_counts_with_the_module_that_names_it(monkeypatch):
+    """A page is drawn again when the house style changes; a module that names no sheet is not touched by one."""
+    read = Path.read_text
+
+    def digests() -> list[str]:
+        files._module.cache_clear()
+        return [files.code_of(name) for name in ("dotlib.plots.images", "dotlib.metrics.scores")]
+
+    before = digests()
+    added = lambda self, *a, **k: read(self, *a, **k) + "font.size: 30\n" * (self.suffix == ".mplstyle")  # noqa: E731
+    monkeypatch.setattr(Path, "read_text", added)
+    after = digests()
+    files._module.cache_clear()
+    assert before[0] != after[0] and before[1] == after[1]
+
+
 def test_modules_count_with_what_they_import(monkeypatch):
     """A changed formula two imports below changes the digest; an unrelated module does not."""
     read = Path.read_text
