@@ -8,7 +8,6 @@ with means m and covariances S of real and fake features; squared feature units,
 fakes is biased by about a constant over N, so N belongs to every number, and `fid_infinity` extrapolates.
 """
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dotlib.errors import InputError, check_count, check_points
+
+_potrf, _sygst = scipy.linalg.get_lapack_funcs(("potrf", "sygst"), dtype=np.float64)
 
 NEAR_SINGULAR = 1e-10  # least over largest eigenvalue; below, their roots lose digits
 
@@ -41,6 +42,7 @@ class Moments:
     n: int = field(init=False, default=0)
     mean: Tensor = field(init=False)
     scatter: Tensor = field(init=False)
+    _root: tuple[int, NDArray[np.float64] | None] = field(init=False, default=(0, None), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_count("dim", self.dim)
@@ -72,15 +74,28 @@ class Moments:
             raise InputError(f"features: found {self.n} rows; a covariance needs at least 2")
         return self.scatter / (self.n - 1)
 
+    def root(self) -> NDArray[np.float64] | None:
+        """Lower Cholesky factor of the covariance, (dim, dim); None where rounding makes that not positive definite.
+
+        It is kept until rows come, so that a reference is factored once for all samples that are compared with it.
+        """
+        made_of, root = self._root
+        if made_of != self.n:
+            root, failed = _potrf(self.covariance().numpy().T, lower=1, clean=1, overwrite_a=1)
+            root = None if failed else root
+            self._root = self.n, root
+        return root
+
 
 def fid(*, real: Moments, fake: Moments) -> float:
     """Fréchet distance; squared feature units.
 
     With S_r = L L^T (Cholesky) the eigenvalues of S_r S_f are those of the symmetric matrix L^T S_f L, and their roots
-    sum to the last trace: one symmetric eigenvalue problem. Where a covariance is nearly singular (a judge with idle
-    features) small eigenvalues lose half of their digits under the root; then the trace is the sum of the singular
-    values of S_r^(1/2) S_f^(1/2), which keeps them. Equal moments may give a rounding error below zero. Raises
-    InputError for different widths, or where N does not exceed the number of features.
+    sum to the last trace: one symmetric eigenvalue problem. The factor stays with `real`, whose further comparisons
+    begin with it. Where a covariance is nearly singular (a judge with idle features) small eigenvalues lose half of
+    their digits under the root; then the trace is the sum of the singular values of S_r^(1/2) S_f^(1/2), which keeps
+    them. Equal moments may give a rounding error below zero. Raises InputError for different widths, or where N does
+    not exceed the number of features.
     """
     for name, side in (("real", real), ("fake", fake)):
         if side.n <= side.dim:
@@ -90,9 +105,9 @@ def fid(*, real: Moments, fake: Moments) -> float:
             )
     if real.dim != fake.dim:
         raise InputError(f"fake: found width {fake.dim} beside {real.dim} of real; use one judge")
-    covariances = [side.covariance().numpy() for side in (real, fake)]
-    apart = (real.mean - fake.mean).numpy()
-    return float(apart @ apart + sum(np.trace(c) for c in covariances) - 2 * _trace_of_root(*covariances))
+    apart = real.mean - fake.mean
+    traces = (float(side.scatter.trace()) / (side.n - 1) for side in (real, fake))
+    return float(apart @ apart) + sum(traces) - 2 * _trace_of_root(real, fake)
 
 
 @dataclass(frozen=True)
@@ -125,14 +140,18 @@ def fid_infinity(*, real: Moments, fake: Tensor, counts: Sequence[int], rng: tor
     return FidInfinity(float(value), float(slope), counts, tuple(fids))
 
 
-def _trace_of_root(real: NDArray[np.float64], fake: NDArray[np.float64]) -> float:
+def _trace_of_root(real: Moments, fake: Moments) -> float:
     """tr (S_r S_f)^(1/2)."""
-    with contextlib.suppress(np.linalg.LinAlgError):  # not positive definite within rounding
-        values = scipy.linalg.eigh(fake, real, type=2, eigvals_only=True, driver="gv", check_finite=False)
+    factor = real.root()
+    if factor is not None:
+        product, _ = _sygst(fake.covariance().numpy().T, factor, itype=2, lower=1, overwrite_a=1)  # L^T S_f L
+        values = scipy.linalg.eigh(
+            product, lower=True, eigvals_only=True, driver="ev", overwrite_a=True, check_finite=False
+        )
         if values[0] > NEAR_SINGULAR * values[-1]:
             return float(np.sqrt(values).sum())
     roots = []
-    for covariance in (real, fake):
-        values, vectors = np.linalg.eigh(covariance)
+    for side in (real, fake):
+        values, vectors = np.linalg.eigh(side.covariance().numpy())
         roots.append(vectors * np.sqrt(np.maximum(values, 0)))  # rounding only: S is a scatter
     return float(np.linalg.svd(roots[0].T @ roots[1], compute_uv=False).sum())

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from draws import normal, rotation, seeded
 from hypothesis import given, settings
@@ -105,6 +106,39 @@ def test_the_near_singular_path_and_the_other_agree_at_the_border(monkeypatch):
     usual = fid(**sides)
     monkeypatch.setattr(frechet, "NEAR_SINGULAR", 1.0)
     assert fid(**sides) == pytest.approx(usual, rel=1e-9)
+
+
+@pytest.mark.parametrize("d", [3, 16, 64])
+def test_the_kept_factor_gives_what_the_generalised_problem_gives(d):
+    """S_f S_r v = lambda v, solved at once by LAPACK without a kept factor: the same roots to the last digits."""
+    x, y = normal(d, 5 * d, d), normal(d + 1, 6 * d, d) * 1.3 + 0.1
+    real, fake = Moments.of(x), Moments.of(y)
+    S, T = (side.covariance().numpy() for side in (real, fake))
+    values = scipy.linalg.eigh(T, S, type=2, eigvals_only=True, driver="gv")
+    wanted = float((real.mean - fake.mean).square().sum() + S.trace() + T.trace() - 2 * np.sqrt(values).sum())
+    assert [fid(real=real, fake=fake) for _ in range(2)] == pytest.approx([wanted] * 2, rel=1e-12)
+
+
+def test_a_factor_is_made_once_and_anew_when_rows_come():
+    x, fake = normal(0, 300, 8), Moments.of(normal(1, 200, 8))
+    real = Moments.of(x[:100])
+    before, root = fid(real=real, fake=fake), real.root()
+    assert real.root() is root and np.allclose(root @ root.T, real.covariance(), rtol=0, atol=1e-14)
+    assert (np.triu(root, 1) == 0).all()
+    real.add(x[100:])
+    after = fid(real=real, fake=fake)
+    assert after == pytest.approx(fid(real=Moments.of(x), fake=fake), rel=1e-10) and after != before
+
+
+def test_a_comparison_leaves_both_sides_as_they_were():
+    """LAPACK writes over its arguments; those are copies."""
+    real, fake = Moments.of(normal(0, 60, 8)), Moments.of(normal(1, 60, 8))
+    kept = [side.scatter.clone() for side in (real, fake)]
+    fid(real=real, fake=fake)
+    root = real.root().copy()
+    fid(real=real, fake=fake)
+    assert all(torch.equal(side.scatter, scatter) for side, scatter in zip((real, fake), kept, strict=True))
+    assert (real.root() == root).all()
 
 
 # --- two libraries --------------------------------------------------------------------------------
