@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import jupytext
 import nbformat
-from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
 from dotlib.errors import FileError, InputError, nearest, one_line
@@ -52,6 +50,9 @@ def _write(write_other: Callable[[str, str], None], text: str, path: str) -> Non
 
 def read(path: str | Path) -> NotebookNode:
     """The text notebook at `path`. Raises FileError where it cannot be read, was cut, or begins without parameters."""
+    import jupytext  # here, so that papermill works where it is not installed
+    from markdown_it import MarkdownIt
+
     try:
         text = Path(path).read_text(encoding="utf-8")
         notebook = jupytext.reads(text, fmt="md:myst")

@@ -107,6 +107,12 @@ def test_notebooks_of_the_book_are_whole(path):
     assert notebooks.parameters(notebooks.guarded(notebooks.read(path)))
 
 
+def test_papermill_works_where_jupytext_is_not_installed():
+    code = "import sys; sys.modules['jupytext'] = None; import papermill"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("address", ["s3://bucket/page.md", "https://host/page.md", "gs://b/p.md", "-"])
 def test_other_places_keep_their_handlers(address):
     assert papermill_io.get_handler(address) is not papermill_io.get_handler("local")

@@ -73,10 +73,11 @@ def convert(folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, str(SCRIPT), str(folder)], capture_output=True, text=True, check=False)
 
 
-def flat_file(folder: Path, values: dict) -> Path:
-    path = folder / "fig3_toy" / "paper-x-s0.json"
+def flat_file(folder: Path, values: dict, stem: str = "fig3_toy") -> Path:
+    path = folder / stem / "paper-x-s0.json"
     path.parent.mkdir()
-    content = {"stem": "fig3_toy", "profile": "paper", "dataset": "x", "seed": 0, "parameters": {}, "values": values}
+    content = {"stem": stem, "profile": "paper", "dataset": "x", "seed": 0, "parameters": {"trials": 7}}
+    content |= {"values": values}
     path.write_text(json.dumps(content), encoding="utf-8")
     return path
 
@@ -87,8 +88,18 @@ def test_a_converted_file_is_left_as_it_is(tmp_path):
     assert convert(tmp_path).stdout == f"{path}: rows\n"
     row = records.read(path).get("emd", method="dot", against="naive")
     assert (row.value, row.interval, row.n, row.unit) == (-1.5, (-2.0, -1.0), 3, "squared data units")
+    assert records.read(path).parameters == {"trials": 7}
     text = path.read_bytes()
     assert convert(tmp_path).stdout == "" and path.read_bytes() == text
+
+
+def test_a_curve_keeps_its_order(tmp_path):
+    updates = {"value": [10, 20, 30], "unit": "updates of G"}
+    curve = {"value": [3.0, 1.0, 2.0], "unit": "squared data units"}
+    path = flat_file(tmp_path, {"updates": updates, "emd_g_0.1": curve}, stem="gp_weight")
+    assert convert(tmp_path).stdout == f"{path}: rows\n"
+    rows = [(row.setting, row.value) for row in records.read(path).rows(quantity="emd")]
+    assert rows == [(10, 3.0), (20, 1.0), (30, 2.0)]
 
 
 def test_committed_verdicts_are_those_of_the_rows():
