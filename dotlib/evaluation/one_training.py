@@ -23,7 +23,7 @@ from dotlib.samplers import base as sampling
 from dotlib.seeding import generator
 from dotlib.training.settings import PairName
 
-SETS = {"digits": (2, 600)}  # sets and samples of each; elsewhere two of 5,000
+SETS = {"digits": (2, 600)}  # sets and samples of each; elsewhere two of 2,500
 QUANTITIES = (*IMAGE_SCORES[:3], "mind", *IMAGE_SCORES[3:])
 BARE = Move("bare", "truncation", (1.0,))
 
@@ -43,7 +43,7 @@ def scoring(name: PairName, profile: str) -> Scoring:
     settings = judges.scoring_settings(name.dataset, name.architecture, profile)
     if profile == "smoke":
         return replace(settings, sets=1, kept=settings.samples, kid_subsets=5)
-    sets, samples = SETS.get(name.dataset, (2, 5_000))
+    sets, samples = SETS.get(name.dataset, (2, 2_500))
     return replace(settings, sets=sets, samples=samples, kept=samples)
 
 
