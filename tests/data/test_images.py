@@ -262,6 +262,7 @@ def test_bad_numbers_of_images():
     [
         ("digits", (1_197, 600, 1_797, 597, 600)),
         ("mnist", (30, 8, 38, 22, 8)),
+        ("mnist8", (30, 8, 38, 22, 8)),
         ("fashion_mnist", (33, 7, 40, 26, 7)),
         ("cifar10", (40, 9, 49, 31, 9)),
         ("stl10", (23, 7, 23, 6, 7)),
@@ -291,7 +292,16 @@ def test_every_split(filled, name, counts):
     assert rows["floor"] != rows["train"][: len(rows["floor"])]  # shuffled
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist", "fashion_mnist", "cifar10", "stl10"])
+def test_mnist8_is_the_rounded_mean_of_4_by_4(filled):
+    """NumPy's mean and rint are a second method; random images have all sixteenths, the halves among them."""
+    full, small = (images.image_set(name) for name in ("mnist", "mnist8"))
+    means = full.images.numpy().reshape(-1, 1, 8, 4, 8, 4).astype(float).mean((3, 5))
+    assert np.array_equal(small.images.numpy(), np.rint(means))
+    assert ((means % 1 == 0.5) & (np.rint(means) % 2 == 0)).any() and len(np.unique(means % 1)) == 16
+    assert torch.equal(small.labels, full.labels) and small.origin == full.origin
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist", "mnist8", "fashion_mnist", "cifar10", "stl10"])
 def test_no_image_is_on_two_sides_of_a_comparison(filled, name):
     """Reference, floor and what the judge is fit on; three of the digits have a twin in another split."""
     rows = {split: set(row_names(images.image_set(name, split))) for split in images.SPLITS}
