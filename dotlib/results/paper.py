@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import yaml
 from scipy import stats
 
-from dotlib.errors import FileError, InputError, check_count, nearest
+from dotlib.errors import FileError, InputError, check_count, check_option, nearest
 from dotlib.results import tables
 
 # Constants that the released demo_2d.ipynb prints; the paper's text has others.
@@ -48,6 +48,15 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """What a report states without a number, in our words; its place is the title, section and figure."""
+
+    id: str
+    says: str
+    place: str
+
+
+@dataclass(frozen=True)
 class Claim:
     """A statement of the paper beside our measurement of it, before the verdict.
 
@@ -70,6 +79,14 @@ def value(name: str) -> Published:
     if name not in entries:
         raise InputError(f"name: the paper's values have no {name!r}{nearest(name, entries)}; see {FILE.name}")
     return entries[name]
+
+
+def statements(work: str) -> tuple[Statement, ...]:
+    """What one report, "s3", states, in order; the page of that report has a verdict on each. Raises InputError."""
+    of_work = [Statement(**row) for row in _rows("statements")]
+    works = sorted({statement.id.partition(".")[0] for statement in of_work})
+    check_option("work", work, works)
+    return tuple(statement for statement in of_work if statement.id.startswith(f"{work}."))
 
 
 def ratio(first: str, second: str) -> tuple[float, float]:
@@ -240,9 +257,13 @@ def _check_finite(name: str, *numbers: float) -> None:
 
 @functools.cache
 def _entries() -> dict[str, Published]:
+    names = ("id", "value", "sd", "unit", "place", "sd_over")
+    return {row["id"]: Published(*(row[name] for name in names)) for row in _rows("values")}
+
+
+def _rows(part: str) -> list[dict]:
+    """The rows below "values" or "statements"."""
     try:
-        rows = yaml.safe_load(FILE.read_text(encoding="utf-8"))["values"]
+        return yaml.safe_load(FILE.read_text(encoding="utf-8"))[part]
     except OSError as error:
         raise FileError(f"{FILE}: cannot be read ({error.strerror}); install dotlib again") from error
-    names = ("id", "value", "sd", "unit", "place", "sd_over")
-    return {row["id"]: Published(*(row[name] for name in names)) for row in rows}

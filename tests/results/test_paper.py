@@ -206,6 +206,26 @@ def test_values_are_found_by_their_id():
         paper.value("fig3.25gaussian.dot.emd")
 
 
+def test_the_statements_of_a_report_are_in_order_and_each_has_its_place():
+    found = paper.statements("s3")
+    assert [statement.id for statement in found[:2]] == ["s3.unbiased", "s3.rhythm"] and len(found) == 11
+    assert len({statement.id for statement in found}) == len({statement.says for statement in found}) == 11
+    for statement in found:
+        assert re.fullmatch(r"Optimal Transport GAN, [23]\.\d(, Figure \d)?", statement.place), statement.id
+        assert re.fullmatch(r"[a-z0-9_.-]+", statement.id) and statement.says[-1] != "."
+    with pytest.raises(InputError, match="^work: unknown 's33'; known: s3; nearest: s3"):
+        paper.statements("s33")
+
+
+def test_a_batch_of_32_took_the_report_as_long_as_its_epoch_says():
+    """60,000 images, 64 real ones an update: 937 updates of 3.5 to 4 seconds are about one hour."""
+    least, most = (paper.value(f"s3.cnn.b32.batch.{end}").value for end in ("least", "most"))
+    hours = [60_000 / 64 * seconds / 3_600 for seconds in (least, most)]
+    assert hours[0] < paper.value("s3.cnn.b32.epoch").value < hours[1]
+    small = 60_000 / 16 * paper.value("s3.cnn.b8.batch").value / 3_600
+    assert small == pytest.approx(paper.value("s3.cnn.b8.epoch").value, rel=0.3)  # "roughly" half an hour
+
+
 def test_without_the_file_the_message_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(paper, "FILE", tmp_path / "paper_values.yml")
     paper._entries.cache_clear()
@@ -234,6 +254,8 @@ UNITS = {
     "inception score",
     "squared feature units",
     "seconds per 30 updates",
+    "seconds an update",
+    "hours an epoch",
 }
 COUNTS = {
     "fig2": 1,
@@ -247,6 +269,7 @@ COUNTS = {
     "fig11": 1,
     "tab7": 40,
     "b3": 4,
+    "s3": 5,
 }
 NETWORKS = ("wgan-gp", "sngan-ns", "sngan-hi", "sagan-ns", "sagan-hi")
 
@@ -270,7 +293,7 @@ def test_every_entry_has_the_same_fields(entries):
         assert set(entry) == KEYS, entry["id"]
         assert isinstance(entry["value"], float) and entry["value"] > 0, entry["id"]
         assert entry["unit"] in UNITS, entry["id"]
-        assert re.match(r"(Table|Figure|B\.)", entry["place"]), entry["id"]
+        assert re.match(r"(Table|Figure|B\.|Report, .*, [0-9.]+, )", entry["place"]), entry["id"]
         assert (entry["sd"] is None) == (entry["sd_over"] is None), entry["id"]
         assert entry["sd_over"] in (None, "trials", "splits", "runs"), entry["id"]
         assert re.fullmatch(r"[a-z0-9_.K-]+", entry["id"])
@@ -291,7 +314,7 @@ def test_nothing_is_missing(entries):
 def test_value_and_sd_are_what_is_printed(entries):
     """0.052(08) is 0.052 with sd 0.008; 8.2(08) is 8.20 with sd 0.08, as its neighbours."""
     for entry in entries:
-        figure, digits = re.fullmatch(r"(\d+\.\d+)(?:\((\d\d)\))?", entry["printed"]).groups()
+        figure, digits = re.fullmatch(r"(\d+(?:\.\d+)?)(?:\((\d\d)\))?", entry["printed"]).groups()
         assert entry["value"] == float(figure), entry["id"]
         if digits is None:
             assert entry["sd"] is None, entry["id"]
