@@ -6,20 +6,30 @@ is t mod (n_gen + 1) = 0. Both readings are here.
 """
 
 import math
-from dataclasses import dataclass
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
+from torch import nn
 
 from dotlib.data import images
-from dotlib.errors import InputError, check_count, check_option
+from dotlib.errors import FileError, InputError, check_count, check_device, check_option, one_line, refuse_difference
 from dotlib.metrics.energy import minibatch_energy
 from dotlib.networks.otgan import ARCHITECTURES, GENERATORS, WIDTH, Critic
 from dotlib.pairs import Normal
+from dotlib.results import files, provenance
+from dotlib.results.files import artifacts
 from dotlib.seeding import generator
+from dotlib.training import checkpoints
 from dotlib.training.settings import Training
-from dotlib.training.trainer import Trainer
+from dotlib.training.trainer import Trainer, read_log, train, weights
 
 RHYTHMS = ("meant", "printed")
+MILESTONES = 12  # times at which G is kept along a training
+ALONG = ".along"  # ending of their folder
 SIZE = {"digits": 8, "mnist8": 8, "mnist": 32, "fashion_mnist": 32}  # side of the images
 
 
@@ -119,16 +129,79 @@ class OTGANTrainer(Trainer):
         return minibatch_energy((x, x2), (y, y2), epsilon=s.epsilon, **options)
 
 
-def trainer(settings: OTGANTraining, device: str = "cpu") -> OTGANTrainer:
-    """Fresh networks and their trainer, on the images of the data set. Raises InputError for an unknown word."""
+@dataclass(frozen=True)
+class TrainedOTGAN:
+    """G and its critic after a training, in evaluation mode, and where they come from."""
+
+    settings: OTGANTraining
+    G: nn.Module
+    D: nn.Module  # images -> features: no pair for DOT
+    path: Path
+    sha256: str  # of the file, for records
+    log: list[dict[str, float]]  # L of every update, and whose it was
+    made: dict  # provenance, and seconds of the training
+
+
+def trained(settings: OTGANTraining, device: str = "cpu") -> TrainedOTGAN:
+    """Load what was trained with these settings, or train it first; a second process waits for the first.
+
+    Raises InputError for unknown words and devices, FileError for a damaged file.
+    """
+    path = artifacts() / f"{settings.dataset}-otgan" / f"s{settings.seed}-{settings.key()}.safetensors"
+    files.made(path, lambda path: _make(settings, path, device))
+    tensors, meta = checkpoints.load(path)
+    refuse_difference(str(path), meta["settings"], asdict(settings))
+    return TrainedOTGAN(settings, *_read(settings, tensors), path, checkpoints.digest(path), meta["log"], meta["made"])
+
+
+def along(training: TrainedOTGAN) -> Iterator[tuple[int, nn.Module]]:
+    """(update, G as it was then) at MILESTONES times of a training, oldest first."""
+    for path in sorted(training.path.with_suffix(ALONG).glob("*.safetensors")):
+        tensors, meta = checkpoints.load(path)
+        yield meta["update"], _read(training.settings, tensors)[0]
+
+
+def networks(settings: OTGANTraining) -> tuple[nn.Module, Critic]:
+    """Fresh G and critic. Raises InputError for an unknown word."""
     s = settings
     check_option("dataset", s.dataset, SIZE)
     check_option("architecture", s.architecture, ARCHITECTURES)
     rng_G, rng_D = (generator(s.seed, "weights", role, s.dataset, *s.row) for role in "GD")
     width_G, width_D = (width or WIDTH[s.architecture] for width in (s.width_G, s.width_D))
     G = GENERATORS[s.architecture](SIZE[s.dataset], latent=s.latent, width=width_G, rng=rng_G)
-    D = Critic(s.architecture, SIZE[s.dataset], features=s.features, width=width_D, rng=rng_D)
+    return G, Critic(s.architecture, SIZE[s.dataset], features=s.features, width=width_D, rng=rng_D)
+
+
+def trainer(settings: OTGANTraining, device: str = "cpu") -> OTGANTrainer:
+    """Fresh networks and their trainer, on the images of the data set. Raises InputError for an unknown word."""
+    s, (G, D) = settings, networks(settings)
     whole = images.image_set(s.dataset, s.split)
     if s.data_size:
         whole = whole.take(s.data_size, generator(s.seed, "data", s.dataset))
     return OTGANTrainer(s, G, D, Normal(s.latent), lambda n, rng: (whole.draw(n, rng),), device)
+
+
+def _make(settings: OTGANTraining, path: Path, device: str) -> None:
+    """Train, from the unfinished state beside `path` where there is one, and write it."""
+    check_device(device)
+    folder, started = path.with_suffix(".run"), time.monotonic()
+    parts = {"milestones": MILESTONES, "along": path.with_suffix(ALONG)}
+    train(trainer(settings, device), folder, log_every=1, **parts)
+    tensors, _ = checkpoints.load(folder / "state.safetensors")
+    made = provenance.here(device) | {"seconds_since_resume": round(time.monotonic() - started, 1)}
+    meta = {"settings": asdict(settings), "log": read_log(folder), "made": made}
+    checkpoints.save(path, weights(tensors), meta)
+    shutil.rmtree(folder)
+
+
+def _read(settings: OTGANTraining, tensors: dict[str, torch.Tensor]) -> tuple[nn.Module, nn.Module]:
+    """G and the critic with these weights, in evaluation mode."""
+    G, D = networks(settings)
+    for prefix, network in (("G.", G), ("D.", D)):
+        try:
+            network.load_state_dict(checkpoints.part(prefix, tensors))
+        except RuntimeError as error:
+            raise FileError(
+                f"weights: not of these networks ({one_line(error)}); delete the file, train again"
+            ) from error
+    return G.eval().requires_grad_(False), D.eval().requires_grad_(False)

@@ -20,7 +20,7 @@ from dotlib.training.trainer import read_log, train
 SMALL = OTGANTraining("digits", generator_updates=12, batch_size=4, width_G=8, width_D=8, lr_G=1e-3, lr_D=1e-3)
 
 
-def weights(trainer):
+def weights_of(trainer):
     """Copies, without the running statistics."""
     return {role: [p.detach().clone() for p in network.parameters()] for role, network in trainer.networks.items()}
 
@@ -67,9 +67,9 @@ def test_one_player_moves_at_a_time(rhythm):
     trainer = otgan.trainer(replace(SMALL, rhythm=rhythm))
     moved = []
     for _ in range(12):
-        before = weights(trainer)
+        before = weights_of(trainer)
         values = trainer.step()
-        after = weights(trainer)
+        after = weights_of(trainer)
         moved.append({role for role in "GD" if not same(before[role], after[role])})
         assert moved[-1] == {"D" if values["critic"] else "G"}
     assert [t for t, roles in enumerate(moved, 1) if roles == {"D"}] == ([6, 12] if rhythm == "meant" else [])
@@ -80,13 +80,13 @@ def test_g_lowers_the_loss_that_the_critic_raises(player):
     """Adam's first step is the step size times the sign of the gradient, with an epsilon of 1e-8 beside it."""
     trainer = otgan.trainer(replace(SMALL, n_gen=5))
     trainer.update = 5 if player == "D" else 0
-    state, before = trainer.rng.get_state(), weights(trainer)[player]
+    state, before = trainer.rng.get_state(), weights_of(trainer)[player]
     loss = trainer._loss()
     gradients = torch.autograd.grad(loss, list(trainer.networks[player].parameters()))
     trainer.rng.set_state(state)
     assert trainer.step()["L"] == pytest.approx(float(loss.detach()), abs=1e-5)
     sign = {"D": 1, "G": -1}[player]
-    for old, new, gradient in zip(before, weights(trainer)[player], gradients, strict=True):
+    for old, new, gradient in zip(before, weights_of(trainer)[player], gradients, strict=True):
         clear = gradient.abs() > 1e-5
         torch.testing.assert_close((new - old)[clear], sign * 1e-3 * gradient.sign()[clear], rtol=0.02, atol=1e-7)
     assert sum(int((gradient.abs() > 1e-5).sum()) for gradient in gradients) > 100
@@ -166,10 +166,66 @@ def test_a_generator_comes_closer_to_the_digits_under_a_fixed_critic(epsilon):
 
 def test_weights_follow_the_seed_and_the_data_a_part_of_the_set():
     first, again, other = (otgan.trainer(replace(SMALL, seed=seed)) for seed in (0, 0, 1))
-    assert same(weights(first)["G"], weights(again)["G"]) and not same(weights(first)["D"][:1], weights(other)["D"][:1])
+    assert same(weights_of(first)["G"], weights_of(again)["G"]) and not same(
+        weights_of(first)["D"][:1], weights_of(other)["D"][:1]
+    )
     small = otgan.trainer(replace(SMALL, data_size=3))
     (drawn,) = small.draw_real(200, generator(0, "draw"))
     assert len(drawn.unique(dim=0)) == 3
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", str(tmp_path))
+    return tmp_path
+
+
+def test_what_was_trained_is_read_back_and_trained_once(place, monkeypatch):
+    """The weights and the log are those of a training by hand, and G of every milestone is kept."""
+    settings, by_hand = replace(SMALL, generator_updates=24), otgan.trainer(replace(SMALL, generator_updates=24))
+    losses = [by_hand.step()["L"] for _ in range(24)]
+    first = otgan.trained(settings)
+    assert same(weights_of(by_hand)["G"], first.G.parameters()) and same(weights_of(by_hand)["D"], first.D.parameters())
+    assert [row["L"] for row in first.log] == losses and [row["update"] for row in first.log] == list(range(1, 25))
+    assert not first.G.training and not any(p.requires_grad for p in (*first.G.parameters(), *first.D.parameters()))
+    monkeypatch.setattr(otgan, "_make", lambda *given: pytest.fail("trained twice"))
+    again = otgan.trained(settings)
+    assert (again.sha256, again.log, again.made) == (first.sha256, first.log, first.made) and len(first.sha256) == 64
+    assert [file.name for file in (place / "digits-otgan").iterdir() if file.suffix == ".run"] == []
+    kept = dict(otgan.along(again))
+    assert list(kept) == list(range(2, 25, 2)) and same(kept[24].parameters(), first.G.parameters())
+    z = torch.randn(3, 16, generator=generator(0, "z"))
+    with torch.no_grad():
+        assert torch.equal(kept[24](z), first.G(z)) and not torch.equal(kept[2](z), first.G(z))
+
+
+def test_an_unfinished_training_is_continued(place):
+    settings = replace(SMALL, generator_updates=8)
+    whole = otgan.trained(replace(settings, seed=3))
+    begun = otgan.trainer(replace(settings, seed=4))
+    for _ in range(5):
+        begun.step()
+    folder = whole.path.with_name(f"s4-{replace(settings, seed=4).key()}.run")
+    checkpoints.save(folder / "state.safetensors", *begun.state())
+    rest = otgan.trained(replace(settings, seed=4))
+    assert [row["update"] for row in rest.log] == [6, 7, 8] and whole.path != rest.path
+
+
+def test_files_of_other_networks_and_damaged_ones_are_refused(place):
+    settings = replace(SMALL, generator_updates=1)
+    found = otgan.trained(settings)
+    tensors, meta = checkpoints.load(found.path)
+    checkpoints.save(found.path, {**tensors, "G.extra": torch.zeros(1)}, meta)
+    with pytest.raises(FileError, match="^weights: not of these networks"):
+        otgan.trained(settings)
+    checkpoints.save(found.path, tensors, {**meta, "settings": {**meta["settings"], "n_gen": 4}})
+    with pytest.raises(SettingsDifferError, match="n_gen: stored 4, wanted 5"):
+        otgan.trained(settings)
+    found.path.write_bytes(found.path.read_bytes()[:-1])
+    with pytest.raises(FileError, match="SHA-256"):
+        otgan.trained(settings)
+    with pytest.raises(InputError, match="^device: cannot use 'abacus'"):
+        otgan.trained(replace(settings, seed=9), "abacus")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +246,7 @@ def test_wrong_settings_are_named(changes, message):
 def test_a_loss_that_is_not_finite_is_an_error_before_any_weight_moves():
     trainer = otgan.trainer(SMALL)
     trainer._loss = lambda: torch.tensor(math.nan, requires_grad=True)
-    before = weights(trainer)
+    before = weights_of(trainer)
     with pytest.raises(InputError, match="^settings: training diverged at update 1; lower lr_D"):
         trainer.step()
-    assert all(same(before[role], weights(trainer)[role]) for role in "GD")
+    assert all(same(before[role], weights_of(trainer)[role]) for role in "GD")
