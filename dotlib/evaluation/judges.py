@@ -113,6 +113,7 @@ class JudgeTraining:
 JUDGE_TRAINING = {  # ours: epochs from the minutes at hand, judged by accuracy on "test" alone
     "digits": JudgeTraining("digits", 25, batch_size=32),
     "mnist": JudgeTraining("mnist", 2, width=16),
+    "mnist8": JudgeTraining("mnist8", 4),
     "fashion_mnist": JudgeTraining("fashion_mnist", 4, width=16),
     "cifar10": JudgeTraining("cifar10", 6, flip=True),
     "stl10": JudgeTraining("stl10", 20, flip=True),
