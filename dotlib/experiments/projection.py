@@ -103,7 +103,7 @@ def radial_factors(pair: Pair, z: Tensor, K: float) -> dict[str, tuple[Tensor, T
 
 
 def radial_shares(pair: Pair, z: Tensor) -> dict[str, Tensor]:
-    """Share of the first gradient that is radial, |g . z| / (|g| |z|), after each projection; "none" is before.
+    """Share of the first gradient that is radial, ``|g . z| / (||g|| ||z||)``, after each projection; "none" is before.
 
     Unlike the factor it depends on D. For latents z (B, d); (B,) float64 each, nan where g is 0.
     """

@@ -44,12 +44,12 @@ class Plans:
 
     @property
     def row_error(self) -> Tensor:
-        """sum_i |sum_j P_ij - 1 / N|, (K,)."""
+        """Sum over the rows of ``|sum_j P_ij - 1 / N|``, (K,)."""
         return (self.plan.sum(2) - 1 / self.plan.shape[1]).abs().sum(1)
 
     @property
     def column_error(self) -> Tensor:
-        """sum_j |sum_i P_ij - 1 / M|, (K,)."""
+        """Sum over the columns of ``|sum_i P_ij - 1 / M|``, (K,)."""
         return (self.plan.sum(1) - 1 / self.plan.shape[2]).abs().sum(1)
 
 

@@ -102,6 +102,17 @@ def code_lines(function, text: str) -> int:
     return sum(bool(source[n - 1].strip()) and not source[n - 1].strip().startswith("#") for n in lines)
 
 
+def substitutions(tree) -> list[str]:
+    """What Sphinx would take for a substitution in a docstring, as in |x|; blocks and literals with bars are none."""
+    scopes = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module))
+    plain = (re.sub(r"::\n(\n|[ \t]+[^\n]*\n?)+|``[^`]*``", " ", f"{ast.get_docstring(node)}\n") for node in scopes)
+    return [
+        match.group()
+        for text in plain
+        for match in re.finditer(r"(?<![\w|])\|(?=[^\s|])[^|\n]*[^\s|]?\|(?![\w|])", text)
+    ]
+
+
 def undocumented(tree) -> list[str]:
     """Public functions, classes and methods without a docstring."""
     missing = [] if ast.get_docstring(tree) else ["the module"]
@@ -157,7 +168,19 @@ def test_module_is_small_documented_and_seeded(path):
     assert len(text.splitlines()) <= MODULE_LINES
     assert long_functions(tree, text) == []
     assert undocumented(tree) == []
+    assert substitutions(tree) == []
     assert unseeded_draws(tree) == []
+
+
+def test_bars_that_sphinx_would_take_for_a_substitution_are_seen():
+    texts = {
+        "|g . z| is": 1,
+        "of |z|, and": 1,
+        "``|z|`` and ||z||": 0,
+        "with::\n\n    K = |x|\n\nwords": 0,
+        "a | b | c": 0,
+    }
+    assert {text: len(substitutions(ast.parse(f'"""{text}"""'))) for text in texts} == texts
 
 
 def test_rules_catch_offenders():
