@@ -2,7 +2,7 @@
 
 A trial is one set of latents for all columns. What a judge says of a shard is kept, not its images: 12 kB a sample and
 column under Inception. The reference is a folder of ImageNet in its usual layout, `train/<wnid>/*.JPEG`, each file
-squeezed to the side of the judge as the paper does it; its statistics are running ones, kept after every shard.
+squeezed to 299 x 299 as the paper does it; its statistics are running ones, kept after every shard.
 """
 
 import functools
@@ -35,7 +35,7 @@ from dotlib.transport import lipschitz
 
 VARIABLE = "DOTLIB_IMAGENET"  # names the folder that holds train/
 LABELS = ("balanced", "uniform")  # uniform: drawn with replacement, as released
-SIDE = 299  # pixels, of the judge
+SIDE = 299  # pixels of a reference file, whatever judge looks at it
 FILES = 1_000  # of the reference, between two writings of its state
 
 
