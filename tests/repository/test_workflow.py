@@ -32,6 +32,11 @@ def _root(monkeypatch):
 
 
 @pytest.mark.usefixtures("_root")
+def test_the_workflow_stays_readable_at_one_sitting():
+    assert len(Path("workflow/Snakefile").read_text(encoding="utf-8").splitlines()) < 120
+
+
+@pytest.mark.usefixtures("_root")
 def test_contents_notebooks_and_pages_agree():
     toc = yaml.safe_load(Path("_toc.yml").read_text(encoding="utf-8"))
     files = [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
