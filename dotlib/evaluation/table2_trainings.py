@@ -53,8 +53,13 @@ class Cell(NamedTuple):
 def frames(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
     """Label of a data set, "digits, laptop", to the tables of all trainings with discriminators of another seed."""
     foreign_to_G = [method(row) for row in ROWS]
-    whole = over_trainings.frames("tab2_swap", folder)
-    return {label: frame for label, frame in whole.items() if frame["method"].isin(foreign_to_G).any()}
+    found = {}
+    for label, whole in over_trainings.frames("tab2_swap", folder).items():
+        trainings = [whole[part] for part in over_trainings.TRAINING]
+        has_foreign = whole["method"].isin(foreign_to_G).groupby(trainings).transform("any")
+        if has_foreign.any():
+            found[label] = whole[has_foreign]
+    return found
 
 
 Matrix = Mapping[str, Mapping[str, Cell]]  # row of G -> method -> cell

@@ -284,6 +284,7 @@ def test_records_with_the_discriminators_of_the_same_seed_are_not_pooled(tmp_pat
         tidy.write(record, lines.to_dict("records"), tmp_path / "both")
     assert table2_trainings.frames(tmp_path / "0") == {}
     assert list(table2_trainings.frames(tmp_path / "1")) == ["digits, laptop"]
+    assert set(table2_trainings.frames(tmp_path / "both")["digits, laptop"]["seed"]) == {1}  # a label holds both kinds
     plotted = tab2_swap.k_eff_map("digits, laptop", tmp_path / "both")
     assert plotted["values"] == [[2.0] + [3.0] * 7] and plotted["rows"] == [f"G of {A}"]
     with pytest.raises(InputError, match="no recorded training"):
