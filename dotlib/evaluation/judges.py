@@ -7,8 +7,6 @@ the real images that they compare samples with.
 """
 
 import functools
-import hashlib
-import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -16,15 +14,14 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from tqdm import tqdm
 
 from dotlib.data.images import ImageSet, image_set, to_float
-from dotlib.errors import FileError, InputError, check_count, check_device, check_option, one_line, refuse_difference
+from dotlib.errors import FileError, InputError, check_device, check_option, one_line, refuse_difference
+from dotlib.evaluation import classifiers
 from dotlib.evaluation import efficientnet as efficientnet_network
 from dotlib.evaluation import inception as inception_network
+from dotlib.evaluation.classifiers import JudgeTraining, judge_training
 from dotlib.metrics.scores import Collector, Reference, Scores
-from dotlib.networks.classifier import Classifier
 from dotlib.profiles import PROFILES
 from dotlib.results import files, provenance
 from dotlib.seeding import generator
@@ -91,44 +88,6 @@ class Judge:
         return features, logits
 
 
-@dataclass(frozen=True)
-class JudgeTraining:
-    """How a classifier is fit: Adam, cross-entropy, a step size that falls linearly to zero."""
-
-    dataset: str
-    epochs: int
-    batch_size: int = 64
-    lr: float = 2e-3
-    width: int = 32  # channels of the first layers
-    features: int = 64  # width of the last hidden layer, far below the number of reference images, which FID needs
-    images: int = 0  # of the "judge" split that are used, the first ones; 0 takes all
-    flip: bool = False  # mirror half of the images, left to right
-    seed: int = 0
-
-    def key(self) -> str:
-        """Twelve hexadecimal digits that change when any setting changes."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
-
-
-JUDGE_TRAINING = {  # ours: epochs from the minutes at hand, judged by accuracy on "test" alone
-    "digits": JudgeTraining("digits", 25, batch_size=32),
-    "mnist": JudgeTraining("mnist", 2, width=16),
-    "mnist8": JudgeTraining("mnist8", 4),
-    "fashion_mnist": JudgeTraining("fashion_mnist", 4, width=16),
-    "cifar10": JudgeTraining("cifar10", 6, flip=True),
-    "stl10": JudgeTraining("stl10", 20, flip=True),
-}
-JUDGE_SMOKE = {"epochs": 1, "images": 512}
-
-
-def judge_training(dataset: str, profile: str, seed: int = 0) -> JudgeTraining:
-    """Settings of a classifier; "laptop" and "paper" are alike. Raises InputError."""
-    check_option("dataset", dataset, JUDGE_TRAINING)
-    check_option("profile", profile, PROFILES)
-    check_count("seed", seed, 0)
-    return replace(JUDGE_TRAINING[dataset], seed=seed, **(JUDGE_SMOKE if profile == "smoke" else {}))
-
-
 def classifier(dataset: str, *, profile: str, seed: int = 0) -> Judge:
     """The classifier of a data set of JUDGE_TRAINING: loaded, or fit first; a second process waits.
 
@@ -145,7 +104,7 @@ def make(settings: JudgeTraining, path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        network = fit(settings)
+        network = classifiers.fit(settings)
         meta = {"accuracy": _accuracy(network, settings.dataset), "made": provenance.here()}
     finally:
         torch.set_num_threads(threads)
@@ -158,7 +117,7 @@ def load(settings: JudgeTraining, path: Path) -> Judge:
     tensors, meta = checkpoints.load(path)
     refuse_difference(str(path), meta.get("settings", {}), asdict(settings))
     refuse_difference(str(path), meta.get("images", {}), _fingerprints(settings))
-    network = _network(settings)
+    network = classifiers.untrained(settings)
     try:
         network.load_state_dict(tensors)
         accuracy = float(meta["accuracy"])
@@ -168,31 +127,6 @@ def load(settings: JudgeTraining, path: Path) -> Judge:
     network.eval().requires_grad_(False)
     name, classes = f"{settings.dataset} classifier, seed {settings.seed}", len(tensors["classify.bias"])
     return Judge(name, network, to_float, settings.features, classes, checkpoints.digest(path), accuracy)
-
-
-def fit(settings: JudgeTraining) -> nn.Module:
-    """Train on the "judge" split; evaluation mode."""
-    images, labels = _labelled(settings.dataset, "judge")
-    rng = generator(settings.seed, "judge", settings.dataset)
-    network = _network(settings, rng).train()
-    n = min(settings.images, len(images)) if settings.images else len(images)
-    steps = settings.epochs * -(-n // settings.batch_size)
-    optimizer = torch.optim.Adam(network.parameters(), settings.lr)
-    falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
-    with tqdm(total=steps, desc=f"judge {settings.dataset}", unit="step", disable=None) as bar:
-        for _ in range(settings.epochs):
-            for rows in torch.randperm(n, generator=rng).split(settings.batch_size):
-                x = to_float(images[rows])
-                if settings.flip:
-                    mirrored = torch.rand(len(x), generator=rng) < 0.5
-                    x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
-                loss = functional.cross_entropy(network(x)[1], labels[rows])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                falling.step()
-                bar.update()
-    return network.eval()
 
 
 def inception(path: Path | None = None, *, sha256: str | None = None) -> Judge:
@@ -223,26 +157,12 @@ def public(name: str) -> Judge:
     return inception() if name == "inception" else efficientnet()
 
 
-def _network(settings: JudgeTraining, rng: torch.Generator | None = None) -> Classifier:
-    images, labels = _labelled(settings.dataset, "judge")
-    sizes = {"channels": images.shape[1], "size": images.shape[2], "classes": int(labels.max()) + 1}
-    with torch.random.fork_rng(devices=[]):  # torch's layers start with draws that nobody asked for
-        return Classifier(**sizes, width=settings.width, features=settings.features, rng=rng)
-
-
 @torch.no_grad()
 def _accuracy(network: nn.Module, dataset: str) -> float:
     """Share of the split "test" whose largest logit is the label."""
-    images, labels = _labelled(dataset, "test")
+    images, labels = classifiers.labelled(dataset, "test")
     answers = torch.cat([network(to_float(rows))[1].argmax(1) for rows in images.split(500)])
     return int((answers == labels).sum()) / len(labels)
-
-
-def _labelled(dataset: str, split: str) -> tuple[Tensor, Tensor]:
-    whole = image_set(dataset, split)
-    if whole.labels is None:
-        raise InputError(f"dataset: {dataset} has no labels; a classifier is fit on them")
-    return whole.images, whole.labels
 
 
 def _fingerprints(settings: JudgeTraining) -> dict[str, str]:
