@@ -39,8 +39,10 @@ def image_pair_name(name: str) -> PairName:
 
 
 def scoring(name: PairName, profile: str) -> Scoring:
-    """Scores of a pair: two sets, all rows kept for every score."""
+    """Scores of a pair: two sets, all rows kept for every score; large batches, which are faster without attention."""
     settings = judges.scoring_settings(name.dataset, name.architecture, profile)
+    if "sagan" not in name.row:
+        settings = replace(settings, batch=Scoring.batch)
     if profile == "smoke":
         return replace(settings, sets=1, kept=settings.samples, kid_subsets=5)
     sets, samples = SETS.get(name.dataset, (2, 2_500))
