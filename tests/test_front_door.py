@@ -65,7 +65,7 @@ def test_about_thirty_names_each_with_a_docstring_of_its_own():
 
 
 LIPSCHITZ = {"n_pairs": 100, "repeats": 10}  # [DOT19] B.1
-TRANSPORT = {"cost": "l2", "variant": "paper", "delta": 1e-3, "snapshots": None, "batch_size": None}
+TRANSPORT = {"anchor": None, "cost": "l2", "variant": "paper", "delta": 1e-3, "snapshots": None, "batch_size": None}
 DEFAULTS = {  # name -> what a caller gets without a word, and where it comes from
     "Adam": {"betas": (0.0, 0.9)},  # [DOT19] B.1
     "Calibrated": {"calibration": "logistic", "fakes": 1_000},  # [DOT19] B.2
@@ -87,10 +87,10 @@ DEFAULTS = {  # name -> what a caller gets without a word, and where it comes fr
     "image_set": {"split": "train"},
     "kid": {"subsets": 100, "subset_size": None},
     "latent_constant": LIPSCHITZ,
-    "latent_dot": {"steps": 20, "optimizer": dot.SGD(0.01)} | TRANSPORT,  # [DOT19] B.2
+    "latent_dot": {"steps": 20, "optimizer": dot.SGD(0.01), "compared": "latents"} | TRANSPORT,  # [DOT19] B.2
     "load_pair": {"seed": 0, "profile": "laptop"},  # the seed and size of the pages
     "precision_recall": {"k": 3},  # arXiv 1904.06991
-    "target_constant": LIPSCHITZ,
+    "target_constant": {"embed": None} | LIPSCHITZ,
     "target_dot": {"steps": 100, "optimizer": dot.Adam(0.01, (0.0, 0.9)), "clip": None} | TRANSPORT,  # [DOT19] B.1
 }
 

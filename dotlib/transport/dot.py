@@ -28,6 +28,7 @@ ANCHORS = ("fixed", "aliased")
 PROJECTIONS = ("none", "sqrt_dim", "constant", "norm")
 NORMS = ("shifted", "smooth")
 COSTS = ("l2", "sqeuclidean", "none")
+COMPARED = ("latents", "samples")
 
 OFFICIAL_DIVISOR = 11.31  # sqrt(128) as the released program has it, whatever the latent dimension
 DELTA = 1e-3  # [DOT19] Figure 3 and Table 3, in units of the moved points
@@ -145,6 +146,7 @@ def target_dot(
     cost: str | Cost = "l2",
     variant: str | Variant = "paper",
     delta: float = DELTA,
+    anchor: Tensor | None = None,
     clip: float | None = None,
     snapshots: Iterable[int] | None = None,
     batch_size: int | None = None,
@@ -156,13 +158,15 @@ def target_dot(
 
     Args:
         D: data (B, ...) -> logits (B,) or (B, 1); rows independent, modules in eval mode.
-        y: (B, ...) float32 or float64 samples of p_G, also the anchor; read, never written.
+        y: (B, ...) float32 or float64 samples of p_G; read, never written.
         K_eff: Lipschitz estimate of D, eq. (20), in logits per unit of data distance; > 0; or one for each row, (B,).
         steps: number of updates; 0 returns a copy of y.
         optimizer: SGD(lr) or Adam(lr, betas); the default is that of B.1.
         cost: "l2"; "sqeuclidean", its square; "none", the naive ascent, eq. (56); or (moved, anchor) -> (B,).
         variant: a key of VARIANTS or a Variant; only its norm acts in target space.
         delta: makes the norm of "l2" differentiable at x = y; > 0, in data units.
+        anchor: (B, ...) points from which the cost is measured; None: y itself, as in the algorithm. Others are for
+            audits of programs that take another draw.
         clip: confines x to [-clip, clip] after each step, or None, as in the paper.
         snapshots: step numbers to keep besides the last; one pass serves all.
         batch_size: rows moved together, None for all; changes memory, not results (up to rounding).
@@ -181,12 +185,11 @@ def target_dot(
     variant = _checked_variant("y", y, optimizer, variant)
     recorder = _Recorder(steps, snapshots)
     with torch.inference_mode(False), torch.enable_grad(), explain_mismatch("y", y):
-        for x, K in _batches(y, K_eff, batch_size):
-            anchor = x.detach().clone()  # y, which stays
+        for x, origin, K in _batches(y, anchor, K_eff, batch_size):
             update = optimizer.on(x)
             for step in range(steps + 1):
                 logit = rowwise(D(x), len(x))  # (B,)
-                objective = transport_cost(x, anchor, cost, variant.norm, delta) - logit / K  # (B,)
+                objective = transport_cost(x, origin, cost, variant.norm, delta) - logit / K  # (B,)
                 recorder.add(step, x, objective, logit)
                 if step < steps:
                     (x.grad,) = torch.autograd.grad(objective.sum(), x)  # row i: the gradient of objective[i] alone
@@ -206,6 +209,8 @@ def latent_dot(
     cost: str | Cost = "l2",
     variant: str | Variant = "paper",
     delta: float = DELTA,
+    anchor: Tensor | None = None,
+    compared: str = "latents",
     snapshots: Iterable[int] | None = None,
     batch_size: int | None = None,
 ) -> Trajectory:
@@ -217,13 +222,15 @@ def latent_dot(
     Args:
         pair: G, D and prior, which says whether to project the gradient and keeps z in its support; or what
             ``pair.conditioned_on(labels)`` makes of a conditional one.
-        z_y: (B, d) float32 or float64 latents, also the anchor; read, never written.
+        z_y: (B, d) float32 or float64 latents; read, never written.
         k_eff: Lipschitz estimate of D(G(.)), eq. (21), in logits per unit of latent distance; > 0; or one a row, (B,).
         steps: number of updates; 0 returns a copy of z_y.
         optimizer: SGD(lr) or Adam(lr, betas); the default is that of B.2.
         cost: as in `target_dot`.
         variant: a key of VARIANTS or a Variant: "paper" as printed, "official" as released, "exact".
-        delta: as in `target_dot`, in latent units.
+        delta: as in `target_dot`, in units of what is compared.
+        anchor: as in `target_dot`, latents (B, d).
+        compared: what the cost sees: "latents", z and z_y, or "samples", G(z) and G(z_y), which are made once a step.
         snapshots: as in `target_dot`.
         batch_size: as in `target_dot`.
 
@@ -237,22 +244,27 @@ def latent_dot(
     check_points("z_y", z_y, width=pair.prior.dim)
     _check_constant("k_eff", k_eff, len(z_y), "estimate it with lipschitz.latent_constant")
     variant = _checked_variant("z_y", z_y, optimizer, variant)
+    _check_compared(compared, anchor, variant)
     recorder = _Recorder(steps, snapshots)
     parts = pair.split(len(z_y), batch_size)  # each with the labels of its rows, where some are bound
     with torch.inference_mode(False), torch.enable_grad(), explain_mismatch("z_y", z_y):
-        for (z, k), part in zip(_batches(z_y, k_eff, batch_size), parts, strict=True):
-            anchor = z.detach() if variant.anchor == "aliased" else z.detach().clone()  # detach() alone shares memory
+        for (z, fixed, k), part in zip(_batches(z_y, anchor, k_eff, batch_size), parts, strict=True):
+            origin = z.detach() if variant.anchor == "aliased" else fixed  # detach() alone shares memory
             update = optimizer.on(z)
             for step in range(steps + 1):
-                logit = part.latent_logit(z)  # (B,), D(G(z))
-                objective = transport_cost(z, anchor, cost, variant.norm, delta) - logit / k  # (B,)
+                x = part.generate(z)
+                if step == 0 and compared == "samples":
+                    origin = x.detach() if anchor is None else part.generate(fixed).detach()
+                logit, moved = part.logit(x), {"latents": z, "samples": x}[compared]
+                objective = transport_cost(moved, origin, cost, variant.norm, delta) - logit / k  # (B,)
                 recorder.add(step, z, objective, logit)
                 if step < steps:
                     (g,) = torch.autograd.grad(objective.sum(), z)  # row i: the gradient of objective[i] alone
                     z.grad = project(g, z.detach(), variant.projection) if pair.prior.spherical else g
                     update.step()  # in place: an aliased anchor moves along
                     z.data = pair.prior.constrain(z.detach())  # a clip allocates: such an anchor stays behind
-    return recorder.trajectory(generator_evaluations=steps + 1)
+    extra = compared == "samples" and anchor is not None  # whose samples are made, too
+    return recorder.trajectory(generator_evaluations=steps + 1 + extra)
 
 
 def transport_cost(x: Tensor, anchor: Tensor, cost: str | Cost, norm: str, delta: float) -> Tensor:
@@ -324,17 +336,31 @@ class _Recorder:
         )
 
 
-def _batches(start: Tensor, constant: float | Tensor, batch_size: int | None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Copies of the rows that move together, as leaves of autograd, each with the Lipschitz constants of its rows.
+def _batches(
+    start: Tensor, anchor: Tensor | None, constant: float | Tensor, batch_size: int | None
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Copies of the rows that move together, as leaves of autograd, with their anchors and Lipschitz constants.
 
     One number becomes a tensor as well: on a GPU torch divides by a number in another way than by a tensor.
     """
+    anchor = start if anchor is None else anchor
+    if (anchor.shape, anchor.dtype) != (start.shape, start.dtype):
+        found = f"found {tuple(anchor.shape)} of {anchor.dtype} beside points {tuple(start.shape)} of {start.dtype}"
+        raise InputError(f"anchor: {found}; pass one anchor for each point")
     batch_size = len(start) if batch_size is None else batch_size
     check_count("batch_size", batch_size)
     constants = torch.as_tensor(constant, dtype=start.dtype, device=start.device).expand(len(start)).split(batch_size)
     batches = tqdm(start.split(batch_size), "transport", delay=2, disable=None)
-    for rows, K in zip(batches, constants, strict=True):
-        yield rows.detach().clone(memory_format=torch.contiguous_format).requires_grad_(True), K
+    for rows, origins, K in zip(batches, anchor.split(batch_size), constants, strict=True):
+        x, origin = (part.detach().clone(memory_format=torch.contiguous_format) for part in (rows, origins))
+        yield x.requires_grad_(True), origin, K
+
+
+def _check_compared(compared: str, anchor: Tensor | None, variant: Variant) -> None:
+    """Refuse an unknown word, and an aliased anchor where there is no array of latents that could be shared."""
+    check_option("compared", compared, COMPARED)
+    if variant.anchor == "aliased" and (compared != "latents" or anchor is not None):
+        raise InputError('variant: an "aliased" anchor is the moving latent itself; take a "fixed" one')
 
 
 def _check_constant(name: str, K: float | Tensor, rows: int, remedy: str) -> None:

@@ -21,6 +21,7 @@ from dotlib.errors import InputError, check_count, check_points
 from dotlib.pairs import Pair, explain_mismatch, refuse_training_mode, rowwise, rowwise_gradient
 
 Logit = Callable[[Tensor], Tensor]  # (B, ...) -> (B,) or (B, 1)
+Embed = Callable[[Tensor], Tensor]  # (B, ...) -> features (B, ...)
 Sample = Callable[[int, torch.Generator], Tensor]  # (n, rng) -> (n, ...)
 
 CHUNK = 2048  # points drawn together, and evaluated together where a point is a few numbers
@@ -62,7 +63,13 @@ class LipschitzCurve:
 
 
 def target_constant(
-    D: Logit, sample: Sample, *, n_pairs: int = 100, repeats: int = 10, rng: torch.Generator
+    D: Logit,
+    sample: Sample,
+    *,
+    n_pairs: int = 100,
+    repeats: int = 10,
+    embed: Embed | None = None,
+    rng: torch.Generator,
 ) -> LipschitzEstimate:
     """K_eff of [DOT19] eq. (20) by the recipe of B.1: mean over repeats of the largest slope.
 
@@ -71,17 +78,19 @@ def target_constant(
         sample: (n, rng) -> n independent points of p_G, (n, ...).
         n_pairs: pairs in each maximum; the paper has 100, 500 in its Figure 2.
         repeats: independent maxima; the paper has 10.
+        embed: data (B, ...) -> features (B, ...), whose distance the slopes are taken over, as an embedded cost has
+            it; None: the distance of the data.
         rng: where the randomness comes from, for example ``seeding.generator(0, "K_eff")``.
 
     Returns:
-        Maxima in logits per unit of data distance.
+        Maxima in logits per unit of data distance, or of feature distance.
 
     Raises:
         InputError: names the argument; also when every pair coincides, because the generator gives one point only.
     """
     check_count("n_pairs", n_pairs)
     check_count("repeats", repeats)
-    slope = torch.cat(list(_pair_slopes(D, sample, n_pairs * repeats, rng)))
+    slope = torch.cat(list(_pair_slopes(D, sample, n_pairs * repeats, rng, embed)))
     return LipschitzEstimate(slope.reshape(repeats, n_pairs).amax(1), n_pairs)
 
 
@@ -201,19 +210,27 @@ def curve(
     return LipschitzCurve(numbers, mean, variance.sqrt(), drawn)
 
 
-def slopes(f: Logit, x: Tensor, y: Tensor) -> Tensor:
+def slopes(f: Logit, x: Tensor, y: Tensor, embed: Embed | None = None) -> Tensor:
     """Difference quotients ``|f(x) - f(y)| / ||x - y||_2`` of each row of x and y, (B, ...) -> (B,) float64.
 
-    Two equal points (0/0) give 0: they say nothing about the constant, and no maximum notices them. Raises InputError.
+    With `embed`, the distance is that of ``embed(x)`` and ``embed(y)``. Two equal points (0/0) give 0: they say nothing
+    about the constant, and no maximum notices them. Two points that only an embedding makes equal have no slope, and
+    are refused. Raises InputError.
     """
     refuse_training_mode("discriminator", f)
+    refuse_training_mode("embed", embed)
     check_points("x", x, rank=None)
     check_points("y", y, rank=None)
     if x.shape != y.shape:
         raise InputError(f"y: found shape {tuple(y.shape)} beside x {tuple(x.shape)}; pass one partner for each point")
     with torch.no_grad():
-        run = torch.linalg.vector_norm((x.double() - y.double()).flatten(1), dim=1)  # (B,)
+        a, b = (x, y) if embed is None else (_embedded(embed, x), _embedded(embed, y))
+        run = torch.linalg.vector_norm((a.double() - b.double()).flatten(1), dim=1)  # (B,)
         rise = (_values(f, x) - _values(f, y)).abs()  # (B,)
+    if embed is not None and (bad := int(((run == 0) & (rise > 0)).sum())):
+        raise InputError(
+            f"embed: maps the points of {bad} of {len(x)} pairs to one; D has no constant in this distance"
+        )
     return torch.where(run > 0, rise / run, 0.0)
 
 
@@ -241,7 +258,14 @@ def gradient_norms(f: Logit, x: Tensor) -> Tensor:
     return torch.cat(norms)
 
 
-def _pair_slopes(D: Logit, sample: Sample, total: int, rng: torch.Generator) -> Iterator[Tensor]:
+def _embedded(embed: Embed, x: Tensor) -> Tensor:
+    with explain_mismatch("x", x):
+        return torch.cat([embed(rows) for rows in _blocks(x)])
+
+
+def _pair_slopes(
+    D: Logit, sample: Sample, total: int, rng: torch.Generator, embed: Embed | None = None
+) -> Iterator[Tensor]:
     """Slopes of `total` independent pairs, CHUNK points at a time."""
     _check_rng(rng)
     for first in range(0, total, CHUNK // 2):
@@ -254,7 +278,7 @@ def _pair_slopes(D: Logit, sample: Sample, total: int, rng: torch.Generator) -> 
         x, y = points.chunk(2)
         if torch.equal(x, y):
             raise InputError(f"sample: all {rows} pairs coincide; the generator gives one point only")
-        yield slopes(D, x, y).cpu()
+        yield slopes(D, x, y, embed).cpu()
 
 
 def _check_rng(rng: object) -> None:
