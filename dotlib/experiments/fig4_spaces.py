@@ -13,7 +13,7 @@ from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import recording
 from dotlib.evaluation.images import Measurement, Method, Table1Row
 from dotlib.evaluation.judges import Scoring
-from dotlib.metrics import intervals
+from dotlib.metrics import frequencies, intervals
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.results import paper, tables
 from dotlib.results.records import Record
@@ -52,30 +52,6 @@ SETTINGS = {
     "laptop": Settings(),
     "paper": Settings(looked=500),
 }
-
-
-def high_share(change: Tensor) -> Tensor:
-    """Share of each image's spectral energy at high frequencies, (B, C, H, W) -> (B,) in [0, 1].
-
-    High: along rows or along columns, more than half of the highest frequency, that is more than 1/4 cycle a pixel. A
-    constant has 0, a checkerboard 1, an image of zeros 0, white noise `white_share` on average. Channels are added.
-    Raises InputError for other shapes.
-    """
-    check_points("change", change, rank=4)
-    energy = torch.fft.fft2(change.detach().double()).abs().square().sum(1)  # (B, H, W)
-    high = (energy * _high(*change.shape[2:]).to(energy)).sum((1, 2))
-    return high / energy.sum((1, 2)).clamp(min=torch.finfo(energy.dtype).tiny)
-
-
-def white_share(height: int, width: int) -> float:
-    """What `high_share` is on average for independent pixels: the share of high frequencies."""
-    return float(_high(height, width).double().mean())
-
-
-def _high(height: int, width: int) -> Tensor:
-    """(H, W): whether `high_share` counts a frequency."""
-    y, x = (4 * torch.minimum(torch.arange(n), n - torch.arange(n)) > n for n in (height, width))
-    return y[:, None] | x
 
 
 def nearest(x: Tensor, bank: Tensor, *, block: int = 5_000) -> tuple[Tensor, Tensor]:
@@ -134,12 +110,12 @@ def columns(looked: Sequence[Looked], updates: int) -> dict[str, tuple[str, int]
 
 
 def features(looked: Looked, columns: Columns, bank: Tensor) -> dict[str, dict[str, Tensor]]:
-    """Column -> images and, (n,) each, D, distance moved, `high_share` of the change, `nearest` of the bank."""
+    """Column -> images and, (n,) each, D, distance moved, high frequencies of the change, `nearest` of the bank."""
     bare, shown = looked[columns["bare"]][0], {}
     for name, key in columns.items():
         (x, logit), (distance, row) = looked[key], nearest(looked[key][0], bank)
         shown[name] = {"images": x, "D": logit.double(), "moved": (x - bare).double().flatten(1).norm(dim=1)}
-        shown[name] |= {"share": high_share(x - bare), "nearest": distance, "neighbour": row}
+        shown[name] |= {"share": frequencies.high_share(x - bare), "nearest": distance, "neighbour": row}
     return shown
 
 
@@ -189,7 +165,7 @@ def score_table(record: Record, columns: Mapping[str, Columns]) -> str:
 
 
 def amplified(shown: Features, n: int) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
-    """The changes of the first n images, so that the largest of a column is black or white; captions: `high_share`."""
+    """The changes of the first n images, the largest of a column black or white, over their high frequencies."""
     pixels, captions = {}, {}
     for name in (name for name in shown if name != "bare"):
         change = shown[name]["images"][:n] - shown["bare"]["images"][:n]

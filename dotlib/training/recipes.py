@@ -10,11 +10,11 @@ from torch import nn
 from dotlib.data import images
 from dotlib.data import toy as toy_data
 from dotlib.metrics.optimal_transport import emd
-from dotlib.networks import conditional, dcgan, freezing, mlp, resnet
+from dotlib.networks import conditional, course, dcgan, freezing, mlp, resnet
 from dotlib.networks.layers import Design
 from dotlib.pairs import Normal, Uniform
 from dotlib.seeding import generator, numpy_rng
-from dotlib.training.settings import ConditionalTraining, ImageTraining, Training
+from dotlib.training.settings import ConditionalTraining, ImageTraining, MLPTraining, Training
 from dotlib.training.trainer import Draw, Trainer
 
 SCORE_SETS, SCORE_POINTS = 4, 1_000  # of each score along a 2-D training
@@ -143,10 +143,32 @@ class ConditionalRecipe(ImageRecipe):
         return self.training_set().draw_labelled
 
 
+@dataclass(frozen=True)
+class MLPRecipe(ImageRecipe):
+    """A fully connected WGAN of grey images, with the prior N(0, I)."""
+
+    settings: MLPTraining
+
+    @property
+    def prior(self) -> Normal:
+        """N(0, I)."""
+        return Normal(self.settings.latent)
+
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        """G and D of the design."""
+        s = self.settings
+        rng_G, rng_D = (generator(s.seed, "weights", role, s.dataset, *s.row) for role in "GD")
+        G = course.Generator(8 * s.bottom, latent=s.latent, width=s.width_G, design=s.design, rng=rng_G)
+        options = {"width": s.width_D, "design": s.design, "spectral": s.spectral_D}
+        return G, course.Discriminator(8 * s.bottom, **options, rng=rng_D)
+
+
 def recipe(settings: Training) -> ToyRecipe | ImageRecipe:
     """The recipe of a pair with these settings."""
     if isinstance(settings, ConditionalTraining):
         return ConditionalRecipe(settings)
+    if isinstance(settings, MLPTraining):
+        return MLPRecipe(settings)
     return ImageRecipe(settings) if isinstance(settings, ImageTraining) else ToyRecipe(settings)
 
 

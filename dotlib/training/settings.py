@@ -1,14 +1,12 @@
-"""How every pair is trained, with the source of each number, and the names of the pairs.
+"""Which settings a pair of each name is trained with, in each profile.
 
 The three profiles are one code with other numbers: "smoke" shows that it runs and compares nothing, "laptop" trains for
 real within minutes, "paper" is the published training. Free of torch, since the workflow reads it first.
 """
 
 import functools
-import hashlib
-import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,100 +14,7 @@ from dotlib.errors import InputError, check_count, check_option, nearest
 from dotlib.profiles import PROFILES
 from dotlib.results.files import artifacts
 from dotlib.results.provenance import checkout
-
-
-@dataclass(frozen=True)
-class Training:
-    """How one GAN is trained. Defaults: the 2-D experiment, [DOT19] B.1."""
-
-    dataset: str
-    objective: str = "wgan"
-    generator_updates: int = 20_000  # B.1
-    critic_updates: int = 10  # D updates for one of G, B.1
-    warmup_updates: int = 25  # during the first 25 updates of G ...
-    warmup_critic_updates: int = 100  # ... D gets 100, B.1
-    batch_size: int = 256  # B.1
-    width_G: int = 256  # units of a hidden layer, Table 4
-    width_D: int = 512  # Table 4
-    lr_G: float = 1e-4  # B.1
-    lr_D: float = 1e-4  # B.1
-    beta1: float = 0.5  # B.1
-    beta2: float = 0.9  # B.1
-    gp_weight: float = 0.0  # lambda of eq. (51)
-    gp_target: float = 1.0  # the penalty draws the gradient norm to this value, [WGANGP17]
-    data_size: int = 100_000  # B.1
-    noise: str = "code"  # data.toy.GAUSSIANS_STD
-    seed: int = 0
-
-    def key(self) -> str:
-        """Twelve hexadecimal digits that change when any setting changes."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
-
-    @property
-    def row(self) -> tuple[str, ...]:
-        """Words that tell this row of a table from the others of its data set; they name its random streams."""
-        return ()  # a 2-D set has one row
-
-    def critic_updates_at(self, update: int) -> int:
-        """D updates before G's update number `update`, counted from 0."""
-        return self.warmup_critic_updates if update < self.warmup_updates else self.critic_updates
-
-
-@dataclass(frozen=True)
-class ImageTraining(Training):
-    """How one image GAN is trained. Defaults: CIFAR-10, DCGAN, [DOT19] Table 5 and B.2."""
-
-    generator_updates: int = 150_000  # B.2
-    critic_updates: int = 5  # WGAN-GP and SNGAN; SAGAN has 1
-    warmup_updates: int = 0
-    warmup_critic_updates: int = 1
-    batch_size: int = 64
-    width_G: int = 512  # widest channels, Table 5; 128 n in Table 6
-    width_D: int = 512  # widest channels, Table 5; 128 in Table 6
-    lr_G: float = 2e-4  # WGAN-GP and SNGAN
-    lr_D: float = 2e-4
-    beta1: float = 0.0
-    beta2: float = 0.9
-    data_size: int = 0  # images of the split; 0: all of them
-    noise: str = "none"
-    architecture: str = "dcgan"  # or "resnet"
-    spectral_G: bool = False
-    spectral_D: bool = False
-    attention: bool = False
-    latent: int = 128  # dimension of z
-    bottom: int = 4  # M_g; images have sides of 8 M_g
-    channels: int = 3
-    split: str = "train"  # the released code used train and test, our "paper"
-    streams: str = "row"  # weights and batches are drawn for this row alone; at first, for all rows of a data set
-
-    @property
-    def row(self) -> tuple[str, ...]:
-        """Architecture, objective, and which networks are normalised or have attention."""
-        options = ("spectral_G", "spectral_D", "attention")
-        return (self.architecture, self.objective, *(option for option in options if getattr(self, option)))
-
-
-@dataclass(frozen=True)
-class ConditionalTraining(ImageTraining):
-    """How one conditional image GAN is trained. Defaults: CIFAR-10 in the repository of [PROJ18], sn_cifar10.yml.
-
-    There, and not here, G comes first in an update, with a batch twice as large, and the step size falls linearly to
-    zero.
-    """
-
-    objective: str = "hinge"
-    generator_updates: int = 50_000
-    width_G: int = 256
-    width_D: int = 128
-    architecture: str = "cond"
-    spectral_D: bool = True
-    classes: int = 10
-
-    @property
-    def row(self) -> tuple[str, ...]:
-        """Architecture, objective, and the updates of D for one of G."""
-        return (self.architecture, self.objective, f"n_dis {self.critic_updates}")
-
+from dotlib.training.schedules import ConditionalTraining, ImageTraining, MLPTraining, Training
 
 # The gradient penalty's weight on the 2-D sets is stated nowhere. Chosen by G's EMD alone among 0.1, 1, 10:
 # results/gp_weight, made by `dotlib choose-gp-weight`.
@@ -167,13 +72,28 @@ CONDITIONAL_CHANGES = {  # in the published training
 }
 CONDITIONAL_DIGITS = {"generator_updates": 1_500, "width_G": 32, "width_D": 32}  # in "laptop"
 
+# Fully connected WGANs: the grey sets, and what a name stands for. "code" is the program of the report.
+GREY = ("digits", "mnist", "fashion_mnist")
+_CODE = {"design": "code", "width_G": 1_024, "width_D": 1_024, "lr_last": 1e-4, "beta1": 0.0, "beta2": 0.9}
+_CODE |= {"weight_decay": 0.0, "warmup_updates": 7_500, "warmup_critic_updates": 5, "critic_updates": 1}  # 40 epochs
+MLP = {
+    "wgan-gp": {"gp_weight": 10.0},
+    "wgan-sn": {"spectral_D": True},
+    "wgan-free": {},  # nothing constrains D
+    "wgan-gp-code": {"gp_weight": 10.0, "generator_updates": 157_500} | _CODE,  # 160 more epochs
+}
+MLP_SMOKE = {"generator_updates": 40, "critic_updates": 1, "warmup_updates": 4, "batch_size": 16}
+# In "laptop" a quarter of the published updates, fewer on the digits, and larger steps: chosen by bare samples alone.
+MLP_LENGTHS = {"digits": 3_000, "mnist": 9_375, "fashion_mnist": 9_375}
+MLP_STEPS = {"lr_G": 5e-4, "lr_D": 5e-4, "lr_last": 5e-5}
+
 
 class PairName(NamedTuple):
     """What a pair is called: "25gaussians-wgan-gp", "mnist-dcgan-sngan-hi"."""
 
     dataset: str
-    architecture: str  # "dcgan", "resnet" or "cond"; "" for the fully connected networks of the 2-D sets
-    objective: str  # a key of OBJECTIVES, or of CONDITIONAL; the wide pair's ends in a key of WIDE
+    architecture: str  # "dcgan", "resnet", "cond" or "mlp"; "" for the networks of the 2-D sets
+    objective: str  # a key of OBJECTIVES, of CONDITIONAL, or of MLP; the wide pair's ends in a key of WIDE
 
     @classmethod
     def parse(cls, name: str) -> "PairName":
@@ -181,6 +101,7 @@ class PairName(NamedTuple):
         if name not in _names():
             known = f"<{'|'.join(SHAPES)}>-<{'|'.join(ARCHITECTURES)}>-<{'|'.join(OBJECTIVES)}>"
             known += f", <{'|'.join(LABELLED)}>-cond-<{'|'.join(CONDITIONAL)}>, {WIDE_PAIR}-<{'|'.join(WIDE)}>"
+            known += f", <{'|'.join(GREY)}>-mlp-<{'|'.join(MLP)}>"
             toys = ", ".join(str(pair) for pair in _names().values() if not pair.architecture)
             raise InputError(f"name: unknown {name!r}; known: {toys}, {known}{nearest(name, _names())}")
         return _names()[name]
@@ -199,6 +120,7 @@ def _names() -> dict[str, PairName]:
     toys = [PairName(dataset, "", "wgan-gp") for dataset in GP_WEIGHT]
     pairs = [PairName(d, architecture, o) for d in SHAPES for architecture in ARCHITECTURES for o in OBJECTIVES]
     pairs += [PairName(dataset, "cond", objective) for dataset in LABELLED for objective in CONDITIONAL]
+    pairs += [PairName(dataset, "mlp", objective) for dataset in GREY for objective in MLP]
     dataset, architecture, objective = WIDE_PAIR.split("-", 2)
     pairs += [PairName(dataset, architecture, f"{objective}-{length}") for length in WIDE]
     return {str(name): name for name in toys + pairs}
@@ -273,11 +195,30 @@ def conditional_training(dataset: str, objective: str, profile: str, seed: int =
     return replace(settings, **SHAPES[dataset], **CONDITIONAL[objective], **changes)
 
 
+def mlp_training(dataset: str, objective: str, profile: str, seed: int = 0) -> MLPTraining:
+    """Settings of a fully connected WGAN, "<dataset>-mlp-<objective>". Raises InputError for an unknown word."""
+    check_option("dataset", dataset, GREY)
+    check_option("objective", objective, MLP)
+    check_option("profile", profile, PROFILES)
+    check_count("seed", seed, 0)
+    settings = replace(MLPTraining(dataset, seed=seed), **SHAPES[dataset], **MLP[objective])
+    if profile == "smoke":
+        return replace(settings, **MLP_SMOKE, width_G=settings.width_G // 8, width_D=settings.width_D // 8)
+    if profile == "paper":
+        return settings
+    updates = MLP_LENGTHS[dataset]
+    if settings.design == "printed":
+        return replace(settings, generator_updates=updates, **MLP_STEPS)
+    return replace(settings, generator_updates=updates, warmup_updates=updates // 5)
+
+
 def settings_of(name: str, profile: str, seed: int = 0) -> Training:
     """Training settings of a named pair. Raises InputError for an unknown name or profile."""
     pair = PairName.parse(name)
     if pair.architecture == "cond":
         return conditional_training(pair.dataset, pair.objective, profile, seed)
+    if pair.architecture == "mlp":
+        return mlp_training(pair.dataset, pair.objective, profile, seed)
     if length_of(name):
         return wide_training(length_of(name), profile, seed)
     if pair.architecture:
@@ -289,6 +230,8 @@ def changed_from_published(settings: Training) -> dict[str, tuple]:
     """Fields that differ from the published training: name -> (published, here). Raises InputError where none is."""
     if isinstance(settings, ConditionalTraining):
         rows = [conditional_training(settings.dataset, name, "paper", settings.seed) for name in CONDITIONAL]
+    elif isinstance(settings, MLPTraining):
+        rows = [mlp_training(settings.dataset, name, "paper", settings.seed) for name in MLP]
     elif isinstance(settings, ImageTraining):
         names = [f"{settings.architecture}-{objective}" for objective in OBJECTIVES]
         rows = [image_training(settings.dataset, name, "paper", settings.seed) for name in names]

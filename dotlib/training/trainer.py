@@ -53,9 +53,10 @@ class Trainer:
         self.objective = OBJECTIVES[s.objective]
         self.rng = generator(s.seed, "training", s.dataset, *s.row)
         self.networks = {"G": self.G.to(self.device).train(), "D": self.D.to(self.device).train()}
-        rates, betas = {"G": s.lr_G, "D": s.lr_D}, (float(s.beta1), float(s.beta2))
+        rates, betas = s.lr_at(0), (float(s.beta1), float(s.beta2))
         self.optimisers = {
-            role: torch.optim.Adam(network.parameters(), rates[role], betas) for role, network in self.networks.items()
+            role: torch.optim.Adam(network.parameters(), rates[role], betas, weight_decay=s.decay)
+            for role, network in self.networks.items()
         }
 
     def step(self) -> dict[str, float]:
@@ -64,6 +65,8 @@ class Trainer:
         Returns the last V_D, the penalty, and V_G. Raises InputError when one is not finite.
         """
         critic_updates = self.settings.critic_updates_at(self.update)
+        for role, lr in self.settings.lr_at(self.update).items():
+            self.optimisers[role].param_groups[0]["lr"] = lr
         *_, (value, penalty) = (self._update_discriminator() for _ in range(critic_updates))
         values = {"V_D": float(value), "penalty": float(penalty), "V_G": float(self._update_generator())}
         self.update += 1

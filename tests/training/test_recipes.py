@@ -21,6 +21,7 @@ def test_no_two_pairs_share_weights_or_batches():
         "digits-resnet-sagan-hi",
         "digits-cond-hi",
         "digits-cond-hi-1",
+        *(f"digits-mlp-{kind}" for kind in training_settings.MLP),
     ]
     trainers = [
         recipes.trainer(training_settings.settings_of(name, "smoke", seed)) for name in names for seed in (0, 1)
@@ -64,6 +65,18 @@ def test_a_conditional_pair_trains_on_labelled_images_of_its_set():
     assert D(x, y).shape == (32, 1) and G(parts.prior.sample(32, generator(0, "z")), y).shape == x.shape
     assert any("_u" in name for name in D.state_dict()) and not any("_u" in name for name in G.state_dict())
     assert recipes.recipe(training_settings.settings_of("digits-resnet-sagan-hi", "laptop")).classes == 0
+
+
+@pytest.mark.parametrize(("dataset", "side"), [("digits", 8), ("mnist", 32)])
+def test_a_fully_connected_wgan_has_the_networks_of_its_design(dataset, side):
+    for kind, widest, normalised in (("wgan-gp", 128, 0), ("wgan-sn", 128, 4), ("wgan-gp-code", 1_024, 0)):
+        parts = recipes.recipe(training_settings.settings_of(f"{dataset}-mlp-{kind}", "laptop"))
+        G, D = parts.networks()
+        assert parts.prior == Normal(100) and parts.classes == 0 and parts.milestones == 12
+        x = G(parts.prior.sample(3, generator(0, "z")))
+        assert x.shape == (3, 1, side, side) and D(x).shape == (3, 1)
+        assert max(p.shape[0] for p in D.parameters()) == max(p.shape[0] for p in list(G.parameters())[:6]) == widest
+        assert sum(name.endswith("_u") for name in D.state_dict()) == normalised
 
 
 @pytest.mark.parametrize("dataset", ["25gaussians", "swissroll"])

@@ -96,6 +96,21 @@ def test_a_name_tells_how_long_the_wide_pair_was_trained():
     assert "wide" not in "".join(training_settings.ROWS), "the wide pair is no row of Table 1"
 
 
+def test_what_a_profile_changes_in_a_fully_connected_training():
+    """ "laptop" is shorter, with larger steps where the report prints them, and nothing else."""
+    for name in training_settings.MLP:
+        for dataset, updates in (("digits", 3_000), ("mnist", 9_375)):
+            s = training_settings.settings_of(f"{dataset}-mlp-{name}", "laptop")
+            changed = training_settings.changed_from_published(s)
+            assert changed.pop("generator_updates")[1] == updates
+            if name.endswith("code"):
+                assert changed == {"warmup_updates": (7_500, updates // 5)}
+            else:
+                assert changed == {"lr_G": (1e-4, 5e-4), "lr_D": (1e-4, 5e-4), "lr_last": (1e-5, 5e-5)}
+            whole = training_settings.settings_of(f"{dataset}-mlp-{name}", "paper")
+            assert training_settings.changed_from_published(whole) == {}
+
+
 def test_changes_are_listed_and_the_published_training_has_none():
     assert training_settings.changed_from_published(image_training("stl10", "resnet-sagan-hi", "paper")) == {}
     laptop = image_training("digits", "dcgan-sngan-hi", "laptop")
@@ -128,6 +143,8 @@ def test_scoring_follows_the_paper():
         (lambda: training_settings.settings_of("cifar10-dcgan-sngan-ns-wide-10k", "paper"), "profile: 'paper' has no"),
         (lambda: training_settings.wide_training("wide-1k", "laptop"), "length: unknown 'wide-1k'"),
         (lambda: training_settings.settings_of("mnist-dcgan-sngan-ns-wide-10k", "laptop"), "name: unknown"),
+        (lambda: training_settings.mlp_training("cifar10", "wgan-gp", "laptop"), "dataset: unknown 'cifar10'"),
+        (lambda: training_settings.mlp_training("mnist", "wgan-pg", "laptop"), "objective: .*nearest: wgan-gp"),
         (lambda: image_training("mnist", "dcgan-wgan-gp", "paper", -1), "seed: expected an integer"),
         (lambda: scoring_settings("mnist", "resnett", "paper"), "architecture: .*nearest: resnet"),
         (lambda: training_settings.settings_of("mnist-dcgan-sngan", "paper"), "name: .*nearest: mnist-dcgan-sn"),
@@ -152,6 +169,7 @@ def test_sets_are_large_enough_for_inception(dataset, profile):
         ("mnist-dcgan-sngan-hi", ("mnist", "dcgan", "sngan-hi"), "dcgan-sngan-hi"),
         ("stl10-resnet-sagan-ns", ("stl10", "resnet", "sagan-ns"), "resnet-sagan-ns"),
         ("digits-cond-hi-1", ("digits", "cond", "hi-1"), "cond-hi-1"),
+        ("mnist-mlp-wgan-gp-code", ("mnist", "mlp", "wgan-gp-code"), "mlp-wgan-gp-code"),
         (
             "cifar10-dcgan-sngan-ns-wide-10k",
             ("cifar10", "dcgan", "sngan-ns-wide-10k"),

@@ -27,6 +27,7 @@ from dotlib.results import files
 from dotlib.seeding import generator
 from dotlib.training import checkpoints, recipes, trainer
 from dotlib.training.objectives import OBJECTIVES
+from dotlib.training.schedules import MLPTraining
 from dotlib.training.settings import Training, settings_of
 from dotlib.training.trainer import Trainer, read_log, train
 
@@ -614,6 +615,39 @@ def test_refuse_difference_counts_a_missing_field():
     refuse_difference("x", {"a": 1}, {"a": 1})
     with pytest.raises(SettingsDifferError, match="b: stored None, wanted 2"):
         refuse_difference("x", {"a": 1}, {"a": 1, "b": 2})
+
+
+FALLING = MLPTraining(
+    "ring", generator_updates=UPDATES, critic_updates=2, batch_size=16, lr_G=2e-3, lr_D=1e-3, lr_last=1e-4,
+    weight_decay=0.3, beta1=0.0, beta2=0.9,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("update", [0, 7, UPDATES - 1])
+def test_the_step_of_an_update_is_that_of_its_settings_and_weights_decay(update):
+    """Second method: the first step of Adam with beta1 = 0 is lr g / (|g| + eps), where g has the decay times w."""
+    trainer = small_trainer(replace(FALLING, critic_updates=1))
+    trainer.update, old = update, [p.detach().clone() for p in trainer.D.parameters()]
+    old_G, rng = [p.detach().clone() for p in trainer.G.parameters()], trainer.rng.get_state()
+    trainer.step()
+    twin = small_trainer(replace(FALLING, critic_updates=1))
+    twin.rng.set_state(rng)
+    (real,) = twin.draw_real(16, twin.rng)
+    loss = twin.D(twin.G(twin.prior.sample(16, twin.rng)).detach()).mean() - twin.D(real).mean()
+    slopes = torch.autograd.grad(loss, list(twin.D.parameters()), allow_unused=True)
+    lr = FALLING.lr_at(update)
+    for new, before, slope in zip(trainer.D.parameters(), old, slopes, strict=True):
+        g = 0.3 * before + (0 if slope is None else slope)
+        torch.testing.assert_close(new.detach(), before - lr["D"] * g / (g.abs() + 1e-8), rtol=0, atol=1e-6)
+    moved = max(float((p.detach() - q).abs().max()) for p, q in zip(trainer.G.parameters(), old_G, strict=True))
+    assert moved == pytest.approx(lr["G"], rel=0.02)
+
+
+def test_a_killed_training_goes_on_with_the_step_size_of_its_update(tmp_path):
+    run(tmp_path / "whole", small_trainer(FALLING))
+    stop_after(small_trainer(FALLING), tmp_path / "cut", 7)
+    run(tmp_path / "cut", small_trainer(FALLING))
+    assert_same_end(tmp_path / "cut", tmp_path / "whole")
 
 
 @pytest.mark.parametrize("field", ["lr_D", "lr_G"])
