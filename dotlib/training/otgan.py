@@ -154,11 +154,11 @@ def trained(settings: OTGANTraining, device: str = "cpu") -> TrainedOTGAN:
     return TrainedOTGAN(settings, *_read(settings, tensors), path, checkpoints.digest(path), meta["log"], meta["made"])
 
 
-def along(training: TrainedOTGAN) -> Iterator[tuple[int, nn.Module]]:
-    """(update, G as it was then) at MILESTONES times of a training, oldest first."""
+def along(training: TrainedOTGAN) -> Iterator[tuple[int, nn.Module, nn.Module]]:
+    """(update, G and its critic as they were then) at MILESTONES times of a training, oldest first."""
     for path in sorted(training.path.with_suffix(ALONG).glob("*.safetensors")):
         tensors, meta = checkpoints.load(path)
-        yield meta["update"], _read(training.settings, tensors)[0]
+        yield meta["update"], *_read(training.settings, tensors)
 
 
 def networks(settings: OTGANTraining) -> tuple[nn.Module, Critic]:

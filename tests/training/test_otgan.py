@@ -192,8 +192,10 @@ def test_what_was_trained_is_read_back_and_trained_once(place, monkeypatch):
     again = otgan.trained(settings)
     assert (again.sha256, again.log, again.made) == (first.sha256, first.log, first.made) and len(first.sha256) == 64
     assert [file.name for file in (place / "digits-otgan").iterdir() if file.suffix == ".run"] == []
-    kept = dict(otgan.along(again))
+    kept, critics = ({update: of[role] for update, *of in otgan.along(again)} for role in (0, 1))
     assert list(kept) == list(range(2, 25, 2)) and same(kept[24].parameters(), first.G.parameters())
+    assert same(critics[24].parameters(), first.D.parameters())
+    assert not same(critics[4].parameters(), first.D.parameters()), "the critic of the end"
     z = torch.randn(3, 16, generator=generator(0, "z"))
     with torch.no_grad():
         assert torch.equal(kept[24](z), first.G(z)) and not torch.equal(kept[2](z), first.G(z))

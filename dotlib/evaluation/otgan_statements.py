@@ -1,0 +1,195 @@
+"""What the report "Optimal Transport GAN" states, over trainings. The rules are those of book/protocol, "OT-GAN".
+
+A statement is the sign of a difference that is computed for each training seed; the interval is over the seeds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+
+from dotlib.evaluation import minibatch_bias, recording
+from dotlib.evaluation.minibatch_bias import WITH, WITHOUT, Bias
+from dotlib.metrics import intervals
+from dotlib.results import paper, records, tables, tidy
+from dotlib.results.paper import Claim
+
+CNN, MLP, SMALL, SHARP, OFTEN = "cnn", "mlp", "batch 8", "epsilon 0.01", "n_gen 1"
+PARTS = 4  # of a training; of MNIST in batches of 32 each is an epoch
+OWN = ("mnist8",)  # the report's data, from official files
+FEW = "not attempted (fewer than two trainings of its runs)"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A statement as a difference, (trainings,): its words, its side in the report, and how it is computed."""
+
+    words: str
+    sign: int
+    of: Callable[[pd.DataFrame], pd.Series]
+    seen: bool = False  # by eye in the report, and by a judge or a measure of ours here
+    digits: int = 2
+
+
+def curve(frame: pd.DataFrame, run: str, quantity: str) -> pd.DataFrame:
+    """Updates x training seeds, means over judges; of the updates at which the quantity was measured."""
+    of = frame[(frame["run"] == run) & (frame["quantity"] == quantity)]
+    return of.groupby(["update", "seed"])["value"].mean().unstack("seed")
+
+
+def last(frame: pd.DataFrame, run: str, quantity: str) -> pd.Series:
+    """By seed, after the last update, mean over all judges."""
+    return curve(frame, run, quantity).iloc[-1]
+
+
+def part(frame: pd.DataFrame, run: str, quantity: str, number: int) -> pd.Series:
+    """By seed, the mean over the windows of the first to the fourth part of a training, number 0 to 3."""
+    of = curve(frame, run, quantity)
+    first, end = (len(of) * edge // PARTS for edge in (number, number + 1))
+    return of.iloc[first:end].mean()
+
+
+def spread(frame: pd.DataFrame, run: str) -> pd.Series:
+    """By seed, the standard deviation of L within a window, mean over the windows after the first part."""
+    of = curve(frame, run, "sd of L")
+    return of.iloc[len(of) // PARTS :].mean()
+
+
+def coherence(frame: pd.DataFrame, run: str = CNN) -> pd.Series:
+    """By seed, the rank correlation of FID with the mean of L since the milestone before, along a training."""
+    fid, L = _first_judge(frame, run, "fid").iloc[1:], curve(frame, run, "L")
+    edges = [0, *fid.index]
+    means = [L[(L.index > low) & (L.index <= high)].mean() for low, high in pairwise(edges)]
+    return pd.DataFrame(means, index=fid.index).corrwith(fid, method="spearman")
+
+
+def across(frame: pd.DataFrame) -> pd.Series:
+    """By seed, the rank correlation of FID with the mean of L in the last part, over the runs."""
+    runs = list(dict.fromkeys(frame["run"]))
+    L = pd.DataFrame({run: part(frame, run, "L", PARTS - 1) for run in runs}).T
+    return L.corrwith(pd.DataFrame({run: last(frame, run, "fid") for run in runs}).T, method="spearman")
+
+
+def _first_judge(frame: pd.DataFrame, run: str, quantity: str) -> pd.DataFrame:
+    """As `curve`, by the first judge alone, who looks at every milestone."""
+    judge = frame.loc[frame["quantity"] == quantity, "judge"].iloc[0]
+    return curve(frame[frame["judge"] == judge], run, quantity)
+
+
+def _falls(frame: pd.DataFrame) -> pd.Series:
+    return part(frame, CNN, "L", PARTS - 1) - part(frame, CNN, "L", 0)
+
+
+def _early(frame: pd.DataFrame) -> pd.Series:
+    fid = _first_judge(frame, CNN, "fid")
+    start, half, end = (fid.iloc[at] for at in (0, len(fid) // 2, -1))
+    return (start - half) - (half - end)
+
+
+def _noisier(frame: pd.DataFrame) -> pd.Series:
+    """After the first part, an epoch."""
+    of = {run: curve(frame, run, "high frequencies") for run in (MLP, CNN)}
+    at = (len(of[CNN]) - 1) // PARTS
+    return of[MLP].iloc[at] - of[CNN].iloc[at]
+
+
+def _start(frame: pd.DataFrame) -> pd.Series:
+    """In the first window."""
+    return curve(frame, SHARP, "L").iloc[0] - curve(frame, CNN, "L").iloc[0]
+
+
+def _nearer(frame: pd.DataFrame) -> pd.Series:
+    """How much nearer the two losses are in the last part than in the first window."""
+    end = part(frame, SHARP, "L", PARTS - 1) - part(frame, CNN, "L", PARTS - 1)
+    return _start(frame).abs() - end.abs()
+
+
+def _at_the_end(quantity: str, first: str, second: str) -> Callable[[pd.DataFrame], pd.Series]:
+    return lambda frame: last(frame, first, quantity) - last(frame, second, quantity)
+
+
+def _in_spread(first: str, second: str) -> Callable[[pd.DataFrame], pd.Series]:
+    return lambda frame: spread(frame, first) - spread(frame, second)
+
+
+DIFFERENCES: dict[str, tuple[Difference, ...]] = {  # statement -> all of these have to be on their side
+    "s3.rhythm": (
+        Difference(
+            "directions of the critic's features, n_gen 5 minus 1", 1, _at_the_end("directions", CNN, OFTEN), True
+        ),
+    ),
+    "s3.loss.falls": (Difference("L, last quarter minus first", -1, _falls, digits=3),),
+    "s3.images.early": (Difference("fall of FID, first half minus second", 1, _early, True),),
+    "s3.loss.coherent": (Difference("rank correlation of L and FID along the training", 1, coherence, True),),
+    "s3.mlp.noisier": (Difference("high frequencies after a quarter, MLP minus CNN", 1, _noisier, True, 3),),
+    "s3.batch.variance": (Difference("sd of L, batch 8 minus 32", 1, _in_spread(SMALL, CNN), digits=3),),
+    "s3.batch.variety": (Difference("recall, batch 8 minus 32", -1, _at_the_end("recall", SMALL, CNN), True, 3),),
+    "s3.epsilon.start": (
+        Difference("L in the first updates, epsilon 0.01 minus 1", -1, _start, digits=3),
+        Difference("how much nearer both losses are at the end", 1, _nearer, digits=3),
+    ),
+    "s3.epsilon.variance": (Difference("sd of L, epsilon 0.01 minus 1", 1, _in_spread(SHARP, CNN), digits=3),),
+    "s3.epsilon.quality": (Difference("FID, epsilon 0.01 minus 1", 1, _at_the_end("fid", SHARP, CNN), True),),
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one statement."""
+
+    measured: str  # "-" where nothing was
+    word: str
+
+
+def frames(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
+    """Label of a data set, "mnist8, laptop", to the lines of all its recorded trainings."""
+    whole = tidy.stored(folder, "otgan")
+    if whole.empty:
+        return {}
+    return {f"{dataset}, {profile}": of for (dataset, profile), of in whole.groupby(["dataset", "profile"])}
+
+
+def verdicts(frame: pd.DataFrame, bias: Bias, *, own: bool) -> dict[str, Verdict]:
+    """Every statement of the report, by its id, with what was measured and the word, by Holm's correction for all.
+
+    `own`: whether the images are the report's.
+    """
+    measured, claims = {}, {}
+    for statement in paper.statements("s3"):
+        if statement.id == "s3.unbiased":
+            measured[statement.id], claims[statement.id] = _slopes(bias), minibatch_bias.claim(bias)
+        else:
+            measured[statement.id], claims[statement.id] = _judged(frame, DIFFERENCES[statement.id], own)
+    words = recording.words_of(claims.values())
+    return {id: Verdict(measured[id], word) for id, word in zip(claims, words, strict=True)}
+
+
+def _slopes(bias: Bias) -> str:
+    each = (f"{name}: {tables.change(*intervals.t_interval(bias.slope[name]), 3)}" for name in (WITHOUT, WITH))
+    return f"slope of the loss where the model is the data, {'; '.join(each)}"
+
+
+def _judged(frame: pd.DataFrame, differences: tuple[Difference, ...], own: bool) -> tuple[str, Claim]:
+    texts, claims = [], []
+    for difference in differences:
+        try:
+            values = difference.of(frame).dropna()
+        except (IndexError, KeyError):  # a run that is not among the recorded ones
+            values = pd.Series(dtype=float)
+        if len(values) < 2:
+            return "-", paper.without_test(FEW)
+        mean, ends = intervals.t_interval(values)
+        texts.append(f"{difference.words}: {tables.change(mean, ends, difference.digits)}")
+        claims.append(paper.comparison(difference.sign, ends, len(values), own=own and not difference.seen))
+    return "; ".join(texts), all_of(claims)
+
+
+def all_of(claims: list[Claim]) -> Claim:
+    """The claim that all of some claims hold: contradicted with one of them, and else as weak as the weakest."""
+    against = [claim for claim in claims if claim.apart == paper.CONTRADICTED]
+    if against:
+        return min(against, key=lambda claim: claim.p if claim.p is not None else 1.0)
+    undecided = [claim for claim in claims if claim.apart == paper.UNDECIDED]
+    return (undecided or sorted(claims, key=lambda claim: claim.p or 0.0))[-1]

@@ -1,0 +1,155 @@
+"""The statements on OT-GAN over trainings. Kinds of test: planted effects, closed forms, failures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dotlib.evaluation import minibatch_bias, otgan_statements
+from dotlib.evaluation.minibatch_bias import WITH, WITHOUT, Bias
+from dotlib.evaluation.otgan_statements import CNN, FEW, MLP, OFTEN, SHARP, SMALL
+from dotlib.results import paper, records, tidy
+from dotlib.results.paper import Claim
+
+RUNS = (CNN, MLP, SMALL, SHARP, OFTEN)
+STEPS, ENDS = range(0, 121, 10), range(2, 121, 2)  # milestones with the start, windows of the loss
+BIAS = Bias(4, {}, {}, {WITHOUT: 0.7 + np.linspace(-0.01, 0.01, 9), WITH: np.linspace(-0.01, 0.01, 9)})
+FIRST = "classifier 0"
+
+
+def as_stated(run, quantity, update):
+    """A story in which all that the report says is true."""
+    t = update / 120
+    if quantity == "L":
+        start = {SHARP: 0.5}.get(run, 1.0)
+        return 0.1 + start * (1 - t) ** 3
+    if quantity == "sd of L":
+        return {SMALL: 0.4, SHARP: 0.3}.get(run, 0.1)
+    of_run = {
+        "fid": 100 * (1 - t) ** 2 + {SHARP: 4}.get(run, 1),
+        "recall": {SMALL: 0.2}.get(run, 0.5),
+        "high frequencies": {MLP: 0.3}.get(run, 0.1),
+        "directions": {OFTEN: 1.5}.get(run, 6.0),
+        "entropy": 0.9,
+    }
+    return of_run[quantity]
+
+
+def against(run, quantity, update):
+    """Everything has the other sign, and FID of all runs but that at 0.01 falls late, while the loss rises."""
+    if quantity == "fid" and run != SHARP:
+        return 100 * (1 - (update / 120) ** 3) + 5
+    return -as_stated(run, quantity, update)
+
+
+def frame(value, seeds=3, runs=RUNS, noise=0.01):
+    lines = []
+    for seed in range(seeds):
+        shift = 1 + noise * (seed - (seeds - 1) / 2)
+        for run in runs:
+            for quantity in ("L", "sd of L"):
+                lines += [(run, end, "-", quantity, shift * value(run, quantity, end), seed) for end in ENDS]
+            for quantity in ("high frequencies", "directions", "entropy"):
+                lines += [(run, step, "-", quantity, shift * value(run, quantity, step), seed) for step in STEPS]
+            for quantity in ("fid", "recall"):
+                judged = [(step, FIRST) for step in STEPS] + [(120, "classifier 1")]
+                lines += [(run, at, judge, quantity, shift * value(run, quantity, at), seed) for at, judge in judged]
+    return pd.DataFrame(lines, columns=["run", "update", "judge", "quantity", "value", "seed"])
+
+
+def words(value, **options):
+    of = {"own": options.pop("own", True), "bias": options.pop("bias", BIAS)}
+    return {name: each.word for name, each in otgan_statements.verdicts(frame(value, **options), **of).items()}
+
+
+def test_every_statement_of_the_report_has_a_verdict():
+    stated = [statement.id for statement in paper.statements("s3")]
+    assert list(words(as_stated)) == stated
+    assert {*otgan_statements.DIFFERENCES, "s3.unbiased"} == {*stated}
+
+
+def test_all_holds_in_the_reports_story_and_what_the_eye_saw_is_replicated_only():
+    seen = {name for name, of in otgan_statements.DIFFERENCES.items() if any(each.seen for each in of)}
+    assert words(as_stated) == {
+        name: paper.REPLICATED if name in seen else paper.REPRODUCED for name in words(as_stated)
+    }
+    assert seen == {"s3.rhythm", "s3.images.early", "s3.loss.coherent", "s3.mlp.noisier", "s3.batch.variety",
+                    "s3.epsilon.quality"}  # fmt: skip
+    elsewhere = words(as_stated, own=False)
+    assert elsewhere.pop("s3.unbiased") == paper.REPRODUCED and set(elsewhere.values()) == {paper.REPLICATED}
+
+
+def test_nothing_holds_in_the_reverse_story():
+    biased = Bias(4, {}, {}, {WITHOUT: BIAS.slope[WITHOUT], WITH: BIAS.slope[WITHOUT]})
+    assert set(words(against, bias=biased).values()) == {paper.CONTRADICTED}
+
+
+def test_wide_trainings_are_undecided_and_missing_ones_not_attempted():
+    loud = words(as_stated, noise=3.0)
+    assert loud["s3.batch.variety"] == loud["s3.loss.falls"] == paper.UNDECIDED
+    few = words(as_stated, runs=(CNN, MLP))
+    assert few["s3.batch.variety"] == few["s3.rhythm"] == few["s3.epsilon.start"] == FEW
+    assert few["s3.mlp.noisier"] == paper.REPLICATED
+    single = words(as_stated, seeds=1)
+    assert single.pop("s3.unbiased") == paper.REPRODUCED and set(single.values()) == {FEW}
+
+
+def test_a_statement_of_two_parts_needs_both():
+    """Smaller at the start, and then further apart than before."""
+
+    def apart(run, quantity, update):
+        far = 5 * (update / 120) if run == SHARP and quantity == "L" else 0
+        return as_stated(run, quantity, update) + far
+
+    assert words(apart)["s3.epsilon.start"] == paper.CONTRADICTED
+    good, weak, bad = Claim(0.01, "y", "u"), Claim(0.2, "y", "u"), Claim(0.03, paper.CONTRADICTED, "u")
+    assert otgan_statements.all_of([good, weak]) == weak and otgan_statements.all_of([good, weak, bad]) == bad
+    open_ = Claim(0.5, paper.UNDECIDED, paper.UNDECIDED)
+    assert otgan_statements.all_of([open_, good]) == open_
+
+
+def test_parts_and_spreads_have_their_closed_forms():
+    """L = update: the mean over windows 1 to 15 of 60, which end at 2, 4, ..., 30, is 16."""
+    rising = frame(lambda run, quantity, update: float(update), noise=0.0)
+    assert otgan_statements.part(rising, CNN, "L", 0).tolist() == [16.0] * 3
+    assert otgan_statements.part(rising, CNN, "L", 3).tolist() == [106.0] * 3
+    assert otgan_statements.spread(rising, CNN).tolist() == [(32 + 120) / 2] * 3
+    assert otgan_statements.last(rising, CNN, "fid").tolist() == [120.0] * 3
+
+
+def test_the_loss_of_a_milestone_is_that_since_the_one_before():
+    """FID follows the windows after the milestone before exactly, and the whole past not at all."""
+    kinks = np.random.default_rng(0).permutation(12)
+
+    def story(run, quantity, update):
+        number = max(-(-update // 10) - 1, 0)  # 1 to 10 -> 0
+        return float(kinks[number]) if quantity in ("L", "fid") else 1.0
+
+    assert otgan_statements.coherence(frame(story, noise=0.0)).tolist() == pytest.approx([1.0] * 3)
+    falling = frame(lambda run, quantity, update: story(run, quantity, update) * (-1) ** (quantity == "L"), noise=0.0)
+    assert otgan_statements.coherence(falling).tolist() == pytest.approx([-1.0] * 3)
+
+
+def test_across_runs_the_last_loss_is_ranked_with_the_last_fid():
+    order = {run: rank for rank, run in enumerate(RUNS)}
+    same = frame(lambda run, quantity, update: order[run] + 1.0, noise=0.0)
+    assert otgan_statements.across(same).tolist() == pytest.approx([1.0] * 3)
+    other = frame(lambda run, quantity, update: order[run] * (-1.0 if quantity == "L" else 1.0), noise=0.0)
+    assert otgan_statements.across(other).tolist() == pytest.approx([-1.0] * 3)
+
+
+def test_records_of_one_data_set_are_one_frame(tmp_path):
+    for dataset, seed in (("mnist8", 0), ("mnist8", 1), ("digits", 0)):
+        record = records.start("otgan", profile="laptop", dataset=dataset, seed=seed, parameters={})
+        lines = frame(as_stated, seeds=1, noise=0.0).drop(columns="seed").to_dict("records")
+        tidy.write(record, lines, tmp_path)
+    found = otgan_statements.frames(tmp_path)
+    assert list(found) == ["digits, laptop", "mnist8, laptop"] and set(found["mnist8, laptop"]["seed"]) == {0, 1}
+    assert otgan_statements.frames(tmp_path / "none") == {}
+    of = otgan_statements.verdicts(found["mnist8, laptop"], BIAS, own=True)
+    assert of["s3.mlp.noisier"].word == paper.REPLICATED and "+0.200" in of["s3.mlp.noisier"].measured
+
+
+def test_the_toy_of_the_page_is_judged_by_its_slopes():
+    found = minibatch_bias.bias(4, blocks=20, draws=1_000, seed=0)
+    of = otgan_statements.verdicts(frame(as_stated), found, own=True)["s3.unbiased"]
+    assert of.word == paper.REPRODUCED and WITHOUT in of.measured and WITH in of.measured
