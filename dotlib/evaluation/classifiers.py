@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,13 +28,15 @@ from dotlib.seeding import generator
 class JudgeTraining:
     """How a classifier is fit: Adam, cross-entropy, a step size that falls linearly to zero."""
 
+    split: ClassVar[str] = "judge"  # of the images that it is fit on
+
     dataset: str
     epochs: int
     batch_size: int = 64
     lr: float = 2e-3
     width: int = 32  # channels of the first layers
     features: int = 64  # width of the last hidden layer, far below the number of reference images, which FID needs
-    images: int = 0  # of the "judge" split that are used, the first ones; 0 takes all
+    images: int = 0  # of its split that are used, the first ones; 0 takes all
     flip: bool = False  # mirror half of the images, left to right
     seed: int = 0
 
@@ -111,8 +114,8 @@ def judge_training(dataset: str, profile: str, seed: int = 0) -> JudgeTraining:
 
 
 def fit(settings: JudgeTraining) -> nn.Module:
-    """Train on the "judge" split; evaluation mode."""
-    images, labels = labelled(settings.dataset, "judge")
+    """Train on the split of the settings; evaluation mode."""
+    images, labels = labelled(settings.dataset, settings.split)
     rng = generator(settings.seed, "judge", settings.dataset)
     network = untrained(settings, rng).train()
     n = min(settings.images, len(images)) if settings.images else len(images)
@@ -133,7 +136,7 @@ def fit(settings: JudgeTraining) -> nn.Module:
 
 def untrained(settings: JudgeTraining, rng: Rng = None) -> nn.Module:
     """The network of a classifier with its first weights."""
-    images, labels = labelled(settings.dataset, "judge")
+    images, labels = labelled(settings.dataset, settings.split)
     sizes = {"channels": images.shape[1], "size": images.shape[2], "classes": int(labels.max()) + 1}
     with torch.random.fork_rng(devices=[]):  # torch's layers start with draws that nobody asked for
         return settings.build(sizes, rng)

@@ -166,7 +166,7 @@ def _accuracy(network: nn.Module, dataset: str) -> float:
 
 
 def _fingerprints(settings: JudgeTraining) -> dict[str, str]:
-    return {split: image_set(settings.dataset, split).fingerprint for split in ("judge", "test")}
+    return {split: image_set(settings.dataset, split).fingerprint for split in (settings.split, "test")}
 
 
 SEEDS = (0, 1, 2, 3, 4)  # of the classifiers

@@ -88,13 +88,14 @@ def measured_set(
     return [
         {"method": move.name, "setting": setting, "set": number, "judge": judge}
         | {"evaluations": moves.evaluations(move, setting), "D": D[setting], "moved": moved[setting]}
-        | _scores(collector, panel.references[judge], number)
+        | scores_of(collector, panel.references[judge], number)
         | (of_classes[setting, judge].scores() if classes else {})
         for setting, judge, collector in rows
     ]
 
 
-def _scores(collector: Collector, real: Reference, number: int) -> Line:
+def scores_of(collector: Collector, real: Reference, number: int) -> Line:
+    """The columns of QUANTITIES of one set, whose number decides the random subsets of KID."""
     scores = collector.scores(real=real, rng=generator(0, "subsets", str(number)))
     return {quantity: getattr(scores, quantity) for quantity in QUANTITIES}
 

@@ -11,6 +11,7 @@ from dotlib.transport.dot import Variant as Variant
 from dotlib.transport.dot import latent_dot as latent_dot
 from dotlib.transport.dot import target_dot as target_dot
 from dotlib.transport.embedding import NullShare as NullShare
+from dotlib.transport.embedding import RowSpace as RowSpace
 from dotlib.transport.embedding import embedded as embedded
 from dotlib.transport.embedding import null_share as null_share
 from dotlib.transport.lipschitz import LipschitzEstimate as LipschitzEstimate

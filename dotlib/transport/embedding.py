@@ -77,8 +77,39 @@ class NullShare(NamedTuple):
     rank: Tensor  # (B,) int64, of the Jacobian
 
 
+class RowSpace(NamedTuple):
+    """The directions that an extractor sees at some points: the row space of its Jacobian at each."""
+
+    directions: Tensor  # (B, min(m, n), n) float64, orthonormal
+    seen: Tensor  # (B, min(m, n)) bool, which of them are in the row space
+
+    @classmethod
+    def of(cls, E: Extractor, x: Tensor, tolerance: float | None = None) -> "RowSpace":
+        """Those at points x, (B, ...); the arguments are those of `null_share`."""
+        parts = []
+        for points in x.split(BLOCK):
+            J = jacobian(E, points).double()  # (b, m, n)
+            _, s, rows = torch.linalg.svd(J, full_matrices=False)  # (b, min(m, n)), (b, min(m, n), n)
+            least = torch.finfo(x.dtype).eps * max(J.shape[1:]) if tolerance is None else tolerance
+            parts.append((rows, s > least * s[:, :1]))
+        return cls(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+    def null_share(self, d: Tensor) -> NullShare:
+        """Share of the squared length of moves d, (B, ...), across these directions. Raises InputError."""
+        check_points("d", d, rank=None)
+        moves = d.flatten(1).double()
+        if moves.shape != (len(self.seen), self.directions.shape[2]):
+            wanted = len(self.seen), self.directions.shape[2]
+            raise InputError(f"d: found shape {tuple(d.shape)} for {wanted} numbers; pass one move for each point")
+        length = moves.square().sum(1)
+        if bad := int((length == 0).sum()):
+            raise InputError(f"d: found {bad} moves of length 0, which have no direction; leave them out")
+        along = (self.directions @ moves[:, :, None])[..., 0].square() * self.seen
+        return NullShare((1 - along.sum(1) / length).clamp(0, 1), self.seen.sum(1))
+
+
 def null_share(E: Extractor, x: Tensor, d: Tensor, *, tolerance: float | None = None) -> NullShare:
-    """Share of ``||d||^2`` in the null space of the Jacobian of E at x.
+    """Share of ``||d||^2`` in the null space of the Jacobian of E at x; `RowSpace` for many moves from one x.
 
     A move of random direction has (n - rank) / n of it there, n numbers in a point.
 
@@ -95,24 +126,7 @@ def null_share(E: Extractor, x: Tensor, d: Tensor, *, tolerance: float | None = 
     Raises:
         InputError: names the argument.
     """
-    refuse_training_mode("E", E)
-    check_points("x", x, rank=None)
-    check_points("d", d, rank=None)
-    if d.shape != x.shape:
-        raise InputError(f"d: found shape {tuple(d.shape)} beside x {tuple(x.shape)}; pass one move for each point")
-    length = d.flatten(1).double().square().sum(1)
-    if bad := int((length == 0).sum()):
-        raise InputError(f"d: found {bad} moves of length 0, which have no direction; leave them out")
-    shares, ranks = [], []
-    for points, moves in zip(x.split(BLOCK), d.flatten(1).double().split(BLOCK), strict=True):
-        J = jacobian(E, points).double()  # (b, m, n)
-        _, s, rows = torch.linalg.svd(J, full_matrices=False)  # (b, min(m, n)), (b, min(m, n), n)
-        least = torch.finfo(x.dtype).eps * max(J.shape[1:]) if tolerance is None else tolerance
-        seen = s > least * s[:, :1]  # (b, min(m, n))
-        along = (rows @ moves[:, :, None])[..., 0].square() * seen
-        shares.append(1 - along.sum(1) / moves.square().sum(1))
-        ranks.append(seen.sum(1))
-    return NullShare(torch.cat(shares).clamp(0, 1), torch.cat(ranks))
+    return RowSpace.of(E, x, tolerance).null_share(d)
 
 
 def jacobian(E: Extractor, x: Tensor) -> Tensor:

@@ -206,14 +206,24 @@ def test_values_are_found_by_their_id():
         paper.value("fig3.25gaussian.dot.emd")
 
 
-def test_the_statements_of_a_report_are_in_order_and_each_has_its_place():
-    found = paper.statements("s3")
-    assert [statement.id for statement in found[:2]] == ["s3.unbiased", "s3.rhythm"] and len(found) == 11
-    assert len({statement.id for statement in found}) == len({statement.says for statement in found}) == 11
+@pytest.mark.parametrize(
+    ("work", "title", "first", "number"),
+    [
+        ("s1", "Discriminator Optimal Transport", ["s1.bound", "s1.K.one"], 17),
+        ("s3", "Optimal Transport GAN", ["s3.unbiased", "s3.rhythm"], 11),
+    ],
+)
+def test_the_statements_of_a_report_are_in_order_and_each_has_its_place(work, title, first, number):
+    found = paper.statements(work)
+    assert [statement.id for statement in found[:2]] == first and len(found) == number
+    assert len({statement.id for statement in found}) == len({statement.says for statement in found}) == number
     for statement in found:
-        assert re.fullmatch(r"Optimal Transport GAN, [23]\.\d(, Figure \d)?", statement.place), statement.id
-        assert re.fullmatch(r"[a-z0-9_.-]+", statement.id) and statement.says[-1] != "."
-    with pytest.raises(InputError, match="^work: unknown 's33'; known: s3; nearest: s3"):
+        assert re.fullmatch(rf"{title}, [123]\.\d(, (Figure|Table|Theorem) [\d.]+)?", statement.place), statement.id
+        assert re.fullmatch(r"[a-z0-9_.K-]+", statement.id) and statement.says[-1] != "."
+
+
+def test_statements_of_an_unknown_report_are_refused():
+    with pytest.raises(InputError, match="^work: unknown 's33'; known: s1, s3.*; nearest: s3"):
         paper.statements("s33")
 
 
@@ -256,6 +266,7 @@ UNITS = {
     "seconds per 30 updates",
     "seconds an update",
     "hours an epoch",
+    "share",
 }
 COUNTS = {
     "fig2": 1,
@@ -269,6 +280,7 @@ COUNTS = {
     "fig11": 1,
     "tab7": 40,
     "b3": 4,
+    "s1": 17,
     "s3": 5,
 }
 NETWORKS = ("wgan-gp", "sngan-ns", "sngan-hi", "sagan-ns", "sagan-hi")

@@ -303,7 +303,7 @@ def test_wrong_arguments_are_named():
         r"^E: gave \(3,\) for 3 rows": lambda: target(embedded(lambda x: x.sum(1)), x),
         r"^E: gave tuple for 3 rows": lambda: target(embedded(lambda x: (x, x)), x),
         r"^E: found NaN or infinity in 3 of 3 rows": lambda: target(embedded(lambda x: x / 0), x),
-        r"^d: found shape \(3, 2\) beside x \(3, 4\)": lambda: null_share(E, x, x[:, :2]),
+        r"^d: found shape \(3, 2\) for \(3, 4\) numbers": lambda: null_share(E, x, x[:, :2]),
         r"^d: found 1 moves of length 0": lambda: null_share(E, x, x * torch.tensor([[1.0], [0.0], [1.0]])),
         r"autograd does not connect": lambda: jacobian(lambda x: x.detach(), x),
         r"^anchor: found \(2, 4\) of torch.float64 beside": lambda: target("l2", x, anchor=x[:2]),
