@@ -32,6 +32,8 @@ from dotlib.transport import Adam, RowSpace, Variant, embedded, latent_dot, lips
 REPORTED = 0.05  # step size behind the report's curves: its program has it, whatever is asked for
 PRINTED = 0.01  # the one that its text names
 LATENT, TARGET, EMBEDDED = (1, 5, 10, 20), (1, 10, 20, 30, 40, 50), (10, 20, 50, 100)  # updates that are looked at
+SHORT = (1, 2)
+SPACES = ("latent", "target")
 SCALES = (0.95, 0.9, 0.8)  # of latents: truncation, a control
 SEEN = 50  # samples whose Jacobian of E is taken
 AS_PRINTED = Variant(anchor="fixed", projection="none", norm="shifted")  # the report's algorithms project nothing
@@ -52,8 +54,10 @@ class Way:
     compared: str = "samples"  # by the cost of a latent descent; or "latents"
 
 
-def ways() -> tuple[Way, ...]:
-    """All ways, by space; the audit's have an unrelated anchor."""
+def ways(profile: str = "laptop") -> tuple[Way, ...]:
+    """All ways, by space; the audit's have an unrelated anchor. In "smoke" every descent has two updates."""
+    if profile == "smoke":
+        return tuple(replace(each, settings=SHORT) if each.space in SPACES else each for each in ways())
     latent = functools.partial(Way, space="latent", settings=LATENT)
     target = functools.partial(Way, space="target", settings=TARGET)
     slow = functools.partial(Way, space="target", settings=EMBEDDED, lr=PRINTED)
@@ -93,6 +97,7 @@ class Run:
     extractor_settings: ExtractorTraining
     untrained: nn.Module
     constants: dict[str, float]
+    profile: str
 
     @property
     def E(self) -> Features:
@@ -116,7 +121,7 @@ def load(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> Run:
     of_E = extractors.training(dataset, profile, seed)
     first = extractors.untrained(of_E).to(device)
     E.network.to(device)
-    run = Run(trained, pair, panel, settings, seed, E, of_E, first, {})
+    run = Run(trained, pair, panel, settings, seed, E, of_E, first, {}, profile)
     return replace(run, constants=_constants(run))
 
 
@@ -124,8 +129,8 @@ def _constants(run: Run) -> dict[str, float]:
     """Constants by name, each the mean of maxima over random pairs of samples; K_E over distances of features."""
     k_eff, K_eff = image_pairs.constants(run.pair, run.settings, run.seed)
     draw = functools.partial(sampling.generated, run.pair, block=lipschitz.BLOCK)
-    options = {"n_pairs": run.settings.pairs, "repeats": run.settings.repeats, "embed": run.E}
-    K_E = lipschitz.target_constant(run.pair.logit, draw, rng=generator(run.seed, "K_E"), **options)
+    counts, rng = {"n_pairs": run.settings.pairs, "repeats": run.settings.repeats}, generator(run.seed, "K_E")
+    K_E = lipschitz.target_constant(run.pair.logit, draw, embed=run.E, rng=rng, **counts)
     return {"one": 1.0, "k_eff": k_eff.value, "K_eff": K_eff.value, "K_E": K_E.value}
 
 
@@ -172,7 +177,7 @@ def measure(run: Run) -> list[Line]:
     shared = [run.settings, run.seed, run.pair.digests, run.panel.digests, run.extractor.sha256, run.constants]
     floor = one_training.floor(run.pair, run.panel)
     lines = [{name: line.get(name, 0.0) for name in COLUMNS} for line in floor]  # real images are no moved ones
-    for way in tqdm(ways(), run.pair.name, disable=None):
+    for way in tqdm(ways(run.profile), run.pair.name, disable=None):
         lines += files.cached(
             f"embedded/{run.pair.name}",
             way.name.translate({ord(sign): "_" for sign in " ,/()+="}),

@@ -1,0 +1,153 @@
+"""The statements of the report on embedded DOT, over planted trainings; the audit; Theorem 1.2.
+
+Kinds of test: planted effects in both directions, closed forms, identities, failures.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dotlib.evaluation import embedded_moves, embedded_statements
+from dotlib.results import paper, records, tidy
+
+NAME = "digits-resnet-sagan-hi"
+ZERO = dict.fromkeys(("D", "moved", "features", "unseen", "changed", "confidence", "fid", "precision", "recall"), 0.0)
+
+
+def as_reported(method, setting, quantity):
+    """A story in which every statement of the report is true."""
+    latent, embedded = method.startswith("latent"), method.startswith("embedded")
+    target = method.startswith("target")
+    value = {"fid": 18.0, "precision": 0.5, "recall": 0.4, "confidence": 0.8}.get(quantity, 0.0)
+    if quantity == "fid" and latent:
+        value = {1: 15.0, 5: 11.0, 10: 11.5, 20: 12.0}.get(setting, 18.0) - 2.0 * (method == "latent, k = 1")
+    elif quantity == "fid" and target:
+        value = {1: 14.0, 10: 41.0, 20: 71.0, 30: 27.0, 40: 15.0, 50: 14.0}[setting]
+    elif quantity == "fid" and embedded:
+        value += 0.2 * setting
+    elif quantity == "precision":
+        value += 0.01 * setting * latent - 0.001 * setting * embedded
+    elif quantity == "recall":
+        rise = {1: 0.2, 5: 0.15, 10: 0.12, 20: 0.1}
+        value += rise.get(setting, 0) * latent + 0.05 * (embedded and setting == 20)
+    elif quantity == "confidence":
+        value += 0.005 * setting * latent
+    elif quantity == "changed" and method != "bare":
+        slow = method in ("embedded", "embedded, K_E")
+        value = min(0.95, setting * (0.018 if target else 0.001 if slow else 0.002))
+    elif quantity == "D" and method != "bare":
+        value = 0.02 * setting
+    return value
+
+
+def table(story=as_reported, seeds=5, noise=0.001, better=1.0):
+    draw, lines = np.random.default_rng(0), []
+    for seed in range(seeds):
+        for way in embedded_moves.ways():
+            for setting in way.settings:
+                values = {q: story(way.name, setting, q) + noise * draw.normal() for q in ZERO}
+                base = {"dataset": NAME, "seed": seed, "set": 0, "method": way.name, "setting": float(setting)}
+                lines += [base | ZERO | values | {"judge": judge} for judge in ("a", "b")]
+        spaces = {"in pixels": (0.6, 0.3, 0.1), "in E": (0.6 + 0.2 * better, 0.3 + 0.4 * better, 0.1 + 0.4 * better)}
+        for method, values in spaces.items():
+            scores = dict(zip(("precision", "recall", "separation"), values, strict=True))
+            lines.append({"dataset": NAME, "seed": seed, "set": 0, "method": method, "setting": 1.0, "judge": "-"}
+                         | {q: v + noise * draw.normal() for q, v in scores.items()})  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def words(frame):
+    return {id: verdict.word for id, verdict in embedded_statements.verdicts(frame).items()}
+
+
+def test_every_statement_of_the_report_has_a_verdict_and_no_other():
+    assert list(words(table())) == [statement.id for statement in paper.statements("s1")]
+    assert {*embedded_statements.DIFFERENCES} | {"s1.bound"} == set(words(table()))
+
+
+def test_what_the_report_says_is_found_where_it_is_planted():
+    found = words(table())
+    assert found.pop("s1.bound") == paper.REPRODUCED
+    assert set(found.values()) == {paper.REPLICATED}, found
+
+
+def test_the_reverse_contradicts_every_statement():
+    reverse = lambda method, setting, quantity: -as_reported(method, setting, quantity)  # noqa: E731
+    found = words(table(reverse, better=-1.0))
+    found.pop("s1.bound")
+    assert found.pop("s1.embedded.labels") == paper.CONTRADICTED
+    assert set(found.values()) == {paper.CONTRADICTED}, found
+
+
+def test_noise_decides_nothing():
+    flat = lambda method, setting, quantity: 0.5 * (quantity == "changed") + 0.0 * setting  # noqa: E731
+    found = words(table(flat, noise=1.0, better=0.0))
+    found.pop("s1.bound")
+    assert set(found.values()) == {paper.UNDECIDED}, found
+
+
+def test_one_training_is_no_verdict():
+    found = embedded_statements.verdicts(table(seeds=1))
+    found.pop("s1.bound")
+    assert {(verdict.measured, verdict.word) for verdict in found.values()} == {("-", embedded_statements.FEW)}
+
+
+def test_one_half_of_a_statement_is_not_enough():
+    """FID falls and does not rise again: the minimum after 5 to 6 updates is contradicted."""
+    story = lambda m, s, q: 18.0 - 0.3 * s if q == "fid" and m.startswith("latent") else as_reported(m, s, q)  # noqa: E731
+    assert words(table(story))["s1.latent.fid"] == paper.CONTRADICTED
+    still = lambda m, s, q: 11.0 if q == "fid" and m.startswith("latent") else as_reported(m, s, q)  # noqa: E731
+    assert words(table(still))["s1.latent.fid"] == paper.UNDECIDED
+
+
+def test_labels_at_an_equal_rise_are_read_off_the_curve():
+    """Plain raises D by 2 in 100 updates and changes 0.2; embedded gets there in 50 of its own, at 0.05."""
+    story = lambda m, s, q: 0.04 * s if q == "D" and m == "embedded" else as_reported(m, s, q)  # noqa: E731
+    values = embedded_statements.at_equal_rise(table(story, noise=0.0))
+    assert values.to_numpy() == pytest.approx([0.2 - 0.05] * 5)
+    short = lambda m, s, q: 0.01 * s if q == "D" and m == "embedded" else as_reported(m, s, q)  # noqa: E731
+    assert embedded_statements.at_equal_rise(table(short, noise=0.0)).empty, "it has never raised D as much"
+
+
+def test_the_loss_of_d_is_a_lower_bound_with_a_slack_of_1():
+    """(a - b) - log a - log(1 - b) is least where a is 1 and b is 0, and 1 there."""
+    assert 1 < embedded_statements.bound_slack(points=2_001) < 1.002
+    a, b = np.random.default_rng(0).uniform(0.001, 0.999, (2, 10_000))
+    assert ((a - b) - np.log(a) - np.log1p(-b)).min() > embedded_statements.bound_slack(points=2_001) - 0.01
+
+
+def test_the_audit_compares_the_curve_without_a_discriminator_to_the_printed_one():
+    found = embedded_statements.audit(table(noise=0.0))
+    assert found.correlation == pytest.approx(
+        1.0, abs=0.05
+    )  # planted: the printed curve, two of whose points are equal
+    assert found.share.to_numpy() == pytest.approx(np.ones(5))
+    assert (found.own == 71.0).all() and (found.end == 14.0).all() and found.changed.iloc[0] == pytest.approx(0.9)
+    half = lambda m, s, q: 44.5 if q == "fid" and m == embedded_statements.OFF and s == 20 else as_reported(m, s, q)  # noqa: E731
+    assert embedded_statements.audit(table(half, noise=0.0)).share.to_numpy() == pytest.approx([0.5] * 5)
+
+
+def test_curves_begin_at_the_bare_samples_and_have_bands_of_the_change():
+    (curve,) = embedded_statements.curves(table(noise=0.0), "fid", {"x": "plain"}).values()
+    steps, mean, half = curve
+    assert steps == [0.0, 10.0, 20.0, 50.0, 100.0] and mean[0] == 18.0 and (half == 0).all()
+    (curve,) = embedded_statements.curves(table(noise=0.5), "fid", {"x": "plain"}).values()
+    assert curve[2][0] == 0 and (curve[2][1:] > 0.05).all()
+    (curve,) = embedded_statements.curves(table(seeds=1), "fid", {"x": "plain"}).values()
+    assert (curve[2] == 0).all()
+
+
+def test_recorded_trainings_of_one_pair_are_one_frame(tmp_path):
+    for seed in (0, 1):
+        record = records.start("embedded", profile="laptop", dataset=NAME, seed=seed, parameters={})
+        for number, space in enumerate(embedded_statements.SPACES):
+            for quantity in ("precision", "recall", "separation"):
+                record.put(quantity, 0.1 * number, method=f"in {space}", unit="")
+        whole = table(seeds=1)
+        own = whole[whole["judge"] != "-"].drop(columns=["dataset", "seed", "separation"])
+        tidy.write(record, own.to_dict("records"), tmp_path)
+    (label, frame), *rest = embedded_statements.frames(tmp_path).items()
+    assert label == f"{NAME}, laptop" and not rest and set(frame["seed"]) == {0, 1}
+    inside = frame[frame["method"] == "in E"]
+    assert len(inside) == 2 and (inside["separation"] == 0.1).all()
+    assert embedded_statements.frames(tmp_path / "none") == {}
