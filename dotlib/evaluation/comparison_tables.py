@@ -54,6 +54,22 @@ def put_differences(record: Record, a: Point, b: Point) -> None:
         intervals.put_difference(record, name, a.scores[name], b.scores[name], unit=SCORES[name].unit, **where)
 
 
+def lines(comparison: Comparison, points: Sequence[Point], judge: str) -> list[dict[str, float | str]]:
+    """The tidy table of a comparison: a line for each method, setting and set, and one for real images.
+
+    A refused point has no line.
+    """
+    names = [name for name in SCORES if name in comparison.floor]
+    real = {"method": "real", "setting": 1.0, "set": 0, "judge": judge, "evaluations": 0.0}
+    table = [real | {name: comparison.floor[name] for name in names}]
+    for point in (point for point in points if not point.refused):
+        for number, cost in enumerate(point.cost):
+            where = {"method": point.method, "setting": point.setting, "set": number, "judge": judge}
+            of_set = {name: point.scores[name][number] for name in names}
+            table.append(where | {"evaluations": cost.evaluations()} | of_set)
+    return table
+
+
 def frontier_table(points: Sequence[Point], names: Sequence[str]) -> str:
     """Markdown: a row a point, its evaluations, milliseconds, acceptance, and scores with their differences to bare."""
     bare, rows = _bare(points), []
@@ -108,10 +124,9 @@ def best(points: Sequence[Point], name: str) -> Point | None:
     able = [point for point in points if not point.refused]
     if not able:
         return None
-    values = np.array([point.scores[name] for point in able]) * (1 if SCORES[name].lower_is_better else -1)
-    others = values.sum(1, keepdims=True) - values  # (settings, sets)
-    chosen = list(enumerate(able[row] for row in others.argmin(0)))
-    whole = able[int(values.sum(1).argmin())]
+    values = np.array([point.scores[name] for point in able])
+    chosen = list(enumerate(able[row] for row in best_on_others(values, name)))
+    whole = able[int((values if SCORES[name].lower_is_better else -values).sum(1).argmin())]
     return replace(
         whole,
         scores={key: [point.scores[key][number] for number, point in chosen] for key in whole.scores},
@@ -119,6 +134,12 @@ def best(points: Sequence[Point], name: str) -> Point | None:
         setup=[point.setup[number] for number, point in chosen],
         acceptance=[point.acceptance[number] for number, point in chosen if point.acceptance],
     )
+
+
+def best_on_others(values: np.ndarray, name: str) -> np.ndarray:
+    """For each set the row of values (settings, sets) that is best by a score on the *other* sets, (sets,)."""
+    losses = values if SCORES[name].lower_is_better else -values
+    return (losses.sum(1, keepdims=True) - losses).argmin(0)
 
 
 def cost_table(points: Sequence[Point]) -> str:

@@ -1,43 +1,20 @@
-"""Table 7 of [DOT19]: MH-GAN beside DOT on the same pairs, as printed and as measured here."""
+"""Table 7 of [DOT19]: MH-GAN beside DOT on the same pairs, as printed and as measured in this build."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from dotlib.evaluation import comparison_tables, recording
+from dotlib.evaluation import comparison_tables
 from dotlib.evaluation.comparison import Point
-from dotlib.evaluation.recording import printed
+from dotlib.evaluation.table7_trainings import SCORES, in_print
 from dotlib.metrics import scores
 from dotlib.results import paper, tables
 from dotlib.results.records import Record, Row
 from dotlib.training.settings import OBJECTIVES, PairName
 
-STEPS = (("score", "digits-dcgan-*"), ("table7", "digits-dcgan-*"))
+STEPS = (("table7", "digits-dcgan-sagan-ns"),)
 
 METHODS = ("bare", "DOT", "MH-GAN")
-SCORES = {name: score for name, score in scores.SCORES.items() if score.printed}
 PRINTED_PAIRS = [f"{where}-dcgan-{kind}" for where in ("cifar10", "stl10") for kind in OBJECTIVES]
-COLUMNS = (("tab7", "bare"), ("tab7", "mhgan"), ("tab1", "dot"))  # bare, MH-GAN and DOT in print
-
-
-def in_print(pair: str, quantity: str) -> list[paper.Published | None]:
-    """Scores of bare, MH-GAN and DOT in Tables 7 and 1; None where one is not printed."""
-    return [printed(table, pair, column, quantity) for table, column in COLUMNS]
-
-
-def claims(pair: str, quantity: str) -> list[tuple[str, str, float, str, str]]:
-    """What is printed of a pair: a word for tables, the claim in records, its sign, method, and what it is against.
-
-    The first is the printed change by MH-GAN, the second the sentence below the table; none without a print.
-    """
-    bare, chain, _ = in_print(pair, quantity)
-    if bare is None or chain is None:
-        return []
-    change, score = chain.value - bare.value, SCORES[quantity]
-    word, better = "raises" if change > 0 else "lowers", -1.0 if score.lower_is_better else 1.0
-    return [
-        (f"{word}: ", f"MH-GAN {word} {score.label}", change, "MH-GAN", "bare"),
-        ("", f"DOT looks better than MH-GAN, {score.label}", better, "DOT", "MH-GAN"),
-    ]
 
 
 def put_differences(record: Record, points: Sequence[Point]) -> None:
@@ -47,23 +24,7 @@ def put_differences(record: Record, points: Sequence[Point]) -> None:
         comparison_tables.put_differences(record, by_method["DOT"], by_method["MH-GAN"])
 
 
-def put_verdicts(rows: Mapping[str, Record]) -> None:
-    """Put the verdicts on every pair's row and on the sentence below the table; rows: pair -> record."""
-    judged = []
-    for pair, record in rows.items():
-        own = recording.on_papers_data(record, "cifar10", "stl10")
-        for quantity, score in SCORES.items():
-            for _, text, printed_change, method, against in claims(pair, quantity):
-                claim = paper.without_test(paper.REFUSED)
-                if any(record.rows(method="MH-GAN")):
-                    here = row_of(record, method, quantity, against)
-                    least = paper.reprint_gap(score.printed) if against == "bare" else 0.0
-                    claim = paper.comparison(printed_change, here.interval, here.n or 0, own=own, least=least)
-                judged.append((record, text, claim))
-    recording.put_verdicts(judged)
-
-
-def row_of(record: Record, method: str, quantity: str, against: str = "") -> Row:
+def row(record: Record, method: str, quantity: str, against: str = "") -> Row:
     """The row of a method's one setting: its score, or its paired difference to another method."""
     (row,) = record.rows(quantity=quantity, method=method, against=against)
     return row
@@ -74,36 +35,20 @@ def cell(record: Record, method: str, quantity: str, *, interval: bool = True) -
     if not any(record.rows(method=method)):
         return "refused"
     digits = scores.SCORES[quantity].digits
-    shown = f"{row_of(record, method, quantity).value:.{digits}f}"
+    shown = f"{row(record, method, quantity).value:.{digits}f}"
     if method == "bare":
         return shown
-    change = row_of(record, method, quantity, "bare")
+    change = row(record, method, quantity, "bare")
     text = tables.change(change.value, change.interval, digits) if interval else f"{change.value:+.{digits}f}"
     return f"{shown} ({text})"
 
 
-def score_table(quantity: str, rows: Mapping[str, Record]) -> str:
-    """Markdown: a row a pair of one data set, printed scores left and measured ones right, real images last."""
-    score, lines = SCORES[quantity], []
-    for pair, record in rows.items():
-        prints = ("-" if number is None else f"{number.value:.2f}" for number in in_print(pair, quantity))
-        here = (cell(record, method, quantity) for method in ("bare", "MH-GAN", "DOT"))
-        lines.append([PairName.parse(pair).row, *prints, *here])
-    floor = row_of(next(iter(rows.values())), "real", quantity).value
-    lines.append(["real images", *["-"] * 3, f"{floor:.{score.digits}f}", *["-"] * 2])
-    return tables.markdown([score.label, "paper: bare", "MH-GAN", "DOT", "here: bare", "MH-GAN", "DOT"], lines)
-
-
-def verdict_table(rows: Mapping[str, Record]) -> str:
-    """Markdown: a row a pair, the printed direction of MH-GAN and the verdicts of its record."""
-    lines = []
-    for pair, record in rows.items():
-        lines.append([PairName.parse(pair).row])
-        for quantity in SCORES:
-            judged = [f"{word}{record.verdicts[claim]}" for word, claim, *_ in claims(pair, quantity)]
-            lines[-1] += judged or ["-", "-"]
-    heads = ["pair", "MH-GAN and IS", "DOT better by IS", "MH-GAN and FID", "DOT better by FID"]
-    return tables.markdown(heads, lines).replace("--:", ":--")
+def change(record: Record) -> dict[str, str]:
+    """MH-GAN minus bare by each printed score, with its interval over sets; "refused" where it has no samples."""
+    if not any(record.rows(method="MH-GAN")):
+        return dict.fromkeys(SCORES, "refused")
+    of = ((score, quantity, row(record, "MH-GAN", quantity, "bare")) for quantity, score in SCORES.items())
+    return {quantity: tables.change(each.value, each.interval, score.digits) for score, quantity, each in of}
 
 
 def claims_in_print() -> tuple[str, dict[str, int]]:

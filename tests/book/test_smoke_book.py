@@ -29,7 +29,7 @@ OWED = {  # page -> records of the build, stem/key
     "fig9_histories": ["fig9_histories/smoke-digits-s0"],
     "projection": ["projection/smoke-digits-s0"],
     "real_images": ["real_images/smoke-digits-s0"],
-    "tab7_mhgan": [f"tab7_mhgan/smoke-{name}-s0" for name in pair_names("digits") if "-dcgan-" in name],
+    "tab7_mhgan": ["tab7_mhgan/smoke-digits-dcgan-sagan-ns-s0"],
     "frontier": ["frontier/smoke-digits-dcgan-sagan-ns-s0"],
     "frontier_2d": [
         f"frontier_2d/smoke-{name}-s0"

@@ -1,10 +1,8 @@
-"""Table 7: its print, its verdicts, its tables.
+"""Table 7: its print, and what the page shows of one build.
 
-Kinds: claims of the paper from print alone, verdicts on made-up scores whose sign is known,
-identities (what a table shows is in the record).
+Kinds: claims of the paper from print alone, identities (what a table shows is in the record). Verdicts are those over
+trainings, `evaluation/test_table7_trainings.py`.
 """
-
-from dataclasses import replace
 
 import pytest
 
@@ -13,7 +11,6 @@ from dotlib.evaluation.comparison import Point
 from dotlib.experiments import tab7_mhgan
 from dotlib.results import paper, records
 from dotlib.samplers.base import Cost
-from dotlib.training.settings import OBJECTIVES
 
 
 def point(method, setting, fid, is_mean):
@@ -34,59 +31,11 @@ POINTS = [
 ]
 
 
-def judged(pair, profile="laptop", points=POINTS):
-    record = records.start("tab7_mhgan", profile=profile, dataset="digits-x", seed=0, parameters={})
+def built(points=POINTS):
+    record = records.start("tab7_mhgan", profile="laptop", dataset="digits-x", seed=0, parameters={})
     comparison_tables.put_points(record, points)
-    record.put("fid", 3.5, unit="squared feature units", method="real")
     tab7_mhgan.put_differences(record, points)
-    tab7_mhgan.put_verdicts({pair: record})
     return record
-
-
-def test_a_row_is_judged_by_sign():
-    assert judged("cifar10-dcgan-sngan-hi").verdicts == {
-        "MH-GAN raises IS": paper.REPLICATED,
-        "MH-GAN lowers FID": paper.UNDECIDED,  # by 1, 0.5 and 2; the interval holds 0
-        "DOT looks better than MH-GAN, IS": paper.UNDECIDED,
-        "DOT looks better than MH-GAN, FID": paper.REPLICATED,
-    }
-
-
-def test_the_mirror_image_is_contradicted():
-    mirror = [
-        replace(point, scores={name: [-value for value in values] for name, values in point.scores.items()})
-        for point in POINTS
-    ]
-    assert judged("cifar10-dcgan-sngan-hi", points=mirror).verdicts == {
-        "MH-GAN raises IS": paper.CONTRADICTED,
-        "MH-GAN lowers FID": paper.UNDECIDED,
-        "DOT looks better than MH-GAN, IS": paper.UNDECIDED,
-        "DOT looks better than MH-GAN, FID": paper.CONTRADICTED,
-    }
-
-
-def test_the_printed_sign_is_that_of_the_row():
-    """In print MH-GAN worsens FID of WGAN-GP on CIFAR-10; here it lowers it, by 6, 5.9 and 6."""
-    better = [*POINTS[:2], point("MH-GAN", 500, (24.0, 25.1, 26.0), (5.4, 5.5, 5.65))]
-    verdicts = judged("digits-dcgan-wgan-gp", points=better).verdicts
-    assert verdicts["MH-GAN raises FID"] == paper.CONTRADICTED
-    assert "MH-GAN lowers FID" not in verdicts
-    assert judged("stl10-dcgan-wgan-gp", points=better).verdicts["MH-GAN lowers FID"] == paper.REPLICATED
-
-
-def test_all_pairs_of_the_table_share_one_correction():
-    """Alone, p is 0.0082 and 0.0016; among the twenty claims of five pairs, the first is no longer small."""
-    rows = {f"digits-dcgan-{kind}": judged(f"digits-dcgan-{kind}") for kind in OBJECTIVES}
-    tab7_mhgan.put_verdicts(rows)
-    assert {record.verdicts["DOT looks better than MH-GAN, FID"] for record in rows.values()} == {paper.UNDECIDED}
-    raised = [word for record in rows.values() for text, word in record.verdicts.items() if text == "MH-GAN raises IS"]
-    assert raised == [paper.REPLICATED] * 4
-
-
-def test_smoke_compares_nothing_and_a_row_that_is_not_printed_gets_no_verdict():
-    smoke = judged("digits-dcgan-wgan-gp", "smoke").verdicts
-    assert set(smoke.values()) == {paper.SMOKE} and len(smoke) == 4
-    assert judged("digits-resnet-sagan-hi").verdicts == {}
 
 
 def test_in_print_dot_is_better_in_fid_always_and_in_is_not_for_sngan_hinge():
@@ -122,38 +71,16 @@ def test_chains_that_ran_twice_are_counted_from_the_proposals():
 
 
 def test_a_cell_has_the_change_with_or_without_its_interval():
-    record = judged("digits-dcgan-wgan-gp")
+    record = built()
     assert tab7_mhgan.cell(record, "DOT", "fid", interval=False) == "26.17 (-4.83)"
+    assert tab7_mhgan.cell(record, "MH-GAN", "fid") == "29.83 (-1.17 [-3.06, +0.73])"
     assert tab7_mhgan.cell(record, "bare", "fid") == "31.00"
+    assert tab7_mhgan.change(record)["fid"] == "-1.17 [-3.06, +0.73]"
 
 
 def test_a_refusal_is_shown_and_compares_nothing():
-    refused = [*POINTS[:2], Point("MH-GAN", 500, {}, [], [], [], "real_logits: separable")]
-    for profile, word in (("laptop", paper.REFUSED), ("smoke", paper.SMOKE)):
-        record = judged("digits-dcgan-wgan-gp", profile, refused)
-        assert set(record.verdicts.values()) == {word} and len(record.verdicts) == 4
-        assert record.parameters["refused"] == {"MH-GAN, 500": "real_logits: separable"}
-    line = tab7_mhgan.score_table("fid", {"digits-dcgan-wgan-gp": record}).splitlines()[2]
-    assert line.split("|")[6].strip() == "refused"
-
-
-def test_tables_show_what_the_records_hold():
-    rows = {"digits-dcgan-wgan-gp": judged("digits-dcgan-wgan-gp")}
-    line, real = tab7_mhgan.score_table("fid", rows).splitlines()[2:]
-    assert [cell.strip() for cell in line.strip("|").split("|")] == [
-        "dcgan-wgan-gp",
-        "27.93",
-        "36.14",
-        "24.14",
-        "31.00",
-        "29.83 (-1.17 [-3.06, +0.73])",
-        "26.17 (-4.83 [-5.55, -4.12])",
-    ]
-    assert "| real images | - | - | - | 3.50 | - | - |" in real
-    cells = tab7_mhgan.verdict_table(rows).splitlines()[2].split("|")
-    assert [cell.strip() for cell in cells[2:6]] == [
-        f"raises: {paper.REPLICATED}",
-        "undecided",
-        "raises: undecided",
-        paper.REPLICATED,
-    ]
+    record = built([*POINTS[:2], Point("MH-GAN", 500, {}, [], [], [], "real_logits: separable")])
+    assert record.parameters["refused"] == {"MH-GAN, 500": "real_logits: separable"}
+    assert not any(record.rows(against="MH-GAN"))
+    assert tab7_mhgan.cell(record, "MH-GAN", "fid") == "refused"
+    assert tab7_mhgan.change(record) == {"fid": "refused", "is_mean": "refused"}

@@ -80,7 +80,7 @@ def test_the_campaign_names_the_records_that_its_parameters_make():
     assert len(campaign) > 20
     for record, values in campaign.items():
         page, key = record.split("/")
-        parts = (values.get(part) for part in ("dataset", "rows", "row", "judge", "weights"))
+        parts = (values.get(part) for part in ("dataset", "name", "rows", "row", "judge", "weights"))
         name = "-".join(filter(None, parts))
         assert key == Record(page, values["profile"], name, values.get("seed", 0), {}).key
         assert values.keys() <= notebooks.parameters(notebooks.read(f"notebooks/{page}.md"))
