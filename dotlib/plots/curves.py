@@ -78,6 +78,21 @@ def histories(
 
 
 @style.figure
+def paths(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, xlabel: str, ylabel: str) -> Figure:
+    """Ways through a plane, name -> (x, y), in order from a small mark to a large one; a single point is a star."""
+    figure, axis = plt.subplots(figsize=(5.4, 4.6))
+    for colour, (name, (x, y)) in zip((*CYCLE, BLACK, GREY), curves.items(), strict=False):
+        if len(x) == 1:
+            axis.plot(x, y, "*", ms=13, color=colour, label=name)
+            continue
+        axis.plot(x, y, "-", lw=1, color=colour, label=name)
+        axis.scatter(x[1:], y[1:], s=np.linspace(15, 90, len(x) - 1), color=colour)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.legend()
+    return figure
+
+
+@style.figure
 def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str, reference: float | None = None) -> Figure:
     """Horizontal intervals, name -> (low, middle, high); the reference is a vertical line, 0 for differences."""
     figure, axis = plt.subplots(figsize=(6.4, 0.8 + 0.34 * len(rows)))

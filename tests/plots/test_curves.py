@@ -35,6 +35,19 @@ def test_intervals_and_curves_show_their_names():
     assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["a"]
 
 
+def test_paths_go_from_small_marks_to_large_ones_and_a_single_point_is_a_star():
+    figure = curve_plots.paths(
+        {"squared": ([0.8, 0.7, 0.2], [0.6, 0.7, 0.9]), "real": ([0.9], [0.95])}, xlabel="recall", ylabel="P"
+    )
+    (axis,) = figure.axes
+    way, star = axis.lines
+    assert way.get_xydata().tolist() == [[0.8, 0.6], [0.7, 0.7], [0.2, 0.9]] and star.get_marker() == "*"
+    (marks,) = axis.collections
+    assert marks.get_offsets().tolist() == [[0.7, 0.7], [0.2, 0.9]] and marks.get_sizes()[0] < marks.get_sizes()[1]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["squared", "real"]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("recall", "P")
+
+
 def test_bars_of_two_groups_stand_beside_each_other_at_their_label():
     (axis,) = curve_plots.bars({"a": [1, 2, 3], "b": [4, 5, 6]}, ["x", "y", "z"], xlabel="label", ylabel="k").axes
     found = {(round(bar.get_x() + bar.get_width() / 2), bar.get_height()) for bar in axis.patches}
