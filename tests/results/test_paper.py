@@ -224,6 +224,24 @@ def test_the_statements_of_a_report_are_in_order_and_each_has_its_place(work, ti
 
 def test_statements_of_an_unknown_report_are_refused():
     with pytest.raises(InputError, match="^work: unknown 's33'; known: s1, s3.*; nearest: s3"):
+def test_the_statements_on_wgan_are_in_the_order_of_their_sections():
+    found = paper.statements("s4")
+    assert len({statement.id for statement in found}) == len({statement.says for statement in found}) == 20
+    places = [
+        re.fullmatch(r"DOT Applied to WGAN, ([2-4]\.\d(?:\.\d)?)(?:, (?:Figure|Theorem) \d)?", s.place) for s in found
+    ]
+    assert all(places) and [place[1] for place in places] == sorted(place[1] for place in places)
+    assert not any(statement.says.endswith(".") for statement in found)
+
+
+def test_the_statements_of_a_report_are_in_order_and_each_has_its_place():
+    found = paper.statements("s3")
+    assert [statement.id for statement in found[:2]] == ["s3.unbiased", "s3.rhythm"] and len(found) == 11
+    assert len({statement.id for statement in found}) == len({statement.says for statement in found}) == 11
+    for statement in found:
+        assert re.fullmatch(r"Optimal Transport GAN, [23]\.\d(, Figure \d)?", statement.place), statement.id
+        assert re.fullmatch(r"[a-z0-9_.-]+", statement.id) and statement.says[-1] != "."
+    with pytest.raises(InputError, match="^work: unknown 's33'; known: s3, s4; nearest: s3"):
         paper.statements("s33")
 
 
@@ -267,6 +285,9 @@ UNITS = {
     "seconds an update",
     "hours an epoch",
     "share",
+    "share of samples",
+    "share of real images",
+    "pairs a maximum",
 }
 COUNTS = {
     "fig2": 1,
@@ -282,6 +303,7 @@ COUNTS = {
     "b3": 4,
     "s1": 17,
     "s3": 5,
+    "s4": 5,
 }
 NETWORKS = ("wgan-gp", "sngan-ns", "sngan-hi", "sagan-ns", "sagan-hi")
 
