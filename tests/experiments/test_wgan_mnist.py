@@ -1,0 +1,156 @@
+"""The page of the report on WGAN and DOT: its record, its tables over planted trainings, its pictures.
+
+Kinds of test: identities (record and table, verdicts and statements), planted effects, failures.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from wgan_tables import planted
+
+from dotlib.data import images
+from dotlib.evaluation import wgan, wgan_statements
+from dotlib.experiments import wgan_mnist
+from dotlib.results import paper, records, tidy
+
+NAME = "digits-mlp-wgan-gp"
+
+
+@pytest.fixture(scope="module")
+def artifact_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture
+def run(artifacts):
+    return wgan.load(NAME, profile="smoke", whole=False)
+
+
+def test_a_run_leaves_a_record_with_constants_norms_and_its_table(run, tmp_path):
+    record = wgan_mnist.open_record(NAME, "smoke", 0, whole=False)
+    lines = wgan.measure(run, (wgan.BARE, wgan.SAVED))
+    wgan_mnist.fill_record(record, run, lines, wgan.norms_along(run))
+    tidy.write(record, lines, tmp_path)
+    stored = records.read(tmp_path / "wgan_mnist" / f"{record.key}.json")
+    assert stored.verdicts == {}, "one training judges no statement"
+    assert stored.made["pairs"].keys() == {NAME} and stored.get("lines").value == len(lines) == 3
+    for name, unit in (("K_eff", "logits per data distance"), ("k_eff", "logits per latent distance")):
+        rows = list(stored.rows(quantity=name))
+        assert [row.setting for row in rows] == list(run.pairs) and {row.unit for row in rows} == {unit}
+        assert [row.value for row in rows] == run.curves[name]["mean"]
+    assert [row.setting for row in stored.rows(quantity="norm slope")] == list(wgan.norms_along(run))
+    assert stored.get("product of norms").value == wgan.product_of_norms(run)
+    assert stored.parameters["whole"] is False and len(stored.parameters["ways"]) == 9
+    (of,) = wgan_statements.runs(tmp_path).values()
+    assert of.constant("norm slope").tolist() == [wgan.norms_along(run)[40]["slope"]]
+    built = wgan_mnist.built_table(lines).splitlines()
+    assert len(built) == 5 and built[3].startswith("| bare | ") and "bare, saved" in built[4]
+
+
+def test_the_page_has_a_verdict_on_every_statement_of_the_report():
+    """The table of the page against the list of paper_values.yml, in its order."""
+    rows = wgan_statements.table({"digits, laptop": planted()}).splitlines()[2:]
+    said = [row.split(" | ")[0].removeprefix("| ") for row in rows]
+    assert said == [statement.says for statement in paper.statements("s4")]
+    words = [row.rstrip(" |").rpartition(" | ")[2] for row in rows]
+    vocabulary = (paper.REPRODUCED, paper.REPLICATED, paper.CONTRADICTED, paper.UNDECIDED, "not attempted (")
+    assert all(word.startswith(vocabulary) for word in words)
+
+
+def test_both_norms_have_a_curve_for_each_constraint_and_a_column():
+    of = planted()
+    curves = wgan_mnist.norm_curves(of, "slope")
+    assert list(curves) == ["gradient penalty", "spectral norm", "none"]
+    x, mean, half = curves["gradient penalty"]
+    assert x == [1_000, 3_000] and mean == pytest.approx([1.05 / 2, 1.05]) and (half > 0).all()
+    table = wgan_mnist.norm_table(of).splitlines()
+    assert table[0].count("|") == 7 and table[2].startswith("| gradient penalty | 5 | 0.30 [")
+    assert "| spectral norm | 5 | 0.10" in table[3]
+    assert [axis.get_title() for axis in wgan_mnist.norms_figure(of).axes] == ["K_eff", "mean slope at samples"]
+    one = wgan_mnist.norm_curves(planted(seeds=1), "K_eff")["none"]
+    assert (one[2] == 0).all(), "one training has no interval"
+
+
+def test_constants_and_changes_are_shown_over_trainings():
+    of = planted()
+    growth = wgan_mnist.growth_table(of).splitlines()
+    assert growth[2].startswith("| 100 | 0.300 [") and growth[5].startswith("| 50,000 | 0.480 [")
+    saved = wgan_mnist.change_table(of, wgan_mnist.SAVED, ("fid", "precision", "rough")).splitlines()
+    assert "high frequencies of the change" in saved[0]
+    assert saved[2].startswith("| bare, a score | 6.00 | 0.600 |")
+    assert saved[3].startswith("| saved in [-1, 1] | +17.00 [") and saved[5].startswith(
+        "| best, saved in [-1, 1] | +0.00"
+    )
+    for ways in (wgan_mnist.COUPLED, wgan_mnist.TARGETS, wgan_mnist.CONTROLS):
+        assert len(wgan_mnist.change_table(of, ways, ("fid",)).splitlines()) == 3 + len(ways)
+    single = wgan_mnist.change_table(planted(seeds=1), wgan_mnist.SAVED, ("fid",))
+    assert "| +16.83 |" in single
+
+
+def test_every_way_of_a_table_is_among_those_of_a_record():
+    known = {(way.name, way.setting) for way in wgan.ways(whole=True)}
+    for ways in (wgan_mnist.COUPLED, wgan_mnist.SAVED, wgan_mnist.TARGETS, wgan_mnist.CONTROLS):
+        assert set(ways.values()) <= known
+
+
+def test_the_plane_has_each_cost_from_bare_to_the_largest_step():
+    paths = wgan_mnist.plane(planted(), "printed")
+    recall, precision = paths["squared"]
+    assert precision == pytest.approx([0.6, 0.65, 0.7, 0.85]) and recall == pytest.approx(
+        [0.8, 0.8, 0.75, 0.4], abs=1e-3
+    )
+    assert paths["none"][1] == pytest.approx([0.6] * 4) and len(paths["bare"][0]) == len(paths["real"][0]) == 1
+    assert len(wgan_mnist.plane_figure(planted(), "printed").axes) == 1
+
+
+def test_the_answer_names_both_norms_and_both_changes():
+    text = wgan_mnist.answer({"digits, laptop": planted()})
+    assert "slope at samples is 1.05 [" in text and f"**{paper.REPLICATED}**" in text
+    assert "K_eff 0.30 [" in text and f"**{paper.CONTRADICTED}**" in text
+    assert "changes FID by -0.50 [" in text and "changes it by +17.00 [" in text
+    assert wgan_mnist.answer({}).startswith("No training is recorded yet")
+    assert "FID" not in wgan_mnist.answer({"digits, laptop": planted(seeds=1)})
+
+
+def test_the_trap_differs_in_its_file_alone(run):
+    pixels, captions = wgan_mnist.trap(run)
+    bare, moved, saved = pixels.values()
+    assert bare.shape == (8, 1, 8, 8) and (moved != bare).any()
+    dark = images.to_float(torch.from_numpy(bare)) < 0
+    assert (saved[dark.numpy()] == 0).all() and captions["bare, saved in [-1, 1]"] == ["+0.00"] * 8
+
+
+def test_pictures_are_of_the_same_latents(run):
+    pixels, captions = wgan_mnist.strips(run, wgan_mnist.target_ways())
+    assert list(pixels) == ["bare", "0.08, 13 updates", "0.13, 15 updates"] and len(captions["bare"]) == 8
+    assert np.array_equal(pixels["bare"], wgan_mnist.trap(run)[0]["bare"])
+    (axis,) = wgan_mnist.label_figure(run).axes
+    assert len(axis.patches) == 40 and sum(bar.get_height() for bar in axis.patches) == pytest.approx(4)
+    frames = wgan_mnist.along_training(run)
+    assert frames is not None and frames.shape == (12, 32, 1, 8, 8)
+    assert np.array_equal(frames[-1, :8], pixels["bare"])
+
+
+def test_the_radius_of_the_printed_reading_leaves(run):
+    (axis,) = wgan_mnist.radius_figure(run).axes
+    curves = {line.get_label(): line.get_ydata() for line in axis.lines}
+    assert list(curves) == list(wgan_mnist.READINGS.values()) and axis.get_yscale() == "log"
+    printed, tangent = curves[wgan_mnist.READINGS["sqrt_dim"]], curves[wgan_mnist.READINGS["norm"]]
+    assert np.isfinite(tangent).all() and np.nanmax(printed) > 1.5 * np.nanmax(tangent)
+
+
+def test_presets_and_print():
+    rows = wgan_mnist.preset_table("mnist").splitlines()
+    assert "| updates of G | 37,500 | 157,500 | 9,375 |" in rows
+    assert "| step size | 0.0001, at last 1e-05 | 0.0001, at last 0.0001 | 0.0005, at last 5e-05 |" in rows
+    assert wgan_mnist.printed() == {
+        "printed_fid": "19.65", "printed_precision": "0.52", "printed_recall": "0.32", "pairs": "50,000",
+    }  # fmt: skip
+
+
+def test_a_table_over_trainings_needs_no_constraint_that_is_missing():
+    of = planted()
+    only = wgan_statements.Runs(of.table, pd.DataFrame(of.constants[of.constants["pair"] == wgan_statements.GP]))
+    assert list(wgan_mnist.norm_curves(only, "K_eff")) == ["gradient penalty"]
+    assert "| none | 0 | - | - | - | - |" in wgan_mnist.norm_table(only)
