@@ -129,8 +129,8 @@ def _constants(run: Run) -> dict[str, float]:
     """Constants by name, each the mean of maxima over random pairs of samples; K_E over distances of features."""
     k_eff, K_eff = image_pairs.constants(run.pair, run.settings, run.seed)
     draw = functools.partial(sampling.generated, run.pair, block=lipschitz.BLOCK)
-    counts, rng = {"n_pairs": run.settings.pairs, "repeats": run.settings.repeats}, generator(run.seed, "K_E")
-    K_E = lipschitz.target_constant(run.pair.logit, draw, embed=run.E, rng=rng, **counts)
+    n_pairs, repeats, rng = run.settings.pairs, run.settings.repeats, generator(run.seed, "K_E")
+    K_E = lipschitz.target_constant(run.pair.logit, draw, n_pairs=n_pairs, repeats=repeats, embed=run.E, rng=rng)
     return {"one": 1.0, "k_eff": k_eff.value, "K_eff": K_eff.value, "K_E": K_E.value}
 
 

@@ -7,6 +7,7 @@ A killed measurement continues with the next set.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +42,7 @@ class ImagePair(Pair):
         """A trained pair, moved to a device; the order of its weights in memory changes, for speed, and no weight."""
         for network in (trained.pair.generator, trained.pair.discriminator):
             if isinstance(network, nn.Module):
-                network.to(device, memory_format=torch.channels_last)
+                network.to(device).to(memory_format=torch.channels_last)
         return cls(**vars(trained.pair), name=trained.name, digests={trained.path.name: trained.sha256})
 
 
@@ -190,7 +191,7 @@ def captioned(rows: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[dict[str, np.n
 
 def _maxima(pair: Pair, settings: Scoring, seed: int) -> list[list[float]]:
     draw = partial(sampling.generated, pair, block=lipschitz.BLOCK)
-    counts = {"n_pairs": settings.pairs, "repeats": settings.repeats}
+    counts: dict[str, Any] = {"n_pairs": settings.pairs, "repeats": settings.repeats}
     words = (type(pair.prior).__name__, str(pair.prior.dim))
     latent = lipschitz.latent_constant(pair, rng=generator(seed, "k_eff", *words), **counts)
     target = lipschitz.target_constant(pair.logit, draw, rng=generator(seed, "K_eff", *words), **counts)
