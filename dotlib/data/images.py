@@ -19,7 +19,7 @@ from dotlib import seeding
 from dotlib.data import downloads, readers
 from dotlib.errors import FileError, InputError, check_count, check_option
 
-NAMES = ("digits", "mnist", "mnist8", "fashion_mnist", "cifar10", "stl10", "folder")
+NAMES = ("digits", "mnist", "mnist8", "fashion_mnist", "fashion_mnist8", "cifar10", "stl10", "folder")
 SPLITS = ("train", "test", "paper", "judge", "floor")
 DIGITS_TEST = 600  # our own cut of scikit-learn's 1,797: there is no official one
 FOLDER = "DOTLIB_IMAGES"  # names the folder of the set "folder"
@@ -96,9 +96,9 @@ def image_set(name: str, split: str = "train") -> ImageSet:
 
     Args:
         name: "digits" (8 x 8, 1 channel), "mnist" and "fashion_mnist" (padded to 32 x 32, 1 channel), "mnist8"
-            (the mean of each 4 x 4 of "mnist", rounded half to even), "cifar10" (32 x 32, 3 channels), "stl10"
-            (48 x 48, 3 channels: the mean of each 2 x 2 of 96 x 96, rounded half to even), "folder" ($DOTLIB_IMAGES,
-            32 x 32, 3 channels).
+            and "fashion_mnist8" (the mean of each 4 x 4 of those, rounded half to even), "cifar10" (32 x 32, 3
+            channels), "stl10" (48 x 48, 3 channels: the mean of each 2 x 2 of 96 x 96, rounded half to even), "folder"
+            ($DOTLIB_IMAGES, 32 x 32, 3 channels).
         split: "train"; "test"; "paper": train and test together, as the released code has it; "floor" and "judge" share
             "train": as many images as "test" by a fixed permutation, and the rest. digits and folder have no official
             "test": 600 and a sixth, by a fixed permutation. stl10: "train" and "paper" are the 100,000 unlabelled

@@ -133,7 +133,16 @@ def fashion_mnist(part: str) -> Read:
 
 def mnist8(part: str) -> Read:
     """MNIST as `mnist`, made small: images (N, 1, 8, 8) uint8, the mean of each 4 x 4, rounded half to even."""
-    images, labels, origin = mnist(part)
+    return _made_small(mnist(part))
+
+
+def fashion_mnist8(part: str) -> Read:
+    """Fashion-MNIST made small as `mnist8` is: images (N, 1, 8, 8) uint8. Raises FileError."""
+    return _made_small(fashion_mnist(part))
+
+
+def _made_small(rows: Read) -> Read:
+    images, labels, origin = rows
     total = images.reshape(-1, 1, 8, 4, 8, 4).sum((3, 5), dtype=np.uint16)  # at most 16 x 255
     return ((total + 7 + (total >> 4 & 1)) >> 4).astype(np.uint8), labels, origin
 
@@ -254,4 +263,11 @@ def _check_number(number: int, expected: int, label: str, unit: str = "images or
         raise FileError(f"{label}: expected {expected:,} {unit}, found {number:,}; {remedy}")
 
 
-READERS = {"mnist": mnist, "mnist8": mnist8, "fashion_mnist": fashion_mnist, "cifar10": cifar10, "stl10": stl10}
+READERS = {
+    "mnist": mnist,
+    "mnist8": mnist8,
+    "fashion_mnist": fashion_mnist,
+    "fashion_mnist8": fashion_mnist8,
+    "cifar10": cifar10,
+    "stl10": stl10,
+}

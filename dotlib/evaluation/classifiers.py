@@ -99,6 +99,7 @@ JUDGE_TRAINING = {  # ours: epochs from the minutes at hand, judged by accuracy 
     "mnist": JudgeTraining("mnist", 2, width=16),
     "mnist8": JudgeTraining("mnist8", 4),
     "fashion_mnist": JudgeTraining("fashion_mnist", 4, width=16),
+    "fashion_mnist8": JudgeTraining("fashion_mnist8", 6),
     "cifar10": ResidualTraining("cifar10", 14),
     "stl10": JudgeTraining("stl10", 20, flip=True),
 }

@@ -1,7 +1,7 @@
 """Why the minibatch energy distance has its self terms: one parameter, fitted by an earth mover's distance of batches.
 
-Data are N(0, 1), the model is N(0, s^2), a batch has B points, and the cost is |x - y|. On a line the optimal plan of
-two batches pairs their sorted points, so W is exact and nothing here is iterated. Every s sees the same noise.
+Data are N(0, 1), the model is N(0, s^2), a batch has B points, and the cost is ``|x - y|``. On a line the optimal plan
+of two batches pairs their sorted points, so W is exact and nothing here is iterated. Every s sees the same noise.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ from dotlib.seeding import generator
 
 SCALES = tuple(round(0.01 * i, 2) for i in range(141))  # s from 0 to 1.4
 WITHOUT, WITH = "2 W(X, Y)", "with self terms"
+BLOCKS = 20  # of draws
+JUDGED = 4  # the batch whose slopes are judged
 MARGIN = 0.05  # of the slope without self terms: a smaller one, with them, is none
 
 

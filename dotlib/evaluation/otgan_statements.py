@@ -57,12 +57,17 @@ def spread(frame: pd.DataFrame, run: str) -> pd.Series:
     return of.iloc[len(of) // PARTS :].mean()
 
 
-def coherence(frame: pd.DataFrame, run: str = CNN) -> pd.Series:
-    """By seed, the rank correlation of FID with the mean of L since the milestone before, along a training."""
+def along(frame: pd.DataFrame, run: str = CNN) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Milestones x seeds: the mean of L since the milestone before, and FID by the first judge."""
     fid, L = _first_judge(frame, run, "fid").iloc[1:], curve(frame, run, "L")
-    edges = [0, *fid.index]
-    means = [L[(L.index > low) & (L.index <= high)].mean() for low, high in pairwise(edges)]
-    return pd.DataFrame(means, index=fid.index).corrwith(fid, method="spearman")
+    means = [L[(L.index > low) & (L.index <= high)].mean() for low, high in pairwise([0, *fid.index])]
+    return pd.DataFrame(means, index=fid.index), fid
+
+
+def coherence(frame: pd.DataFrame, run: str = CNN) -> pd.Series:
+    """By seed, the rank correlation of both along a training."""
+    L, fid = along(frame, run)
+    return L.corrwith(fid, method="spearman")
 
 
 def across(frame: pd.DataFrame) -> pd.Series:
@@ -164,6 +169,23 @@ def verdicts(frame: pd.DataFrame, bias: Bias, *, own: bool) -> dict[str, Verdict
             measured[statement.id], claims[statement.id] = _judged(frame, DIFFERENCES[statement.id], own)
     words = recording.words_of(claims.values())
     return {id: Verdict(measured[id], word) for id, word in zip(claims, words, strict=True)}
+
+
+def judged(label: str, frame: pd.DataFrame, bias: Bias, folder: Path = records.KEPT) -> dict[str, Verdict]:
+    """`verdicts` of a data set of `frames`, by whether its images are official ones of the report's set."""
+    dataset = label.partition(",")[0]
+    of = [record for record in records.stored(folder, "otgan") if record.dataset == dataset]
+    return verdicts(frame, bias, own=dataset in OWN and not any(recording.copies(record) for record in of))
+
+
+def counted(folder: Path = records.KEPT) -> str:
+    """How often each word occurs among the statements, for each recorded data set; a dash where there is none."""
+    bias = minibatch_bias.bias(minibatch_bias.JUDGED, blocks=minibatch_bias.BLOCKS, draws=1_000, seed=0)
+    texts = []
+    for label, frame in frames(folder).items():
+        words = paper.counted((id, verdict.word) for id, verdict in judged(label, frame, bias, folder).items())
+        texts.append(f"{label}: {words}")
+    return "; ".join(texts) or "-"
 
 
 def _slopes(bias: Bias) -> str:

@@ -206,7 +206,7 @@ def counted(of: Mapping[str, Runs]) -> str:
     for label, each in of.items():
         words = ((id, verdict.word) for id, verdict in verdicts(each).items() if verdict.word != FEW)
         texts.append(f"{label}: {paper.counted(words)}")
-    return "; ".join(texts)
+    return "; ".join(texts) or "-"
 
 
 def table(of: Mapping[str, Runs]) -> str:

@@ -55,6 +55,19 @@ USED = (  # item, page, how the book uses it
 )
 
 
+REPORTS = (
+    ("Optimal Transport GAN", "otgan", "trained and measured over seeds, each statement judged"),
+    ("DOT Applied to WGAN", "wgan_mnist", "trained and moved over seeds, each statement judged, three traps audited"),
+)  # and its page
+
+
+def report_rows(recorded: Mapping[str, str]) -> list[list[str]]:
+    """Report, page, what the book does with it, verdicts over the recorded trainings by experiment, or a dash."""
+    return [
+        [f"*{title}*", f"{{doc}}`/executed/{stem}`", note, recorded.get(stem, "-")] for title, stem, note in REPORTS
+    ]
+
+
 def verdicts(stem: str, runs: Mapping[str, Iterable[str]], profiles: Iterable[str], folder: Path, seed: int = 0) -> str:
     """Verdicts of an experiment's records, counted, by label of `runs`; images that are copies in brackets."""
     texts = []

@@ -1,6 +1,6 @@
 """Curves, intervals and matrices of numbers: arrays in, figures out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -66,14 +66,41 @@ def rises(panels: Mapping[str, Mapping[str, pd.DataFrame]], *, xlabel: str, ylab
 def histories(
     panels: Mapping[str, tuple[str, Mapping[str, tuple[Sequence[float], ArrayLike, ArrayLike]]]], *, xlabel: str
 ) -> Figure:
-    """Curves over updates, title of the panel -> (unit of the y axis, curve -> (x, mean, half height of the band))."""
+    """Curves over updates, title of the panel -> (unit of the y axis, curve -> (x, mean, half height of the band)).
+
+    A legend stands in the first panel, and in each whose curves are others.
+    """
     figure, axes = plt.subplots(1, len(panels), figsize=(3.7 * len(panels) + 0.6, 3.6), squeeze=False)
     for axis, (title, (unit, curves)) in zip(axes.flat, panels.items(), strict=True):
         for colour, (name, (x, mean, half)) in zip(CYCLE, curves.items(), strict=False):
             axis.plot(x, mean, "o-", ms=3, color=colour, label=name)
             _band(axis, x, mean, half, colour)
         axis.set(title=title, xlabel=xlabel, ylabel=unit)
-    axes.flat[0].legend(fontsize=9)
+        if axis is axes.flat[0] or list(curves) != list(next(iter(panels.values()))[1]):
+            axis.legend(fontsize=9)
+    return figure
+
+
+@style.figure
+def clouds(
+    panels: Mapping[str, Mapping[str, tuple[ArrayLike, ArrayLike]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    joined: Collection[str] = (),
+) -> Figure:
+    """Points, title of the panel -> name -> (x, y), beside each other; in the joined panels a line goes through them.
+
+    The y axis is logarithmic and common to all panels.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 4.2), squeeze=False, sharey=True)
+    for axis, (title, names) in zip(axes.flat, panels.items(), strict=True):
+        looks = zip((*CYCLE, BLACK, GREY, BLUE, VERMILION), "oooooossss", strict=True)
+        for (colour, mark), (name, (x, y)) in zip(looks, names.items(), strict=False):
+            line = {"linestyle": "-" if title in joined else "", "linewidth": 0.8}
+            axis.plot(x, y, marker=mark, markersize=4, color=colour, label=name, **line)
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale="log")
+        axis.legend(fontsize=8)
     return figure
 
 

@@ -56,6 +56,22 @@ def before_after(
 
 
 @style.figure
+def grids(rows: Mapping[str, Mapping[str, np.ndarray]], *, columns: int = 6) -> Figure:
+    """A sheet of images (n, C, H, W) uint8 for every row and column, row -> column -> images; each row has a name."""
+    names = list(next(iter(rows.values())))
+    figure, axes = plt.subplots(
+        len(rows), len(names), squeeze=False, figsize=(1.6 * len(names) + 1.5, 0.62 * len(rows) + 0.4)
+    )
+    for line, (row, cells) in zip(axes, rows.items(), strict=True):
+        for axis, images in zip(line, cells.values(), strict=True):
+            _show(axis, sheet(images, columns).transpose(2, 0, 1))
+        line[0].set_ylabel(row, rotation=0, ha="right", va="center", fontsize=9)
+    for axis, name in zip(axes[0], names, strict=True):
+        axis.set_title(name, fontsize=10)
+    return figure
+
+
+@style.figure
 def pictures(files: Mapping[str, Path]) -> Figure:
     """Picture files below each other, equally wide. Raises InputError for none, FileError for an unreadable one."""
     if not files:

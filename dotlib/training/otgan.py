@@ -30,7 +30,7 @@ from dotlib.training.trainer import Trainer, read_log, train, weights
 RHYTHMS = ("meant", "printed")
 MILESTONES = 12  # times at which G is kept along a training
 ALONG = ".along"  # ending of their folder
-SIZE = {"digits": 8, "mnist8": 8, "mnist": 32, "fashion_mnist": 32}  # side of the images
+SIZE = {"digits": 8, "mnist8": 8, "fashion_mnist8": 8, "mnist": 32, "fashion_mnist": 32}  # side of the images
 
 
 @dataclass(frozen=True)

@@ -264,6 +264,7 @@ def test_bad_numbers_of_images():
         ("mnist", (30, 8, 38, 22, 8)),
         ("mnist8", (30, 8, 38, 22, 8)),
         ("fashion_mnist", (33, 7, 40, 26, 7)),
+        ("fashion_mnist8", (33, 7, 40, 26, 7)),
         ("cifar10", (40, 9, 49, 31, 9)),
         ("stl10", (23, 7, 23, 6, 7)),
     ],
@@ -292,16 +293,17 @@ def test_every_split(filled, name, counts):
     assert rows["floor"] != rows["train"][: len(rows["floor"])]  # shuffled
 
 
-def test_mnist8_is_the_rounded_mean_of_4_by_4(filled):
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_mnist8_is_the_rounded_mean_of_4_by_4(filled, name):
     """NumPy's mean and rint are a second method; random images have all sixteenths, the halves among them."""
-    full, small = (images.image_set(name) for name in ("mnist", "mnist8"))
+    full, small = (images.image_set(each) for each in (name, f"{name}8"))
     means = full.images.numpy().reshape(-1, 1, 8, 4, 8, 4).astype(float).mean((3, 5))
     assert np.array_equal(small.images.numpy(), np.rint(means))
     assert ((means % 1 == 0.5) & (np.rint(means) % 2 == 0)).any() and len(np.unique(means % 1)) == 16
     assert torch.equal(small.labels, full.labels) and small.origin == full.origin
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist", "mnist8", "fashion_mnist", "cifar10", "stl10"])
+@pytest.mark.parametrize("name", ["digits", "mnist", "mnist8", "fashion_mnist", "fashion_mnist8", "cifar10", "stl10"])
 def test_no_image_is_on_two_sides_of_a_comparison(filled, name):
     """Reference, floor and what the judge is fit on; three of the digits have a twin in another split."""
     rows = {split: set(row_names(images.image_set(name, split))) for split in images.SPLITS}

@@ -33,6 +33,7 @@ def test_keys_of_judges_with_files_stay():
         "mnist": "11be55945c2b",
         "mnist8": "1e94df38cf4e",
         "fashion_mnist": "a15ce0e6f65c",
+        "fashion_mnist8": "ddbc3fda7a07",
         "stl10": "1d59bb3babb4",
     }
     found = {name: classifiers.judge_training(name, "laptop").key() for name in keys}

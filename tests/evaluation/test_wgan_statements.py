@@ -126,7 +126,10 @@ def test_tables_show_each_statement_and_each_step_of_the_sweep():
     swept = statements.sweep_table(planted(), "printed").splitlines()
     assert len(swept) == 11 and swept[4].startswith("| squared | 0.5 | +0.250")
     assert "FID" not in statements.counted({"digits, laptop": planted()})
-    assert statements.counted({"digits, laptop": planted()}).startswith("digits, laptop: ")
+    assert (
+        statements.counted({"digits, laptop": planted()}).startswith("digits, laptop: ")
+        and statements.counted({}) == "-"
+    )
 
 
 def test_runs_are_read_from_records_with_their_tables(tmp_path):

@@ -77,6 +77,16 @@ def test_the_pages_of_the_map_are_pages_of_the_book(rows):
     assert {row[1].strip("`").removeprefix("{doc}`/") for row in rows} <= pages | {"-"}
 
 
+def test_every_report_has_a_page_of_the_book_and_its_counts():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    pages = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
+    rows = intro.report_rows({"otgan": "mnist8, laptop: reproduced (3)"})
+    assert {row[1].strip("`").removeprefix("{doc}`/") for row in rows} <= pages
+    by_title = {row[0]: row[3] for row in rows}
+    assert by_title["*Optimal Transport GAN*"] == "mnist8, laptop: reproduced (3)"
+    assert {row[3] for row in intro.report_rows({})} == {"-"}
+
+
 # --- the findings ---------------------------------------------------------------------------------
 
 LONGEST = 60  # words of a finding outside its fold; a computed number counts as one

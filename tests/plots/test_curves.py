@@ -163,3 +163,19 @@ def test_a_matrix_of_one_value_needs_no_scale():
     figure = curve_plots.matrix(np.full((2, 2), 5.0), ["a", "b"], ["c", "d"], unit="", centre=5.0)
     assert {t.get_text() for t in figure.axes[0].texts} == {"5.00"}
     assert np.isfinite(figure.axes[0].get_images()[0].get_clim()).all()
+
+
+def test_clouds_draw_every_point_and_join_only_where_asked():
+    panels = {"along": {"a": ([1, 2], [3, 4])}, "ends": {"a": ([1], [3]), "b": ([5, 6], [7, 8])}}
+    first, second = curve_plots.clouds(panels, xlabel="L", ylabel="FID", joined=("along",)).axes
+    assert [line.get_linestyle() for line in (*first.lines, *second.lines)] == ["-", "None", "None"]
+    assert [list(line.get_xydata()[-1]) for line in second.lines] == [[1, 3], [6, 8]]
+    assert first.get_yscale() == "log" and [t.get_text() for t in second.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_a_panel_with_other_curves_has_a_legend_of_its_own():
+    line = [0, 1], np.zeros(2), np.zeros(2)
+    axes = curve_plots.histories(
+        {"A": ("", {"x": line}), "B": ("", {"x": line}), "C": ("", {"y": line})}, xlabel="t"
+    ).axes
+    assert [axis.get_legend() is not None for axis in axes] == [True, False, True]

@@ -215,3 +215,14 @@ def test_an_unreadable_picture_is_named(tmp_path, content):
 def test_no_pictures_at_all_is_an_error():
     with pytest.raises(InputError, match="files: there are none"):
         image_plots.pictures({})
+
+
+def test_grids_have_a_sheet_for_every_row_and_column_and_name_both():
+    figure = image_plots.grids(
+        {"cnn": {"early": GREY, "late": GREY[::-1]}, "mlp": {"early": GREY, "late": GREY}}, columns=2
+    )
+    axes = figure.axes
+    assert [axis.get_ylabel() for axis in axes] == ["cnn", "", "mlp", ""]
+    assert [axis.get_title() for axis in axes] == ["early", "late", "", ""]
+    for axis, images in zip(axes, (GREY, GREY[::-1], GREY, GREY), strict=True):
+        assert np.array_equal(axis.images[0].get_array(), image_plots.sheet(images, 2))

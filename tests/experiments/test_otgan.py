@@ -1,0 +1,121 @@
+"""The page of OT-GAN: settings, one measured run, tables of planted values, the recorded trainings.
+
+Kinds of test: golden numbers (the report's), identities, planted effects, failures.
+"""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dotlib.errors import InputError
+from dotlib.evaluation import otgan_runs
+from dotlib.experiments import otgan
+from dotlib.results import records, tidy
+from dotlib.training.otgan import OTGANTraining
+
+
+@pytest.fixture(scope="module")
+def artifact_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture
+def run(artifacts):
+    return otgan.load("digits", "cnn; uniform plan", profile="smoke")
+
+
+@pytest.fixture
+def filled(run):
+    record = otgan.open_record("digits", "cnn; uniform plan", "smoke", 0)
+    otgan.fill_record(record, run, otgan.timings("digits", run.settings), otgan.audit(run))
+    return record
+
+
+def test_records_have_the_reports_settings_and_only_the_digits_are_shorter():
+    for name, changes in otgan.RUNS.items():
+        assert otgan.training_of(name, "mnist8", "laptop", 3) == replace(OTGANTraining("mnist8", seed=3), **changes)
+        assert otgan.training_of(name, "mnist", "paper", 0) == replace(OTGANTraining("mnist"), **changes)
+    short = otgan.training_of("batch 8", "digits", "laptop", 0)
+    assert short.generator_updates < 3_750 and short.lr_G == short.lr_D > 1e-4 and short.batch_size == 8
+
+
+def test_runs_are_named_one_by_one_or_all():
+    assert otgan.names_of("all") == list(otgan.RUNS) and otgan.names_of("cnn") == ["cnn"]
+    assert otgan.names_of("mlp; epsilon 0.01, released") == ["mlp", "epsilon 0.01, released"]
+    with pytest.raises(InputError, match="^runs: unknown 'cn'.*nearest: cnn"):
+        otgan.names_of("mlp; cn")
+    with pytest.raises(InputError, match="^dataset: unknown 'cifar10'"):
+        otgan.settings_of("cifar10", "laptop")
+
+
+def test_windows_and_milestones_fit_into_every_training():
+    """Five windows end with a milestone, and a quarter is three milestones: else a statement is about other updates."""
+    for dataset, profile in (("digits", "smoke"), ("digits", "laptop"), ("mnist8", "laptop")):
+        updates = otgan.training_of("cnn", dataset, profile, 0).generator_updates
+        ends = {updates * (i + 1) // otgan_runs.WINDOWS for i in range(otgan_runs.WINDOWS)}
+        milestones = [updates * (i + 1) // otgan.training.MILESTONES for i in range(otgan.training.MILESTONES)]
+        assert set(milestones) <= ends and milestones[otgan.training.MILESTONES // otgan.PARTS - 1] == updates // 4
+
+
+def test_a_record_has_times_audit_origins_and_its_picture(run, filled, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "BUILT", tmp_path)
+    lines = otgan.measure(run)
+    path = otgan.write(filled, run, lines)
+    frame = tidy.of(records.read(path), tmp_path)
+    assert set(frame["run"]) == {"cnn", "uniform plan"} and len(frame) == len(lines)
+    assert {int(row.setting) for row in filled.rows(quantity="seconds an update")} == {*otgan.TIMED}
+    assert {*filled.made["trainings"]} == {*run.trainings} and filled.made["weights"]["cnn"] == run.trainings[
+        "cnn"
+    ].sha256
+    assert filled.verdicts == {}  # of one training
+    picture = np.asarray(Image.open(path.with_suffix(".png")))
+    assert picture.ndim == 3 and len(np.unique(picture)) > 10
+
+
+def test_changed_source_under_a_training_makes_its_record_unkeepable(run, filled):
+    filled.made["dirty"] = False
+    otgan_record = otgan.open_record("digits", "cnn; uniform plan", "smoke", 0)
+    otgan_record.made["dirty"] = False
+    run.trainings["cnn"].made["dirty"] = True
+    otgan.fill_record(otgan_record, run, {}, [])
+    assert otgan_record.made["dirty"]
+
+
+def test_the_tables_show_what_is_in_the_record(run, filled):
+    audited = otgan.audit_table(filled).splitlines()[2:]
+    assert len(audited) == 3 * len(run.settings.audited) and "| epsilon 0.01, released end | 8 |" in "\n".join(audited)
+    times = {int(row.split("|")[1]): row for row in otgan.time_table(filled).splitlines()[2:]}
+    assert "| 0.35 | 0.5 | 0.36 |" in times[8] and "| 3.5 to 4 | 1 | 0.91 to 1.04 |" in times[32]
+    assert times[128].count("| - ") == 3
+    assert otgan.hours(3.6, 30) == pytest.approx(1.0)  # 1,000 updates
+    rows = otgan.run_table(pd.DataFrame(otgan.measure(run)).assign(seed=0)).splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == ["cnn", "uniform plan"]
+
+
+def test_samples_of_a_run_follow_the_same_latents_and_end_with_its_generator(run):
+    frames = otgan.frames_of(run.trainings["cnn"], 5)
+    assert list(frames) == list(range(10, 121, 10)) and frames[120].shape == (5, 1, 8, 8)
+    last = otgan_runs.samples(run.trainings["cnn"].G, 5, run.trainings["cnn"].settings, "pictures")
+    assert np.array_equal(frames[120], otgan.images.to_uint8(last).numpy())
+    with Image.open(io.BytesIO(otgan.film(run.trainings["cnn"]))) as film:
+        assert film.n_frames == 12
+
+
+def test_numbers_of_the_text_are_those_of_the_tables(filled):
+    found = otgan.biases(otgan.settings_of("digits", "smoke"), 0)
+    numbers = otgan.numbers(found, filled)
+    assert numbers["hours_8"] == "0.36" and numbers["fell"] == "10 to 11" and numbers["batch"] == "4"
+    error = filled.get("error", method="epsilon 0.01, released end", setting=8).value
+    assert (
+        float(numbers["error_released"]) == pytest.approx(error, rel=0.05)
+        and numbers["error_of"] == "batch of 8, digits"
+    )
+    assert float(numbers["without"].split()[0]) < 0.7 and float(numbers["with"].split()[0]) > 0.9
+
+
+def test_without_records_the_page_says_so():
+    assert "No training is recorded" in otgan.answer({}, {})
