@@ -168,7 +168,7 @@ def _label(quantity: str) -> str:
     return (
         SCORES[quantity].label
         if quantity in SCORES
-        else {"rough": "high frequencies of the change"}.get(quantity, quantity)
+        else {"rough": "high frequencies of the change", "changed": "other label"}.get(quantity, quantity)
     )
 
 
