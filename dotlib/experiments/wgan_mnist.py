@@ -1,5 +1,6 @@
 """The report "DOT Applied to WGAN": one training measured, its record, and what the page shows."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
@@ -81,13 +82,13 @@ def built_table(lines: Sequence[Line]) -> str:
 
 
 def norm_curves(of: Runs, quantity: str) -> dict[str, tuple[list[float], np.ndarray, np.ndarray]]:
-    """Constraint -> (updates, mean over trainings, half of its 95 % interval) of a norm along the training."""
+    """Constraint -> (updates, mean over trainings, half of its 95 % interval) of log10 of a norm along the training."""
     curves = {}
     for label, pair in CONSTRAINTS.items():
         rows = of.constants[(of.constants["pair"] == pair) & (of.constants["quantity"] == f"norm {quantity}")]
         if rows.empty:
             continue
-        grid = rows.pivot(index="setting", columns="seed", values="value").dropna()
+        grid = rows.pivot(index="setting", columns="seed", values="value").dropna().map(math.log10)
         several = grid.shape[1] > 1
         ends = [intervals.t_interval(row)[1] if several else (0.0, 0.0) for row in grid.to_numpy()]
         half = np.array([(high - low) / 2 for low, high in ends])
@@ -98,7 +99,7 @@ def norm_curves(of: Runs, quantity: str) -> dict[str, tuple[list[float], np.ndar
 def norms_figure(of: Runs) -> Figure:
     """Figures 1 to 3: K_eff and the slope at samples along the training, for each constraint."""
     panels = {"K_eff": "K_eff", "slope": "mean slope at samples"}
-    unit = "logits per data distance"
+    unit = "log10 of logits per data distance"
     return curve_plots.histories(
         {title: (unit, norm_curves(of, name)) for name, title in panels.items()}, xlabel="updates of G"
     )
