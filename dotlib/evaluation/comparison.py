@@ -108,8 +108,8 @@ def load(
     """The comparison on a pair by name: trained, and its judges fit, only if no run has left them.
 
     The name is "<dataset>-<row of Table 1>", or of a 2-D pair, "25gaussians-wgan-gp"; `exact` puts the oracle in D's
-    place there, judge and device belong to an image pair, which only the first judge scores unless all do. Raises InputError, and what `zoo.pair` and
-    `judges.load_panel` raise.
+    place there, judge and device belong to an image pair, which only the first judge scores unless all do. Raises
+    InputError, and what `zoo.pair` and `judges.load_panel` raise.
     """
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
     training = settings_of(name, profile, seed)
