@@ -113,7 +113,8 @@ def table7(name: str, *, profile: str, seed: int, judge: str = "classifier", dev
     """Draw from an image pair by the methods of Table 7, each at its published setting."""
     from dotlib.experiments.tab7_mhgan import METHODS
 
-    return _sampled(name, METHODS, last=True, profile=profile, seed=seed, judge=judge, device=device)
+    options = {"last": True, "every_judge": True}
+    return _sampled(name, METHODS, **options, profile=profile, seed=seed, judge=judge, device=device)
 
 
 @step("dotlib.evaluation.public_pair")

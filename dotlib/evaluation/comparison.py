@@ -7,7 +7,7 @@ its scatter too. Sets are cached one by one, and a killed measurement continues 
 The samplers meet on 2-D pairs, scored by their distances to training points, and on image pairs with their judges.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -84,7 +84,7 @@ class Point:
 
     method: str
     setting: float
-    scores: dict[str, list[float]]
+    scores: dict[str, list[float]]  # as `over_judges` names them
     cost: list[Cost]  # of each sample
     setup: list[Cost]  # spent once for each set
     acceptance: list[float]  # kept share of the proposals; empty for a method that moves samples
@@ -96,13 +96,20 @@ class Point:
 
 
 def load(
-    name: str, *, profile: str, seed: int = 0, exact: bool = False, judge: str = "classifier", device: str = "cpu"
+    name: str,
+    *,
+    profile: str,
+    seed: int = 0,
+    exact: bool = False,
+    judge: str = "classifier",
+    every_judge: bool = False,
+    device: str = "cpu",
 ) -> Comparison:
     """The comparison on a pair by name: trained, and its judges fit, only if no run has left them.
 
     The name is "<dataset>-<row of Table 1>", or of a 2-D pair, "25gaussians-wgan-gp"; `exact` puts the oracle in D's
-    place there, judge and device belong to an image pair. Raises InputError, and what `zoo.pair` and
-    `judges.load_panel` raise.
+    place there, judge and device belong to an image pair, which only the first judge scores unless all do. Raises
+    InputError, and what `zoo.pair` and `judges.load_panel` raise.
     """
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
     training = settings_of(name, profile, seed)
@@ -110,6 +117,7 @@ def load(
         settings = judges.scoring_settings(training.dataset, training.architecture, profile)
         panel = judges.load_panel(training.dataset, settings, profile=profile, judge=judge, device=device)
         real = images.image_set(training.dataset, training.split)
+        panel = panel if every_judge else panel.only_first()
         comparison = on_images(ImagePair.of(trained, device), panel, settings, real, profile=profile, seed=seed)
     else:
         settings = replace(toy_pairs.figure3_settings(profile), points=TOYS[profile].points)
@@ -155,15 +163,17 @@ def on_points(pair: ToyPair, settings: Figure3, *, profile: str, seed: int, exac
 def on_images(
     pair: ImagePair, panel: judges.Panel, settings: judges.Scoring, real: images.ImageSet, *, profile: str, seed: int
 ) -> Comparison:
-    """An image pair, scored by the first judge; of the training images, CALIBRATION at random calibrate D."""
-    panel = panel.only_first()
-    judge, reference = panel.judges[panel.first], panel.references[panel.first]
+    """An image pair, scored by the judges of a panel; of the training images, CALIBRATION at random calibrate D."""
     some = real.take(min(CALIBRATION, len(real)), generator(seed, "calibration", pair.name))
     options = {"updates": (settings.updates // 4, settings.updates // 2, settings.updates)}
 
     def score(x: Tensor, number: int) -> dict[str, float]:
-        collector = judges.collect(judge, images.to_uint8(x.cpu()), settings)
-        return asdict(collector.scores(real=reference, rng=generator(seed, "subsets", str(number))))
+        scored, pixels = {}, images.to_uint8(x.cpu())
+        for name, judge in panel.judges.items():
+            collector = judges.collect(judge, pixels, settings)
+            rng = generator(seed, "subsets", str(number))
+            scored[name] = asdict(collector.scores(real=panel.references[name], rng=rng))
+        return over_judges(scored)
 
     decides = [pair.digests, panel.digests, asdict(replace(settings, sets=1)), real.fingerprint]
     return Comparison(
@@ -174,8 +184,17 @@ def on_images(
         decides=decides,
         n=settings.samples,
         sets=settings.sets,
-        floor=asdict(panel.floor[panel.first]),
+        floor=over_judges({name: asdict(scores) for name, scores in panel.floor.items()}),
     )
+
+
+def over_judges(scored: Mapping[str, dict[str, float]]) -> dict[str, float]:
+    """Means over judges by the names of scores; of several judges also what each says, as "fid@<judge>"."""
+    if len(scored) == 1:
+        return next(iter(scored.values()))
+    names = next(iter(scored.values()))
+    means = {name: float(np.mean([of[name] for of in scored.values()])) for name in names}
+    return means | {f"{name}@{judge}": value for judge, of in scored.items() for name, value in of.items()}
 
 
 def measure(

@@ -55,19 +55,23 @@ def put_differences(record: Record, a: Point, b: Point) -> None:
 
 
 def lines(comparison: Comparison, points: Sequence[Point], judge: str) -> list[dict[str, float | str]]:
-    """The tidy table of a comparison: a line for each method, setting and set, and one for real images.
+    """The tidy table of a comparison: a line for each method, setting, set and judge, and one for real images.
 
-    A refused point has no line.
+    The judge is called so where only one has scored. A refused point has no line.
     """
     names = [name for name in SCORES if name in comparison.floor]
-    real = {"method": "real", "setting": 1.0, "set": 0, "judge": judge, "evaluations": 0.0}
-    table = [real | {name: comparison.floor[name] for name in names}]
+    several = sorted(key.partition("@")[2] for key in comparison.floor if key.startswith(f"{names[0]}@"))
+    where = {"method": "real", "setting": 1.0, "set": 0, "evaluations": 0.0}
+    whole = [(where, comparison.floor)]
     for point in (point for point in points if not point.refused):
         for number, cost in enumerate(point.cost):
-            where = {"method": point.method, "setting": point.setting, "set": number, "judge": judge}
-            of_set = {name: point.scores[name][number] for name in names}
-            table.append(where | {"evaluations": cost.evaluations()} | of_set)
-    return table
+            where = {"method": point.method, "setting": point.setting, "set": number, "evaluations": cost.evaluations()}
+            whole.append((where, {name: values[number] for name, values in point.scores.items()}))
+    return [
+        where | {"judge": each or judge} | {name: scores[f"{name}@{each}" if each else name] for name in names}
+        for where, scores in whole
+        for each in several or [""]
+    ]
 
 
 def frontier_table(points: Sequence[Point], names: Sequence[str]) -> str:

@@ -98,16 +98,16 @@ class Comparison(NamedTuple):
 def compare(frame: pd.DataFrame, quantity: str, first: str, second: str, share: float = 0.0) -> list[Comparison]:
     """First against second at the published settings, each pair over its trainings; pairs with one are left out.
 
-    The margin is `share` of the absolute mean of second minus bare. A pair is "equivalent" where two one-sided tests
-    place the mean inside the margin, else "lower" or "higher" where a two-sided test excludes 0; p-values are Holm's
-    over the pairs.
+    The margin is `share` of the absolute value of second minus bare, on average over the trainings. A pair is
+    "equivalent" where two one-sided tests place the mean inside the margin, else "lower" or "higher" where a two-sided
+    test excludes 0; p-values are Holm's over the pairs.
     """
     other = cells(frame, second, quantity)
     difference = by_training(cells(frame, first, quantity) - other)
     reference = by_training(other - cells(frame, "bare", quantity))
     pairs = [str(pair) for pair, values in difference.groupby("dataset") if len(values) > 1]
     d, b = ([values[pair] for pair in pairs] for values in (difference, reference))
-    margins = [share * abs(float(values.mean())) for values in b]
+    margins = [share * float(values.abs().mean()) for values in b]
     differs = directions(d)
     same = intervals.holm([_equivalence(*both) for both in zip(d, margins, strict=True)])
     words = [EQUIVALENT if q < LEVEL else word for word, q in zip(differs, same, strict=True)]
@@ -143,10 +143,15 @@ class Pooled(NamedTuple):
         return intervals.t_interval(self.ratios)
 
 
-def pooled(comparisons: Collection[Comparison], share: float) -> Pooled:
-    """One statement on all pairs of a data set, over the training seeds that all of them have."""
-    whole = sum(abs(float(each.reference.mean())) for each in comparisons)
-    ratios = pd.concat([each.difference for each in comparisons], axis=1).dropna().sum(axis=1) / whole
+def pooled(comparisons: Collection[Comparison], share: float, *, of_means: bool = False) -> Pooled:
+    """One statement on all pairs of a data set, over the training seeds that all of them have.
+
+    The differences of a seed are divided by the absolute references of that seed, or with `of_means` by the absolute
+    values of the references' means over seeds, which is small where they cancel.
+    """
+    both = [pd.concat([getattr(c, part) for c in comparisons], axis=1).dropna() for part in ("difference", "reference")]
+    whole = both[1].mean().abs().sum() if of_means else both[1].abs().sum(axis=1)
+    ratios = both[0].sum(axis=1) / whole
     p, q = intervals.p_value(ratios), intervals.equivalence_p(ratios, share)
     word = EQUIVALENT if q < LEVEL else UNDECIDED if p >= LEVEL else FIRST if ratios.mean() < 0 else SECOND
     return Pooled(ratios, word)
@@ -170,6 +175,13 @@ def matched(
     return by_training((value - pd.Series(other).rename_axis(CELL)).dropna())
 
 
+def matched_share(frame: pd.DataFrame, quantity: str, first: str, second: str, by: str) -> pd.Series:
+    """`matched` as a share of (floor - bare), mean over the pairs, by training seed; positive is better for first."""
+    bare, real = (by_training(cells(frame, method, quantity)) for method in ("bare", "real"))
+    values = matched(frame, quantity, first, second, by)
+    return (values / (real - bare).reindex(values.index)).groupby("seed").mean()
+
+
 def shares(frame: pd.DataFrame, quantity: str) -> pd.DataFrame:
     """Every method and setting over trainings, on common axes: a line for each method, setting and training.
 
@@ -186,6 +198,12 @@ def shares(frame: pd.DataFrame, quantity: str) -> pd.DataFrame:
     rise = (inside["D"] - bare_D) / (of("naive", "D") - bare_D)
     gain = (inside[quantity] - bare) / (of("real", quantity) - bare)
     return inside[["method", "setting", *TRAINING]].assign(rise=rise, gain=gain)
+
+
+def at_published(shares_of: pd.DataFrame, method: str) -> pd.DataFrame:
+    """The lines of a descent at the published number of updates of each pair, indexed by pair and seed."""
+    lines = shares_of[shares_of["method"] == method]
+    return lines[lines["setting"] == lines["dataset"].map(published)].set_index(TRAINING)[["rise", "gain"]]
 
 
 def curves(shares_of: pd.DataFrame) -> pd.DataFrame:

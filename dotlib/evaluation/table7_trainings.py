@@ -58,8 +58,9 @@ def frames(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
 
 
 def difference(frame: pd.DataFrame, pair: str, quantity: str, method: str, against: str) -> pd.Series:
-    """Method minus another on a pair, by training seed, sets averaged; without trainings in which either refused."""
-    sets = frame[frame["dataset"] == pair].pivot_table(index=["seed", "set"], columns="method", values=quantity)
+    """Method minus another on a pair, by training seed; without trainings in which either refused."""
+    lines = frame[frame["dataset"] == pair]
+    sets = lines.pivot_table(index=["seed", "set"], columns="method", values=quantity)  # mean over judges
     both = sets.reindex(columns=[method, against]).dropna()
     return (both[method] - both[against]).groupby("seed").mean()
 

@@ -88,7 +88,7 @@ def load_comparison(
     panel = load_panel(training.dataset, scoring, profile=profile, judge=judge, device=device)
     real_images = images.image_set(training.dataset, training.split)
     pair = image_pairs.ImagePair.of(trained, device)
-    whole = comparison.on_images(pair, panel, scoring, real_images, profile=profile, seed=seed)
+    whole = comparison.on_images(pair, panel.only_first(), scoring, real_images, profile=profile, seed=seed)
     one_each = {"percentiles": (settings.percentile,), "budgets": (settings.budget,), "chains": (settings.chain,)}
     samplers = replace(whole.settings, burn_in=settings.burn_in, **one_each)
     real = sampling.logits(whole.pair, _held_out(training.dataset, settings.judged, seed).to(device))

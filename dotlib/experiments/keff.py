@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 from torch import Tensor
 
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation import recording
+from dotlib.evaluation import keff_trainings, over_trainings, recording
 from dotlib.evaluation.images import Measurement, Method, Table1Row
+from dotlib.evaluation.keff_trainings import QUANTITIES, UPDATES, claims, printed, printed_gap
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.results import paper, tables
@@ -24,8 +26,6 @@ STEPS = (("score", "digits-*"),)
 
 ARMS = {"k1": "k = 1", "k1step": "k = 1, step / k_eff", "dot": "k_eff", "naive": "no distance"}
 EFFECTS = {"step": ("k1step", "k1"), "price": ("dot", "k1step"), "rest": ("naive", "dot")}
-QUANTITIES = ("is_mean", "fid")
-UPDATES = (0, 10, 20)  # of the tables in B.2; here: start, half, end
 SLOPE = "logits per latent distance"
 
 Arms = Mapping[str, Measurement]  # row of Table 1 -> what `with_arms` gives
@@ -70,18 +70,6 @@ def lower_minus_higher(measured: Measurement, step: int, quantity: str) -> tuple
     return difference(measured, *lower, step, quantity)[1]
 
 
-def printed(kind: str, update: int, quantity: str) -> tuple[paper.Published, paper.Published]:
-    """B.2, CIFAR-10, DCGAN: the score with k = 1 and with k_eff after 0, 10 or 20 updates."""
-    place, score = f"b2.cifar10.dcgan.{kind}", f"u{update}.{SCORES[quantity].printed}"
-    return paper.value(f"{place}.k1.{score}"), paper.value(f"{place}.keff.{score}")
-
-
-def printed_gap(kind: str, update: int, quantity: str) -> float:
-    """The printed score with k_eff minus that with k = 1."""
-    k1, keff = printed(kind, update, quantity)
-    return keff.value - k1.value
-
-
 def claim_of(measured: Measurement, step: int, printed_at: tuple[str, int, str], *, own: bool = False) -> paper.Claim:
     """The claim on one printed difference of k_eff and k = 1, at (objective, update, quantity), from ours after `step`.
 
@@ -93,12 +81,6 @@ def claim_of(measured: Measurement, step: int, printed_at: tuple[str, int, str],
     interval, sets = lower_minus_higher(measured, step, quantity), len(measured.of("dot", step, quantity))
     least = paper.reprint_gap(SCORES[quantity].printed)
     return paper.comparison(gap, interval, sets, own=own, least=least, measured=tables.change(mean, ends))
-
-
-def claims() -> dict[str, tuple[str, int, str]]:
-    """Every printed comparison: its name in records -> objective, update, quantity."""
-    places = itertools.product(OBJECTIVES, UPDATES[1:], QUANTITIES)
-    return {f"{kind}, {SCORES[q].printed}, {update} updates": (kind, update, q) for kind, update, q in places}
 
 
 def contrary() -> list[str]:
@@ -197,13 +179,29 @@ def stl10_table(runs: Runs) -> str:
     return tables.markdown(["DOT on STL-10", "IS, paper", "FID, paper", "IS, here", "FID, here"], rows)
 
 
+def training_tables(of: Mapping[str, pd.DataFrame], record: Record, arms: Arms, runs: Runs) -> str:
+    """Markdown: the printed comparisons over the trainings of each data set; beside them this build, if of the same."""
+    texts = []
+    for label, frame in of.items():
+        same = over_trainings.label_of(record) == label
+        here = {
+            text: tables.change(
+                *difference(arms[f"dcgan-{kind}"], "dot", "k1", _step(runs[f"dcgan-{kind}"], update), q)
+            )
+            for text, (kind, update, q) in claims().items()
+            if same
+        }
+        texts.append(f"*{label}*\n\n{keff_trainings.table(frame, here, 'one training, this build, over sets')}")
+    return "\n\n".join(texts) or "No training is recorded yet."
+
+
 def claim_table(record: Record, arms: Arms, runs: Runs) -> str:
-    """Markdown: for each network and update the printed difference, ours and the verdict, IS and FID."""
+    """Markdown: for each network and update the printed difference, that of one training and the word on it."""
     rows: dict[str, list[str]] = {}
     for claim, (kind, update, quantity) in claims().items():
         measured, step = arms[f"dcgan-{kind}"], _step(runs[f"dcgan-{kind}"], update)
         here = tables.change(*difference(measured, "dot", "k1", step, quantity))
         cells = rows.setdefault(f"{kind}, {update} updates", [f"{measured.k_eff.value:.2g}"])
         cells += [f"{printed_gap(kind, update, quantity):+.2f}", here, record.verdicts[claim]]
-    heads = [head for score in ("IS", "FID") for head in (f"{score}, paper", f"{score}, here", "verdict")]
+    heads = [h for score in ("IS", "FID") for h in (f"{score}, paper", f"{score}, here", "one training")]
     return tables.markdown(["k_eff - (k = 1)", "k_eff, here", *heads], [[name, *row] for name, row in rows.items()])

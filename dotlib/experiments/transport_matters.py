@@ -18,6 +18,7 @@ from dotlib.evaluation.images import ImagePair
 from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.evaluation.moves import Move
 from dotlib.evaluation.one_training import QUANTITIES, Line
+from dotlib.evaluation.over_trainings import Comparison, Pooled
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.pairs import Pair
@@ -49,6 +50,9 @@ WORDS = {
     over_trainings.UNDECIDED: "undecided",
 }
 ONE = "one training a pair is no answer"
+ALL, OF_MEANS = "all pairs", "with |mean of naive - bare| below the line"
+GAINS = ("DOT", "DOT, 3 k_eff", "naive")
+MATCHED = ("fid", "kid", "precision", "recall", "coverage")
 MARGIN = 0.2  # of |naive - bare|: a smaller difference does not matter
 LATENTS = 1_000  # at which the slope of D(G(.)) is taken
 QUANTILES = {"q50": 0.5, "q90": 0.9, "max": 1.0}  # of that slope, in the place of k_eff
@@ -166,13 +170,29 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
             sentences.append(f"*{label}*: {ONE}.")
             continue
         pool = over_trainings.pooled(comparisons, MARGIN)
-        mean, (low, high) = pool.interval
         sentences.append(
             f"*{label}*, {len(comparisons)} pairs of {len(pool.ratios)} trainings: FID of DOT minus FID of the "
-            f"naive ascent is {mean:+.2f} [{low:+.2f}, {high:+.2f}], in units of what the naive ascent itself changes, "
-            f"for better or worse. With the margin of {MARGIN}: **{WORDS[pool.word]}**."
+            f"naive ascent is {tables.change(*pool.interval, 2)}, in units of what the naive ascent itself changes, "
+            f"for better or worse. With the margin of {MARGIN}: **{WORDS[pool.word]}**.{_hangs_on(comparisons)}"
         )
     return "\n\n".join(sentences)
+
+
+def _hangs_on(comparisons: list[Comparison]) -> str:
+    """What would change the word: another reading of the rule, or a pair left out; "" where nothing does."""
+    words = {label: WORDS[pool.word] for label, pool in pools(comparisons).items()}
+    others = [f"{words[label]} {label}" for label in words if words[label] != words[ALL]]
+    return f" The word hangs on this: it would be {'; '.join(others)}." if others else ""
+
+
+def pools(comparisons: list[Comparison]) -> dict[str, Pooled]:
+    """The primary endpoint of a whole data set, in its other reading, and without each pair in turn."""
+    found = {ALL: over_trainings.pooled(comparisons, MARGIN)}
+    found[OF_MEANS] = over_trainings.pooled(comparisons, MARGIN, of_means=True)
+    for left_out in comparisons if len(comparisons) > 1 else ():
+        rest = [each for each in comparisons if each is not left_out]
+        found[f"without {row_of(left_out.pair)}"] = over_trainings.pooled(rest, MARGIN)
+    return found
 
 
 def primary_table(frame: pd.DataFrame) -> str:
@@ -198,15 +218,14 @@ def primary_table(frame: pd.DataFrame) -> str:
 
 
 def pooled_table(frame: pd.DataFrame) -> str:
-    """Markdown: the ratio of a whole data set, and what it is without each of its pairs in turn."""
+    """Markdown: the ratio of a whole data set, of its other reading, and without each of its pairs in turn."""
     comparisons = over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN)
     if not comparisons:
         return f"{ONE.capitalize()}."
-    rows = []
-    for left_out in [None, *comparisons] if len(comparisons) > 1 else [None]:
-        pool = over_trainings.pooled([each for each in comparisons if each is not left_out], MARGIN)
-        label = f"without {left_out.pair.partition('-')[2]}" if left_out else "all pairs"
-        rows.append([label, len(pool.ratios), tables.change(*pool.interval, 2), WORDS[pool.word]])
+    rows = [
+        [label, len(pool.ratios), tables.change(*pool.interval, 2), WORDS[pool.word]]
+        for label, pool in pools(comparisons).items()
+    ]
     return tables.markdown(["pairs", "training seeds", "(DOT - naive) / |naive - bare|", "verdict"], rows)
 
 
@@ -233,6 +252,47 @@ def matched_table(frame: pd.DataFrame) -> str:
             for pair, of in values.groupby("dataset"):
                 rows.append([SCORES[quantity].label, words, row_of(str(pair)), len(of), _change(of, quantity)])
     return tables.markdown(["score", "at equal", "pair", "trainings", "DOT - naive"], rows)
+
+
+def matched_share_table(frame: pd.DataFrame) -> str:
+    """Markdown: the same as a share of the way to real images, mean over the pairs, over training seeds."""
+    if len(frame.groupby(over_trainings.TRAINING)) == frame["dataset"].nunique():
+        return f"{ONE.capitalize()}."
+    rows = []
+    for quantity in MATCHED:
+        shares = [over_trainings.matched_share(frame, quantity, "DOT", "naive", by) for by in ("D", "moved")]
+        rows.append([SCORES[quantity].label, *(tables.change(*intervals.t_interval(of), 3) for of in shares)])
+    return tables.markdown(["DOT - naive, share of the way", "at equal rise of D", "at equal displacement"], rows)
+
+
+def gain_table(frame: pd.DataFrame) -> str:
+    """Markdown: the gain in FID at the published settings by pair, over all pairs, and without each pair in turn."""
+    if len(frame.groupby(over_trainings.TRAINING)) == frame["dataset"].nunique():
+        return f"{ONE.capitalize()}."
+    of, pairs, rest = gains(frame), [], []
+    for pair in of[GAINS[0]].index.unique("dataset"):
+        is_own = {method: values.index.get_level_values("dataset") == pair for method, values in of.items()}
+        pairs.append([row_of(pair), *(_interval(values[is_own[method]]) for method, values in of.items())])
+        others = (over_pairs(values[~is_own[method]]) for method, values in of.items())
+        rest.append([f"all but {row_of(pair)}", *map(_interval, others)])
+    whole = [ALL, *(_interval(over_pairs(values)) for values in of.values())]
+    return tables.markdown(["gain, FID", *of], [whole, *pairs, *rest])
+
+
+def gains(frame: pd.DataFrame) -> dict[str, pd.Series]:
+    """Gain in FID of each of GAINS at the published settings, and the last minus the first, by pair and seed."""
+    shares = over_trainings.shares(frame, "fid")
+    of = {method: over_trainings.at_published(shares, method)["gain"] for method in GAINS}
+    return of | {"DOT - naive": (of["DOT"] - of["naive"]).dropna()}
+
+
+def over_pairs(gain: pd.Series) -> pd.Series:
+    """Mean over the pairs, by training seed."""
+    return gain.groupby("seed").mean()
+
+
+def _interval(values: pd.Series) -> str:
+    return tables.change(*intervals.t_interval(values), 2) if len(values) > 1 else "-"
 
 
 def _change(of: pd.Series, quantity: str) -> str:

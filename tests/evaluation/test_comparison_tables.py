@@ -3,12 +3,14 @@
 Kinds: identities (numbers of a table are those of the points), failures.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from dotlib.errors import InputError
-from dotlib.evaluation import comparison_tables
+from dotlib.evaluation import comparison, comparison_tables
 from dotlib.evaluation.comparison import Point
 from dotlib.results import records
 from dotlib.samplers.base import Cost
@@ -101,3 +103,30 @@ def test_differences_are_paired_and_signed():
 def test_without_bare_there_is_nothing_to_compare_with():
     with pytest.raises(InputError, match='^points: no "bare" among them'):
         comparison_tables.put_points(record(), [DOT, MH])
+
+
+def test_a_tidy_table_has_a_line_for_each_judge_and_the_means_are_its_means():
+    scored = {"a": {"fid": 10.0, "kid": 0.1}, "b": {"fid": 14.0, "kid": 0.3}}
+    of_set = comparison.over_judges(scored)
+    assert (of_set["fid"], of_set["fid@a"], of_set["fid@b"]) == (12.0, 10.0, 14.0)
+    point = Point(
+        "bare", 1, {name: [value, value + 1] for name, value in of_set.items()}, [Cost(3, 2, 1, 0.5)] * 2, [], []
+    )
+    refused = Point("MH-GAN", 9, {}, [], [], [], "no")
+    compared = SimpleNamespace(floor=comparison.over_judges({"a": {"fid": 1.0, "kid": 0}, "b": {"fid": 3.0, "kid": 0}}))
+    lines = comparison_tables.lines(compared, [point, refused], "classifier")
+    assert [(line["method"], line["set"], line["judge"], line["fid"]) for line in lines] == [
+        ("real", 0, "a", 1.0),
+        ("real", 0, "b", 3.0),
+        ("bare", 0, "a", 10.0),
+        ("bare", 0, "b", 14.0),
+        ("bare", 1, "a", 11.0),
+        ("bare", 1, "b", 15.0),
+    ]
+
+
+def test_one_judge_keeps_its_scores_and_is_called_as_the_page_calls_it():
+    assert comparison.over_judges({"classifier, seed 0": {"fid": 3.0}}) == {"fid": 3.0}
+    compared = SimpleNamespace(floor={"fid": 3.0})
+    (line,) = comparison_tables.lines(compared, [], "classifier")
+    assert (line["judge"], line["fid"]) == ("classifier", 3.0)

@@ -77,6 +77,46 @@ def test_the_pooled_ratio_of_a_constant_effect_and_its_word():
     assert over_trainings.pooled(far, 0.2).interval[0] == pytest.approx(0.6, abs=0.05)
 
 
+def cancelling():
+    """The naive ascent changes FID by -4 in even seeds and by +4 in odd ones, DOT by 1 less in all: of mean -0.8."""
+    frame = table(0.0, 0.0)
+    sign = 1 - 2 * (frame["seed"] % 2)
+    moved = frame["method"].isin(["naive", "DOT"])
+    frame["fid"] -= 4.0 * sign * moved + 1.0 * (frame["method"] == "DOT")
+    return frame
+
+
+def test_margin_and_pool_take_absolute_values_in_each_training():
+    """As the rule is written. The absolute value of the mean would be 0.8 in the place of 4."""
+    comparisons = over_trainings.compare(cancelling(), "fid", "DOT", "naive", 0.2)
+    assert [each.margin for each in comparisons] == pytest.approx([0.8, 0.8])
+    assert over_trainings.pooled(comparisons, 0.2).ratios.to_numpy() == pytest.approx(np.full(5, -0.25))
+    of_means = over_trainings.pooled(comparisons, 0.2, of_means=True)
+    assert of_means.ratios.to_numpy() == pytest.approx(np.full(5, -1.25))
+
+
+def test_the_divisor_of_a_seed_is_its_own():
+    """In seed 0 the naive ascent changes twice as much: the ratio of that seed alone is halved."""
+    frame = table(4.0, 3.0)
+    first = (frame["seed"] == 0) & frame["method"].isin(["naive", "DOT"])
+    frame.loc[first, "fid"] -= 4.0
+    comparisons = over_trainings.compare(frame, "fid", "DOT", "naive", 0.2)
+    assert over_trainings.pooled(comparisons, 0.2).ratios.to_numpy() == pytest.approx([0.125, 0.25, 0.25, 0.25, 0.25])
+
+
+def test_a_matched_difference_as_a_share_is_positive_where_the_first_is_better():
+    """DOT is 2 below the naive ascent at equal rise, of a way of 10, in every training of both pairs."""
+    share = over_trainings.matched_share(table(6.0, 5.0), "fid", "DOT", "naive", "D")
+    assert share.to_numpy() == pytest.approx(np.full(5, 0.2)) and list(share.index) == [0, 1, 2, 3, 4]
+
+
+def test_published_is_twenty_updates_and_ten_of_a_resnet():
+    shares = over_trainings.shares(table(6.0, 5.0), "fid")
+    gain = over_trainings.at_published(shares, "DOT")["gain"]
+    assert len(gain) == 10 and gain.to_numpy() == pytest.approx(0.5)  # at 20 updates the ResNet would have 1
+    assert set(shares.query("method == 'DOT' and setting == 20")["gain"].round(6)) == {0.5, 1.0}
+
+
 def test_a_seed_that_one_pair_lacks_is_no_seed_of_the_pool():
     frame = table(5.0, 4.0)
     frame = frame[~((frame["dataset"] == PAIRS[0]) & (frame["seed"] == 2))]

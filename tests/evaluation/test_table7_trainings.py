@@ -63,6 +63,14 @@ def test_sets_that_agree_are_no_trainings():
     }
 
 
+def test_judges_are_averaged_inside_a_training():
+    """Two judges that say -3 and +1 of MH-GAN: -1, with one n for each training."""
+    one = table(lambda pair, method: -3.0 * (method == "MH-GAN"))
+    other = table(lambda pair, method: 1.0 * (method == "MH-GAN")).assign(judge="b")
+    found = table7_trainings.difference(pd.concat([one, other]), PAIRS[0], "fid", "MH-GAN", "bare")
+    assert found.to_numpy() == pytest.approx(-1.0 + NOISE)
+
+
 def test_holm_is_over_all_twenty_statements():
     """Five values 1 + s (-2 .. 2) have t = sqrt(2) / s: p = 1.5e-4 and 3.5e-3, only the first outlives Holm."""
     for scale, word in ((0.1, paper.REPLICATED), (0.23, paper.UNDECIDED)):

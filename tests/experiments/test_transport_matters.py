@@ -188,9 +188,37 @@ def test_the_pool_is_shown_whole_and_without_each_pair():
     rows = transport_matters.pooled_table(full(8.0, 5.0, noise=0.05)).splitlines()[2:]
     assert [row.split("|")[1].strip() for row in rows] == [
         "all pairs",
+        "with",  # |mean| below the line
         *(f"without {p.partition('-')[2]}" for p in PAIRS),
     ]
     assert {row.split("|")[-2].strip() for row in rows} == {"naive lower"}  # each pair says so by itself
+
+
+def test_the_answer_names_what_its_word_hangs_on():
+    """One pair says equivalent by so much that it carries the pool, and the other says so of itself alone."""
+    frame = full(8.0, 8.0, noise=0.01)
+    other = (frame["dataset"] == PAIRS[1]) & (frame["method"] == "DOT")
+    frame.loc[other, "fid"] += 2.4  # 0.15 of the pool, 0.3 of its own pair
+    text = transport_matters.answer({"digits, laptop": frame})
+    assert "**equivalent**. The word hangs on this: it would be naive lower without" in text
+    assert f"without {PAIRS[0].partition('-')[2]}" in text
+    assert "hangs" not in transport_matters.answer({"digits, laptop": full(8.0, 8.0, noise=0.01)})
+
+
+def test_gains_are_paired_and_each_pair_is_left_out():
+    """Gains of 0.5 and 0.8 of a way of 10 at the published settings; a pair that loses is named by its line."""
+    frame = full(8.0, 5.0)
+    lost = (frame["dataset"] == PAIRS[1]) & (frame["method"] == "DOT")
+    frame.loc[lost, "fid"] += 10.0
+    lines = {line.split("|")[1].strip(): line for line in transport_matters.gain_table(frame).splitlines()[2:]}
+    rows = [pair.partition("-")[2] for pair in PAIRS]
+    assert set(lines) == {"all pairs", *rows, *(f"all but {row}" for row in rows)}
+    last = {name: line.split("|")[-2].strip().split()[0] for name, line in lines.items()}
+    assert last == {"all pairs": "-0.80", rows[0]: "-0.30", rows[1]: "-1.30"} | {
+        f"all but {rows[0]}": "-1.30",
+        f"all but {rows[1]}": "-0.30",
+    }
+    assert transport_matters.gain_table(full(6.0, 5.0, seeds=1)) == "One training a pair is no answer."
 
 
 def test_without_trainings_there_is_no_answer(tmp_path):
