@@ -197,6 +197,15 @@ def verdicts(frame: pd.DataFrame) -> dict[str, Verdict]:
     return {id: Verdict(measured[id], word) for id, word in zip(claims, words, strict=True)}
 
 
+def counted(folder: Path = records.KEPT) -> str:
+    """How often each word occurs among the statements, for each recorded pair; a dash where there is none."""
+    texts = []
+    for label, frame in frames(folder).items():
+        words = paper.counted((id, verdict.word) for id, verdict in verdicts(frame).items())
+        texts.append(f"{label}: {words}")
+    return "; ".join(texts) or "-"
+
+
 def _judged(frame: pd.DataFrame, differences: tuple[Difference, ...]) -> tuple[str, Claim]:
     texts, claims = [], []
     for difference in differences:

@@ -20,6 +20,18 @@ def test_panels_draw_each_set_once_on_equal_axes():
     assert figure.get_facecolor() == (1.0, 1.0, 1.0, 1.0)  # legible in dark mode
 
 
+def test_labelled_points_have_the_colour_of_their_label_in_every_panel():
+    labels = np.arange(40) % 3
+    figure = toy_plots.labelled({"pixels": POINTS, "E": POINTS + 1}, labels)
+    assert [axis.get_title() for axis in figure.axes] == ["pixels", "E"]
+    for axis, shift in zip(figure.axes, (0, 1), strict=True):
+        for label, drawn in enumerate(axis.collections):
+            assert np.allclose(drawn.get_offsets(), POINTS[labels == label] + shift, atol=1e-12)
+    colours = [[tuple(drawn.get_facecolor()[0]) for drawn in axis.collections] for axis in figure.axes]
+    assert colours[0] == colours[1] and len(set(colours[0])) == 3
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["0", "1", "2"]
+
+
 def test_particles_make_an_animation_with_all_frames_and_a_pause():
     paths = {
         "dot": np.stack([POINTS * s for s in (1.0, 0.9, 0.8)]),

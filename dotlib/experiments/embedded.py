@@ -1,0 +1,273 @@
+"""The report "Discriminator Optimal Transport": DOT and embedded DOT, and which of its curves need no discriminator.
+
+The rules are those of book/protocol, "Embedded transport"; they were fixed before its records.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from dotlib.data import images
+from dotlib.errors import InputError
+from dotlib.evaluation import embedded_moves, embedded_statements, extractors
+from dotlib.evaluation import images as image_pairs
+from dotlib.evaluation.embedded_moves import Run
+from dotlib.evaluation.embedded_statements import OFF, ON, PRINTED, TARGET
+from dotlib.evaluation.one_training import Line
+from dotlib.metrics import intervals
+from dotlib.metrics.scores import SCORES
+from dotlib.plots import curves as curve_plots
+from dotlib.plots import points as toy_plots
+from dotlib.results import paper, records, tables, tidy
+from dotlib.results.records import Record
+from dotlib.seeding import generator
+from dotlib.training import zoo
+
+STEPS = (("pair", "digits-resnet-sagan-hi"), ("judge", "digits"))
+
+FOLLOWED = 8  # samples in strips and films
+PLANE = 400  # images of t-SNE
+JUDGED = ("fid", "precision", "recall", "changed")
+DIGITS = {"changed": 3, "moved": 2, "features": 2, "unseen": 2, "D": 2}
+HEADS = {"changed": "another class", "moved": "pixels moved", "features": "features moved", "unseen": "share unseen"}
+AUDITED = {  # name in the first figure -> way
+    "other anchor, with D": ON,
+    "other anchor, no D": OFF,
+    "own anchor, with D": TARGET,
+}
+SHRINKING = {
+    "other anchor, with D": "latent, unrelated anchor",
+    "other anchor, no D": "latent, unrelated anchor, no D",
+    "own anchor, with D": PRINTED,
+}
+ALGORITHMS = (  # way, its setting in the table of both algorithms
+    ("bare", 1.0),
+    (PRINTED, 20),
+    ("latent, k_eff", 20),
+    ("latent, k = 1", 20),
+    ("latent, distance of latents", 20),
+    (TARGET, 50),
+    ("target, K_eff", 50),
+)
+EMBEDDED = ("plain", "embedded", "embedded, K_E", "embedded, untrained E", "naive")
+SAVED = "saved without (x + 1) / 2"
+
+
+# --- one training -------------------------------------------------------------------------------
+
+
+def open_record(name: str, profile: str, seed: int, device: str = "cpu") -> Record:
+    """Start the record of one pair; to be called before the work, which it times."""
+    parameters = asdict(embedded_moves.scoring(name, profile))
+    return records.start("embedded", profile=profile, dataset=name, seed=seed, parameters=parameters, device=device)
+
+
+def measured(run: Run, record: Record, *, anew: bool) -> tuple[Record, list[Line], str]:
+    """The record of a run, its lines, and where they come from: the committed ones unless `anew`, else measured.
+
+    Raises InputError where the committed record is of another pair.
+    """
+    where = {"profile": record.profile, "dataset": record.dataset, "seed": record.seed}
+    kept = None if anew else records.find("embedded", folder=records.KEPT, **where)
+    if kept is None:
+        lines = embedded_moves.measure(run)
+        fill_record(record, run, lines)
+        return record, lines, "measured by this build"
+    if not run.pair.digests.items() <= kept.made["weights"].items():
+        raise InputError(f"record: {kept.key} is of another pair than {run.trained.path}; run with -p anew True")
+    lines = [
+        {str(name): value for name, value in line.items()} for line in tidy.of(kept, records.KEPT).to_dict("records")
+    ]
+    return kept, lines, f"recorded at commit {kept.made['commit'][:12]}"
+
+
+def fill_record(record: Record, run: Run, lines: list[Line]) -> None:
+    """Put constants, the extractor, scores by representation and origins into a record; the rest is in its table."""
+    zoo.add_training_provenance(record, run.trained)
+    weights = {"extractor": run.extractor.sha256}
+    record.made |= {"weights": run.pair.digests | run.panel.digests | weights, "images": run.panel.origins}
+    settings = extractors.described(run.extractor, run.extractor_settings)
+    record.parameters |= {"training": run.trained.settings.key(), "extractor": settings}
+    units = {"k_eff": "latent", "K_eff": "data", "K_E": "feature"}
+    for name, unit in units.items():
+        record.put(name, run.constants[name], unit=f"logits per {unit} distance")
+    for name, space in embedded_moves.by_extractor(run).items():
+        scores = space.scores()
+        for quantity, value in (("precision", scores.precision), ("recall", scores.recall)):
+            record.put(quantity, value, method=f"in {name}", n=len(space.fake), unit="")
+        record.put("separation", space.separation(), method=f"in {name}", n=len(space.real), unit="")
+    for name, judge in {"E": run.extractor, **run.panel.judges}.items():
+        record.put("accuracy", judge.accuracy or 0.0, judge=name, unit="")
+    record.put("lines", len(lines), unit="lines of the table")
+
+
+# --- tables over trainings ----------------------------------------------------------------------
+
+
+def answer(of: Mapping[str, pd.DataFrame]) -> str:
+    """What the recorded trainings say, in sentences for each pair."""
+    texts = []
+    for label, frame in of.items():
+        trainings = frame["seed"].nunique()
+        if trainings < 2:
+            continue
+        found, audit = embedded_statements.verdicts(frame), embedded_statements.audit(frame)
+        counts = paper.counted((id, verdict.word) for id, verdict in found.items())
+        peak = {
+            name: intervals.shown(values, 1)
+            for name, values in vars(audit).items()
+            if name in ("bare", "on", "off", "own")
+        }
+        texts.append(
+            f"*{label}*, {trainings} trainings. With another sample as anchor, FID after {embedded_statements.PEAK} "
+            f"updates in target space goes from {peak['bare']} to {peak['on']} with $D$, and to {peak['off']} with no "
+            f"discriminator at all. With its own anchor, Algorithm 1 as printed has {peak['own']} there. "
+            f"The {len(found)} statements of the report: {counts}."
+        )
+    return "\n\n".join(texts) or "Fewer than two trainings are recorded, so this page has no answer yet."
+
+
+def statement_table(frame: pd.DataFrame) -> str:
+    """Markdown: every statement of the report, what was measured over trainings, and the verdict."""
+    found = embedded_statements.verdicts(frame)
+    rows = [
+        [each.says, each.place.partition(", ")[2], *vars(found[each.id]).values()] for each in paper.statements("s1")
+    ]
+    return tables.markdown(["the report says", "in", "measured", "verdict"], rows)
+
+
+def way_table(frame: pd.DataFrame, ways: Iterable[tuple[str, float]], columns: Iterable[str] = JUDGED) -> str:
+    """Markdown: ways at their settings, values of the samples that were not moved and changes of all others."""
+    columns = tuple(columns)
+    rows = [
+        [way, f"{setting:g}", *(_cell(frame, (way, setting), column) for column in columns)] for way, setting in ways
+    ]
+    heads = [HEADS.get(column) or SCORES[column].label for column in columns]
+    return tables.markdown(["way", "updates", *heads], rows)
+
+
+def _cell(frame: pd.DataFrame, cell: tuple[str, float], column: str) -> str:
+    """A value with its interval; of a score of moved samples, its change from bare."""
+    values = embedded_statements.at(frame, column, cell)
+    digits = DIGITS[column] if column in DIGITS else SCORES[column].digits
+    if column in HEADS or cell[0] == "bare":
+        return intervals.shown(values, digits)
+    change = values - embedded_statements.at(frame, column, embedded_statements.BARE)
+    if len(change) < 2:
+        return f"{change.mean():+.{digits}f}"
+    return tables.change(*intervals.t_interval(change), digits)
+
+
+def embedded_table(frame: pd.DataFrame) -> str:
+    """Markdown: the five costs in target space after the last update, with what moved."""
+    last = frame.loc[frame["method"] == "plain", "setting"].max()
+    columns = ("fid", "precision", "recall", "changed", "D", "moved", "features", "unseen")
+    return way_table(frame, [("bare", 1.0), *((way, last) for way in EMBEDDED)], columns)
+
+
+def audit_table(frame: pd.DataFrame) -> str:
+    """Markdown: FID of Figure 4 as read off the print, and ours by anchor and discriminator."""
+    rows = []
+    for step in embedded_statements.CURVE:
+        ours = (embedded_statements.at(frame, "fid", (way, step)) for way in AUDITED.values())
+        rows.append([step, f"{paper.value(f's1.fig4.u{step}.fid').value:.0f}", *(intervals.shown(v, 1) for v in ours)])
+    bare = intervals.shown(embedded_statements.at(frame, "fid", embedded_statements.BARE), 1)
+    printed = f"{paper.value('s1.fig4.u0.fid').value:.0f}"
+    return tables.markdown(["updates", "report, Figure 4", *AUDITED], [[0, printed, *[bare] * len(AUDITED)], *rows])
+
+
+def shrink_table(frame: pd.DataFrame) -> str:
+    """Markdown: precision and recall of latents that were only scaled, beside those drawn to another latent."""
+    ways = [("latents shrunk", scale) for scale in embedded_moves.SCALES]
+    other = [(way, embedded_moves.LATENT[-1]) for way in SHRINKING.values()]
+    return way_table(frame, [("bare", 1.0), *ways, *other]).replace("| updates |", "| scale or updates |")
+
+
+def space_table(frame: pd.DataFrame) -> str:
+    """Markdown: precision, recall and silhouette of the same images by representation, beside the print."""
+    printed = {"pixels": "s1.pixels", "E": "s1.vgg5"}
+    rows = []
+    for space in embedded_statements.SPACES:
+        of = [embedded_statements.at(frame, q, (f"in {space}", 1.0)) for q in ("precision", "recall", "separation")]
+        key = printed.get(space)
+        print_ = " / ".join(f"{paper.value(f'{key}.{q}').value:.2f}" for q in ("precision", "recall")) if key else "-"
+        rows.append([space, print_, *(intervals.shown(values, 3) for values in of)])
+    return tables.markdown(["space", "report, precision / recall", "precision", "recall", "silhouette"], rows)
+
+
+def audit_texts(frame: pd.DataFrame) -> dict[str, str]:
+    """What the text says: correlation with the printed curve, share of samples replaced, how far samples have moved."""
+    audit, last = embedded_statements.audit(frame), embedded_statements.CURVE[-1]
+    ways = {"printed": TARGET, "logit": "target, K_eff", "other": OFF}
+    moved = {f"moved_{key}": embedded_statements.at(frame, "moved", (way, last)) for key, way in ways.items()}
+    texts = {key: intervals.shown(values, 2) for key, values in {"replaced": audit.changed, **moved}.items()}
+    return texts | {"correlation": f"{audit.correlation:.2f}"}
+
+
+# --- pictures -----------------------------------------------------------------------------------
+
+
+def audit_figure(frame: pd.DataFrame) -> Figure:
+    """FID in target space and in latent space along the updates, by anchor and discriminator."""
+    panels = {}
+    for title, ways in (("target space", AUDITED), ("latent space", SHRINKING)):
+        panels[title] = ("FID", embedded_statements.curves(frame, "fid", ways))
+    panels["latent space, precision"] = ("share", embedded_statements.curves(frame, "precision", SHRINKING))
+    return curve_plots.histories(panels, xlabel="updates")
+
+
+def embedded_figure(frame: pd.DataFrame) -> Figure:
+    """FID, precision, recall and label changes along the updates of the costs in target space."""
+    ways = {way: way for way in EMBEDDED}
+    shown = {
+        "FID": ("squared feature units", "fid"),
+        "recall": ("share", "recall"),
+        "another class": ("share", "changed"),
+    }
+    return curve_plots.histories(
+        {title: (unit, embedded_statements.curves(frame, q, ways)) for title, (unit, q) in shown.items()},
+        xlabel="updates",
+    )
+
+
+def strip(run: Run, name: str, rows: int = FOLLOWED) -> tuple[np.ndarray, list[int]]:
+    """Images of a way, (settings + 1, rows, C, H, W) uint8, from the bare samples on, and its settings from 0 on."""
+    (way,) = (each for each in embedded_moves.ways(run.profile) if each.name == name)
+    z = image_pairs.latents(run.pair, run.settings, run.seed, 0)[:rows].to(run.pair.device)
+    with torch.no_grad():
+        frames = [run.pair.generate(z), *(x for _, x in embedded_moves.path(run, way, z))]
+    pixels = np.stack([images.to_uint8(x.cpu()).numpy() for x in frames])
+    return pixels, [0, *(int(setting) for setting in way.settings)]
+
+
+def lengths(run: Run, rows: int = 100) -> dict[str, np.ndarray]:
+    """Plain and embedded: of each sample how far its pixels and its features of E have moved, (rows, 2)."""
+    z = image_pairs.latents(run.pair, run.settings, run.seed, 0)[:rows].to(run.pair.device)
+    found = {}
+    for way in embedded_moves.ways(run.profile):
+        if way.name in ("plain", "embedded"):
+            *_, (_, x) = embedded_moves.path(run, way, z)
+            with torch.no_grad():
+                y = run.pair.generate(z)
+                both = [(x - y).flatten(1), run.E(x) - run.E(y)]
+            found[way.name] = np.stack([part.norm(dim=1).cpu().numpy() for part in both], 1)
+    return found
+
+
+def lengths_figure(run: Run) -> Figure:
+    """`lengths` as two panels: pixels across, features up."""
+    found = lengths(run)
+    reach = 1.05 * max(float(points.max()) for points in found.values())
+    return toy_plots.panels({f"{name}: pixels, features": points for name, points in found.items()}, limits=(0, reach))
+
+
+def planes_figure(run: Run) -> Figure:
+    """t-SNE of real images in each representation, coloured by label; the same images in every panel."""
+    spaces, count = embedded_moves.by_extractor(run), 60 if run.profile == "smoke" else PLANE
+    rows = torch.randperm(len(next(iter(spaces.values())).real), generator=generator(run.seed, "plane"))[:count]
+    planes = {name: extractors.tsne(space.real[rows], run.seed) for name, space in spaces.items()}
+    return toy_plots.labelled(planes, next(iter(spaces.values())).labels[rows].numpy())

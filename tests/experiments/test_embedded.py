@@ -1,0 +1,194 @@
+"""The page on embedded DOT: its statements and tables over planted trainings, the record of a run, and the pictures.
+
+Kinds of test: identities, planted effects, failures.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from embedded_tables import NAME, as_reported, table
+
+from dotlib.data import images
+from dotlib.errors import InputError
+from dotlib.evaluation import embedded_moves, embedded_statements
+from dotlib.evaluation import images as image_pairs
+from dotlib.experiments import embedded
+from dotlib.results import paper, records, tidy
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def artifact_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("artifacts")
+
+
+@pytest.fixture
+def run(artifacts):
+    return embedded_moves.load(NAME, profile="smoke")
+
+
+def cells(line):
+    return [cell.strip() for cell in line.split(" | ")]
+
+
+# --- over trainings
+
+
+def test_every_statement_of_the_report_has_a_line_with_its_verdict():
+    rows = embedded.statement_table(table()).splitlines()[2:]
+    assert [cells(row)[0].strip("| ") for row in rows] == [each.says for each in paper.statements("s1")]
+    assert all(row.rstrip("| ").endswith((paper.REPLICATED, paper.REPRODUCED)) for row in rows)
+    assert cells(rows[4])[1] == "1.3, Figure 2" and "[" in cells(rows[4])[2]
+
+
+def test_the_committed_records_give_every_statement_a_word_of_the_vocabulary():
+    """The page over its own records: no statement is without a verdict, and the words are those of the protocol."""
+    known = {paper.REPRODUCED, paper.REPLICATED, paper.CONTRADICTED, paper.UNDECIDED, embedded_statements.FEW}
+    recorded = embedded_statements.frames()
+    for frame in recorded.values():
+        found = embedded_statements.verdicts(frame)
+        assert list(found) == [statement.id for statement in paper.statements("s1")]
+        assert {verdict.word for verdict in found.values()} <= known
+
+
+def test_the_answer_tells_both_peaks_and_counts_the_words():
+    text = embedded.answer({"digits, laptop": table(noise=0.0)})
+    assert "goes from 18.0 [18.0, 18.0] to 71.0 [71.0, 71.0] with $D$, and to 71.0" in text
+    assert f"17 statements of the report: {paper.REPRODUCED} (1), {paper.REPLICATED} (16)" in text
+    assert "no answer yet" in embedded.answer({"digits, laptop": table(seeds=1)}) and "no answer" in embedded.answer({})
+
+
+def test_changes_are_from_bare_and_what_is_no_score_is_not():
+    rows = embedded.way_table(table(noise=0.0), [("bare", 1.0), ("plain", 100)], ("fid", "changed", "D")).splitlines()
+    assert rows[0] == "| way | updates | FID | another class | D |"
+    assert cells(rows[2])[2:] == ["18.00 [18.00, 18.00]", "0.000 [0.000, 0.000]", "0.00 [0.00, 0.00] |"]
+    assert cells(rows[3])[1:] == ["100", "+0.00 [+0.00, +0.00]", "0.200 [0.200, 0.200]", "+2.00 [+2.00, +2.00] |"]
+    (*_, alone) = embedded.way_table(table(noise=0.0, seeds=1), [("embedded", 100)], ("fid",)).splitlines()
+    assert alone == "| embedded | 100 | +20.00 |"
+
+
+def test_the_audit_stands_beside_the_printed_curve():
+    story = lambda m, s, q: 30.0 if q == "fid" and m == "target, as printed" else as_reported(m, s, q)  # noqa: E731
+    rows = embedded.audit_table(table(story, noise=0.0)).splitlines()
+    assert rows[0] == "| updates | report, Figure 4 | other anchor, with D | other anchor, no D | own anchor, with D |"
+    assert cells(rows[2])[:3] == ["| 0", "18", "18.0 [18.0, 18.0]"]
+    assert [cells(row)[1] for row in rows[3:]] == ["14", "41", "71", "27", "15", "14"]
+    assert cells(rows[5])[2:] == ["71.0 [71.0, 71.0]", "71.0 [71.0, 71.0]", "30.0 [30.0, 30.0] |"]
+    texts = embedded.audit_texts(table(lambda m, s, q: len(m) if q == "moved" else as_reported(m, s, q), noise=0.0))
+    assert texts["replaced"] == "0.90 [0.90, 0.90]" and texts["moved_printed"] == "18.00 [18.00, 18.00]"
+    assert texts["moved_logit"] == "13.00 [13.00, 13.00]" and texts["moved_other"] == "30.00 [30.00, 30.00]"
+
+
+def test_spaces_stand_beside_the_print():
+    frame = table(noise=0.0)
+    judge = frame[frame["method"] == "in E"].assign(method="in judge")
+    rows = embedded.space_table(pd.concat([frame, judge])).splitlines()
+    assert cells(rows[2])[:3] == ["| pixels", "0.78 / 0.28", "0.600 [0.600, 0.600]"]
+    assert cells(rows[3])[:3] == ["| E", "0.84 / 0.77", "0.800 [0.800, 0.800]"] and cells(rows[4])[1] == "-"
+
+
+def test_tables_and_figures_have_all_their_ways():
+    frame = table()
+    shrunk = embedded.shrink_table(frame).splitlines()
+    assert shrunk[0].startswith("| way | scale or updates |") and len(shrunk) == 2 + 1 + 3 + 3
+    costs = embedded.embedded_table(frame).splitlines()
+    assert [cells(row)[0].strip("| ") for row in costs[2:]] == ["bare", *embedded.EMBEDDED]
+    assert "share unseen" in costs[0]
+    for figure, lines in ((embedded.audit_figure(frame), 3), (embedded.embedded_figure(frame), 5)):
+        assert [len(axis.lines) for axis in figure.axes] == [lines] * 3
+
+
+def test_all_ways_that_tables_name_are_measured():
+    measured = {way.name: way for way in embedded_moves.ways()}
+    named = [*embedded.ALGORITHMS, (embedded.SAVED, 1.0), *((way, 100) for way in embedded.EMBEDDED)]
+    named += [(way, step) for way in embedded.AUDITED.values() for step in embedded_statements.CURVE]
+    named += [(way, 20) for way in embedded.SHRINKING.values()]
+    assert all(setting in measured[way].settings for way, setting in named)
+
+
+# --- one training
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Two of the ways, so that a run takes no time."""
+    ways = [each for each in embedded_moves.ways("smoke") if each.name in ("bare", "embedded", "plain")]
+    monkeypatch.setattr(embedded_moves, "ways", lambda profile="laptop": tuple(ways))
+
+
+@pytest.mark.usefixtures("few")
+def test_a_run_leaves_a_record_with_its_table(run, tmp_path):
+    record, lines, source = embedded.measured(run, embedded.open_record(NAME, "smoke", 0), anew=False)
+    tidy.write(record, lines, tmp_path)
+    frame = embedded_statements.frame_of(record, pd.DataFrame(lines))
+    assert source == "measured by this build" and record.verdicts == {}, "one training judges no statement"
+    stored = records.read(tmp_path / "embedded" / f"{record.key}.json")
+    assert stored.get("K_E").value == run.constants["K_E"] and stored.get("K_E").unit == "logits per feature distance"
+    assert stored.get("k_eff").unit == "logits per latent distance"
+    space = embedded_moves.by_extractor(run)["E"]
+    assert stored.get("recall", method="in E").value == space.scores().recall
+    assert stored.get("separation", method="in E").value == space.separation()
+    assert stored.made["weights"]["extractor"] == run.extractor.sha256 == stored.parameters["extractor"]["sha256"]
+    assert stored.parameters["extractor"]["width"] == 8
+    assert set(tidy.of(stored, tmp_path)["method"]) == {"real", "bare", "embedded", "plain"}
+    assert set(frame["method"]) == {"real", "bare", "embedded", "plain", "in pixels", "in E", "in judge"}
+
+
+@pytest.mark.usefixtures("few")
+def test_a_committed_record_is_shown_unless_asked_otherwise(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "KEPT", tmp_path)
+    first, lines, _ = embedded.measured(run, embedded.open_record(NAME, "smoke", 0), anew=False)
+    first.made["commit"] = "0123456789abcdef"
+    tidy.write(first, lines, tmp_path)
+    opened = embedded.open_record(NAME, "smoke", 0)
+    again, shown, source = embedded.measured(run, opened, anew=False)
+    assert source == "recorded at commit 0123456789ab" and again.content == first.content
+    assert [line["fid"] for line in shown] == pytest.approx([line["fid"] for line in lines], rel=1e-6)
+    table, made = tmp_path / "embedded" / f"{first.key}.csv", (tmp_path / "again")
+    tidy.write(again, shown, made)
+    assert (made / "embedded" / table.name).read_bytes() == table.read_bytes()
+    assert embedded.measured(run, opened, anew=True)[0] is opened
+    other = replace(run, pair=replace(run.pair, digests={"x": "0" * 64}))
+    with pytest.raises(InputError, match=r"is of another pair than .*; run with -p anew True"):
+        embedded.measured(other, embedded.open_record(NAME, "smoke", 0), anew=False)
+
+
+def test_strips_begin_at_the_bare_samples(run):
+    pixels, steps = embedded.strip(run, "target, unrelated anchor, no D", rows=5)
+    assert pixels.shape == (3, 5, 1, 8, 8) and pixels.dtype == np.uint8 and steps == [0, 1, 2]
+    z = image_pairs.latents(run.pair, run.settings, 0, 0)[:5]
+    with torch.no_grad():
+        assert np.array_equal(pixels[0], images.to_uint8(run.pair.generate(z)).numpy())
+
+
+def test_the_lengths_are_of_the_last_update(run):
+    found = embedded.lengths(run, rows=4)
+    assert list(found) == ["plain", "embedded"]
+    z = image_pairs.latents(run.pair, run.settings, 0, 0)[:4]
+    (way,) = (each for each in embedded_moves.ways("smoke") if each.name == "embedded")
+    *_, (step, x) = embedded_moves.path(run, way, z)
+    y = run.pair.generate(z).detach()
+    assert step == 2
+    assert found["embedded"][:, 0] == pytest.approx((x - y).flatten(1).norm(dim=1).numpy(), rel=1e-5)
+    assert found["embedded"][:, 1] == pytest.approx((run.E(x) - run.E(y)).norm(dim=1).numpy(), rel=1e-3, abs=1e-5)
+    figure = embedded.lengths_figure(run)
+    assert [axis.get_title() for axis in figure.axes] == ["plain: pixels, features", "embedded: pixels, features"]
+
+
+def test_the_planes_show_the_same_images_in_every_space(run):
+    figure = embedded.planes_figure(run)
+    assert [axis.get_title() for axis in figure.axes] == ["pixels", "E", "judge"]
+    counts = [[len(part.get_offsets()) for part in axis.collections] for axis in figure.axes]
+    assert counts[0] == counts[1] == counts[2] and sum(counts[0]) == 60
+
+
+def test_the_campaign_has_every_committed_record():
+    listed = yaml.safe_load((ROOT / "results" / "campaign.yml").read_text(encoding="utf-8"))
+    kept = {f"embedded/{record.key}" for record in records.stored(records.KEPT, "embedded")}
+    assert kept <= {key for key in listed if key.startswith("embedded/")}
