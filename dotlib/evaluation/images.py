@@ -42,7 +42,7 @@ class ImagePair(Pair):
         """A trained pair, moved to a device; the order of its weights in memory changes, for speed, and no weight."""
         for network in (trained.pair.generator, trained.pair.discriminator):
             if isinstance(network, nn.Module):
-                network.to(device).to(memory_format=torch.channels_last)
+                network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]: no stub
         return cls(**vars(trained.pair), name=trained.name, digests={trained.path.name: trained.sha256})
 
 

@@ -157,17 +157,13 @@ def pooled(comparisons: Collection[Comparison], share: float, *, of_means: bool 
     return Pooled(ratios, word)
 
 
-def matched(
-    frame: pd.DataFrame, quantity: str, first: str, second: str, by: str, setting: float | None = None
-) -> pd.Series:
-    """First minus second where second has moved as far, or raised D as much, as first at a setting.
-
-    The setting is the published one unless it is given.
+def matched(frame: pd.DataFrame, quantity: str, first: str, second: str, by: str) -> pd.Series:
+    """First minus second where second has moved as far, or raised D as much, as first at its published setting.
 
     `by` is "moved" or "D". The second method's curve, which begins at the bare samples, is interpolated linearly in
     each cell; cells that it does not reach are left out. A value for each training, indexed by pair and seed.
     """
-    value, goal, other = cells(frame, first, quantity, setting), cells(frame, first, by, setting).to_dict(), {}
+    value, goal, other = cells(frame, first, quantity), cells(frame, first, by).to_dict(), {}
     lines = frame[(frame["method"] == second) | (frame["method"] == "bare")]
     for cell, curve in lines.sort_values(by).groupby(CELL):
         if cell in goal:

@@ -117,16 +117,15 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
             continue
         found, audit = embedded_statements.verdicts(frame), embedded_statements.audit(frame)
         counts = paper.counted((id, verdict.word) for id, verdict in found.items())
-        peak = {
-            name: intervals.shown(values, 1)
-            for name, values in vars(audit).items()
-            if name in ("bare", "on", "off", "own")
-        }
+        bare, on, off, own = (intervals.shown(values, 1) for values in (audit.bare, audit.on, audit.off, audit.own))
+        last = embedded_moves.LATENT[-1]
+        precision = [_cell(frame, (way, last), "precision") for way in SHRINKING.values()]
         texts.append(
             f"*{label}*, {trainings} trainings. With another sample as anchor, FID after {embedded_statements.PEAK} "
-            f"updates in target space goes from {peak['bare']} to {peak['on']} with $D$, and to {peak['off']} with no "
-            f"discriminator at all. With its own anchor, Algorithm 1 as printed has {peak['own']} there. "
-            f"The {len(found)} statements of the report: {counts}."
+            f"updates in target space goes from {bare} to {on} with $D$, and to {off} with no discriminator at all; "
+            f"with its own anchor, Algorithm 1 as printed has {own} there. In latent space precision changes by "
+            f"{precision[0]} after {last} updates with another anchor, by {precision[1]} with that and no $D$, and by "
+            f"{precision[2]} with its own. The {len(found)} statements of the report: {counts}."
         )
     return "\n\n".join(texts) or "Fewer than two trainings are recorded, so this page has no answer yet."
 

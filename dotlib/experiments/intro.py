@@ -56,6 +56,11 @@ USED = (  # item, page, how the book uses it
 
 
 REPORTS = (
+    (
+        "Discriminator Optimal Transport",
+        "embedded",
+        "both algorithms, the audit of its curves, embedded DOT, each statement judged",
+    ),
     ("Optimal Transport GAN", "otgan", "trained and measured over seeds, each statement judged"),
     ("DOT Applied to WGAN", "wgan_mnist", "trained and moved over seeds, each statement judged, three traps audited"),
 )  # and its page

@@ -59,9 +59,10 @@ def test_labels_at_an_equal_rise_are_read_off_the_curve():
     """Plain raises D by 2 in 100 updates and changes 0.2; embedded gets there in 50 of its own, at 0.05."""
     story = lambda m, s, q: 0.04 * s if q == "D" and m == "embedded" else as_reported(m, s, q)  # noqa: E731
     values = embedded_statements.at_equal_rise(table(story, noise=0.0))
-    assert values.to_numpy() == pytest.approx([0.2 - 0.05] * 5)
+    assert values.to_numpy() == pytest.approx([0.05 - 0.2] * 5) and list(values.index) == [(NAME, s) for s in range(5)]
     short = lambda m, s, q: 0.01 * s if q == "D" and m == "embedded" else as_reported(m, s, q)  # noqa: E731
-    assert embedded_statements.at_equal_rise(table(short, noise=0.0)).empty, "it has never raised D as much"
+    values = embedded_statements.at_equal_rise(table(short, noise=0.0))  # embedded ends at 1; plain was there after 50
+    assert values.to_numpy() == pytest.approx([0.1 - 0.1] * 5)
 
 
 def test_the_loss_of_d_is_a_lower_bound_with_a_slack_of_1():

@@ -51,6 +51,7 @@ def test_the_committed_records_give_every_statement_a_word_of_the_vocabulary():
     """The page over its own records: no statement is without a verdict, and the words are those of the protocol."""
     known = {paper.REPRODUCED, paper.REPLICATED, paper.CONTRADICTED, paper.UNDECIDED, embedded_statements.FEW}
     recorded = embedded_statements.frames()
+    assert recorded, "no training is recorded"
     for frame in recorded.values():
         found = embedded_statements.verdicts(frame)
         assert list(found) == [statement.id for statement in paper.statements("s1")]
@@ -60,6 +61,7 @@ def test_the_committed_records_give_every_statement_a_word_of_the_vocabulary():
 def test_the_answer_tells_both_peaks_and_counts_the_words():
     text = embedded.answer({"digits, laptop": table(noise=0.0)})
     assert "goes from 18.0 [18.0, 18.0] to 71.0 [71.0, 71.0] with $D$, and to 71.0" in text
+    assert "by +0.200 [+0.200, +0.200] after 20 updates with another anchor" in text
     assert f"17 statements of the report: {paper.REPRODUCED} (1), {paper.REPLICATED} (16)" in text
     assert "no answer yet" in embedded.answer({"digits, laptop": table(seeds=1)}) and "no answer" in embedded.answer({})
 
