@@ -3,7 +3,7 @@
 A statement is the sign of a difference that is computed for each training seed; the interval is over the seeds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ import pandas as pd
 from dotlib.evaluation import minibatch_bias, recording
 from dotlib.evaluation.minibatch_bias import WITH, WITHOUT, Bias
 from dotlib.metrics import intervals
+from dotlib.metrics.scores import SCORES
 from dotlib.results import paper, records, tables, tidy
 from dotlib.results.paper import Claim
 
@@ -215,3 +216,58 @@ def all_of(claims: list[Claim]) -> Claim:
         return min(against, key=lambda claim: claim.p if claim.p is not None else 1.0)
     undecided = [claim for claim in claims if claim.apart == paper.UNDECIDED]
     return (undecided or sorted(claims, key=lambda claim: claim.p or 0.0))[-1]
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def answer(recorded: Mapping[str, pd.DataFrame], verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
+    """The verdicts counted, those against the report, and what the loss says of quality, for each data set."""
+    if not recorded:
+        return "No training is recorded yet, so only what this build computes has an answer."
+    says, texts = {statement.id: statement.says for statement in paper.statements("s3")}, []
+    for label, frame in recorded.items():
+        of = verdicts[label]
+        against = "; ".join(says[id] for id, verdict in of.items() if verdict.word == paper.CONTRADICTED)
+        counted = paper.counted((id, verdict.word) for id, verdict in of.items())
+        text = f"*{label}, {frame['seed'].nunique()} trainings a run*: {counted}."
+        texts.append(text + f" Contradicted: {against}." * bool(against) + f" {_ranked(frame)}")
+    return "\n\n".join(texts)
+
+
+def _ranked(frame: pd.DataFrame) -> str:
+    """What loss and FID have to do with one another, along a training and over the runs."""
+    runs = list(dict.fromkeys(frame["run"]))
+    L = {run: float(part(frame, run, "L", PARTS - 1).mean()) for run in runs}
+    fid = {run: float(last(frame, run, "fid").mean()) for run in runs}
+    worst = max(runs, key=fid.__getitem__)
+    above = sum(loss > L[worst] for loss in L.values())
+    return (
+        f"Loss and FID have a rank correlation of {coherence(frame).mean():+.2f} along the training, and of "
+        f"{across(frame).mean():+.2f} over the {len(runs)} runs at their ends: the worst images are those of "
+        f"*{worst}*, FID {fid[worst]:.1f}, whose loss is below that of {above} other runs."
+    )
+
+
+def verdict_table(verdicts: Mapping[str, Verdict]) -> str:
+    """Markdown: each statement of the report with its place, what was measured, and the verdict."""
+    rows = []
+    for statement in paper.statements("s3"):
+        verdict = verdicts[statement.id]
+        rows.append([statement.says, statement.place.partition(", ")[2], verdict.measured, verdict.word])
+    return tables.markdown(["the report states", "section", "measured", "verdict"], rows)
+
+
+def run_table(frame: pd.DataFrame) -> str:
+    """Markdown: loss and quality at the end of every run, means over trainings; FID with its interval."""
+    rows = []
+    for run in dict.fromkeys(frame["run"]):
+        fid = last(frame, run, "fid")
+        start = curve(frame, run, "L").iloc[0].mean()
+        cells = [f"{start:.2f}", f"{part(frame, run, 'L', PARTS - 1).mean():.3f}", f"{spread(frame, run).mean():.3f}"]
+        cells += [intervals.shown(fid, 1)]
+        cells += [f"{last(frame, run, q).mean():.{SCORES[q].digits}f}" for q in ("kid", "precision", "recall")]
+        cells += [f"{last(frame, run, q).mean():.3f}" for q in ("high frequencies", "entropy")]
+        rows.append([run, len(fid), *cells, f"{last(frame, run, 'directions').mean():.1f}"])
+    heads = ["run", "trainings", "L, first window", "L, last quarter", "sd of L", "FID", "KID", "precision", "recall"]
+    return tables.markdown([*heads, "high frequencies", "entropy of the plan", "directions"], rows)

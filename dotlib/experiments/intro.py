@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dotlib.evaluation import over_trainings, points_over_trainings, recording
+from dotlib.evaluation import over_trainings, points_over_trainings, recording, table2_trainings
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.results import paper, records, tables, tidy
@@ -303,6 +303,15 @@ def disagreement(recorded: Mapping[str, pd.DataFrame]) -> Texts:
     texts = {f"{quantity}_{word}": str(of[quantity][word]) for quantity in MATTERS for word in ("better", "worse")}
     seeds = recorded["digits"].groupby("dataset")["seed"].nunique()
     return texts | {"pairs": str(len(seeds)), "trainings": str(seeds.sum())}
+
+
+def other_seeds(of: Mapping[str, pd.DataFrame], label: str = "digits, laptop") -> Texts:
+    """The seventh finding once more: in how many cells a D of another seed is better, and worse, by score."""
+    texts = {}
+    for quantity in ("fid", "is_mean", "recall"):
+        words = table2_trainings.counts(table2_trainings.matrix(of[label], quantity))
+        texts |= {f"other_{quantity}": f"{words['better']} and {words['worse']}", "cells": str(sum(words.values()))}
+    return texts
 
 
 def friction(frame: pd.DataFrame, runs: Sequence[Record]) -> Texts:

@@ -17,7 +17,7 @@ from dotlib.evaluation import judges, minibatch_bias, otgan_runs, otgan_statemen
 from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.evaluation.minibatch_bias import BLOCKS, JUDGED, SCALES, WITH, WITHOUT, Bias
 from dotlib.evaluation.otgan_runs import AUDITED, LONG, Line
-from dotlib.evaluation.otgan_statements import CNN, MLP, PARTS, SHARP, SMALL, Verdict
+from dotlib.evaluation.otgan_statements import CNN, MLP, PARTS, SHARP, SMALL
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.plots import curves as curve_plots
@@ -200,68 +200,7 @@ def samples_figure(run: Run) -> Figure:
     return image_plots.grids(rows)
 
 
-# --- over trainings -----------------------------------------------------------------------------
-
-
-def answer(recorded: Mapping[str, pd.DataFrame], verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
-    """The verdicts counted, those against the report, and what the loss says of quality, for each data set."""
-    if not recorded:
-        return "No training is recorded yet, so only what this build computes has an answer."
-    says, texts = {statement.id: statement.says for statement in paper.statements("s3")}, []
-    for label, frame in recorded.items():
-        of = verdicts[label]
-        against = "; ".join(says[id] for id, verdict in of.items() if verdict.word == paper.CONTRADICTED)
-        counted = paper.counted((id, verdict.word) for id, verdict in of.items())
-        text = f"*{label}, {frame['seed'].nunique()} trainings a run*: {counted}."
-        texts.append(text + f" Contradicted: {against}." * bool(against) + f" {_ranked(frame)}")
-    return "\n\n".join(texts)
-
-
-def _ranked(frame: pd.DataFrame) -> str:
-    ends = {run: (_mean(frame, run, "L"), _end(frame, run, "fid").mean()) for run in dict.fromkeys(frame["run"])}
-    (lowest, (_, worse)), (best, (_, fid)) = (min(ends.items(), key=lambda end: end[1][at]) for at in (0, 1))
-    along, across = (of(frame).mean() for of in (otgan_statements.coherence, otgan_statements.across))
-    return (
-        f"Loss and FID have a rank correlation of {along:+.2f} along the training, and of {across:+.2f} over the "
-        f"runs at their ends: the lowest loss is that of *{lowest}*, with FID {worse:.1f}; the lowest FID, {fid:.1f}, "
-        f"that of *{best}*."
-    )
-
-
-def _mean(frame: pd.DataFrame, run: str, quantity: str) -> float:
-    return float(otgan_statements.part(frame, run, quantity, PARTS - 1).mean())
-
-
-def _end(frame: pd.DataFrame, run: str, quantity: str) -> pd.Series:
-    return otgan_statements.last(frame, run, quantity)
-
-
-def verdict_table(verdicts: Mapping[str, Verdict]) -> str:
-    """Markdown: each statement of the report with its place, what was measured, and the verdict."""
-    rows = [
-        [
-            statement.says,
-            statement.place.partition(", ")[2],
-            verdicts[statement.id].measured,
-            verdicts[statement.id].word,
-        ]
-        for statement in paper.statements("s3")
-    ]
-    return tables.markdown(["the report states", "section", "measured", "verdict"], rows)
-
-
-def run_table(frame: pd.DataFrame) -> str:
-    """Markdown: loss and quality at the end of every run, means over trainings; FID with its interval."""
-    rows = []
-    for run in dict.fromkeys(frame["run"]):
-        fid = _end(frame, run, "fid")
-        cells = [f"{_mean(frame, run, 'L'):.3f}", f"{otgan_statements.spread(frame, run).mean():.3f}"]
-        cells += [intervals.shown(fid, 1)]
-        cells += [f"{_end(frame, run, q).mean():.{SCORES[q].digits}f}" for q in ("kid", "precision", "recall")]
-        cells += [f"{_end(frame, run, q).mean():.3f}" for q in ("high frequencies", "entropy")]
-        rows.append([run, len(fid), *cells, f"{_end(frame, run, 'directions').mean():.1f}"])
-    heads = ["run", "trainings", "L", "sd of L", "FID", "KID", "precision", "recall", "high frequencies"]
-    return tables.markdown([*heads, "entropy of the plan", "directions"], rows)
+# --- tables --------------------------------------------------------------------------------------
 
 
 def audit_table(record: Record) -> str:
@@ -381,7 +320,10 @@ def coherence_figure(frame: pd.DataFrame) -> Figure:
         L, fid = otgan_statements.along(of, CNN)
         along[f"training {seed}"] = (L[seed].to_numpy(), fid[seed].to_numpy())
     ends = {
-        run: (otgan_statements.part(frame, run, "L", PARTS - 1).to_numpy(), _end(frame, run, "fid").to_numpy())
+        run: (
+            otgan_statements.part(frame, run, "L", PARTS - 1).to_numpy(),
+            otgan_statements.last(frame, run, "fid").to_numpy(),
+        )
         for run in dict.fromkeys(frame["run"])
     }
     panels = {f"along the run {CNN}": along, "at the end of each run": ends}

@@ -30,6 +30,8 @@ def as_stated(run, quantity, update):
         "high frequencies": {MLP: 0.3}.get(run, 0.1),
         "directions": {OFTEN: 1.5}.get(run, 6.0),
         "entropy": 0.9,
+        "kid": 0.01,
+        "precision": 0.6,
     }
     return of_run[quantity]
 
@@ -50,7 +52,7 @@ def frame(value, seeds=3, runs=RUNS, noise=0.01):
                 lines += [(run, end, "-", quantity, shift * value(run, quantity, end), seed) for end in ENDS]
             for quantity in ("high frequencies", "directions", "entropy"):
                 lines += [(run, step, "-", quantity, shift * value(run, quantity, step), seed) for step in STEPS]
-            for quantity in ("fid", "recall"):
+            for quantity in ("fid", "recall", "kid", "precision"):
                 judged = [(step, FIRST) for step in STEPS] + [(120, "classifier 1")]
                 lines += [(run, at, judge, quantity, shift * value(run, quantity, at), seed) for at, judge in judged]
     return pd.DataFrame(lines, columns=["run", "update", "judge", "quantity", "value", "seed"])
@@ -153,3 +155,30 @@ def test_the_toy_of_the_page_is_judged_by_its_slopes():
     found = minibatch_bias.bias(4, blocks=20, draws=1_000, seed=0)
     of = otgan_statements.verdicts(frame(as_stated), found, own=True)["s3.unbiased"]
     assert of.word == paper.REPRODUCED and WITHOUT in of.measured and WITH in of.measured
+
+
+# --- what the page says ---------------------------------------------------------------------------
+
+
+def test_the_answer_counts_the_words_and_names_what_is_against_the_report():
+    found = frame(as_stated)
+    verdicts = otgan_statements.verdicts(found, BIAS, own=True)
+    text = otgan_statements.answer({"mnist8, laptop": found}, {"mnist8, laptop": verdicts})
+    assert text.startswith("*mnist8, laptop, 3 trainings a run*: reproduced (5), sign replicated (other data) (6).")
+    assert "Contradicted" not in text and "correlation of +1.00 along the training" in text
+    assert "the worst images are those of *epsilon 0.01*, FID 4.0" in text
+    contrary = otgan_statements.verdicts(frame(against), BIAS, own=True)
+    text = otgan_statements.answer({"mnist8, laptop": frame(against)}, {"mnist8, laptop": contrary})
+    says = {statement.id: statement.says for statement in paper.statements("s3")}
+    assert f"Contradicted: {says['s3.rhythm']}; {says['s3.loss.falls']}; " in text
+    assert "No training is recorded" in otgan_statements.answer({}, {})
+
+
+def test_tables_have_a_line_for_each_statement_and_run():
+    found = frame(as_stated, noise=0.0)
+    lines = otgan_statements.verdict_table(otgan_statements.verdicts(found, BIAS, own=True)).splitlines()[2:]
+    assert len(lines) == len(paper.statements("s3")) == 11
+    assert "| 3.4, Figure 3 | sd of L, batch 8 minus 32: +0.300 [+0.300, +0.300] | reproduced |" in "\n".join(lines)
+    rows = {row.split("|")[1].strip(): row for row in otgan_statements.run_table(found).splitlines()[2:]}
+    assert list(rows) == list(RUNS)
+    assert "| 0.100 | 1.0 [1.0, 1.0] | 0.0100 | 0.600 | 0.500 | 0.300 | 0.900 | 6.0 |" in rows[MLP]
