@@ -29,7 +29,7 @@ from dotlib.training import zoo
 
 STEPS = (("pair", "digits-resnet-sagan-hi"), ("judge", "digits"))
 
-FOLLOWED = 8  # samples in strips and films
+FOLLOWED = 5  # samples in strips and films
 PLANE = 400  # images of t-SNE
 JUDGED = ("fid", "precision", "recall", "changed")
 DIGITS = {"changed": 3, "moved": 2, "features": 2, "unseen": 2, "D": 2}

@@ -38,13 +38,13 @@ def panels(sets: Mapping[str, np.ndarray], *, limits: tuple[float, float]) -> Fi
 def labelled(sets: Mapping[str, np.ndarray], labels: np.ndarray) -> Figure:
     """One scatter plot for each set of points, name -> (n, 2), coloured by their labels, (n,), without axes.
 
-    The labels are 0 to at most 19, and the same rows have the same colour in every panel.
+    The labels are 0 to at most 9, and the same rows have the same colour in every panel.
     """
     figure, axes = plt.subplots(1, len(sets), figsize=(3.2 * len(sets), 3.6), squeeze=False)
     for axis, (name, points) in zip(axes.flat, sets.items(), strict=True):
         for label in np.unique(labels):
             here = np.asarray(points)[labels == label]
-            axis.scatter(*here.T, s=7, linewidths=0, color=plt.get_cmap("tab20")(int(label)), label=str(label))
+            axis.scatter(*here.T, s=7, linewidths=0, color=plt.get_cmap("tab10")(int(label)), label=str(label))
         axis.set(title=name, xticks=[], yticks=[])
         axis.grid(False)
     handles = axes.flat[0].get_legend_handles_labels()
