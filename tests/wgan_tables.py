@@ -48,7 +48,8 @@ def constants(seed, pair=GP, K=0.3, slope=1.05):
 
 def planted(seeds=5, effects=None, slope=1.05):
     """Trainings with each constraint: a penalty with this slope, a normalisation with slopes below 1, and none."""
-    table = [line for seed in range(seeds) for line in lines(seed, effects=effects)]
+    pairs = (GP, SN, FREE)
+    table = [line for pair in pairs for seed in range(seeds) for line in lines(seed, pair, effects)]
     of = [(GP, 0.3, slope), (SN, 0.1, 0.5), (FREE, 3.0, 20.0)]
     rows = [row for pair, K, s in of for seed in range(seeds) for row in constants(seed, pair, K, s)]
     return Runs(pd.DataFrame(table), pd.DataFrame(rows))

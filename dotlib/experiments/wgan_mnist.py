@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dotlib.data import images
+from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import over_trainings, wgan, wgan_statements
 from dotlib.evaluation.one_training import Line
@@ -38,7 +39,12 @@ READINGS = {
 
 
 def open_record(name: str, profile: str, seed: int, whole: bool, device: str = "cpu") -> Record:
-    """Start the record of one training; to be called before the work, which it times."""
+    """Start the record of one training; to be called before the work, which it times.
+
+    Raises InputError for a `whole` that is neither True nor False, such as the text "false" of a command line.
+    """
+    if not isinstance(whole, bool):
+        raise InputError(f"whole: expected True or False, found {whole!r}; write -p whole=True")
     chosen = [asdict(way) for way in wgan.ways(whole)]
     parameters = asdict(wgan.scoring(dataset_of(name), profile)) | {"row": row_of(name), "whole": whole, "ways": chosen}
     return records.start(STEM, profile=profile, dataset=name, seed=seed, parameters=parameters, device=device)
@@ -110,11 +116,13 @@ def norm_table(of: Runs) -> str:
     rows = []
     for label, pair in CONSTRAINTS.items():
         values = [of.constant(f"norm {name}", pair) for name in wgan_statements.NORMS]
-        values.append(of.constant("product of norms", pair))
+        values += [of.constant("product of norms", pair), of.score("fid", "bare", 1.0, pair)]
         rows.append(
             [label, str(len(values[0])), *(intervals.shown(v, positive=True) if len(v) else "-" for v in values)]
         )
-    return tables.markdown(["constraint", "trainings", *wgan_statements.NORMS.values(), "product of layers"], rows)
+    return tables.markdown(
+        ["constraint", "trainings", *wgan_statements.NORMS.values(), "product of layers", "FID of bare samples"], rows
+    )
 
 
 def growth_table(of: Runs) -> str:

@@ -12,6 +12,11 @@ def test_every_score_sees_all_rows_of_two_sets():
         assert (settings.sets, settings.samples) == sizes and settings.kept == settings.samples
 
 
+def test_batches_are_small_where_attention_would_fill_the_memory():
+    names = ("mnist-dcgan-sngan-ns", "mnist-dcgan-sagan-ns", "digits-resnet-sagan-hi")
+    assert [one_training.scoring(one_training.image_pair_name(n), "laptop").batch for n in names] == [250, 50, 250]
+
+
 def test_a_2d_pair_has_no_images_to_score():
     with pytest.raises(InputError, match=r"^name: '25gaussians-wgan-gp' is a 2-D pair; name an image pair"):
         one_training.image_pair_name("25gaussians-wgan-gp")

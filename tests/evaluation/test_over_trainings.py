@@ -95,6 +95,19 @@ def test_margin_and_pool_take_absolute_values_in_each_training():
     assert of_means.ratios.to_numpy() == pytest.approx(np.full(5, -1.25))
 
 
+def test_equivalence_is_corrected_for_the_pairs():
+    """One pair is within its margin of 1 at p = 0.03 alone, the other at 0.5: by Holm neither at 5 %."""
+    frame, se = table(5.0, 5.0), 1 / stats.t.isf(0.03, 4)
+    spread = se * np.sqrt(5 / 2.5) * (np.arange(5.0) - 2)
+    for pair, mean in zip(PAIRS, (0.0, 1.0), strict=True):
+        moved = (frame["dataset"] == pair) & (frame["method"] == "DOT")
+        frame.loc[moved, "fid"] += mean + spread[frame.loc[moved, "seed"]]
+    words = [each.word for each in over_trainings.compare(frame, "fid", "DOT", "naive", 0.2)]
+    assert EQUIVALENT not in words
+    alone = over_trainings.compare(frame[frame["dataset"] == PAIRS[0]], "fid", "DOT", "naive", 0.2)
+    assert [each.word for each in alone] == [EQUIVALENT]
+
+
 def test_the_divisor_of_a_seed_is_its_own():
     """In seed 0 the naive ascent changes twice as much: the ratio of that seed alone is halved."""
     frame = table(4.0, 3.0)

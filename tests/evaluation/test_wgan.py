@@ -163,6 +163,25 @@ def test_the_printed_divisor_drives_latents_away_and_a_tangent_projection_keeps_
     assert all(np.isfinite(radius) for radius in along["sqrt_dim"])
 
 
+@pytest.mark.parametrize(("share", "end"), [(1.02, "outward"), (0.98, "inward")])
+def test_the_printed_divisor_drives_outward_without_end_and_inward_to_the_norm_that_it_is_right_for(run, share, end):
+    """A latent of norm 10 in 100 dimensions, pushed along itself: the fixed point inside is |z|^2 = 10."""
+    start = torch.full((1, 100), 1.0)
+    flat, z = replace(run.pair, discriminator=lambda x: 0 * x.flatten(1).sum(1)), share * start
+    variant, norms = transport.Variant("fixed", "sqrt_dim", "shifted"), []
+    for _ in range(25):
+        options = {"steps": 1, "optimizer": SGD(0.05), "cost": "sqeuclidean", "variant": variant, "anchor": start}
+        try:
+            z = transport.latent_dot(flat, z, 1.0, **options).final
+        except InputError:
+            break
+        norms.append(float(z.norm()))
+    if end == "outward":
+        assert len(norms) < 25 and max(norms) > 1e3
+    else:
+        assert len(norms) == 25 and norms[-1] == pytest.approx(10**0.5, rel=0.02)
+
+
 def test_labels_count_the_kinds():
     assert wgan.kinds(torch.arange(10).repeat(7)) == pytest.approx(10)
     assert wgan.kinds(torch.zeros(5, dtype=torch.int64)) == 1

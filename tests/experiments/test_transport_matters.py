@@ -15,7 +15,7 @@ from dotlib import transport
 from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation import judges, moves, over_trainings
+from dotlib.evaluation import judges, moves, one_training, over_trainings
 from dotlib.experiments import transport_matters
 from dotlib.metrics.frechet import Moments, fid
 from dotlib.results import paper, records, tidy
@@ -38,6 +38,22 @@ def run(artifacts):
 @pytest.fixture
 def lines(run):
     return pd.DataFrame(transport_matters.measure(run))
+
+
+def test_each_set_has_latents_and_draws_of_its_own(run, monkeypatch):
+    """Two sets that were one would halve every interval over sets; equal latents leave the draws of a random move."""
+    options = {"panel": run.panel, "settings": run.settings, "seed": 0}
+    (random,) = (move for move in moves.moves(run.slopes) if move.kind == "random")
+
+    def D_of(move, number, seed=0):
+        return one_training.measured_set(run.pair, run.pair, move, number, **options | {"seed": seed})[0]["D"]
+
+    assert D_of(one_training.BARE, 0) != D_of(one_training.BARE, 1)
+    assert D_of(one_training.BARE, 1) == D_of(one_training.BARE, 1)
+    fixed = image_pairs.latents(run.pair, run.settings, 0, 0)
+    monkeypatch.setattr(image_pairs, "latents", lambda *_: fixed)
+    assert D_of(one_training.BARE, 0) == D_of(one_training.BARE, 1)
+    assert len({D_of(random, 0), D_of(random, 1), D_of(random, 0, seed=1)}) == 3
 
 
 def test_every_way_setting_set_and_judge_has_one_line(run, lines):

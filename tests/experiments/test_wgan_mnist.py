@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from wgan_tables import planted
 
 from dotlib.data import images
+from dotlib.errors import InputError
 from dotlib.evaluation import wgan, wgan_statements
 from dotlib.experiments import wgan_mnist
 from dotlib.results import paper, records, tidy
@@ -48,6 +50,24 @@ def test_a_run_leaves_a_record_with_constants_norms_and_its_table(run, tmp_path)
     assert len(built) == 5 and built[3].startswith("| bare | ") and "bare, saved" in built[4]
 
 
+@pytest.mark.parametrize("whole", ["false", "true", 0])
+def test_a_word_is_no_truth_value(whole):
+    """The text "false" is true in Python, and measured everything under the name of a part."""
+    with pytest.raises(InputError, match="whole: expected True or False, found .*; write -p whole=True"):
+        wgan_mnist.open_record(NAME, "smoke", 0, whole=whole)
+
+
+def test_the_recorded_trainings_are_those_of_the_campaign_with_its_parameters():
+    """No seed of a constraint is left out, and a record says what was measured for it."""
+    listed = yaml.safe_load((records.KEPT / "campaign.yml").read_text(encoding="utf-8"))
+    kept = {f"wgan_mnist/{record.key}": record for record in records.stored(records.KEPT, "wgan_mnist")}
+    assert kept.keys() <= listed.keys() and {f"wgan_mnist/laptop-digits-{pair}-s{seed}" for seed in range(5)
+                                             for pair in wgan_mnist.CONSTRAINTS.values()} <= kept.keys()  # fmt: skip
+    for key, record in kept.items():
+        whole = listed[key].get("whole", False)
+        assert record.parameters["whole"] is whole and len(record.parameters["ways"]) == len(wgan.ways(whole))
+
+
 def test_the_page_has_a_verdict_on_every_statement_of_the_report():
     """The table of the page against the list of paper_values.yml, in its order."""
     rows = wgan_statements.table({"digits, laptop": planted()}).splitlines()[2:]
@@ -65,7 +85,7 @@ def test_both_norms_have_a_curve_for_each_constraint_and_a_column():
     x, mean, half = curves["gradient penalty"]
     assert x == [1_000, 3_000] and 10**mean == pytest.approx([1.05 / 2, 1.05], rel=1e-4) and (half > 0).all()
     table = wgan_mnist.norm_table(of).splitlines()
-    assert table[0].count("|") == 7 and table[2].startswith("| gradient penalty | 5 | 0.30 [")
+    assert table[0].count("|") == 8 and table[2].startswith("| gradient penalty | 5 | 0.30 [")
     assert "| spectral norm | 5 | 0.10" in table[3]
     assert [axis.get_title() for axis in wgan_mnist.norms_figure(of).axes] == ["K_eff", "mean slope at samples"]
     one = wgan_mnist.norm_curves(planted(seeds=1), "K_eff")["none"]
@@ -151,6 +171,7 @@ def test_presets_and_print():
 
 def test_a_table_over_trainings_needs_no_constraint_that_is_missing():
     of = planted()
-    only = wgan_statements.Runs(of.table, pd.DataFrame(of.constants[of.constants["pair"] == wgan_statements.GP]))
+    penalty = of.table["dataset"].str.endswith(wgan_statements.GP), of.constants["pair"] == wgan_statements.GP
+    only = wgan_statements.Runs(pd.DataFrame(of.table[penalty[0]]), pd.DataFrame(of.constants[penalty[1]]))
     assert list(wgan_mnist.norm_curves(only, "K_eff")) == ["gradient penalty"]
-    assert "| none | 0 | - | - | - | - |" in wgan_mnist.norm_table(only)
+    assert "| none | 0 | - | - | - | - | - |" in wgan_mnist.norm_table(only)
