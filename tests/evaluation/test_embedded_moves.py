@@ -185,6 +185,14 @@ def test_a_judge_as_extractor_is_refused(run, monkeypatch):
         embedded_moves.load(NAME, profile="smoke")
 
 
+def test_a_set_has_as_many_samples_as_the_reports_in_the_profile_paper():
+    found = {profile: embedded_moves.scoring("mnist-dcgan-sngan-ns", profile) for profile in ("laptop", "paper")}
+    assert [(each.sets, each.samples, each.kept) for each in found.values()] == [(1, 1_000, 1_000), (1, 10_000, 5_000)]
+    digits = {embedded_moves.scoring(NAME, profile) for profile in ("laptop", "paper")}
+    assert {(each.sets, each.samples, each.kept) for each in digits} == {(1, 600, 600)}
+    assert embedded_moves.scoring("mnist-dcgan-sngan-ns", "smoke").samples == 100
+
+
 def test_a_way_names_its_cache():
     names = {each.name.translate({ord(sign): "_" for sign in " ,/()+="}) for each in embedded_moves.ways()}
     assert len(names) == len(embedded_moves.ways()) and all(name.replace("_", "").isalnum() for name in names)
