@@ -46,7 +46,7 @@ def printed_gap(kind: str, update: int, quantity: str) -> float:
 def claims() -> dict[str, Key]:
     """Every printed comparison: its name in records -> objective, update, quantity."""
     places = itertools.product(OBJECTIVES, UPDATES[1:], QUANTITIES)
-    return {f"{kind}, {SCORES[q].printed}, {update} updates": (kind, update, q) for kind, update, q in places}
+    return {f"{kind}, {SCORES[q].label}, {update} updates": (kind, update, q) for kind, update, q in places}
 
 
 def frames(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:

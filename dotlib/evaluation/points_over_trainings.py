@@ -135,6 +135,19 @@ def statement(trainings: Mapping[str, pd.DataFrame]) -> str:
     return tables.markdown(["over trainings", *map(label, columns)], rows)
 
 
+def counted(frame: pd.DataFrame) -> str:
+    """Which claims of Figure 3 hold and fail in each reading over the trainings of one data set, in one line."""
+    texts = []
+    for reading, comparisons in compared(frame, READINGS).items():
+        told = ", ".join(f"{at.claim.text} {_as_verb(at.verdict)}" for at in comparisons)
+        texts.append(f"{label(reading)}: {told}")
+    return "; ".join(texts)
+
+
+def _as_verb(word: str) -> str:
+    return f"is {word}" if word == UNDECIDED else word
+
+
 def _counted(comparison: Comparison) -> str:
     values = comparison.trainings
     agree = int(((values < 0) if comparison.claim.word == FIRST else (values > 0)).sum())

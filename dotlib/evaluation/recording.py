@@ -81,6 +81,11 @@ def judge_of(record: Record) -> str:
     return MEAN if next(record.rows(judge=MEAN), None) else ""
 
 
+def outdated(record: Record) -> bool:
+    """Whether a record of Table 1 is of before judges were averaged: its references were the first rows of a file."""
+    return record.stem == "tab1_scores" and judge_of(record) != MEAN
+
+
 def score(record: Record, quantity: str, **where: Unpack[Where]) -> str:
     """A score of a record with its digits; where: the key of its row."""
     return f"{record.get(quantity, **where).value:.{SCORES[quantity].digits}f}"

@@ -29,9 +29,9 @@ def planted(gap, *, k_eff=0.5, seeds=5, noise=0.1):
 
 def test_an_effect_over_trainings_has_the_printed_sign_and_its_opposite_contradicts():
     of = {gap: keff_trainings.verdicts(planted(gap)) for gap in (1.0, -1.0)}
-    for text in ("sagan-hi, fid, 20 updates", "sagan-hi, is, 10 updates"):
+    for text in ("sagan-hi, FID, 20 updates", "sagan-hi, IS, 10 updates"):
         assert of[1.0][text] == paper.REPLICATED and of[-1.0][text] == paper.CONTRADICTED
-    assert of[1.0]["wgan-gp, fid, 20 updates"].startswith(paper.NOT_RESOLVED)
+    assert of[1.0]["wgan-gp, FID, 20 updates"].startswith(paper.NOT_RESOLVED)
     assert len(of[1.0]) == len(keff_trainings.claims()) == 20
 
 
@@ -62,7 +62,7 @@ def test_fewer_than_three_trainings_have_no_verdict():
 
 
 def test_the_table_has_the_word_over_trainings_and_the_change_of_one_training_under_its_own_head():
-    frame, here = planted(1.0), {"sagan-hi, fid, 20 updates": "-9 [-10, -8]"}
+    frame, here = planted(1.0), {"sagan-hi, FID, 20 updates": "-9 [-10, -8]"}
     head, _, *rows = keff_trainings.table(frame, here, "one training").splitlines()
     assert head.count("one training") == 2 and len(rows) == 2 * len(OBJECTIVES)
     (row,) = (row for row in rows if "sagan-hi, 20" in row)
@@ -75,10 +75,10 @@ def test_the_map_counts_both_scores_apart():
 
 
 def test_the_recorded_trainings_give_what_pandas_and_scipy_give():
-    """-1.70 of SNGAN(hi) and the words: no FID of the page is decided over trainings (recomputed without dotlib)."""
+    """No FID of the page is decided over trainings, and SNGAN(ns) has the differences that pandas alone finds."""
     frame = keff_trainings.frames()["digits, laptop"]
     words = keff_trainings.verdicts(frame)
-    assert {paper.kind(word) for text, word in words.items() if ", fid," in text} == {
+    assert {paper.kind(word) for text, word in words.items() if ", FID," in text} == {
         paper.UNDECIDED,
         paper.NOT_RESOLVED,
     }

@@ -169,8 +169,8 @@ def test_the_lower_constant_comes_first(k, reversed_):
 
 
 def test_the_print_has_one_row_against_the_claim():
-    assert keff.contrary() == ["wgan-gp, fid, 20 updates"]
-    assert keff.unresolved() == [f"wgan-gp, {what} updates" for what in ("is, 10", "fid, 10", "fid, 20")]
+    assert keff.contrary() == ["wgan-gp, FID, 20 updates"]
+    assert keff.unresolved() == [f"wgan-gp, {what} updates" for what in ("IS, 10", "FID, 10", "FID, 20")]
     assert [score.value for score in keff.printed("wgan-gp", 20, "fid")] == [24.06, 24.14]
     assert [score.value for score in keff.printed("sagan-hi", 0, "is_mean")] == [7.46, 7.52]
     assert keff.printed_gap("wgan-gp", 20, "fid") == pytest.approx(0.08) and len(keff.claims()) == 20
@@ -196,9 +196,9 @@ def test_every_printed_row_has_a_verdict(profile, k, dot, word, other):
     assert len(record.verdicts) == 4 * len(OBJECTIVES)
     # printed differences of 0.25 and 0.08 in FID and of 0.04 in IS; reprints of one score differ by 0.40 and 0.09
     measured = "" if profile == "smoke" else " (measured: -1.0"  # k_eff minus k = 1, whichever is lower
-    for text in ("wgan-gp, fid, 10 updates", "wgan-gp, fid, 20 updates"):
+    for text in ("wgan-gp, FID, 10 updates", "wgan-gp, FID, 20 updates"):
         assert record.verdicts.pop(text).startswith(other + measured), text
-    assert record.verdicts.pop("wgan-gp, is, 10 updates").startswith(other + measured.replace("-", "+"))
+    assert record.verdicts.pop("wgan-gp, IS, 10 updates").startswith(other + measured.replace("-", "+"))
     assert set(record.verdicts.values()) == {word}
     row = record.get("fid", pair="resnet-sagan-ns", method="dot", setting=20, against="k1")
     assert row.value == pytest.approx(dot, abs=0.02)
@@ -216,7 +216,7 @@ def test_every_printed_row_has_a_verdict(profile, k, dot, word, other):
         *cells[2:5],
         "+0.08",
         gap,
-        record.verdicts["wgan-gp, fid, 20 updates"],
+        record.verdicts["wgan-gp, FID, 20 updates"],
     ]
 
 
