@@ -72,10 +72,10 @@ def coherence(frame: pd.DataFrame, run: str = CNN) -> pd.Series:
 
 
 def across(frame: pd.DataFrame) -> pd.Series:
-    """By seed, the rank correlation of FID with the mean of L in the last part, over the runs."""
+    """By seed, the rank correlation of FID with the mean of L in the last part, over the runs; seeds that have all."""
     runs = list(dict.fromkeys(frame["run"]))
-    L = pd.DataFrame({run: part(frame, run, "L", PARTS - 1) for run in runs}).T
-    return L.corrwith(pd.DataFrame({run: last(frame, run, "fid") for run in runs}).T, method="spearman")
+    L = pd.DataFrame({run: part(frame, run, "L", PARTS - 1) for run in runs}).dropna().T
+    return L.corrwith(pd.DataFrame({run: last(frame, run, "fid") for run in runs}).T[L.columns], method="spearman")
 
 
 def _first_judge(frame: pd.DataFrame, run: str, quantity: str) -> pd.DataFrame:
@@ -230,7 +230,8 @@ def answer(recorded: Mapping[str, pd.DataFrame], verdicts: Mapping[str, Mapping[
         of = verdicts[label]
         against = "; ".join(says[id] for id, verdict in of.items() if verdict.word == paper.CONTRADICTED)
         counted = paper.counted((id, verdict.word) for id, verdict in of.items())
-        text = f"*{label}, {frame['seed'].nunique()} trainings a run*: {counted}."
+        trainings = sorted(set(frame.groupby("run")["seed"].nunique()))
+        text = f"*{label}, {' or '.join(map(str, trainings))} trainings a run*: {counted}."
         texts.append(text + f" Contradicted: {against}." * bool(against) + f" {_ranked(frame)}")
     return "\n\n".join(texts)
 

@@ -15,7 +15,7 @@ from tiny_images import rng, row_of
 from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation import recording
+from dotlib.evaluation import recording, table1_trainings
 from dotlib.experiments import fig4_spaces
 from dotlib.metrics import intervals
 from dotlib.results import paper, records
@@ -168,6 +168,15 @@ def test_every_claim_is_judged_by_the_paired_difference_of_its_columns(record, p
     assert record.verdicts == words
     assert record.get("nearest", method="test images").value == 0.5
     assert record.get("update", pair="tiny", method="target, same rise").value in SETTINGS.target_steps
+
+
+def test_the_claim_of_table_1_has_the_words_of_table_1():
+    """Over the sets of one training it was "contradicted" here and "undecided" there, on one row."""
+    assert not any(claim[:2] == ("latent", "bare") for claim in fig4_spaces.CLAIMS.values())
+    of = table1_trainings.frames()
+    text, words = fig4_spaces.latent_words(of, ("dcgan-sngan-ns",)), table1_trainings.verdicts(of["digits, laptop"])
+    assert text.startswith("digits, laptop: dcgan-sngan-ns -0.") and words["dcgan-sngan-ns", "fid"] in text
+    assert fig4_spaces.latent_words({}, ("dcgan-sngan-ns",)) == "no training is recorded yet"
 
 
 def test_tables_show_the_record(record, page):

@@ -136,6 +136,17 @@ def test_every_report_has_a_page_of_the_book_and_its_counts():
     assert {row[3] for row in intro.report_rows({})} == {"-"}
 
 
+def test_a_page_whose_words_are_on_one_training_says_so_before_anything_else():
+    """Before its parameters; a page with words over trainings is given to the map by its experiment."""
+    notebook = (ROOT / "notebooks/intro.md").read_text(encoding="utf-8")
+    over = set(re.findall(r'"(\w+)": \w+_trainings\.counted', notebook))
+    alone = {stem for _, stem, _ in intro.DONE} - over - set(intro.UNTRAINED)
+    assert {"fig2_training", "fig4_spaces", "fig9_histories", "projection", "fig3_toy"} == alone
+    for stem in alone:
+        page = (ROOT / f"notebooks/{stem}.md").read_text(encoding="utf-8")
+        assert "*one training*" in page.partition("## Parameters")[0], stem
+
+
 # --- the findings ---------------------------------------------------------------------------------
 
 LONGEST = 60  # words of a finding outside its fold; a computed number counts as one
