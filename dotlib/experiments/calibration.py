@@ -122,7 +122,8 @@ def draw(compared: Comparison, seed: int) -> Draws:
 def state_digest(pair: Pair) -> str:
     """SHA-256 over every parameter and statistic of G and D."""
     states = {f"{role} {name}": x for role, net in _networks(pair).items() for name, x in net.state_dict().items()}
-    return hashlib.sha256(safetensors.torch.save(states)).hexdigest()
+    in_order = {name: x.contiguous() for name, x in states.items()}  # not the channels last of a moved pair
+    return hashlib.sha256(safetensors.torch.save(in_order)).hexdigest()
 
 
 def moved_by_training_mode(pair: Pair, n: int, rng: torch.Generator) -> tuple[int, int]:

@@ -87,6 +87,18 @@ def test_a_constant_of_the_logit_changes_no_sample(sampler, constant):
     assert not torch.equal(one.latents, steeper.latents)
 
 
+def test_the_digest_of_a_pair_does_not_depend_on_the_order_in_memory():
+    def pair(layout):
+        nets = (nn.Conv2d(3, 4, 2), nn.Conv2d(4, 1, 3))
+        for net in nets:
+            nn.init.constant_(net.bias, 0.5)
+            net.weight.data.copy_(torch.arange(net.weight.numel()).view_as(net.weight))
+        return Pair(*(net.eval().to(memory_format=layout) for net in nets), Normal(3))
+
+    layouts = (torch.contiguous_format, torch.channels_last)
+    assert len({calibration.state_digest(pair(layout)) for layout in layouts}) == 1
+
+
 def test_no_network_moves_and_a_moved_one_would_be_seen():
     pair = networks()
     real = near(pair)
