@@ -48,6 +48,7 @@ UNJUDGED = (
     "real_images",
     "tab2_swap",
     "tab3_conditional",
+    "tab7_mhgan",
     "frontier",
     "frontier_2d",
     "calibration",
