@@ -230,12 +230,3 @@ def test_the_digest_is_of_the_file_with_zeros_in_its_place(path, tensors):
     with safetensors.safe_open(path, "pt") as file:
         assert json.loads(file.metadata()["meta"]) == META
         assert torch.equal(file.get_tensor("whole"), tensors["whole"])
-
-
-def test_the_order_in_memory_changes_no_file(tmp_path):
-    """Weights of a pair that has been moved with channels last are saved as they were before."""
-    weight = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
-    first = checkpoints.save(tmp_path / "a.safetensors", {"w": weight}, {})
-    last = checkpoints.save(tmp_path / "b.safetensors", {"w": weight.to(memory_format=torch.channels_last)}, {})
-    assert first == last
-    assert torch.equal(checkpoints.load(tmp_path / "b.safetensors")[0]["w"], weight)
