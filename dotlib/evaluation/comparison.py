@@ -68,6 +68,7 @@ class Comparison:
     n: int  # samples in a set
     sets: int
     floor: dict[str, float] = field(default_factory=dict)  # mean scores of real data: those of a perfect sampler
+    floor_sets: dict[str, list[float]] = field(default_factory=dict)  # of the floor, where each set has its own
     trained: zoo.TrainedPair | None = None  # where the pair comes from; None for a pair of your own
 
     @property
@@ -157,6 +158,7 @@ def on_points(pair: ToyPair, settings: Figure3, *, profile: str, seed: int, exac
         n=settings.points,
         sets=toy.sets,
         floor={name: float(np.mean([scores[name] for scores in floors])) for name in floors[0]},
+        floor_sets={name: [scores[name] for scores in floors] for name in floors[0]},
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from dotlib.evaluation import points as toy_pairs
 from dotlib.evaluation.over_trainings import FIRST, LEVEL, SECOND, UNDECIDED
@@ -142,6 +143,20 @@ def counted(frame: pd.DataFrame) -> str:
         told = ", ".join(f"{at.claim.text} {_as_verb(at.verdict)}" for at in comparisons)
         texts.append(f"{label(reading)}: {told}")
     return "; ".join(texts)
+
+
+def by_ranks(trainings: Mapping[str, pd.DataFrame]) -> str:
+    """In words: the verdicts that a signed-rank test over trainings would change, by Holm over the claims, too."""
+    texts = []
+    for name, frame in trainings.items():
+        for reading, comparisons in compared(frame, READINGS).items():
+            adjusted = intervals.holm([float(np.asarray(stats.wilcoxon(at.trainings))[1]) for at in comparisons])
+            for at, p in zip(comparisons, adjusted, strict=True):
+                word = UNDECIDED if p >= LEVEL else FIRST if at.trainings.median() < 0 else SECOND
+                if word != at.word:
+                    other = at._replace(word=word).verdict
+                    texts.append(f"{name}, {label(reading)}, *{at.claim.text}*: {other} in the place of {at.verdict}")
+    return "; ".join(texts) or "none"
 
 
 def _as_verb(word: str) -> str:

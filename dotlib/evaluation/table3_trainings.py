@@ -133,15 +133,11 @@ def _critic_updates(pair: str) -> str:
 
 def _sentence(lines: pd.DataFrame, quantity: str, words: Mapping[str, str]) -> str:
     claim = next(claim for claim in CLAIMS if claim.quantity == quantity and claim.updates == UPDATES[-1])
-    values, bare = differences(lines, claim), over_trainings.cells(lines, "bare", quantity).mean()
-    way = over_trainings.cells(lines, "real", quantity).mean() - bare
-    share = round(values.mean() / way, 2) + 0.0  # no -0 %
+    values = differences(lines, claim)
+    bare, real = (over_trainings.cells(lines, method, quantity).mean() for method in ("bare", "real"))
     change = shown(values, SCORES[quantity].digits)
     word = f", **{words[claim.text]}**" if claim.text in words else ""
-    return (
-        f"{SCORES[quantity].label} {bare:.2f}, after {UPDATES[-1]} updates {change}, {share:+.0%} of "
-        f"the way to real images{word}"
-    )
+    return f"{SCORES[quantity].label} {bare:.2f} (real images {real:.2f}), after {UPDATES[-1]} updates {change}{word}"
 
 
 def shown(values: pd.Series, digits: int) -> str:

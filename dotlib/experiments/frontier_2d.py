@@ -34,13 +34,30 @@ def words(points: Sequence[Point]) -> dict[str, str]:
 
     By Holm's correction for the methods of one landscape; a method that refused is left out.
     """
-    last = {p.method: p.scores["emd_euclidean"] for p in points if not p.refused}
+    last = _last_sets(points)
+    return _against(last.pop("bare"), last)
+
+
+def nearer_than_real(points: Points, comparisons: Mapping[Key, Comparison]) -> str:
+    """In words: the methods that end nearer to the targets than other real points do, by the test of `words`."""
+    texts = []
+    for key, of_key in points.items():
+        found = _against(comparisons[key].floor_sets["emd_euclidean"], _last_sets(of_key))
+        methods = [method for method, word in found.items() if word == "nearer"]
+        texts.append(f"{', '.join(key)}: {', '.join(methods) or 'none'}")
+    return "; ".join(texts)
+
+
+def _last_sets(points: Sequence[Point]) -> dict[str, list[float]]:
+    return {p.method: p.scores["emd_euclidean"] for p in points if not p.refused}
+
+
+def _against(other: Sequence[float], of: Mapping[str, Sequence[float]]) -> dict[str, str]:
     claims = {}
-    for method, distances in last.items():
-        if method != "bare":
-            mean, ends = intervals.interval(distances, last["bare"])
-            apart = "nearer" if mean < 0 else "farther"
-            claims[method] = paper.Claim(paper.p_of_interval(ends, len(distances)), apart, paper.UNDECIDED)
+    for method, distances in of.items():
+        mean, ends = intervals.interval(distances, other)
+        apart = "nearer" if mean < 0 else "farther"
+        claims[method] = paper.Claim(paper.p_of_interval(ends, len(distances)), apart, paper.UNDECIDED)
     return dict(zip(claims, recording.words_of(claims.values()), strict=True))
 
 
@@ -55,10 +72,13 @@ def nearer_table(points: Points) -> str:
 
 
 def summary(points: Points, comparisons: Mapping[Key, Comparison]) -> str:
-    """Markdown: W1 of each method at its last setting, a column for each landscape, and of real points."""
-    columns = [last_distances(of_key) for of_key in points.values()]
-    rows = [
-        [method, *("refused" if W[method] is None else f"{W[method]:.4f}" for W in columns)] for method in columns[0]
-    ]
-    rows.append(["real", *(f"{comparison.floor['emd_euclidean']:.4f}" for comparison in comparisons.values())])
+    """Markdown: W1 of each method at its last setting with its interval, a column a landscape, and of real points."""
+    columns = [{p.method: p for p in of_key} for of_key in points.values()]
+    rows = [[method, *(_shown(column[method]) for column in columns)] for method in columns[0]]
+    floors = (comparison.floor_sets["emd_euclidean"] for comparison in comparisons.values())
+    rows.append(["real", *(intervals.shown(of_sets, 4) for of_sets in floors)])
     return tables.markdown(["W1", *map(", ".join, points)], rows)
+
+
+def _shown(point: Point) -> str:
+    return "refused" if point.refused else intervals.shown(point.scores["emd_euclidean"], 4)

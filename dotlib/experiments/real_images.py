@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dotlib.data.images import ImageSet, image_set
 from dotlib.evaluation import judges, recording
+from dotlib.evaluation.classifiers import JUDGE_TRAINING, JudgeTraining
 from dotlib.evaluation.judges import Judge
 from dotlib.metrics import intervals, scores
 from dotlib.metrics.frechet import Moments, fid
@@ -111,7 +112,7 @@ def fill_record(record: Record, panel: Mapping[str, Judge], lines: Sequence[Line
     """Put judges, means over blocks with their errors, and origins into a record; blocks are in its table."""
     sets = {split: image_set(record.dataset, split) for split in (REFERENCE, FLOOR)}
     record.made |= {"weights": {name: judge.sha256 for name, judge in panel.items()}}
-    record.made |= {"images": {split: of.origin for split, of in sets.items()}}
+    record.made |= {"images": {split: of.origin for split, of in sets.items()}, "judges": _kind(record.dataset)}
     for name, judge in panel.items():
         record.put("accuracy", judge.accuracy or 0.0, judge=name, n=len(sets[REFERENCE]), unit="")
         record.put("live features", live(judge, sets[REFERENCE].images), judge=name, n=judge.dim, unit="features")
@@ -166,6 +167,32 @@ def _fid(record: Record, judge: str) -> str:
     return f"{row.value:.2f} ({row.n:,})"
 
 
+def _kind(dataset: str) -> str:
+    return type(JUDGE_TRAINING[dataset]).__name__
+
+
+def of_other_judges(runs: Mapping[str, Record]) -> str:
+    """In words: which records have judges of another kind than their data set has today; "" for none.
+
+    A record that does not name its kind is of before there was a second one.
+    """
+    old = [label for label, run in runs.items() if run.made.get("judges", JudgeTraining.__name__) != _kind(run.dataset)]
+    if not old:
+        return ""
+    return (
+        f"**Under judges of before:** {'; '.join(old)}. The scores of the other pages are made with judges of another "
+        "kind, so this record says nothing about theirs until it is made anew."
+    )
+
+
+def together(p_values: Sequence[float]) -> float:
+    """One p-value for several judges that see the same images: twice the mean of theirs.
+
+    It is valid however they hang together, where a product or a count of signs would take them for independent.
+    """
+    return min(1.0, 2 * float(np.mean(p_values)))
+
+
 def with_kept(record: Record) -> dict[str, Record]:
     """A record of this build and the committed ones of other data sets, by a label that names copies."""
     kept = [each for each in records.stored(records.KEPT, record.stem) if each.dataset != record.dataset]
@@ -178,12 +205,22 @@ def _label(record: Record, place: str) -> str:
 
 
 def summary_table(runs: Mapping[str, Record]) -> str:
-    """Markdown: of how many judges KID is within one and two standard errors of 0, and above it by Holm."""
+    """Markdown: of how many judges KID is within one and two standard errors of 0, above it by Holm, and `together`."""
     rows = []
     for label, record in runs.items():
         for comparison, of in frame(record).groupby("comparison", sort=False):
             within = [int((of["z"].abs() <= most).sum()) for most in (1, 2)]
             spread = f"{of['z'].min():+.1f} to {of['z'].max():+.1f}"
-            rows.append([label, comparison, len(of), *within, int((of["p"] < 0.05).sum()), spread])
-    heads = ["data set", "comparison", "judges", "within 1 s.e. of 0", "within 2", "above 0 (5 %, Holm)", "z"]
+            p = together([record.get("p", method=str(comparison), judge=judge).value for judge in of["judge"]])
+            rows.append([label, comparison, len(of), *within, int((of["p"] < 0.05).sum()), spread, f"{p:.2g}"])
+    heads = [
+        "data set",
+        "comparison",
+        "judges",
+        "within 1 s.e. of 0",
+        "within 2",
+        "above 0 (5 %, Holm)",
+        "z",
+        "p, judges together",
+    ]
     return tables.markdown(heads, rows)

@@ -50,6 +50,17 @@ def test_trials_that_agree_in_a_training_decide_nothing_where_trainings_do_not_a
     assert verdicts(table(*rise, trials=200)) == [UNDECIDED, UNDECIDED, "holds"]  # more trials change nothing
 
 
+def test_signed_ranks_see_what_a_t_test_leaves_open_and_change_no_verdict():
+    """Ten signs that agree, one of them far out: p by ranks is 2 / 2^10, and 3 times that by Holm is below 5 %."""
+    far = np.array([-0.1, -0.11, -0.12, -0.13, -0.14, -0.15, -0.16, -0.17, -0.18, -5.0])
+    frame = table(far, np.linspace(0.3, 0.4, 10))
+    assert verdicts(frame) == [UNDECIDED, UNDECIDED, "holds"]
+    first, second = over.by_ranks({"swissroll": frame}).split("; ")
+    assert first == "swissroll, squared cost, random, *DOT is better than naive*: holds in the place of undecided"
+    assert second == "swissroll, squared cost, random, *DOT is not worse than G*: holds in the place of undecided"
+    assert over.by_ranks({"swissroll": table(spread(-0.2, 0.01), spread(0.3, 0.01))}) == "none"
+
+
 def test_a_planted_order_is_found_and_so_is_its_mirror_image():
     better, worse = spread(-0.2, 0.05), spread(0.3, 0.05)
     assert verdicts(table(better, worse)) == ["holds", "holds", "holds"]

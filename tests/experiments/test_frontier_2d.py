@@ -1,5 +1,6 @@
 """Tables of the comparison in two dimensions. Kinds of test: identities (what was measured is shown)."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -60,12 +61,20 @@ def test_many_methods_share_one_correction():
 
 
 def test_the_summary_has_a_column_a_landscape_and_real_points(points):
-    comparisons = {key: SimpleNamespace(floor={"emd_euclidean": 0.25}) for key in points}
+    comparisons = {key: SimpleNamespace(floor_sets={"emd_euclidean": [0.24, 0.26]}) for key in points}
     header, _, *rows = frontier_2d.summary(points, comparisons).splitlines()
+    rows = [re.sub(r" \[[^]]*\]", " [ends]", row) for row in rows]
     assert header == "| W1 | swissroll, D | swissroll, oracle |"
     assert rows == [
-        "| bare | 1.0000 | 1.0000 |",
-        "| DOT | 0.8000 | 1.4000 |",
-        "| DDLS | refused | 0.3000 |",
-        "| real | 0.2500 | 0.2500 |",
+        "| bare | 1.0000 [ends] | 1.0000 [ends] |",
+        "| DOT | 0.8000 [ends] | 1.4000 [ends] |",
+        "| DDLS | refused | 0.3000 [ends] |",
+        "| real | 0.2500 [ends] | 0.2500 [ends] |",
     ]
+
+
+def test_methods_below_the_floor_are_named_only_where_the_sets_tell(points):
+    """DDLS with the oracle is 0.3 below real points in both sets; DOT with D is 0.1 above and below."""
+    comparisons = {key: SimpleNamespace(floor_sets={"emd_euclidean": [0.8, 0.8]}) for key in points}
+    points["swissroll", "oracle"][-1] = point("DDLS", 5, 0.5, 0.5)
+    assert frontier_2d.nearer_than_real(points, comparisons) == "swissroll, D: none; swissroll, oracle: DDLS"

@@ -128,9 +128,27 @@ def synthetic() -> records.Record:
 def test_the_summary_counts_judges_and_tests_by_holm():
     record = synthetic()
     line = real_images.summary_table({"digits": record}).splitlines()[2]
-    assert [cell.strip() for cell in line.strip("|").split("|")][2:] == ["5", "2", "3", "1", "-1.5 to +9.0"]
+    assert [cell.strip() for cell in line.strip("|").split("|")][2:] == [
+        *("5", "2", "3", "1", "-1.5 to +9.0"),
+        "0.79",  # twice the mean of 0.3, 0.95, 0.02, 0.001 and 0.7
+    ]
     p = real_images.frame(record).query("comparison == @real_images.USED")["p"].to_numpy()
     assert p == pytest.approx([0.9, 1.0, 0.08, 0.005, 1.0])
+
+
+def test_judges_that_see_the_same_are_one_witness_and_not_five():
+    """Five equal p-values of 0.04 are no 0.04^5; uniform ones that all agree reject in 5 % of draws at most."""
+    assert real_images.together([0.04] * 5) == pytest.approx(0.08) and real_images.together([0.9, 0.8]) == 1
+    p = np.random.default_rng(0).uniform(size=20_000)
+    assert np.mean([real_images.together([value] * 5) < 0.05 for value in p]) == pytest.approx(0.025, abs=0.005)
+
+
+def test_a_record_under_judges_of_before_is_named(record):
+    assert record.made["judges"] == "JudgeTraining" and real_images.of_other_judges({"digits": record}) == ""
+    old = dataclasses.replace(record, dataset="cifar10", made={})
+    new = dataclasses.replace(old, made={"judges": "ResidualTraining"})
+    text = real_images.of_other_judges({"digits": record, "CIFAR, old": old, "CIFAR, new": new})
+    assert "CIFAR, old" in text and "CIFAR, new" not in text and "digits" not in text
 
 
 def test_committed_records_of_other_data_stand_beside_this_build(record, tmp_path, monkeypatch):
