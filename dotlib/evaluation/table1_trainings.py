@@ -98,11 +98,13 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
 
 
 def counted(of: Mapping[str, pd.DataFrame]) -> str:
-    """The verdicts of each data set, counted, for the map of the book."""
+    """The verdicts over trainings of each data set, counted, for the map of the book; none over sets is among them."""
     texts = []
     for label, frame in of.items():
-        words = ((SCORES[quantity].label, word) for (_, quantity), word in verdicts(frame).items())
-        texts.append(f"{label}: {paper.counted(words)}")
+        over = {q: {row for row, change in changes(frame, q).items() if not change.over} for q in CLAIMS}
+        judged = {key: word for key, word in verdicts(frame).items() if key[0] in over[key[1]]}
+        if words := [(SCORES[quantity].label, word) for (_, quantity), word in judged.items()]:
+            texts.append(f"{label}: {paper.counted(words)}")
     return "; ".join(texts)
 
 

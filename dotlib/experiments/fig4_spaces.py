@@ -169,7 +169,8 @@ def latent_words(of: Mapping[str, pd.DataFrame], rows: Sequence[str]) -> str:
     texts = []
     for label, frame in of.items():
         words, changed = table1_trainings.verdicts(frame), table1_trainings.changes(frame, "fid")
-        told = [f"{row} {changed[row]}, {words[row, 'fid']}" for row in rows if (row, "fid") in words]
+        judged = [row for row in rows if (row, "fid") in words and not changed[row].over]
+        told = [f"{row} {changed[row]}, {words[row, 'fid']}" for row in judged]
         texts += [f"{label}: {'; '.join(told)}"] if told else []
     return ". ".join(texts) or "no training is recorded yet"
 

@@ -41,6 +41,16 @@ def test_five_sets_of_one_training_agree_and_five_trainings_do_not():
         assert len(of_sets) == 5 and intervals.p_value(of_sets) < 1e-6
 
 
+def test_words_over_the_sets_of_one_training_are_not_counted_over_trainings():
+    """A data set of which the first training has just been recorded stood in the map as if it had several."""
+    one = scattered([-8.0])
+    assert any("of 1 training" in word for word in table1_trainings.verdicts(one).values())
+    assert table1_trainings.counted({"mnist, laptop": one}) == ""
+    frame = scattered([-8.0, -8.1, -7.9])
+    half = frame[(frame["dataset"] == PAIRS[0]) | (frame["seed"] == 0)]  # the second pair has one training
+    assert table1_trainings.counted({"mnist, laptop": half}).count("(1)") == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
