@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from dotlib.plots import style
 from dotlib.plots.style import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE, VERMILION
 
+NEAR = 1e-3  # where a logarithmic axis with a 0 becomes linear
 LUMA = np.array([0.299, 0.587, 0.114])  # perceived brightness of red, green, blue (BT.601)
 
 
@@ -91,7 +92,7 @@ def clouds(
 ) -> Figure:
     """Points, title of the panel -> name -> (x, y), beside each other; in the joined panels a line goes through them.
 
-    The y axis is logarithmic and common to all panels.
+    The y axis is logarithmic and common to all panels, the x axis logarithmic where it is not near 0.
     """
     figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 4.2), squeeze=False, sharey=True)
     for axis, (title, names) in zip(axes.flat, panels.items(), strict=True):
@@ -100,6 +101,7 @@ def clouds(
             line = {"linestyle": "-" if title in joined else "", "linewidth": 0.8}
             axis.plot(x, y, marker=mark, markersize=4, color=colour, label=name, **line)
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel, yscale="log")
+        axis.set_xscale("symlog", linthresh=NEAR)
         axis.legend(fontsize=8)
     return figure
 

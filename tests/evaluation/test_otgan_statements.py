@@ -141,6 +141,18 @@ def test_across_runs_the_last_loss_is_ranked_with_the_last_fid():
     assert otgan_statements.across(other).tolist() == pytest.approx([-1.0] * 3)
 
 
+def test_the_uniform_plan_is_compared_where_both_runs_are():
+    """FID 3 against 1; a single run, or a single training, has no interval."""
+
+    def higher(run, quantity, update):
+        return 3.0 if run == "uniform plan" and quantity == "fid" else 1.0
+
+    both = frame(higher, runs=(CNN, "uniform plan"), noise=0.0)
+    assert otgan_statements.against_uniform(both) == "+2.0 [+2.0, +2.0]"
+    assert otgan_statements.against_uniform(both[both["run"] == CNN]) == "-"
+    assert otgan_statements.against_uniform(both[both["seed"] == 0]) == "-"
+
+
 def test_records_of_one_data_set_are_one_frame(tmp_path):
     for dataset, seed in (("mnist8", 0), ("mnist8", 1), ("digits", 0)):
         record = records.start("otgan", profile="laptop", dataset=dataset, seed=seed, parameters={})

@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 from dotlib.errors import InputError
 from dotlib.evaluation import otgan_runs, otgan_statements
 from dotlib.experiments import otgan
-from dotlib.results import records, tidy
+from dotlib.results import paper, records, tidy
 from dotlib.training.otgan import OTGANTraining
 
 
@@ -33,6 +34,12 @@ def filled(run):
     record = otgan.open_record("digits", "cnn; uniform plan", "smoke", 0)
     otgan.fill_record(record, run, otgan.timings("digits", run.settings), otgan.audit(run))
     return record
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """The recorded trainings on MNIST."""
+    return otgan_statements.frames()["mnist8, laptop"]
 
 
 def test_records_have_the_reports_settings_and_only_the_digits_are_shorter():
@@ -115,3 +122,43 @@ def test_numbers_of_the_text_are_those_of_the_tables(filled):
         and numbers["error_of"] == "batch of 8, digits"
     )
     assert float(numbers["without"].split()[0]) < 0.7 and float(numbers["with"].split()[0]) > 0.9
+
+
+# --- the recorded trainings -----------------------------------------------------------------------
+
+
+def test_recorded_are_the_trainings_of_the_protocol(kept):
+    seeds = kept.groupby("run")["seed"].unique().map(sorted).to_dict()
+    compared = ("cnn", "mlp", "batch 8", "epsilon 0.01", "n_gen 1")
+    assert seeds == {run: [*range(8 if run in compared else 3)] for run in otgan.RUNS}
+
+
+def test_every_statement_has_a_verdict_on_the_page_and_its_words_are_of_the_vocabulary(kept):
+    found = otgan.biases(otgan.settings_of("mnist8", "laptop"), 0)
+    verdicts = otgan_statements.judged("mnist8, laptop", kept, found[otgan.JUDGED])
+    table = otgan_statements.verdict_table(verdicts)
+    stated = paper.statements("s3")
+    assert len(table.splitlines()) == 2 + len(stated) and list(verdicts) == [statement.id for statement in stated]
+    words = {paper.REPRODUCED, paper.CONTRADICTED, paper.UNDECIDED, paper.REPLICATED}
+    for statement in stated:
+        assert statement.says in table and verdicts[statement.id].word in words
+    text = otgan_statements.answer({"mnist8, laptop": kept}, {"mnist8, laptop": verdicts})
+    assert all(f"{word} (" in text for word in {verdict.word for verdict in verdicts.values()})
+
+
+def test_the_opening_holds_of_the_recorded_trainings(kept):
+    """Loss and FID fall together along one run; over the runs the lowest loss has the worst images."""
+    assert (otgan_statements.coherence(kept) > 0).all()
+    L = {run: otgan_statements.part(kept, run, "L", 3).mean() for run in otgan.RUNS}
+    fid = {run: otgan_statements.last(kept, run, "fid").mean() for run in otgan.RUNS}
+    assert max(fid, key=fid.__getitem__) == min(L, key=L.__getitem__) == "critic untrained"
+    assert L["mlp"] < L["cnn"] and fid["mlp"] > 2 * fid["cnn"]
+    untrained, trained = (otgan_statements.last(kept, run, "directions") for run in ("critic untrained", "cnn"))
+    assert untrained.mean() < 2 and untrained.max() < trained.min() / 2
+
+
+def test_the_campaign_makes_the_records_that_are_kept(kept):
+    listed = yaml.safe_load((records.KEPT / "campaign.yml").read_text(encoding="utf-8"))
+    for record in records.stored(records.KEPT, "otgan"):
+        values = listed[f"otgan/{record.key}"]
+        assert otgan.names_of(values["runs"]) == record.parameters["runs"] and values["dataset"] == record.dataset
