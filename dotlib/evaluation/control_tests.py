@@ -4,7 +4,7 @@ Both stand at the published number of updates of a pair: a control that moves ta
 much. Truncation has no such number, so each of its shares of the prior is a control of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import pandas as pd
@@ -52,6 +52,19 @@ def words(frame: pd.DataFrame, control: Control, quantity: str) -> dict[str, str
     return dict(
         zip(of, over_trainings.better_or_worse(over_trainings.directions([*of.values()]), quantity), strict=True)
     )
+
+
+def answer(of: Mapping[str, pd.DataFrame], control: str = "random direction") -> str:
+    """By FID, in how many pairs DOT is better or worse than a control, a sentence for each data set with trainings."""
+    (chosen,) = (each for each in CONTROLS if each.name == control)
+    texts = []
+    for label, frame in of.items():
+        if found := [*words(frame, chosen, "fid").values()]:
+            counted = ", ".join(f"{word} in {found.count(word)}" for word in VERDICTS)
+            texts.append(
+                f"*{label}*: against a {control} as long as the naive ascent's, DOT is by FID {counted} pairs."
+            )
+    return "\n\n".join(texts)
 
 
 def table(frame: pd.DataFrame) -> str:

@@ -23,6 +23,7 @@ CELL = [*TRAINING, "set", "judge"]
 UNMOVED = ("bare", "real")  # methods whose one setting is 1
 LEVEL = 0.05
 LEAST = 3  # trainings behind a verdict over trainings
+MARGIN = 0.2  # of |naive - bare|, in FID: a smaller difference between DOT and the naive ascent does not matter
 WORDS = FIRST, SECOND, EQUIVALENT, UNDECIDED = "lower", "higher", "equivalent", "undecided"
 BETTER, WORSE = "better", "worse"
 VERDICTS = (BETTER, WORSE, UNDECIDED)  # on a change of a score
@@ -95,23 +96,31 @@ class Comparison(NamedTuple):
         return intervals.t_interval(self.difference)
 
 
-def compare(frame: pd.DataFrame, quantity: str, first: str, second: str, share: float = 0.0) -> list[Comparison]:
+def compare(
+    frame: pd.DataFrame, quantity: str, first: str, second: str, share: float = 0.0, *, of_means: bool = False
+) -> list[Comparison]:
     """First against second at the published settings, each pair over its trainings; pairs with one are left out.
 
-    The margin is `share` of the absolute value of second minus bare, on average over the trainings. A pair is
-    "equivalent" where two one-sided tests place the mean inside the margin, else "lower" or "higher" where a two-sided
-    test excludes 0; p-values are Holm's over the pairs.
+    The margin is `share` of the absolute value of second minus bare, on average over the trainings; with `of_means` of
+    the absolute value of its average, which is no larger. A pair is "equivalent" where two one-sided tests place the
+    mean inside the margin, else "lower" or "higher" where a two-sided test excludes 0; p-values are Holm's over the
+    pairs.
     """
     other = cells(frame, second, quantity)
     difference = by_training(cells(frame, first, quantity) - other)
     reference = by_training(other - cells(frame, "bare", quantity))
     pairs = [str(pair) for pair, values in difference.groupby("dataset") if len(values) > 1]
     d, b = ([values[pair] for pair in pairs] for values in (difference, reference))
-    margins = [share * float(values.abs().mean()) for values in b]
+    margins = [share * float(abs(values.mean()) if of_means else values.abs().mean()) for values in b]
     differs = directions(d)
     same = intervals.holm([_equivalence(*both) for both in zip(d, margins, strict=True)])
     words = [EQUIVALENT if q < LEVEL else word for word, q in zip(differs, same, strict=True)]
     return [Comparison(*each) for each in zip(pairs, d, b, margins, words, strict=True)]
+
+
+def agreed(*words: str) -> str:
+    """The word on which all readings of a rule agree, and UNDECIDED where they do not."""
+    return words[0] if len(set(words)) == 1 else UNDECIDED
 
 
 def directions(differences: Sequence[pd.Series]) -> list[str]:

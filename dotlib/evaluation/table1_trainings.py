@@ -85,7 +85,9 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
     for label, frame in of.items():
         words, parts = verdicts(frame), []
         for quantity, claim in CLAIMS.items():
-            count = Counter(paper.kind(word) for (_, score), word in words.items() if score == quantity)
+            over = {row for row, change in changes(frame, quantity).items() if not change.over}
+            judged = (word for (row, score), word in words.items() if score == quantity and row in over)
+            count = Counter(map(paper.kind, judged))
             share = over_trainings.effects(frame, "DOT", quantity)["share"].groupby("dataset").mean()
             counted = ", ".join(f"{word} in {n}" for word, n in count.most_common()) or "not judged"
             parts.append(

@@ -316,15 +316,23 @@ def other_seeds(of: Mapping[str, pd.DataFrame], label: str = "digits, laptop") -
     texts = {}
     for quantity in ("fid", "is_mean", "recall"):
         words = table2_trainings.counts(table2_trainings.matrix(of[label], quantity))
+        said = {"fid": words["better"] == 0, "is_mean": words["better"] > sum(words.values()) / 2}
+        assert said.get(quantity, True), f"{quantity}: {words}"
         texts |= {f"other_{quantity}": f"{words['better']} and {words['worse']}", "cells": str(sum(words.values()))}
     return texts
 
 
 def friction(frame: pd.DataFrame, runs: Sequence[Record]) -> Texts:
     """The eighth finding, over the trainings of one data set: tables and records of the page on the transport."""
-    by_pair = over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN)
+    margin = over_trainings.MARGIN
+    by_pair, strict = (
+        over_trainings.compare(frame, "fid", "DOT", "naive", margin, of_means=of) for of in (False, True)
+    )
     by_bare = over_trainings.compare(frame, "fid", "DOT", "bare")
-    texts = {f"against_{name}": _counted(of) for name, of in (("naive", by_pair), ("bare", by_bare))}
+    agreed = [
+        each._replace(word=over_trainings.agreed(each.word, o.word)) for each, o in zip(by_pair, strict, strict=True)
+    ]
+    texts = {f"against_{name}": _counted(of) for name, of in (("naive", agreed), ("bare", by_bare))}
     slopes: dict[str, list[float]] = {each.pair: [] for each in by_pair}
     for run in runs:
         if run.dataset in slopes:
@@ -332,7 +340,7 @@ def friction(frame: pd.DataFrame, runs: Sequence[Record]) -> Texts:
             slopes[run.dataset].append(run.get("gradient norm", method="q50").value / k_eff)
     means = [sum(ratios) / len(ratios) for ratios in slopes.values()]
     assert min(means) > 2  # weak
-    pool = over_trainings.pooled(by_pair, MARGIN)
+    pools = [over_trainings.pooled(by_pair, margin, of_means=of) for of in (False, True)]
     shares = over_trainings.shares(frame, "fid")
     at = {name: over_trainings.at_published(shares, name) for name in GAINS.values()}
     rise = (at["DOT"]["rise"] / at["naive"]["rise"]).groupby("seed").mean()
@@ -340,8 +348,8 @@ def friction(frame: pd.DataFrame, runs: Sequence[Record]) -> Texts:
         texts
         | {f"gain_{key}": _over_pairs(at[name]["gain"]) for key, name in GAINS.items()}
         | {
-            "pooled": tables.change(*pool.interval, 2),
-            "pooled_word": pool.word,
+            "pooled": " or ".join(tables.change(*pool.interval, 2) for pool in pools),
+            "pooled_word": over_trainings.agreed(*(pool.word for pool in pools)),
             "paired": _over_pairs((at["DOT"]["gain"] - at["naive"]["gain"]).dropna()),
             "matched": _change(over_trainings.matched_share(frame, "fid", "DOT", "naive", "D"), 3),
             "without_gp": _over_pairs(at["DOT"]["gain"].drop("digits-dcgan-wgan-gp", level="dataset", errors="ignore")),
@@ -352,7 +360,6 @@ def friction(frame: pd.DataFrame, runs: Sequence[Record]) -> Texts:
     )
 
 
-MARGIN = 0.2  # of |naive - bare|, as on the page of the transport
 GAINS = {"1": "DOT", "3": "DOT, 3 k_eff", "naive": "naive"}
 
 

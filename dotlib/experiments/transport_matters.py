@@ -18,7 +18,7 @@ from dotlib.evaluation.images import ImagePair
 from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.evaluation.moves import Move
 from dotlib.evaluation.one_training import QUANTITIES, Line
-from dotlib.evaluation.over_trainings import Comparison, Pooled
+from dotlib.evaluation.over_trainings import MARGIN, Comparison, Pooled
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.pairs import Pair
@@ -50,10 +50,9 @@ WORDS = {
     over_trainings.UNDECIDED: "undecided",
 }
 ONE = "one training a pair is no answer"
-ALL, OF_MEANS = "all pairs", "with |mean of naive - bare| below the line"
+ALL = "all pairs"
 GAINS = ("DOT", "DOT, 3 k_eff", "naive")
 MATCHED = ("fid", "kid", "precision", "recall", "coverage")
-MARGIN = 0.2  # of |naive - bare|: a smaller difference does not matter
 LATENTS = 1_000  # at which the slope of D(G(.)) is taken
 QUANTILES = {"q50": 0.5, "q90": 0.9, "max": 1.0}  # of that slope, in the place of k_eff
 
@@ -169,29 +168,35 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         if not comparisons:
             sentences.append(f"*{label}*: {ONE}.")
             continue
-        pool = over_trainings.pooled(comparisons, MARGIN)
+        by_rule, of_means = readings(comparisons)
+        word = over_trainings.agreed(by_rule.word, of_means.word)
+        told = "" if by_rule.word == of_means.word else f" ({WORDS[by_rule.word]}, and {WORDS[of_means.word]})"
         sentences.append(
-            f"*{label}*, {len(comparisons)} pairs of {len(pool.ratios)} trainings: FID of DOT minus FID of the "
-            f"naive ascent is {tables.change(*pool.interval, 2)}, in units of what the naive ascent itself changes, "
-            f"for better or worse. With the margin of {MARGIN}: **{WORDS[pool.word]}**.{_hangs_on(comparisons)}"
+            f"*{label}*, {len(comparisons)} pairs of {len(by_rule.ratios)} trainings: FID of DOT minus FID of the "
+            f"naive ascent is {tables.change(*by_rule.interval, 2)} or {tables.change(*of_means.interval, 2)}, by two "
+            f"readings of the rule, in units of what the naive ascent itself changes, for better or worse. With the "
+            f"margin of {MARGIN}: **{WORDS[word]}**{told}.{_hangs_on(comparisons)}"
         )
     return "\n\n".join(sentences)
 
 
+def readings(comparisons: list[Comparison]) -> tuple[Pooled, Pooled]:
+    """The primary endpoint of a whole data set by both readings of its rule: divided seed by seed, or by means."""
+    return over_trainings.pooled(comparisons, MARGIN), over_trainings.pooled(comparisons, MARGIN, of_means=True)
+
+
 def _hangs_on(comparisons: list[Comparison]) -> str:
-    """What would change the word: another reading of the rule, or a pair left out; "" where nothing does."""
-    words = {label: WORDS[pool.word] for label, pool in pools(comparisons).items()}
-    others = [f"{words[label]} {label}" for label in words if words[label] != words[ALL]]
-    return f" The word hangs on this: it would be {'; '.join(others)}." if others else ""
+    """Without which pairs the word would be another one; "" where there is none."""
+    words = {label: over_trainings.agreed(*(pool.word for pool in both)) for label, both in pools(comparisons).items()}
+    others = [f"{WORDS[word]} {label}" for label, word in words.items() if word != words[ALL]]
+    return f" The word hangs on single pairs: {'; '.join(others)}." if others else ""
 
 
-def pools(comparisons: list[Comparison]) -> dict[str, Pooled]:
-    """The primary endpoint of a whole data set, in its other reading, and without each pair in turn."""
-    found = {ALL: over_trainings.pooled(comparisons, MARGIN)}
-    found[OF_MEANS] = over_trainings.pooled(comparisons, MARGIN, of_means=True)
+def pools(comparisons: list[Comparison]) -> dict[str, tuple[Pooled, Pooled]]:
+    """`readings` of all pairs, and without each pair in turn."""
+    found = {ALL: readings(comparisons)}
     for left_out in comparisons if len(comparisons) > 1 else ():
-        rest = [each for each in comparisons if each is not left_out]
-        found[f"without {row_of(left_out.pair)}"] = over_trainings.pooled(rest, MARGIN)
+        found[f"without {row_of(left_out.pair)}"] = readings([each for each in comparisons if each is not left_out])
     return found
 
 
@@ -204,29 +209,38 @@ def primary_table(frame: pd.DataFrame) -> str:
         over_trainings.by_training(over_trainings.cells(frame, name, "fid")) for name in ("bare", "naive", "DOT")
     )
     rows = []
-    for each in over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN):
-        row = row_of(each.pair)
+    by_rule = over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN)
+    of_means = over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN, of_means=True)
+    for each, strict in zip(by_rule, of_means, strict=True):
         reference = tables.change(*intervals.t_interval(each.reference), 2)
-        cells = (f"{bare[each.pair].mean():.2f}", reference, tables.change(*each.interval, 2), f"{each.margin:.2f}")
-        rows.append([row, len(each.difference), *cells, WORDS[each.word]])
+        margins = (f"{each.margin:.2f}", f"{strict.margin:.2f}")
+        cells = (f"{bare[each.pair].mean():.2f}", reference, tables.change(*each.interval, 2), *margins)
+        words = (WORDS[each.word], WORDS[strict.word])
+        rows.append([row_of(each.pair), len(each.difference), *cells, *words])
     for pair in (pair for pair, of in bare.groupby("dataset") if len(of) == 1):
         changes = naive[pair].item() - bare[pair].item(), moved[pair].item() - naive[pair].item()
         cells = (f"{bare[pair].item():.2f}", *(f"{change:+.2f}" for change in changes))
-        rows.append([row_of(str(pair)), 1, *cells, f"{MARGIN * abs(changes[0]):.2f}", "one training"])
-    head = ["pair", "trainings", "FID bare", "naive - bare", "DOT - naive", "margin", "verdict"]
+        rows.append([row_of(str(pair)), 1, *cells, *[f"{MARGIN * abs(changes[0]):.2f}"] * 2, *["one training"] * 2])
+    head = ["pair", "trainings", "FID bare", "naive - bare", "DOT - naive", "margin", "its other reading"]
+    head += ["verdict", "by the other"]
     return tables.markdown(head, rows)
 
 
 def pooled_table(frame: pd.DataFrame) -> str:
-    """Markdown: the ratio of a whole data set, of its other reading, and without each of its pairs in turn."""
+    """Markdown: the ratio of a whole data set by both readings, and without each of its pairs in turn."""
     comparisons = over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN)
     if not comparisons:
         return f"{ONE.capitalize()}."
     rows = [
-        [label, len(pool.ratios), tables.change(*pool.interval, 2), WORDS[pool.word]]
-        for label, pool in pools(comparisons).items()
+        [label, len(rule.ratios), _ratio(rule), WORDS[rule.word], _ratio(of_means), WORDS[of_means.word]]
+        for label, (rule, of_means) in pools(comparisons).items()
     ]
-    return tables.markdown(["pairs", "training seeds", "(DOT - naive) / |naive - bare|", "verdict"], rows)
+    head = ["pairs", "training seeds", "(DOT - naive) / |naive - bare|", "verdict", "by |mean|", "verdict"]
+    return tables.markdown(head, rows)
+
+
+def _ratio(pool: Pooled) -> str:
+    return tables.change(*pool.interval, 2)
 
 
 def count_table(frame: pd.DataFrame) -> str:

@@ -49,6 +49,8 @@ def test_words_over_the_sets_of_one_training_are_not_counted_over_trainings():
     frame = scattered([-8.0, -8.1, -7.9])
     half = frame[(frame["dataset"] == PAIRS[0]) | (frame["seed"] == 0)]  # the second pair has one training
     assert table1_trainings.counted({"mnist, laptop": half}).count("(1)") == 2
+    assert "2 rows: not judged" in table1_trainings.answer({"mnist, laptop": one})
+    assert "2 rows: sign replicated (other data) in 1;" in table1_trainings.answer({"mnist, laptop": half})
 
 
 @pytest.mark.parametrize(

@@ -415,9 +415,17 @@ def slope_records(ratio):
 
 
 def test_other_seeds_are_counted_by_score():
-    """Two generators under seven discriminators: FID falls by 2 in six cells of one, rises by 1 in two of the other."""
-    found = intro.other_seeds({"digits, laptop": swap_table(planted)})
-    assert found["cells"] == "14" and found["other_fid"] == "6 and 2"
+    """Fourteen cells, of which FID falls in none: it rises by 1 in two, and all scores say the same of them."""
+    frame = swap_table(lambda row, method: max(planted(row, method), 0.0))
+    frame["is_mean"] = 50 - (100 - frame["is_mean"]) - 2.0 * (frame["method"] == "bare")
+    found = intro.other_seeds({"digits, laptop": frame})
+    assert found["cells"] == "14" and found["other_fid"] == "0 and 2" and found["other_is_mean"] == "14 and 0"
+
+
+def test_the_words_on_other_seeds_are_asserted():
+    """The page says that no D of another seed lowers FID, and that most raise IS; a table that says else stops it."""
+    with pytest.raises(AssertionError, match="fid"):
+        intro.other_seeds({"digits, laptop": swap_table(planted)})  # FID better in six cells
 
 
 def test_the_eighth_finding_reads_slopes_words_and_gains():
