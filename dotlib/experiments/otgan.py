@@ -1,6 +1,5 @@
 """OT-GAN, as the report "Optimal Transport GAN" has it: its settings, trained and measured, and what the page shows."""
 
-import io
 import statistics
 import time
 from collections.abc import Iterable, Mapping
@@ -141,9 +140,8 @@ def fill_record(record: Record, run: Run, seconds: Mapping[int, float], audited:
 
 def write(record: Record, run: Run, lines: list[Line]) -> Path:
     """Write the record with its table, and beside it a picture of samples after each quarter."""
-    path, content = tidy.write(record, lines), io.BytesIO()
-    samples_figure(run).savefig(content, format="png", dpi=100)
-    files.write_bytes(path.with_suffix(".png"), content.getvalue())
+    path = tidy.write(record, lines)
+    files.write_bytes(path.with_suffix(".png"), image_plots.grey(samples_figure(run)))
     return path
 
 

@@ -1,5 +1,6 @@
 """Images: arrays in, sheets, figures and films out."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dotlib.errors import FileError, InputError
 from dotlib.plots import style
 
 FRAME_MS = 120  # milliseconds of a frame
+GREYS = 16  # of a figure kept with a record: a fifth of the bytes, and no eye sees the difference
 BEFORE, AFTER = style.BLUE, style.VERMILION  # frames of samples before and after a move
 
 
@@ -102,6 +104,16 @@ def strip(images: np.ndarray, steps: Sequence[int]) -> Figure:
 def film(images: np.ndarray, columns: int, scale: int) -> bytes:
     """An animated GIF of a sheet of samples on their way, (frames, samples, C, H, W) uint8."""
     return style.animation([Image.fromarray(sheet(frame, columns, scale)) for frame in np.asarray(images)], FRAME_MS)
+
+
+def grey(figure: Figure) -> bytes:
+    """A figure as a PNG of 100 dots an inch in 16 greys, small enough to be kept beside a record."""
+    drawn, content = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=100)
+    step = 255 // (GREYS - 1)
+    rounded = Image.open(drawn).convert("L").point([round(value / step) * step for value in range(256)])
+    rounded.quantize(GREYS).save(content, format="PNG", optimize=True)
+    return content.getvalue()
 
 
 def _read(path: Path) -> np.ndarray:

@@ -226,3 +226,15 @@ def test_grids_have_a_sheet_for_every_row_and_column_and_name_both():
     assert [axis.get_title() for axis in axes] == ["early", "late", "", ""]
     for axis, images in zip(axes, (GREY, GREY[::-1], GREY, GREY), strict=True):
         assert np.array_equal(axis.images[0].get_array(), image_plots.sheet(images, 2))
+
+
+def test_a_figure_in_greys_differs_by_less_than_a_grey_and_is_far_smaller():
+    figure = image_plots.grids({f"run {i}": {"samples": GREY.repeat(5, 0)} for i in range(4)})
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=100)
+    kept = image_plots.grey(figure)
+    difference = np.asarray(Image.open(io.BytesIO(kept)).convert("L"), int) - np.asarray(
+        Image.open(drawn).convert("L"), int
+    )
+    assert np.abs(difference).max() <= 128 / (image_plots.GREYS - 1)
+    assert len(kept) < len(drawn.getvalue()) / 2
