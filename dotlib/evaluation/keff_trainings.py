@@ -16,6 +16,7 @@ from dotlib.evaluation import over_trainings, recording
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.results import paper, records, tables, tidy
+from dotlib.results.paper import Words
 from dotlib.training.settings import OBJECTIVES, dataset_of, length_of
 
 QUANTITIES = ("is_mean", "fid")
@@ -124,10 +125,7 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
     return "\n\n".join(texts) or "No training is recorded yet; the numbers below are of single pairs."
 
 
-def counted(of: Mapping[str, pd.DataFrame]) -> str:
-    """The verdicts of each data set, counted, for the map of the book."""
-    texts, scores = [], {text: SCORES[quantity].label for text, (*_, quantity) in claims().items()}
-    for label, frame in of.items():
-        if words := verdicts(frame):
-            texts.append(f"{label}: {paper.counted((scores[text], word) for text, word in words.items())}")
-    return "; ".join(texts)
+def words(of: Mapping[str, pd.DataFrame]) -> dict[str, Words]:
+    """(Score, verdict) on the printed differences, for each data set."""
+    scores = {text: SCORES[quantity].label for text, (*_, quantity) in claims().items()}
+    return {label: [(scores[text], word) for text, word in verdicts(frame).items()] for label, frame in of.items()}

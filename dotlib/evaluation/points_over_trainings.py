@@ -16,6 +16,7 @@ from dotlib.evaluation import points as toy_pairs
 from dotlib.evaluation.over_trainings import FIRST, LEVEL, SECOND, UNDECIDED
 from dotlib.metrics import intervals
 from dotlib.results import records, tables, tidy
+from dotlib.results.paper import Words
 from dotlib.results.records import Record, Row, Where
 from dotlib.training.settings import GP_WEIGHT
 
@@ -134,6 +135,15 @@ def statement(trainings: Mapping[str, pd.DataFrame]) -> str:
     if not rows:
         return "No training is recorded yet, so nothing is said over trainings."
     return tables.markdown(["over trainings", *map(label, columns)], rows)
+
+
+def words(frame: pd.DataFrame) -> Words:
+    """(Claim and reading, verdict) over the trainings of one data set: HOLDS, FAILS or UNDECIDED."""
+    return [
+        (f"{at.claim.text}, {label(reading)}", at.verdict)
+        for reading, comparisons in compared(frame, READINGS).items()
+        for at in comparisons
+    ]
 
 
 def counted(frame: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ DOT at its published setting, and of real images. A training that is recorded th
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,15 +14,16 @@ import pandas as pd
 from dotlib.evaluation import over_trainings, recording
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
-from dotlib.results import paper, tables
+from dotlib.results import paper, records, tables
+from dotlib.results.paper import Words
 from dotlib.training.settings import ROWS, PairName, length_of
 
 CLAIMS = {"fid": "DOT lowers FID", "is_mean": "DOT raises IS"}
 
 
-def frames() -> dict[str, pd.DataFrame]:
-    """Label of a data set, "digits, laptop", to the tables of its recorded trainings of rows of Table 1."""
-    whole = over_trainings.frames("transport_matters")
+def frames(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
+    """Label of a data set, "digits, laptop", to the tables of all trainings of rows of Table 1 in a folder."""
+    whole = over_trainings.frames("transport_matters", folder)
     return {label: frame for label, frame in whole.items() if not length_of(frame["dataset"].iloc[0])}
 
 
@@ -99,15 +101,14 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
     return "\n\n".join(texts) or "No training is recorded yet; the tables below are of single pairs."
 
 
-def counted(of: Mapping[str, pd.DataFrame]) -> str:
-    """The verdicts over trainings of each data set, counted, for the map of the book; none over sets is among them."""
-    texts = []
+def words(of: Mapping[str, pd.DataFrame]) -> dict[str, Words]:
+    """(Score, verdict) over trainings for each data set; no word over sets is among them."""
+    told = {}
     for label, frame in of.items():
         over = {q: {row for row, change in changes(frame, q).items() if not change.over} for q in CLAIMS}
         judged = {key: word for key, word in verdicts(frame).items() if key[0] in over[key[1]]}
-        if words := [(SCORES[quantity].label, word) for (_, quantity), word in judged.items()]:
-            texts.append(f"{label}: {paper.counted(words)}")
-    return "; ".join(texts)
+        told[label] = [(SCORES[quantity].label, word) for (_, quantity), word in judged.items()]
+    return told
 
 
 def table(quantity: str, frame: pd.DataFrame, here: Mapping[str, str], build: str) -> str:

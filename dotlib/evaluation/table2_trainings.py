@@ -13,6 +13,7 @@ from dotlib.evaluation import over_trainings, recording
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.results import paper, records
+from dotlib.results.paper import Words
 from dotlib.training.settings import OBJECTIVES, ROWS, row_of
 
 PAPER_G = "dcgan-sagan-hi"  # of Table 2, by its numbers; the caption says SAGAN(ns)
@@ -123,10 +124,9 @@ def judged(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> dict[
     }
 
 
-def counted(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> str:
-    """The verdicts of each data set, counted, for the map of the book."""
-    texts = []
-    for label, own in judged(of, folder).items():
-        words = ((SCORES[quantity].label, word) for (_, quantity), word in verdicts(of[label], own=own).items())
-        texts.append(f"{label}: {paper.counted(words)}")
-    return "; ".join(texts)
+def words(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> dict[str, Words]:
+    """(Score, verdict) on each printed D, for each data set with enough trainings of the printed G."""
+    return {
+        label: [(SCORES[quantity].label, word) for (_, quantity), word in verdicts(of[label], own=own).items()]
+        for label, own in judged(of, folder).items()
+    }

@@ -15,7 +15,7 @@ from dotlib.evaluation.conditional import UPDATES
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.results import paper, records, tables
-from dotlib.results.paper import Published
+from dotlib.results.paper import Published, Words
 from dotlib.training.settings import row_of, settings_of
 
 TRIALS = (1, 2, 3, 4)
@@ -94,13 +94,13 @@ def verdicts(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
     return of_pairs
 
 
-def counted(of: Mapping[str, pd.DataFrame]) -> str:
-    """The verdicts of every data set, counted, for the map of the book; pairs with one update of D apart."""
-    texts = []
-    for label, frame in of.items():
-        for pair, words in verdicts(frame).items():
-            texts.append(f"{label}, {row_of(pair)}: {paper.counted(words.items())}")
-    return "; ".join(texts)
+def words(of: Mapping[str, pd.DataFrame]) -> dict[str, Words]:
+    """(Claim, verdict) of every data set and row, "digits, laptop, cond-hi"; pairs with one update of D are apart."""
+    return {
+        f"{label}, {row_of(pair)}": list(told.items())
+        for label, frame in of.items()
+        for pair, told in verdicts(frame).items()
+    }
 
 
 def hinge_losses(folder: Path = records.KEPT) -> dict[str, float]:

@@ -14,6 +14,7 @@ from dotlib.evaluation import over_trainings, recording
 from dotlib.evaluation.recording import printed
 from dotlib.metrics import intervals, scores
 from dotlib.results import paper, records, tables
+from dotlib.results.paper import Words
 from dotlib.training.settings import OBJECTIVES, dataset_of, row_of
 
 SCORES = {name: score for name, score in scores.SCORES.items() if score.printed}
@@ -156,9 +157,6 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
     return "\n\n".join(texts) or "No training is recorded yet; the tables below are of single pairs."
 
 
-def counted(of: Mapping[str, pd.DataFrame]) -> str:
-    """The verdicts of each data set, counted, for the map of the book."""
-    texts = []
-    for label, frame in of.items():
-        texts.append(f"{label}: {paper.counted((text, word) for (_, text), word in verdicts(frame).items())}")
-    return "; ".join(texts)
+def words(of: Mapping[str, pd.DataFrame]) -> dict[str, Words]:
+    """(Statement, verdict) for each data set."""
+    return {label: [(text, word) for (_, text), word in verdicts(frame).items()] for label, frame in of.items()}

@@ -10,7 +10,7 @@ import math
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -33,6 +33,8 @@ REPLICATED = "sign replicated (other data)"
 NOT_RESOLVED = "print does not resolve it"
 REFUSED = "not attempted (the method refused this discriminator)"
 SMOKE = "smoke: not comparable"
+
+Words = list[tuple[str, str]]  # claims, each with its verdict
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,11 @@ def reprint_gap(score: str) -> float:
 def kind(verdict: str) -> str:
     """A verdict without what was measured, as tables count it."""
     return verdict.partition(" (measured")[0]
+
+
+def counted_by_label(of: Mapping[str, Words]) -> str:
+    """The verdicts of each data set, counted; labels without a verdict are left out, and a dash says that all are."""
+    return "; ".join(f"{label}: {counted(words)}" for label, words in of.items() if words) or "-"
 
 
 def counted(verdicts: Iterable[tuple[str, str]]) -> str:

@@ -57,7 +57,9 @@ def test_a_training_whose_constant_exceeds_1_is_read_the_other_way_round():
 
 def test_fewer_than_three_trainings_have_no_verdict():
     frame = planted(1.0, seeds=2)
-    assert keff_trainings.verdicts(frame) == {} and keff_trainings.counted({"digits, laptop": frame}) == ""
+    assert keff_trainings.verdicts(frame) == {} and keff_trainings.words({"digits, laptop": frame}) == {
+        "digits, laptop": []
+    }
     assert "not judged" in keff_trainings.answer({"digits, laptop": frame})
 
 
@@ -70,8 +72,8 @@ def test_the_table_has_the_word_over_trainings_and_the_change_of_one_training_un
 
 
 def test_the_map_counts_both_scores_apart():
-    counted = keff_trainings.counted({"digits, laptop": planted(1.0)})
-    assert counted.startswith("digits, laptop: FID: ") and " / IS: " in counted
+    told = keff_trainings.words({"digits, laptop": planted(1.0)})["digits, laptop"]
+    assert {score for score, _ in told} == {"FID", "IS"} and len(told) == len(keff_trainings.claims())
 
 
 def test_the_recorded_trainings_give_what_pandas_and_scipy_give():

@@ -45,10 +45,13 @@ def test_words_over_the_sets_of_one_training_are_not_counted_over_trainings():
     """A data set of which the first training has just been recorded stood in the map as if it had several."""
     one = scattered([-8.0])
     assert any("of 1 training" in word for word in table1_trainings.verdicts(one).values())
-    assert table1_trainings.counted({"mnist, laptop": one}) == ""
+    assert table1_trainings.words({"mnist, laptop": one}) == {"mnist, laptop": []}
     frame = scattered([-8.0, -8.1, -7.9])
     half = frame[(frame["dataset"] == PAIRS[0]) | (frame["seed"] == 0)]  # the second pair has one training
-    assert table1_trainings.counted({"mnist, laptop": half}).count("(1)") == 2
+    assert sorted(score for score, _ in table1_trainings.words({"mnist, laptop": half})["mnist, laptop"]) == [
+        "FID",
+        "IS",
+    ]
     assert "2 rows: not judged" in table1_trainings.answer({"mnist, laptop": one})
     assert "2 rows: sign replicated (other data) in 1;" in table1_trainings.answer({"mnist, laptop": half})
 
@@ -65,9 +68,8 @@ def test_trainings_that_agree_are_judged_by_the_sign_of_the_print(changes, words
     verdicts = table1_trainings.verdicts(frame)
     assert verdicts.keys() == {(row, quantity) for row in ROWS for quantity in ("fid", "is_mean")}
     assert set(verdicts.values()) == words
-    assert table1_trainings.counted({"digits, laptop": frame}) == "digits, laptop: FID: {0} (2) / IS: {0} (2)".format(
-        *words
-    )
+    told = table1_trainings.words({"digits, laptop": frame})["digits, laptop"]
+    assert sorted(told) == [(score, *words) for score in ("FID", "FID", "IS", "IS")]
 
 
 def test_all_rows_and_scores_share_one_correction():

@@ -72,4 +72,6 @@ def test_both_pairs_stand_beside_each_other_with_their_hinge_loss(tmp_path):
     assert "1 update of D for one of G*, 3 trainings, hinge loss 1.80" in text
     assert "of the way" not in text  # a share of a short way, without an interval, once read as +62 % of an undecided
     assert table3_trainings.answer({}).startswith("No training is recorded yet")
-    assert "digits, laptop, cond-hi-1: FID: contradicted" in table3_trainings.counted({"digits, laptop": frame})
+    told = table3_trainings.words({"digits, laptop": frame})
+    assert list(told) == ["digits, laptop, cond-hi", "digits, laptop, cond-hi-1"]
+    assert paper.CONTRADICTED in dict(told["digits, laptop, cond-hi-1"]).values()

@@ -1,93 +1,73 @@
-"""The map of the paper and the findings.
+"""The first page. Kinds of test: identities (what records say is counted), invariants of the list of items."""
 
-Kinds of test: identities (what records say is counted), invariants of the list of items, refused contradictions.
-"""
-
+import io
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
-from swap_tables import planted
-from swap_tables import table as swap_table
-from training_tables import PAIRS, table
+from PIL import Image
 
-from dotlib.data import downloads
-from dotlib.evaluation import point_quality, recording
-from dotlib.experiments import fig3_audit, intro, projection
-from dotlib.metrics.scores import SCORES
-from dotlib.results import paper, records, tidy
+from dotlib.evaluation import recording, scorecard
+from dotlib.evaluation.scorecard import ITEMS, UNTRAINED, Line, Tally
+from dotlib.experiments import intro
+from dotlib.results import paper, records
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def stored(folder, dataset, verdicts, *, profile="laptop", seed=0, images=None, averaged=True):
-    record = records.start("tab1_scores", profile=profile, dataset=dataset, seed=seed, parameters={})
-    record.verdicts |= verdicts
-    record.made["images"] = images or {}
-    if averaged:
-        record.put("fid", 1.0, method="dot", setting=20, judge=recording.MEAN, unit="")
-    records.write(record, folder)
+def test_a_badge_is_a_word_that_leads_to_its_page():
+    assert intro.badge("holds", "keff") == "[holds](#keff){.verdict .holds}"
+    assert intro.badge("fails", "keff", "one training") == "[fails](#keff){.verdict .fails .single}"
 
 
-def test_verdicts_are_counted_for_each_label(tmp_path):
-    measured = {"FID": f"{paper.NOT_RESOLVED} (measured: 1)", "IS": f"{paper.NOT_RESOLVED} (measured: 2)"}
-    stored(tmp_path, "mnist-dcgan-sngan-hi", {"IS": paper.REPRODUCED, "FID": paper.REPRODUCED})
-    stored(tmp_path, "mnist-dcgan-sngan-ns", {"IS": paper.REPLICATED}, profile="paper")
-    stored(tmp_path, "cifar10-dcgan-sagan-hi", measured, images={"test": "a copy", "floor": "a copy"})
-    stored(tmp_path, "stl10-dcgan-wgan-gp", {"FID": paper.REPRODUCED}, seed=1, images={"test": downloads.OFFICIAL})
-    line = intro.verdicts("tab1_scores", intro.ROWS, ("laptop", "paper"), tmp_path)
-    assert line.split("; ") == [
-        "one training: MNIST: FID: reproduced (1) / IS: sign replicated (other data) (1), reproduced (1)",
-        "CIFAR-10: FID: print does not resolve it (1) / IS: print does not resolve it (1) [a copy]",
+def test_the_scorecard_has_a_line_a_claim_with_its_counts():
+    of = [Line("DOT raises IS", "tab1_scores", Tally(5, 0, 2), "digits"), Line("T", "theorems", Tally(2, 0, 0), "")]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in intro.scorecard_table(of).splitlines()]
+    assert lines[2:] == [
+        ["[holds](#tab1_scores){.verdict .holds}", "DOT raises IS", "digits: 5 confirmed, 2 undecided"],
+        ["[holds](#theorems){.verdict .holds}", "T", "2 confirmed"],
     ]
-    assert intro.verdicts("tab1_scores", intro.ROWS, ["laptop"], tmp_path, 1) == (
-        "one training: STL-10: FID: reproduced (1)"
-    )
-    assert intro.verdicts("tab1_scores", intro.ROWS, ["smoke"], tmp_path) == "-"
 
 
-def test_records_of_before_judges_were_averaged_are_not_counted(tmp_path):
-    """Their references were the first rows of a sorted file; the map had counted four signs of MNIST from them."""
-    stored(tmp_path, "mnist-dcgan-sngan-hi", {"FID": paper.REPLICATED}, averaged=False)
-    assert intro.verdicts("tab1_scores", intro.ROWS, ["laptop"], tmp_path) == "-"
-    kept = {row[0]: row[2] for row in intro.map_rows("smoke", 0)}
-    assert "MNIST" not in kept["Table 1, inception score and FID"]
-
-
-def test_only_claims_of_the_paper_are_counted(tmp_path):
-    record = opened("projection", "digits")
-    record.verdicts |= {"exact and paper, FID, 10 updates": "undecided", "exact and naive, FID, 10 updates": "differ"}
-    record.verdicts |= dict.fromkeys(projection.CLAIMS, paper.UNDECIDED)
-    records.write(record, tmp_path)
-    line = intro.verdicts("projection", intro.IMAGES, ["laptop"], tmp_path)
-    assert line == "one training: digits: FID: undecided (1) / IS: undecided (1)"
+def test_the_grid_has_a_row_an_item_and_only_columns_with_words(tmp_path):
+    over = {"Table 2, one G with each D": {"mnist, laptop": [("IS", paper.REPLICATED)]}}
+    lines = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in intro.grid(over, tmp_path, tmp_path).splitlines()
+    ]
+    assert lines[0] == ["item of the paper", "MNIST"] and len(lines) == 2 + len(ITEMS)
+    words = {line[0]: line[1] for line in lines[2:]}
+    assert words.pop("[Table 2, one G with each D](#tab2_swap)") == "[holds](#tab2_swap){.verdict .holds}"
+    assert set(words.values()) == {""}
 
 
 def test_no_cell_of_the_map_mixes_words_over_trainings_with_words_on_one(tmp_path, monkeypatch):
     """Every word on single trainings stands behind a head of its own, in both columns."""
     built = tmp_path / "built"
-    for _, stem, runs in intro.DONE:
-        record = records.start(stem, profile="smoke", dataset=next(iter(runs.values()))[0], seed=0, parameters={})
+    for item in ITEMS:
+        dataset = next(iter(next(iter(item.runs.values()))))
+        record = records.start(item.stem, profile="smoke", dataset=dataset, seed=0, parameters={})
         record.verdicts["without projection"] = paper.UNDECIDED
-        if stem == "tab1_scores":
+        if item.stem == "tab1_scores":
             record.put("fid", 1.0, method="dot", setting=20, judge=recording.MEAN, unit="")
         records.write(record, built)
     monkeypatch.setattr(records, "BUILT", built)
-    for (item, stem, _), row in zip(intro.DONE, intro.map_rows("smoke", 0), strict=False):
-        assert row[0] == item and row[3] != "-"
-        assert row[3].startswith("one training: ") != (stem in intro.UNTRAINED)
+    for item, row in zip(ITEMS, intro.map_rows({}, "smoke", 0), strict=False):
+        assert row[0] == item.title and row[3] != "-"
+        assert row[3].startswith("one training: ") != (item.stem in UNTRAINED)
         assert row[2] == "-" or row[2].startswith("one training: ")
 
 
-def test_the_map_has_figure_3_over_trainings_with_each_reading(tmp_path):
-    ranked(tmp_path, "25gaussians", 0.2)
-    texts = intro.figure3_trainings(tmp_path)
-    assert list(texts) == ["Figure 3, 25 Gaussians"]
-    squared, plain = texts["Figure 3, 25 Gaussians"].split("; ")
-    assert squared.startswith("squared cost, random: DOT is better than naive holds, ")
-    assert plain.startswith("W1 cost, random: DOT is better than naive fails, ") and plain.endswith("is undecided")
+def test_images_that_are_copies_stand_in_brackets(tmp_path):
+    record = records.start("tab2_swap", profile="laptop", dataset="cifar10", seed=0, parameters={})
+    record.verdicts["FID"] = f"{paper.NOT_RESOLVED} (measured: 1)"
+    record.made["images"] = {"test": "a copy", "floor": "a copy"}
+    records.write(record, tmp_path)
+    item = next(item for item in ITEMS if item.stem == "tab2_swap")
+    told = intro.one_training(item, ["laptop"], tmp_path)
+    assert told == "one training: CIFAR-10: FID: print does not resolve it (1) [a copy]"
+    assert intro.one_training(item, ["smoke"], tmp_path) == "-"
 
 
 def test_networks_of_table_4_in_each_profile():
@@ -98,11 +78,11 @@ def test_networks_of_table_4_in_each_profile():
 @pytest.fixture
 def rows(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # an empty build
-    return intro.map_rows("smoke", 0)
+    return intro.map_rows({}, "smoke", 0)
 
 
 def test_each_item_has_one_row_that_says_something(rows):
-    assert len({row[0] for row in rows}) == len(rows) == len(intro.DONE) + len(intro.USED) + 1
+    assert len({row[0] for row in rows}) == len(rows) == len(ITEMS) + len(intro.USED) + 1
     assert all(len(row) == 4 and all(row) for row in rows)
     by_item = {row[0]: row[1:] for row in rows}
     assert by_item["Figure 3, swissroll"][2] == "-" and "reproduced" in by_item["Figure 3, swissroll"][1]
@@ -113,24 +93,46 @@ def test_each_item_has_one_row_that_says_something(rows):
 
 def test_verdicts_over_trainings_stand_before_those_on_one_training(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    over = {"fig2_training": "digits: undecided (1)", "tab2_swap": "digits: contradicted (2)"}
-    kept = {row[0]: row[2] for row in intro.map_rows("smoke", 0, over)}
+    over = {
+        "Figure 2, constants along training": {"digits, laptop": [("a", paper.UNDECIDED)]},
+        "Table 2, one G with each D": {"digits, laptop": [("FID", paper.CONTRADICTED)] * 2},
+    }
+    kept = {row[0]: row[2] for row in intro.map_rows(over, "smoke", 0)}
     words = kept["Figure 2, constants along training"]
-    assert words.startswith("over trainings: digits: undecided (1); one training: digits: ")
-    assert kept["Table 2, one G with each D"] == "over trainings: digits: contradicted (2)"
+    assert words.startswith("over trainings: digits, laptop: undecided (1); one training: digits: ")
+    assert kept["Table 2, one G with each D"] == "over trainings: digits, laptop: FID: contradicted (2)"
 
 
-def test_the_pages_of_the_map_are_pages_of_the_book(rows):
+def pages_of_the_book():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    pages = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
-    assert {row[1].strip("`").removeprefix("{doc}`/") for row in rows} <= pages | {"-"}
+    return {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
+
+
+def test_the_pages_of_the_map_and_of_the_doors_are_pages_of_the_book(rows):
+    assert {row[1].strip("`").removeprefix("{doc}`/") for row in rows} <= pages_of_the_book()
+    assert {page for _, pages in intro.DOORS for page in pages} <= pages_of_the_book()
+
+
+def test_the_minutes_of_a_door_are_those_of_its_prose(tmp_path):
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book/a.md").write_text("one two three\n```python\nfour five\n```\nsix", encoding="utf-8")
+    assert intro.words(tmp_path, "book/a") == 4
+    lines = intro.doors(ROOT).splitlines()[2:]
+    assert len(lines) == 4
+    for line, (purpose, pages) in zip(lines, intro.DOORS, strict=True):
+        minutes = int(re.search(r"(\d+) min", line)[1])
+        assert purpose in line and (minutes - 1) * 230 < sum(intro.words(ROOT, page) for page in pages) <= minutes * 230
+
+
+@pytest.mark.usefixtures("tmp_path")
+def test_the_moving_picture_has_a_frame_for_each_step_it_keeps():
+    picture = Image.open(io.BytesIO(intro.moving("smoke")))
+    assert picture.format == "GIF" and picture.n_frames > 2 and picture.width > 1.5 * picture.height
 
 
 def test_every_report_has_a_page_of_the_book_and_its_counts():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    pages = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
     rows = intro.report_rows({"otgan": "mnist8, laptop: reproduced (3)"})
-    assert {row[1].strip("`").removeprefix("{doc}`/") for row in rows} <= pages
+    assert {row[1].strip("`").removeprefix("{doc}`/") for row in rows} <= pages_of_the_book()
     by_title = {row[0]: row[3] for row in rows}
     assert by_title["*Optimal Transport GAN*"] == "mnist8, laptop: reproduced (3)"
     assert {row[3] for row in intro.report_rows({})} == {"-"}
@@ -138,16 +140,15 @@ def test_every_report_has_a_page_of_the_book_and_its_counts():
 
 def test_a_page_whose_words_are_on_one_training_says_so_before_anything_else():
     """Before its parameters; a page with words over trainings is given to the map by its experiment."""
-    notebook = (ROOT / "notebooks/intro.md").read_text(encoding="utf-8")
-    over = set(re.findall(r'"(\w+)": \w+_trainings\.counted', notebook))
-    alone = {stem for _, stem, _ in intro.DONE} - over - set(intro.UNTRAINED)
+    over = {item.stem for item in ITEMS if item.title in scorecard.over_trainings()} - {"fig3_toy"}
+    alone = {item.stem for item in ITEMS} - over - set(UNTRAINED)
     assert {"fig2_training", "fig4_spaces", "fig9_histories", "projection", "fig3_toy"} == alone
     for stem in alone:
         page = (ROOT / f"notebooks/{stem}.md").read_text(encoding="utf-8")
         assert "*one training*" in page.partition("## Parameters")[0], stem
 
 
-# --- the findings ---------------------------------------------------------------------------------
+# --- the text of the findings ---------------------------------------------------------------------------------
 
 LONGEST = 60  # words of a finding outside its fold; a computed number counts as one
 
@@ -168,273 +169,3 @@ def test_a_finding_is_short_and_folds_who_said_it_before_and_what_would_change_o
         assert len(words) <= LONGEST, f"{len(words)} words: {said[:60]}"
         assert "{glue:text}" in said and "*Before:*" in folded
         assert "*What would change our mind:*" in " ".join(folded.split())
-
-
-def opened(stem, dataset, profile="laptop", **parameters):
-    return records.start(stem, profile=profile, dataset=dataset, seed=0, parameters=parameters)
-
-
-def figure3_record(folder, emd, name="25gaussians-authors", K=2.0):
-    record = opened("fig3_toy", name, "paper")
-    for method, value in emd.items():
-        record.put("emd", value, method=method, sd=0.02, n=100, unit="")
-    record.put("K_eff", K, sd=0.5, n=10, unit="")
-    records.write(record, folder)
-
-
-def test_the_first_finding_has_standard_errors_and_refuses_a_record_that_ranks(tmp_path):
-    figure3_record(tmp_path, {"real": 0.066, "g": 0.054, "dot": 0.052})
-    found = {key: text.replace("\u00a0", " ") for key, text in intro.figure3(tmp_path).items()}
-    assert found == {"real": "0.0660 ± 0.0020", "g": "0.0540 ± 0.0020", "dot": "0.0520 ± 0.0020", "trials": "100"}
-    figure3_record(tmp_path, {"real": 0.050, "g": 0.054, "dot": 0.052})
-    with pytest.raises(AssertionError):
-        intro.figure3(tmp_path)
-    with pytest.raises(AssertionError, match="fig3_toy: no record of 25gaussians-authors"):
-        intro.figure3(tmp_path / "empty")
-
-
-def audit_record(dataset, profile, shift, trials=100):
-    record = opened("fig3_audit", dataset, profile)
-    for quantity, sign in (("emd_sqeuclidean", -1), ("emd_euclidean", 1)):
-        for method, before in ((intro.BETWEEN, "real"), (intro.ONTO, "g")):
-            value = sign * shift * (1 if before == "real" else -1)
-            where = {"method": method, "setting": "random", "against": before}
-            record.put(quantity, value, interval=(value - 0.001, value + 0.001), n=trials, unit="", **where)
-    return record
-
-
-def test_the_mechanism_is_that_of_the_authors_weights_where_it_is_recorded(tmp_path):
-    kept, built = tmp_path / "kept", tmp_path / "built"
-    assert set(intro.mechanism(kept, built).values()) == {"-"}
-    records.write(audit_record("25gaussians", "laptop", 0.02, 10), built)
-    found = intro.mechanism(kept, built)
-    assert found["between"] == "-0.020 [-0.021, -0.019]" and found["onto"] == "+0.020 [+0.019, +0.021]"
-    assert found["between_W1"].startswith("+0.020") and found["onto_W1"].startswith("-0.020")
-    assert (found["changed"], found["on"]) == ("10", "this build's own pair")
-    records.write(audit_record("25gaussians-authors", "paper", 0.03), kept)
-    found = intro.mechanism(kept, built)
-    assert found["between"].startswith("-0.030") and (found["changed"], found["on"]) == ("100", "the authors' weights")
-
-
-def test_a_recorded_mechanism_with_another_sign_is_refused(tmp_path):
-    records.write(audit_record("25gaussians-authors", "paper", -0.03), tmp_path)
-    with pytest.raises(AssertionError):
-        intro.mechanism(tmp_path)
-
-
-def test_the_interventions_are_called_as_the_audit_calls_them():
-    assert point_quality.real_between(fig3_audit.SHARES[-1]) == intro.BETWEEN
-    assert intro.ONTO == point_quality.ONTO_MODES
-
-
-def ranked(folder, name, by_w1):
-    """Records of three trainings of a set with their tables: DOT - naive of -0.1 squared and `by_w1` in W1."""
-    for seed in range(3):
-        record = records.start("fig3_audit", profile="laptop", dataset=name, seed=seed, parameters={})
-        gaps = {"emd_sqeuclidean": -0.1, "emd_euclidean": by_w1}
-        lines = [
-            {
-                "quantity": quantity,
-                "setting": "random",
-                "method": method,
-                "trial": 0,
-                "value": 1 + by * (1 + seed / 100),
-            }
-            for quantity, gap in gaps.items()
-            for method, by in (("dot", gap), ("naive", 0.0), ("g", 0.0))
-        ]
-        tidy.write(record, lines, folder)
-
-
-def test_the_first_finding_says_how_each_cost_ranks_dot_and_naive_over_trainings(tmp_path):
-    assert set(intro.rankings(tmp_path).values()) == {"-"}
-    ranked(tmp_path, "25gaussians", 0.2)
-    ranked(tmp_path, "swissroll", -0.2)
-    texts = intro.rankings(tmp_path)
-    assert texts["squared_25gaussians"] == texts["squared_swissroll"] == "-0.101 [-0.103, -0.099]"
-    assert texts["W1_25gaussians"] == "+0.202 [+0.197, +0.207]" and texts["W1_swissroll"].startswith("-0.202")
-    assert texts["ranked_25gaussians"] == texts["ranked_swissroll"] == "3"
-    assert texts["counted_25gaussians"].count("holds") == texts["counted_25gaussians"].count("fails") > 0
-
-
-@pytest.mark.parametrize(("name", "by_w1"), [("25gaussians", -0.2), ("swissroll", 0.2)])
-def test_a_recorded_ranking_with_another_sign_is_refused(tmp_path, name, by_w1):
-    ranked(tmp_path, name, by_w1)
-    with pytest.raises(AssertionError, match=name):
-        intro.rankings(tmp_path)
-
-
-def test_the_second_finding_says_where_both_printed_constants_lie(tmp_path):
-    for name, K in (("25gaussians-authors", 2.0), ("25gaussians", 2.1), ("swissroll-authors", 1.0), ("swissroll", 0.8)):
-        figure3_record(tmp_path, {}, name, K)
-    audit = opened("fig3_audit", "25gaussians-authors", "paper")
-    audit.put("K_eff_law", 2.0, interval=(1.71, 2.29), n=10_000, unit="")
-    for source, tail in (("paper", 0.0321), ("notebook", 0.8904)):
-        audit.put("K_eff_tail", tail, method=source, unit="")
-    records.write(audit, tmp_path)
-    found = intro.constants(tmp_path)
-    assert found["law_25gaussians"] == (
-        "it gives 1.71 to 2.29 (95 %), the paper has 1.68 (p = 0.032), the notebook has 1.98 (p = 0.89)"
-    )
-    assert found["law_swissroll"].endswith("the paper has 1.34, the notebook 1.05, the law is not recorded yet")
-    assert found["own_K_swissroll"].replace("\u00a0", " ") == "0.80 ± 0.16"
-
-
-@pytest.mark.parametrize("tails", [{"paper": 0.2, "notebook": 0.9}, {"paper": 0.01, "notebook": 0.03}])
-def test_the_second_finding_refuses_a_law_that_holds_the_paper_or_not_the_notebook(tmp_path, tails):
-    for name in ("25gaussians-authors", "25gaussians", "swissroll-authors", "swissroll"):
-        figure3_record(tmp_path, {}, name)
-    audit = opened("fig3_audit", "swissroll-authors", "paper")
-    audit.put("K_eff_law", 1.0, interval=(0.8, 1.2), n=10_000, unit="")
-    for source, tail in tails.items():
-        audit.put("K_eff_tail", tail, method=source, unit="")
-    records.write(audit, tmp_path)
-    with pytest.raises(AssertionError, match="swissroll"):
-        intro.constants(tmp_path)
-
-
-def test_the_third_finding_refuses_a_fall():
-    record = opened("theorems", "both")
-    record.put("deviation", 3e-15, method="Theorem 1", unit="")
-    for name, share in (("25gaussians", 0.25), ("swissroll", 0.5)):
-        record.put("W", 0.1, pair=name, n=400, unit="")
-        record.put("share_movable", share, pair=name, n=400, unit="")
-    assert intro.exact_dual(record) == {"fall": "3e-15", "points": "400", "movable": "25% and 50%"}
-    fallen = opened("theorems", "both")
-    fallen.put("deviation", 1e-3, method="Theorem 1", unit="")
-    with pytest.raises(AssertionError):
-        intro.exact_dual(fallen)
-
-
-def projected(highest=-7.5, after=0.6, tangent=1e-9):
-    """A record of the projection: shares of three trainings, +-0.1 about 0.2 and about `after`."""
-    record = opened("projection", "digits")
-    record.put("radial drive", 0.103, unit="")
-    record.put("radius of the sphere", 11.31, unit="")
-    record.put("radial factor", -10.3, method="sqrt_dim", unit="")
-    for share, factor in ((0.025, -13.0), (0.975, highest)):
-        record.put("radial factor, quantile", factor, method="sqrt_dim", setting=share, unit="")
-    for seed, shift in enumerate((-0.1, 0.0, 0.1)):
-        for name, share in (("none", 0.2 + shift), ("sqrt_dim", after + shift), ("norm", tangent)):
-            record.put("radial share, by training seed", share, method=name, setting=seed, unit="")
-    return record
-
-
-def test_the_fourth_finding_has_the_factor_over_latents_and_shares_over_trainings():
-    """0.1 below, at and above a mean have the interval -+ 0.2484."""
-    found = intro.radial_part(projected())
-    assert found["factor"] == "-10.3, -13.0 to -7.5" and (found["drive"], found["radius"]) == ("0.10", "11.31")
-    assert (found["before"], found["after"]) == ("0.20 [-0.05, 0.45]", "0.60 [0.35, 0.85]")
-    assert found["radial_trainings"] == "3"
-
-
-@pytest.mark.parametrize("fault", [{"highest": -0.9}, {"after": 0.15}, {"tangent": 0.1}])
-def test_the_fourth_finding_refuses_a_projection_that_projects(fault):
-    with pytest.raises(AssertionError):
-        intro.radial_part(projected(**fault))
-
-
-def test_findings_over_trainings_have_their_intervals():
-    """4, 8 and 12 have the logarithms 1.984 +- 0.556, and these the interval 1.984 -+ 1.380."""
-    slopes = opened("fig2_training", "digits")
-    for kind, scale in (("ns", 4.0), ("hi", 8.0)):
-        for seed in range(3):
-            where = {"pair": f"dcgan-sngan-{kind}", "setting": seed, "unit": ""}
-            slopes.put("product of maps, by training seed", scale * (seed + 1), **where)
-            slopes.put("largest gradient norm, by training seed", 0.5 * (seed + 1) * scale / 4, **where)
-    found = intro.normalised(slopes)
-    assert found["maps_ns"] == "7.3 [1.8, 28.9]" and found["slopes_hi"] == "1.00 to 3.00"
-    assert (found["above_ns"], found["above_hi"]) == ("1 of 3", "2 of 3")
-
-
-def test_the_sixth_finding_compares_ratios():
-    record = opened("runtimes", "all")
-    for name, flops in (("stl10", 2.25), ("cifar10", 1.0)):
-        record.put("operations of an update", flops, method=name, unit="")
-    for batch, ratio in ((10, 1.5), (1000, 2.2), (100, 2.0)):
-        ends = (ratio - 0.1, ratio + 0.1)
-        record.put("STL-10 over CIFAR-10", ratio, setting=batch, unit="", n=3, interval=ends)
-    found = intro.printed_runtimes(record)
-    assert (found["flops"], found["batch"], found["runs"]) == ("2.25", "1000", "3")
-    assert found["ratio"] == "2.20 [2.10, 2.30]"
-
-
-def full(naive=5.0, dot=4.8, noise=0.0):
-    """A synthetic table with every score: each is FID, or falls with it where higher is better."""
-    frame = table(naive, dot, noise=noise)
-    for quantity in intro.MATTERS:
-        frame[quantity] = frame["fid"] if SCORES[quantity].lower_is_better else 50 - frame["fid"]
-    return frame
-
-
-def test_all_scores_are_listed_and_all_counts_add_up():
-    frame = full()
-    worse = full()
-    worse.loc[worse["method"] == "DOT", "recall"] -= 30.0
-    lines = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in intro.all_counts({"digits": frame, "mnist": worse}).splitlines()
-    ]
-    assert [line[0] for line in lines[2:]] == [SCORES[quantity].label for quantity in intro.MATTERS]
-    assert all(sum(map(int, line[1:4])) == sum(map(int, line[5:8])) == len(PAIRS) for line in lines[2:])
-    of = {line[0]: line for line in lines[2:]}
-    assert of["FID"][1:5] == ["2", "0", "0", "-4.80 [-4.80, -4.80]"] and of["recall"][5:7] == ["0", "2"]
-    assert len(lines[0]) == 1 + 2 * 4  # nothing of single trainings stands beside
-
-
-def test_the_seventh_finding_refuses_scores_that_agree():
-    with pytest.raises(AssertionError):
-        intro.disagreement({"digits": full()})
-    frame = full()
-    frame["fid"] = 10.0
-    frame.loc[frame["method"] == "DOT", "recall"] -= 30.0
-    found = intro.disagreement({"digits": frame})
-    assert (found["fid_better"], found["is_mean_better"], found["recall_worse"]) == ("0", "2", "2")
-    assert (found["pairs"], found["trainings"]) == ("2", "10")
-
-
-def test_only_data_sets_whose_pairs_have_several_trainings_are_counted(tmp_path):
-    for name, seeds in (("digits-dcgan-sngan-ns", 2), ("mnist-dcgan-sngan-ns", 1)):
-        for seed in range(seeds):
-            tidy.write(
-                records.start("transport_matters", profile="laptop", dataset=name, seed=seed, parameters={}),
-                [{"method": "bare", "fid": 1.0}],
-                tmp_path,
-            )
-    assert list(intro.recorded_trainings(tmp_path)) == ["digits"]
-    assert intro.recorded_trainings(tmp_path / "empty") == {}
-
-
-def slope_records(ratio):
-    for pair in PAIRS:
-        for seed in range(2):
-            record = records.start("transport_matters", profile="laptop", dataset=pair, seed=seed, parameters={})
-            record.put("k_eff", 0.5, method="own", unit="")
-            record.put("gradient norm", 0.5 * (ratio + seed), method="q50", unit="")
-            yield record
-
-
-def test_other_seeds_are_counted_by_score():
-    """Fourteen cells, of which FID falls in none: it rises by 1 in two, and all scores say the same of them."""
-    frame = swap_table(lambda row, method: max(planted(row, method), 0.0))
-    frame["is_mean"] = 50 - (100 - frame["is_mean"]) - 2.0 * (frame["method"] == "bare")
-    found = intro.other_seeds({"digits, laptop": frame})
-    assert found["cells"] == "14" and found["other_fid"] == "0 and 2" and found["other_is_mean"] == "14 and 0"
-
-
-def test_the_words_on_other_seeds_are_asserted():
-    """The page says that no D of another seed lowers FID, and that most raise IS; a table that says else stops it."""
-    with pytest.raises(AssertionError, match="fid"):
-        intro.other_seeds({"digits, laptop": swap_table(planted)})  # FID better in six cells
-
-
-def test_the_eighth_finding_reads_slopes_words_and_gains():
-    frame = full(5.0, 4.8, noise=0.01)
-    other = frame[frame["method"] == "DOT"].assign(method="DOT, 3 k_eff")
-    frame = pd.concat([frame, other])
-    found = intro.friction(frame, list(slope_records(6)))
-    assert found["against_naive"] == "equivalent in 2" and found["against_bare"] == "lower in 2"
-    assert (found["least_slope"], found["largest_slope"]) == ("6", "6")  # 6 and 7: 6.5
-    assert found["gain_3"] == found["gain_1"] != found["gain_naive"]
-    with pytest.raises(AssertionError):
-        intro.friction(frame, list(slope_records(0.5)))
