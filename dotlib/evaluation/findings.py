@@ -289,15 +289,15 @@ def strongest(found: Texts) -> str:
     of = {
         "The price of distance is a weak friction": (
             f"In FID, DOT minus the naive ascent is {found['pooled']} of what the naive ascent changes: "
-            f"{found['pooled_word']}, margin a fifth ({found['trainings']} trainings; {{ref}}`transport_matters`)."
+            f"{found['pooled_word']}, margin a fifth ({found['trainings']} trainings; {{ref}}`page <transport_matters>`)."
         ),
         "The scores do not agree about it": (
             f"Of {found['pairs']} digits pairs DOT raises the inception score in {found['is_mean_better']}, lowers "
-            f"recall in {found['recall_worse']}, and lowers FID in {found['fid_better']} ({{ref}}`tab1_scores`)."
+            f"recall in {found['recall_worse']}, and lowers FID in {found['fid_better']} ({{ref}}`page <tab1_scores>`)."
         ),
         "Figure 3's cost pays for points between modes": (
             f"On the 25 Gaussians DOT minus naive is {found['squared_25gaussians']} in the squared EMD of the paper, "
-            f"and {found['W1_25gaussians']} in $W_1$ ({{ref}}`fig3_audit`)."
+            f"and {found['W1_25gaussians']} in $W_1$ ({{ref}}`page <fig3_audit>`)."
         ),
     }
     return "\n".join(f"{at}. **{head}.** {text}" for at, (head, text) in enumerate(of.items(), 1))

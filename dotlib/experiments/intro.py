@@ -30,11 +30,18 @@ REPORTS = (  # report, page, what the book does
     ("Optimal Transport GAN", "otgan", "trained and measured over seeds, each statement judged"),
     ("DOT Applied to WGAN", "wgan_mnist", "trained and moved over seeds, each statement judged, three traps audited"),
 )
-DOORS = (  # what a reader wants, the pages for it in their order
-    ("Learn the method", ("book/theory", "executed/fig3_toy")),
-    ("Judge the evidence", ("executed/transport_matters", "executed/tab1_scores", "executed/fig3_audit")),
-    ("Use it on your GAN", ("book/use-your-own-gan",)),
-    ("Run it again", ("book/run-in-batch",)),
+DOORS = (  # what a reader wants, the pages for it in their order, each with a short name
+    ("Learn the method", {"book/theory": "theory", "executed/fig3_toy": "Figure 3"}),
+    (
+        "Judge the evidence",
+        {
+            "executed/transport_matters": "the transport",
+            "executed/tab1_scores": "Table 1",
+            "executed/fig3_audit": "audit",
+        },
+    ),
+    ("Use it on your GAN", {"book/use-your-own-gan": "your own GAN"}),
+    ("Run it again", {"book/run-in-batch": "in batch"}),
 )
 WORDS_A_MINUTE = 230  # read by an adult, silently; code and tables are skimmed
 MOVING = (
@@ -50,24 +57,21 @@ SHOWN, FRAMES = 400, 25  # points of the moving picture, and its frames after th
 def badge(word: str, stem: str, over: str = "trainings") -> str:
     """A verdict as a coloured word that leads to its page; with a dashed frame where it is about one training."""
     single = " .single" if over == "one training" else ""
-    return f"[{word}](#{stem}){{.verdict .{word}{single}}}"
+    return f"[{word}]({stem}.ipynb){{.verdict .{word}{single}}}"
 
 
 def scorecard_table(lines: Iterable[Line]) -> str:
-    """Markdown: a word for each claim of the paper, and the counts behind it."""
-    rows = [[badge(of.tally.word, of.stem), of.claim, _counts(of)] for of in lines]
-    return tables.markdown(["", "claim of the paper", "verdicts behind the word"], rows).replace("--:", ":--")
-
-
-def _counts(of: Line) -> str:
-    return f"{of.on}: {of.tally}" if of.on else str(of.tally)
+    """Markdown: a word for each claim of the paper, and how many verdicts stand behind it on either side."""
+    rows = [[badge(of.tally.word, of.stem), of.claim, of.on, " / ".join(map(str, of.tally))] for of in lines]
+    heads = ["", "claim of the paper", "judged on", "for / against / open"]
+    return tables.markdown(heads, rows).replace("--:", ":--")
 
 
 def grid(over: OverTrainings, folder: Path = records.KEPT, built: Path = records.BUILT) -> str:
     """Markdown: a row for each item with numbers, a badge for each kind of data; columns without any are left out."""
     of = {item.title: scorecard.cells(item, over, folder, built) for item in ITEMS}
     columns = [column for column in COLUMNS if any(column in cells for cells in of.values())]
-    rows = [[f"[{item.title}](#{item.stem})", *_badges(item, of[item.title], columns)] for item in ITEMS]
+    rows = [[f"[{item.title}]({item.stem}.ipynb)", *_badges(item, of[item.title], columns)] for item in ITEMS]
     return tables.markdown(["item of the paper", *columns], rows).replace("--:", ":--")
 
 
@@ -141,11 +145,12 @@ def moving(profile: str, seed: int = 0, name: str = "25gaussians") -> bytes:
 
 def doors(root: Path = Path()) -> str:
     """Markdown: what a reader may want, the pages for it, and how many minutes their text takes."""
-    rows = []
+    texts = []
     for purpose, pages in DOORS:
         minutes = math.ceil(sum(words(root, page) for page in pages) / WORDS_A_MINUTE)
-        rows.append([f"**{purpose}**", ", ".join(f"{{doc}}`/{page}`" for page in pages), f"{minutes} min"])
-    return tables.markdown(["", "read", "time"], rows).replace("--:", ":--")
+        links = ", ".join(f"{{doc}}`{name} </{page}>`" for page, name in pages.items())
+        texts.append(f"- **{purpose}** ({minutes} min): {links}")
+    return "\n".join(texts)
 
 
 def words(root: Path, page: str) -> int:

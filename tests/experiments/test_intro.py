@@ -17,16 +17,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_badge_is_a_word_that_leads_to_its_page():
-    assert intro.badge("holds", "keff") == "[holds](#keff){.verdict .holds}"
-    assert intro.badge("fails", "keff", "one training") == "[fails](#keff){.verdict .fails .single}"
+    assert intro.badge("holds", "keff") == "[holds](keff.ipynb){.verdict .holds}"
+    assert intro.badge("fails", "keff", "one training") == "[fails](keff.ipynb){.verdict .fails .single}"
 
 
 def test_the_scorecard_has_a_line_a_claim_with_its_counts():
-    of = [Line("DOT raises IS", "tab1_scores", Tally(5, 0, 2), "digits"), Line("T", "theorems", Tally(2, 0, 0), "")]
+    of = [Line("DOT raises IS", "tab1_scores", Tally(5, 0, 2), "digits"), Line("T", "theorems", Tally(2, 0, 0), "2-D")]
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in intro.scorecard_table(of).splitlines()]
     assert lines[2:] == [
-        ["[holds](#tab1_scores){.verdict .holds}", "DOT raises IS", "digits: 5 confirmed, 2 undecided"],
-        ["[holds](#theorems){.verdict .holds}", "T", "2 confirmed"],
+        ["[holds](tab1_scores.ipynb){.verdict .holds}", "DOT raises IS", "digits", "5 / 0 / 2"],
+        ["[holds](theorems.ipynb){.verdict .holds}", "T", "2-D", "2 / 0 / 0"],
     ]
 
 
@@ -38,7 +38,7 @@ def test_the_grid_has_a_row_an_item_and_only_columns_with_words(tmp_path):
     ]
     assert lines[0] == ["item of the paper", "MNIST"] and len(lines) == 2 + len(ITEMS)
     words = {line[0]: line[1] for line in lines[2:]}
-    assert words.pop("[Table 2, one G with each D](#tab2_swap)") == "[holds](#tab2_swap){.verdict .holds}"
+    assert words.pop("[Table 2, one G with each D](tab2_swap.ipynb)") == "[holds](tab2_swap.ipynb){.verdict .holds}"
     assert set(words.values()) == {""}
 
 
@@ -117,7 +117,7 @@ def test_the_minutes_of_a_door_are_those_of_its_prose(tmp_path):
     (tmp_path / "book").mkdir()
     (tmp_path / "book/a.md").write_text("one two three\n```python\nfour five\n```\nsix", encoding="utf-8")
     assert intro.words(tmp_path, "book/a") == 4
-    lines = intro.doors(ROOT).splitlines()[2:]
+    lines = intro.doors(ROOT).splitlines()
     assert len(lines) == 4
     for line, (purpose, pages) in zip(lines, intro.DOORS, strict=True):
         minutes = int(re.search(r"(\d+) min", line)[1])
