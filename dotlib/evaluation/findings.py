@@ -289,7 +289,8 @@ def strongest(found: Texts) -> str:
     of = {
         "The price of distance is a weak friction": (
             f"In FID, DOT minus the naive ascent is {found['pooled']} of what the naive ascent changes: "
-            f"{found['pooled_word']}, margin a fifth ({found['trainings']} trainings; {{ref}}`page <transport_matters>`)."
+            f"{found['pooled_word']}, margin a fifth ({found['trainings']} trainings; "
+            "{ref}`page <transport_matters>`)."
         ),
         "The scores do not agree about it": (
             f"Of {found['pairs']} digits pairs DOT raises the inception score in {found['is_mean_better']}, lowers "
