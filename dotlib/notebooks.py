@@ -1,4 +1,4 @@
-"""Text notebooks: read by papermill as they are, run to a finished file, refused when a name is unknown.
+"""Text notebooks: read by papermill as they are, run to a finished file, refused when a parameter makes no sense.
 
 Once this package is installed, `papermill notebooks/fig3_toy.md out.ipynb -p profile smoke` works as plain papermill.
 """
@@ -6,7 +6,7 @@ Once this package is installed, `papermill notebooks/fig3_toy.md out.ipynb -p pr
 import ast
 import functools
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +81,41 @@ def parameters(notebook: NotebookNode) -> set[str]:
     return imported | {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
+def switches(notebook: NotebookNode) -> set[str]:
+    """Names whose default in the parameters cell is True or False."""
+    defaults = _defaults(_parameters_cell(notebook)).items()
+    return {name for name, node in defaults if isinstance(node, ast.Constant) and isinstance(node.value, bool)}
+
+
+def switched(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, bool]:
+    """Those of the values that switches of these names have, as True or False. Raises InputError for another.
+
+    A command line gives "true" as text, and any text would be true.
+    """
+    found = {}
+    for name in sorted(set(names) & set(values)):
+        found[name] = {"true": True, "false": False}.get(str(values[name]).lower())
+        if found[name] is None:
+            raise InputError(f"{name}: expected true or false, found {values[name]!r}; write -p {name} true")
+    return found
+
+
+def _defaults(cell: NotebookNode) -> dict[str, ast.expr | None]:
+    """What the parameters cell assigns, by target."""
+    body = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    return {ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target): node.value for node in body}
+
+
 def _parameters_cell(notebook: NotebookNode) -> NotebookNode:
     return next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
 
 
 def guarded(notebook: NotebookNode) -> NotebookNode:
-    """The notebook with a hidden cell behind its parameters, and papermill's, that refuses unknown names."""
-    call = f"__import__('dotlib.notebooks').notebooks.refuse_unknown(globals(), {sorted(parameters(notebook))})"
-    guard = nbformat.v4.new_code_cell(call, metadata={"tags": ["remove-cell"]})
+    """The notebook with a hidden cell behind its parameters, and papermill's: unknown names refused, switches read."""
+    module = "__import__('dotlib.notebooks').notebooks"
+    known, names = sorted(parameters(notebook)), sorted(switches(notebook))
+    calls = [f"{module}.refuse_unknown(globals(), {known})", f"globals().update({module}.switched(globals(), {names}))"]
+    guard = nbformat.v4.new_code_cell("\n".join(calls), metadata={"tags": ["remove-cell"]})
     notebook.cells.insert(notebook.cells.index(_parameters_cell(notebook)) + 1, guard)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
@@ -108,13 +135,14 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
     """Run a text notebook with parameter values, by name, in the current folder; what ran is written as an .ipynb.
 
     The destination is removed first and appears when it is whole, so that a failure leaves none. Raises InputError for
-    an unknown parameter, FileError for a source that is no whole text notebook, and NotebookError where a cell failed
-    or took too long.
+    an unknown parameter or a switch that is neither true nor false, FileError for a source that is no whole text
+    notebook, and NotebookError where a cell failed or took too long.
     """
     import papermill
 
-    values, destination, notebook = values or {}, Path(destination), read(source)
+    values, destination, notebook = dict(values or {}), Path(destination), read(source)
     refuse_unknown(values, parameters(notebook))
+    values |= switched(values, switches(notebook))
     try:
         destination.unlink(missing_ok=True)
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -147,11 +175,10 @@ def _insert(values: dict, notebook: NotebookNode) -> None:
     """Write the values into the parameters cell, each in the place of its default, else at the end."""
     cell = _parameters_cell(notebook)
     lines = cell.source.encode().splitlines()  # a syntax tree counts columns in bytes
-    body = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Assign | ast.AnnAssign)]
-    targets = {ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target): node for node in body}
-    for name in sorted(values, key=lambda name: -targets[name].col_offset if name in targets else 0):  # right to left
-        default = targets[name].value if name in targets else None
-        if default and default.lineno == default.end_lineno:
+    places = {name: node for name, node in _defaults(cell).items() if node and node.lineno == node.end_lineno}
+    for name in sorted(values, key=lambda name: -places[name].col_offset if name in places else 0):  # right to left
+        if name in places:
+            default = places[name]
             row = lines[default.lineno - 1]
             before, after = row[: default.col_offset], row[default.end_col_offset :]
             lines[default.lineno - 1] = before + repr(values[name]).encode() + after

@@ -82,6 +82,33 @@ def test_plain_papermill_refuses_an_unknown_name(page):
     assert ("InputError: unknown parameter 'profle'; known: dataset, profile, seed; nearest: profile") in run.stderr
 
 
+SWITCH = TEXT.replace("seed = 0", "seed = 0\nanew = True  # or False").replace("print(profile", "print(anew, profile")
+
+
+@pytest.mark.parametrize(("word", "value"), [("false", False), ("False", False), ("TRUE", True), ("true", True)])
+def test_a_switch_takes_the_usual_spellings_and_no_other_text(page, word, value):
+    """The text "false" is true in Python."""
+    page(SWITCH)
+    node = notebooks.read("notebooks/page.md")
+    assert notebooks.switches(node) == {"anew"}
+    assert notebooks.switched({"anew": word, "seed": "true"}, {"anew", "absent"}) == {"anew": value}
+    for other in ("", "no", 1, None):
+        with pytest.raises(InputError, match="^anew: expected true or false, found .*; write -p anew true$"):
+            notebooks.switched({"anew": other}, {"anew"})
+
+
+def test_a_switch_is_read_by_papermill_and_by_the_command_line(page):
+    page(SWITCH)
+    assert run_papermill("notebooks/page.md", "out.ipynb", "-p", "anew", "false").returncode == 0
+    assert outputs("out.ipynb") == "False laptop 25gaussians 0\n"
+    refused = run_papermill("notebooks/page.md", "out.ipynb", "-p", "anew", "no")
+    assert "InputError: anew: expected true or false, found 'no'; write -p anew true" in refused.stderr
+    notebooks.run_notebook("notebooks/page.md", "a.ipynb", {"anew": "false"})
+    assert outputs("a.ipynb") == "False laptop 25gaussians 0\n"
+    with pytest.raises(InputError, match="^anew: expected true or false, found 'no'"):
+        notebooks.run_notebook("notebooks/page.md", "a.ipynb", {"anew": "no"})
+
+
 @pytest.mark.parametrize(
     ("folder", "path"),
     [

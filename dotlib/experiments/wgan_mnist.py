@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dotlib.data import images
-from dotlib.errors import InputError
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import over_trainings, wgan, wgan_statements
 from dotlib.evaluation.one_training import Line
@@ -39,12 +38,7 @@ READINGS = {
 
 
 def open_record(name: str, profile: str, seed: int, whole: bool, device: str = "cpu") -> Record:
-    """Start the record of one training; to be called before the work, which it times.
-
-    Raises InputError for a `whole` that is neither True nor False, such as the text "false" of a command line.
-    """
-    if not isinstance(whole, bool):
-        raise InputError(f"whole: expected True or False, found {whole!r}; write -p whole=True")
+    """Start the record of one training; to be called before the work, which it times."""
     chosen = [asdict(way) for way in wgan.ways(whole)]
     parameters = asdict(wgan.scoring(dataset_of(name), profile)) | {"row": row_of(name), "whole": whole, "ways": chosen}
     return records.start(STEM, profile=profile, dataset=name, seed=seed, parameters=parameters, device=device)

@@ -11,7 +11,6 @@ import yaml
 from wgan_tables import planted
 
 from dotlib.data import images
-from dotlib.errors import InputError
 from dotlib.evaluation import wgan, wgan_statements
 from dotlib.experiments import wgan_mnist
 from dotlib.results import paper, records, tidy
@@ -48,13 +47,6 @@ def test_a_run_leaves_a_record_with_constants_norms_and_its_table(run, tmp_path)
     assert of.constant("norm slope").tolist() == [wgan.norms_along(run)[40]["slope"]]
     built = wgan_mnist.built_table(lines).splitlines()
     assert len(built) == 5 and built[3].startswith("| bare | ") and "bare, saved" in built[4]
-
-
-@pytest.mark.parametrize("whole", ["false", "true", 0])
-def test_a_word_is_no_truth_value(whole):
-    """The text "false" is true in Python, and measured everything under the name of a part."""
-    with pytest.raises(InputError, match="whole: expected True or False, found .*; write -p whole=True"):
-        wgan_mnist.open_record(NAME, "smoke", 0, whole=whole)
 
 
 def test_the_recorded_trainings_are_those_of_the_campaign_with_its_parameters():
