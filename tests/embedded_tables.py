@@ -35,6 +35,17 @@ def as_reported(method, setting, quantity):
     return value
 
 
+def changed(quantity, ways, value):
+    """`as_reported`, with another value of one quantity, by setting, in the ways whose names begin so."""
+
+    def story(method, setting, of):
+        if of == quantity and method.startswith(ways):
+            return value(setting)
+        return as_reported(method, setting, of)
+
+    return story
+
+
 def table(story=as_reported, seeds=5, noise=0.001, better=1.0):
     draw, lines = np.random.default_rng(0), []
     for seed in range(seeds):

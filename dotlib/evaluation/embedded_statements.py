@@ -14,7 +14,6 @@ import torch
 
 from dotlib.evaluation import over_trainings, recording
 from dotlib.evaluation.embedded_moves import EMBEDDED, LATENT
-from dotlib.evaluation.otgan_statements import all_of
 from dotlib.metrics import intervals
 from dotlib.results import paper, records, tables, tidy
 from dotlib.results.paper import Claim
@@ -226,7 +225,7 @@ def _judged(frame: pd.DataFrame, differences: tuple[Difference, ...]) -> tuple[s
         mean, ends = intervals.t_interval(values)
         texts.append(f"{difference.words}: {tables.change(mean, ends, difference.digits)}")
         claims.append(paper.comparison(difference.sign, ends, len(values), own=False))
-    return "; ".join(texts), all_of(claims)
+    return "; ".join(texts), paper.all_of(claims)
 
 
 # --- the audit ------------------------------------------------------------------------------------

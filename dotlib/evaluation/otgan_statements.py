@@ -215,16 +215,7 @@ def _judged(frame: pd.DataFrame, differences: tuple[Difference, ...], own: bool)
         mean, ends = intervals.t_interval(values)
         texts.append(f"{difference.words}: {tables.change(mean, ends, difference.digits)}")
         claims.append(paper.comparison(difference.sign, ends, len(values), own=own and not difference.seen))
-    return "; ".join(texts), all_of(claims)
-
-
-def all_of(claims: list[Claim]) -> Claim:
-    """The claim that all of some claims hold: contradicted with one of them, and else as weak as the weakest."""
-    against = [claim for claim in claims if claim.apart == paper.CONTRADICTED]
-    if against:
-        return min(against, key=lambda claim: claim.p if claim.p is not None else 1.0)
-    undecided = [claim for claim in claims if claim.apart == paper.UNDECIDED]
-    return (undecided or sorted(claims, key=lambda claim: claim.p or 0.0))[-1]
+    return "; ".join(texts), paper.all_of(claims)
 
 
 # --- tables --------------------------------------------------------------------------------------

@@ -134,17 +134,9 @@ def within(values: pd.Series, low: float, high: float) -> Claim:
 
 
 def balance(precision: pd.Series, recall: pd.Series) -> Claim:
-    """Claim that precision rises and recall stays within KEPT: as weak as the weaker of both tests.
-
-    Contradicted where precision falls, or where the interval of recall lies outside altogether.
-    """
+    """Claim that precision rises and recall stays within KEPT; contradicted where either does not."""
     rises = paper.comparison(1, intervals.t_interval(precision)[1], len(precision), own=False)
-    stays = within(recall, -KEPT, KEPT)
-    against = [claim for claim in (rises, stays) if claim.apart == paper.CONTRADICTED]
-    if against:
-        return against[0]
-    open_ = [claim for claim in (rises, stays) if claim.apart == paper.UNDECIDED]
-    return (open_ or sorted((rises, stays), key=lambda claim: claim.p or 0.0))[-1]
+    return paper.all_of([rises, within(recall, -KEPT, KEPT)])
 
 
 @dataclass(frozen=True)
@@ -238,9 +230,3 @@ def _shown(values: pd.Series, quantity: str) -> str:
     if len(values) < over_trainings.LEAST:
         return f"{values.mean():+.{digits}f}" if len(values) else "-"
     return tables.change(*intervals.t_interval(values), digits)
-
-
-def geometric_growth(of: Runs, quantity: str) -> tuple[float, float, float]:
-    """By how much a constant grows from the fewest to the most pairs: factor, and ends of its interval."""
-    mean, ends = intervals.t_interval(_log_ratio(*(of.constant(quantity, setting=end) for end in _ends(of))))
-    return math.exp(mean), math.exp(ends[0]), math.exp(ends[1])

@@ -176,6 +176,17 @@ def gap_of_trials(first: Sequence[Published], second: Sequence[Published]) -> tu
     return gap, (high - low) / 2
 
 
+def all_of(claims: Sequence[Claim]) -> Claim:
+    """The claim that several tested claims hold: as weak as the weakest of them, and contradicted with any.
+
+    Of several tests one is sooner contradicted by chance, so that p-value is multiplied by their number.
+    """
+    against = [claim.p or 0.0 for claim in claims if claim.apart == CONTRADICTED]
+    if against:
+        return Claim(min(1.0, len(claims) * min(against)), CONTRADICTED, UNDECIDED)
+    return max(claims, key=lambda claim: (claim.apart == UNDECIDED, claim.p or 0.0))
+
+
 def without_test(word: str) -> Claim:
     """A claim whose verdict needs no test, such as REFUSED."""
     return Claim(None, word, word)

@@ -42,6 +42,11 @@ def test_a_batch_of_one_row_is_the_papers_algorithm(optimizer, prior):
     assert (ours - z).norm(dim=1).min() > 1e-3
 
 
+def test_the_optimizer_of_the_program_is_the_one_that_is_not_named():
+    pair, z = pair_of(), latents(5)
+    assert torch.equal(coupled_dot(pair, z, K, steps=3), coupled_dot(pair, z, K, steps=3, optimizer=Adam(0.05)))
+
+
 @pytest.mark.parametrize("cost", ["l2", "sqeuclidean", "none"])
 @pytest.mark.parametrize("variant", ["paper", "official", "exact"])
 def test_a_batch_of_64_is_64_batches_of_one_for_every_transport(variant, cost):

@@ -65,9 +65,8 @@ def test_the_ways_are_those_of_the_report_and_of_its_audit():
 def test_algorithm_1_as_printed_has_a_sigmoid_and_the_constant_1(run, z):
     with torch.no_grad():
         y = run.pair.generate(z)
-    D = lambda x: torch.sigmoid(run.pair.logit(x))  # noqa: E731
     options = {"steps": 50, "snapshots": [10], "optimizer": Adam(0.05, (0.0, 0.9)), "clip": 1.0}
-    expected = target_dot(D, y, 1.0, **options).at(10)
+    expected = target_dot(lambda x: run.pair.logit(x).sigmoid(), y, 1.0, **options).at(10)
     assert torch.equal(images_of(run, "target, as printed", z)[10], expected)
 
 
@@ -87,6 +86,17 @@ def test_an_unrelated_anchor_is_the_next_sample_and_without_d_the_end(run, z):
     end = images_of(run, "target, unrelated anchor, no D", z)[50]
     near, own = ((end - other).flatten(1).norm(dim=1) for other in (y.roll(1, 0), y))
     assert (near < own).float().mean() > 0.9 and float(near.mean()) < 0.3 * float(own.mean())
+
+
+def test_an_unrelated_anchor_of_latents_is_the_next_latent(run, z):
+    nothing = Pair(run.pair.generator, lambda x: 0 * x.flatten(1).sum(1), run.pair.prior)
+    options = {"steps": 20, "optimizer": Adam(0.05), "variant": embedded_moves.AS_PRINTED}
+    end = latent_dot(nothing, z, 1.0, anchor=z.roll(1, 0), **options).final
+    with torch.no_grad():
+        expected = run.pair.generate(end)
+    assert torch.equal(images_of(run, "latent, unrelated anchor, no D", z)[20], expected)
+    before, after = ((latents - z.roll(1, 0)).norm(dim=1) for latents in (z, end))
+    assert (after < 0.6 * before).all()
 
 
 def test_without_the_shift_negative_values_are_black(run, z):

@@ -3,11 +3,13 @@
 Kinds of test: planted effects in both directions, closed forms, identities, failures.
 """
 
+import zlib
+
 import numpy as np
 import pytest
-from embedded_tables import NAME, as_reported, table
+from embedded_tables import NAME, as_reported, changed, table
 
-from dotlib.evaluation import embedded_statements
+from dotlib.evaluation import embedded_statements, recording
 from dotlib.results import paper, records, tidy
 
 
@@ -27,16 +29,14 @@ def test_what_the_report_says_is_found_where_it_is_planted():
 
 
 def test_the_reverse_contradicts_every_statement():
-    reverse = lambda method, setting, quantity: -as_reported(method, setting, quantity)  # noqa: E731
-    found = words(table(reverse, better=-1.0))
+    found = words(table(lambda *cell: -as_reported(*cell), better=-1.0))
     found.pop("s1.bound")
     assert found.pop("s1.embedded.labels") == paper.CONTRADICTED
     assert set(found.values()) == {paper.CONTRADICTED}, found
 
 
 def test_noise_decides_nothing():
-    flat = lambda method, setting, quantity: 0.5 * (quantity == "changed") + 0.0 * setting  # noqa: E731
-    found = words(table(flat, noise=1.0, better=0.0))
+    found = words(table(lambda method, setting, quantity: 0.5 * (quantity == "changed"), noise=1.0, better=0.0))
     found.pop("s1.bound")
     assert set(found.values()) == {paper.UNDECIDED}, found
 
@@ -47,20 +47,77 @@ def test_one_training_is_no_verdict():
     assert {(verdict.measured, verdict.word) for verdict in found.values()} == {("-", embedded_statements.FEW)}
 
 
+def mark(method, setting, quantity):
+    """A number that no other way, setting or quantity has."""
+    return zlib.crc32(f"{method} {setting:g} {quantity}".encode()) / 2**32
+
+
+def test_every_endpoint_is_that_of_the_protocol():
+    """Numbers that are all different: another way, setting or quantity, or another sign of a difference, is seen."""
+    printed, bare = "latent, as printed", ("bare", 1)
+
+    def change(quantity, *cells):
+        first, second = (mark(*cell, quantity) for cell in (*cells, bare)[:2])
+        return first - second
+
+    E, pixels = (
+        {"precision": 0.8, "recall": 0.7, "separation": 0.5},
+        {"precision": 0.6, "recall": 0.3, "separation": 0.1},
+    )
+    in_E = {quantity: E[quantity] - pixels[quantity] for quantity in E}
+    expected = {
+        "s1.K.one": [change("fid", ("latent, k = 1", 5), ("latent, k_eff", 5))],
+        "s1.latent.clearer": [change("confidence", (printed, 20))],
+        "s1.latent.labels": [mark(printed, 20, "changed") - 0.01],
+        "s1.latent.fid": [change("fid", (printed, 5)), change("fid", (printed, 20), (printed, 5))],
+        "s1.latent.precision": [change("precision", (printed, 5)), change("precision", (printed, 20), (printed, 5))],
+        "s1.latent.recall": [change("recall", (printed, 1)), change("recall", (printed, 20), (printed, 1))],
+        "s1.target.replaced": [mark("target, as printed", 50, "changed") - 0.5],
+        "s1.target.curve": [change("fid", ("target, as printed", step)) for step in (20, 50)],
+        "s1.table.every": [change(quantity, (printed, 5)) for quantity in ("fid", "precision", "recall")],
+        "s1.extractor.varies": [in_E["precision"], in_E["recall"]],
+        "s1.extractor.optimistic": [(in_E["precision"] + in_E["recall"]) / 2],
+        "s1.clusters": [in_E["separation"]],
+        "s1.embedded.labels": [change("changed", ("embedded", 100), ("plain", 100)), None],  # has its own test
+        "s1.embedded.quality": [
+            change(quantity, ("embedded", 100), *other)
+            for quantity in ("fid", "precision") for other in ([("plain", 100)], [])
+        ],
+        "s1.embedded.recall": [change("recall", (way, 20)) for way in ("embedded", "latent, embedded")],
+        "s1.embedded.sensitive": [change("changed", ("embedded, untrained E", 100), ("embedded", 100))],
+    }  # fmt: skip
+    frame = table(mark, noise=0.0, seeds=2)
+    assert expected.keys() == embedded_statements.DIFFERENCES.keys()
+    for id, values in expected.items():
+        found = embedded_statements.DIFFERENCES[id]
+        assert len(found) == len(values), id
+        for difference, value in zip(found, values, strict=True):
+            if value is not None:
+                assert difference.of(frame).to_numpy() == pytest.approx([value] * 2), difference.words
+
+
+def test_the_words_are_corrected_for_all_statements_together(monkeypatch):
+    seen = []
+    whole = recording.words_of
+    monkeypatch.setattr(recording, "words_of", lambda claims: seen.append(list(claims)) or whole(seen[-1]))
+    embedded_statements.verdicts(table())
+    assert [sum(claim.p is not None for claim in claims) for claims in seen] == [16] and len(seen[0]) == 17
+
+
 def test_one_half_of_a_statement_is_not_enough():
     """FID falls and does not rise again: the minimum after 5 to 6 updates is contradicted."""
-    story = lambda m, s, q: 18.0 - 0.3 * s if q == "fid" and m.startswith("latent") else as_reported(m, s, q)  # noqa: E731
-    assert words(table(story))["s1.latent.fid"] == paper.CONTRADICTED
-    still = lambda m, s, q: 11.0 if q == "fid" and m.startswith("latent") else as_reported(m, s, q)  # noqa: E731
+    falls = changed("fid", "latent", lambda setting: 18.0 - 0.3 * setting)
+    assert words(table(falls))["s1.latent.fid"] == paper.CONTRADICTED
+    still = changed("fid", "latent", lambda setting: 11.0)
     assert words(table(still))["s1.latent.fid"] == paper.UNDECIDED
 
 
 def test_labels_at_an_equal_rise_are_read_off_the_curve():
     """Plain raises D by 2 in 100 updates and changes 0.2; embedded gets there in 50 of its own, at 0.05."""
-    story = lambda m, s, q: 0.04 * s if q == "D" and m == "embedded" else as_reported(m, s, q)  # noqa: E731
-    values = embedded_statements.at_equal_rise(table(story, noise=0.0))
+    fast = changed("D", "embedded", lambda setting: 0.04 * setting)
+    values = embedded_statements.at_equal_rise(table(fast, noise=0.0))
     assert values.to_numpy() == pytest.approx([0.05 - 0.2] * 5) and list(values.index) == [(NAME, s) for s in range(5)]
-    short = lambda m, s, q: 0.01 * s if q == "D" and m == "embedded" else as_reported(m, s, q)  # noqa: E731
+    short = changed("D", "embedded", lambda setting: 0.01 * setting)
     values = embedded_statements.at_equal_rise(table(short, noise=0.0))  # embedded ends at 1; plain was there after 50
     assert values.to_numpy() == pytest.approx([0.1 - 0.1] * 5)
 
@@ -79,7 +136,7 @@ def test_the_audit_compares_the_curve_without_a_discriminator_to_the_printed_one
     )  # planted: the printed curve, two of whose points are equal
     assert found.share.to_numpy() == pytest.approx(np.ones(5))
     assert (found.own == 71.0).all() and (found.end == 14.0).all() and found.changed.iloc[0] == pytest.approx(0.9)
-    half = lambda m, s, q: 44.5 if q == "fid" and m == embedded_statements.OFF and s == 20 else as_reported(m, s, q)  # noqa: E731
+    half = changed("fid", embedded_statements.OFF, lambda setting: 44.5)
     assert embedded_statements.audit(table(half, noise=0.0)).share.to_numpy() == pytest.approx([0.5] * 5)
 
 

@@ -110,6 +110,15 @@ def test_more_iterations_come_nearer_and_the_released_end_does_fewer(training):
     assert of.loc[(0.01, "released end"), "error"] > of.loc[(1.0, "released end"), "error"]
 
 
+def test_real_images_of_plans_are_not_those_of_the_judges(training, panel, monkeypatch):
+    """They are the floor, which no judge has seen and no score is a distance to."""
+    asked, whole = [], images.image_set
+    monkeypatch.setattr(images, "image_set", lambda *names: asked.append(names) or whole(*names))
+    otgan_runs.audit(training, [(1.0, 4)], long=2)
+    otgan_runs._lines(training, panel, SCORING)
+    assert set(asked) == {("digits", "floor")}
+
+
 def test_plans_are_of_the_batch_and_between_real_images_and_samples(training):
     real = images.image_set("digits", "floor")
     C = otgan_runs._costs(training.G, training.D, real, TRAINING, 5)

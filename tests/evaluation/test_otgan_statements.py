@@ -1,14 +1,15 @@
 """The statements on OT-GAN over trainings. Kinds of test: planted effects, closed forms, failures."""
 
+import zlib
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from dotlib.evaluation import minibatch_bias, otgan_statements
+from dotlib.evaluation import minibatch_bias, otgan_statements, recording
 from dotlib.evaluation.minibatch_bias import WITH, WITHOUT, Bias
 from dotlib.evaluation.otgan_statements import CNN, FEW, MLP, OFTEN, SHARP, SMALL
 from dotlib.results import paper, records, tidy
-from dotlib.results.paper import Claim
 
 RUNS = (CNN, MLP, SMALL, SHARP, OFTEN)
 STEPS, ENDS = range(0, 121, 10), range(2, 121, 2)  # milestones with the start, windows of the loss
@@ -103,10 +104,52 @@ def test_a_statement_of_two_parts_needs_both():
         return as_stated(run, quantity, update) + far
 
     assert words(apart)["s3.epsilon.start"] == paper.CONTRADICTED
-    good, weak, bad = Claim(0.01, "y", "u"), Claim(0.2, "y", "u"), Claim(0.03, paper.CONTRADICTED, "u")
-    assert otgan_statements.all_of([good, weak]) == weak and otgan_statements.all_of([good, weak, bad]) == bad
-    open_ = Claim(0.5, paper.UNDECIDED, paper.UNDECIDED)
-    assert otgan_statements.all_of([open_, good]) == open_
+
+
+def mark(run, quantity, update):
+    """A number that no other run, quantity or update has."""
+    return zlib.crc32(f"{run} {quantity} {update}".encode()) / 2**32
+
+
+def test_every_endpoint_is_that_of_the_protocol():
+    """Numbers that are all different: another run, quantity or update, or another sign of a difference, is seen."""
+
+    def end(quantity, first, second):
+        return mark(first, quantity, 120) - mark(second, quantity, 120)
+
+    def mean(run, quantity, windows):
+        return float(np.mean([mark(run, quantity, update) for update in windows]))
+
+    first, last, later = ENDS[:15], ENDS[45:], ENDS[15:]
+    start = mark(SHARP, "L", 2) - mark(CNN, "L", 2)
+    closer = abs(start) - abs(mean(SHARP, "L", last) - mean(CNN, "L", last))
+    fid = {step: mark(CNN, "fid", step) for step in (0, 60, 120)}
+    expected = {
+        "s3.rhythm": [end("directions", CNN, OFTEN)],
+        "s3.loss.falls": [mean(CNN, "L", last) - mean(CNN, "L", first)],
+        "s3.images.early": [(fid[0] - fid[60]) - (fid[60] - fid[120])],
+        "s3.loss.coherent": [None],  # has a test of its own
+        "s3.mlp.noisier": [mark(MLP, "high frequencies", 30) - mark(CNN, "high frequencies", 30)],
+        "s3.batch.variance": [mean(SMALL, "sd of L", later) - mean(CNN, "sd of L", later)],
+        "s3.batch.variety": [end("recall", SMALL, CNN)],
+        "s3.epsilon.start": [start, closer],
+        "s3.epsilon.variance": [mean(SHARP, "sd of L", later) - mean(CNN, "sd of L", later)],
+        "s3.epsilon.quality": [end("fid", SHARP, CNN)],
+    }
+    whole = frame(mark, noise=0.0)
+    assert expected.keys() == otgan_statements.DIFFERENCES.keys()
+    for id, values in expected.items():
+        for difference, value in zip(otgan_statements.DIFFERENCES[id], values, strict=True):
+            if value is not None:
+                assert difference.of(whole).to_numpy() == pytest.approx([value] * 3), difference.words
+
+
+def test_the_words_are_corrected_for_all_statements_together(monkeypatch):
+    seen = []
+    whole = recording.words_of
+    monkeypatch.setattr(recording, "words_of", lambda claims: seen.append(list(claims)) or whole(seen[-1]))
+    words(as_stated)
+    assert [sum(claim.p is not None for claim in claims) for claims in seen] == [11]
 
 
 def test_parts_and_spreads_have_their_closed_forms():

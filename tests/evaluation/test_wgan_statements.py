@@ -4,12 +4,15 @@ Kinds of test: planted effects (each word follows from its own number), invarian
 failures (too few trainings).
 """
 
+import math
+import zlib
+
 import numpy as np
 import pandas as pd
 import pytest
 from wgan_tables import EFFECTS, constants, lines, planted
 
-from dotlib.evaluation import recording
+from dotlib.evaluation import recording, wgan
 from dotlib.evaluation import wgan_statements as statements
 from dotlib.metrics import intervals
 from dotlib.results import paper, records, tidy
@@ -54,6 +57,35 @@ def test_a_statement_is_contradicted_by_its_own_number_alone(id):
     changed = {other for other in WORDS if judged[other] != WORDS[other]}
     assert judged[id] == CONTRADICTED
     assert changed <= {id} | ({"s4.target.noise"} if id == "s4.target.improves" else set())
+
+
+def mark(method, setting):
+    """Effects on precision, recall and FID that no other way or setting has."""
+    return [zlib.crc32(f"{method} {setting:g} {quantity}".encode()) / 2**32 for quantity in "prf"]
+
+
+def test_every_endpoint_is_that_of_the_protocol():
+    """Effects that are all different: another way, step size or quantity, or another sign of a difference, is seen."""
+    effects = {(way.name, way.setting): mark(way.name, way.setting) for way in wgan.ways(whole=True)}
+    effects["bare", 1.0] = (0.0, 0.0, 0.0)
+    small, middle, large = (mark("printed, squared", lr) for lr in (0.005, 0.05, 0.5))
+    gentle, rough = (mark("target, program", lr) for lr in (0.08, 0.13))
+    expected = {
+        "s4.sn.small": math.log(0.1 / 0.3), "s4.diverse": 9.8 - 9, "s4.pairs": math.log(1.6),
+        "s4.target.improves": gentle[2], "s4.target.noise": rough[2] - gentle[2],
+        "s4.latent.precision": middle[0], "s4.lr.precision": large[0] - small[0],
+        "s4.lr.diversity": large[1] - small[1], "s4.best": mark("best", 1.0)[0],
+    }  # fmt: skip
+    of = planted(effects=effects)
+    found = {id: float(difference.of(of).mean()) for id, difference in statements.DIFFERENCES.items()}
+    assert found == pytest.approx(expected)
+    precision, recall = statements._values("s4.lr.balance", of)
+    assert (precision.mean(), recall.mean()) == pytest.approx(small[:2])
+
+
+def test_the_numbers_of_the_protocol():
+    assert (statements.NEAR, statements.KEPT, statements.KINDS) == (0.1, 0.02, 9)
+    assert wgan.PAIRS == (100, 500, 5_000, 50_000) and wgan.REPEATS == 10 and wgan.SLOPE_PAIRS == 500
 
 
 def test_the_balance_needs_precision_and_recall():
@@ -105,12 +137,6 @@ def test_the_words_are_corrected_for_their_number(monkeypatch):
     monkeypatch.setattr(recording, "words_of", lambda claims: seen.append(list(claims)) or whole(seen[-1]))
     statements.verdicts(planted())
     assert len(seen) == 1 and len(seen[0]) == 20 and sum(claim.p is not None for claim in seen[0]) == 12
-
-
-def test_growth_is_the_ratio_of_the_most_to_the_fewest_pairs():
-    factor, low, high = statements.geometric_growth(planted(), "K_eff")
-    assert factor == pytest.approx(1.6) and low == pytest.approx(1.6) and high == pytest.approx(1.6)
-    assert statements.geometric_growth(planted(), "k_eff")[0] == pytest.approx(1.3)
 
 
 def test_a_change_is_taken_training_by_training_over_sets_and_judges():

@@ -76,12 +76,12 @@ def test_changes_are_from_bare_and_what_is_no_score_is_not():
 
 
 def test_the_audit_stands_beside_the_printed_curve():
-    story = lambda m, s, q: 30.0 if q == "fid" and m == "target, as printed" else as_reported(m, s, q)  # noqa: E731
-    rows = embedded.audit_table(table(story, noise=0.0)).splitlines()
+    levels = {"target, as printed": 30.0, "target, unrelated anchor": 40.0, "target, unrelated anchor, no D": 50.0}
+    rows = embedded.audit_table(table(lambda m, s, q: levels.get(m, as_reported(m, s, q)), noise=0.0)).splitlines()
     assert rows[0] == "| updates | report, Figure 4 | other anchor, with D | other anchor, no D | own anchor, with D |"
     assert cells(rows[2])[:3] == ["| 0", "18", "18.0 [18.0, 18.0]"]
     assert [cells(row)[1] for row in rows[3:]] == ["14", "41", "71", "27", "15", "14"]
-    assert cells(rows[5])[2:] == ["71.0 [71.0, 71.0]", "71.0 [71.0, 71.0]", "30.0 [30.0, 30.0] |"]
+    assert cells(rows[5])[2:] == ["40.0 [40.0, 40.0]", "50.0 [50.0, 50.0]", "30.0 [30.0, 30.0] |"]
     texts = embedded.audit_texts(table(lambda m, s, q: len(m) if q == "moved" else as_reported(m, s, q), noise=0.0))
     assert texts["replaced"] == "0.90 [0.90, 0.90]" and texts["moved_printed"] == "18.00 [18.00, 18.00]"
     assert texts["moved_logit"] == "13.00 [13.00, 13.00]" and texts["moved_other"] == "30.00 [30.00, 30.00]"

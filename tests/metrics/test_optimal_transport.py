@@ -150,7 +150,10 @@ def test_translation_costs_its_length_and_has_a_linear_optimum():
     y, t = torch.randn(30, 3, generator=rng).double(), torch.tensor([1.0, -2.0, 2.0]).double()
     optimum = solve(y + t, y)
     assert optimum.distance == pytest.approx(3, abs=EXACT)
-    linear = lambda points: points @ t / 3  # noqa: E731
+
+    def linear(points):
+        return points @ t / 3
+
     assert optimum.dual_value(linear) == pytest.approx(3, abs=EXACT)
     assert optimum.slackness(linear)[optimum.support].abs().max() < EXACT
     assert optimum.slackness(linear).min() > -EXACT

@@ -247,8 +247,11 @@ def test_a_style_sheet_counts_with_the_module_that_names_it(monkeypatch):
         return [files.code_of(name) for name in ("dotlib.plots.images", "dotlib.metrics.scores")]
 
     before = digests()
-    added = lambda self, *a, **k: read(self, *a, **k) + "font.size: 30\n" * (self.suffix == ".mplstyle")  # noqa: E731
-    monkeypatch.setattr(Path, "read_text", added)
+
+    def larger(path, *args, **options):
+        return read(path, *args, **options) + "font.size: 30\n" * (path.suffix == ".mplstyle")
+
+    monkeypatch.setattr(Path, "read_text", larger)
     after = digests()
     files._module.cache_clear()
     assert before[0] != after[0] and before[1] == after[1]

@@ -409,3 +409,21 @@ def test_figure_3_cannot_separate_G_from_DOT(entries):
     for data in ("25gaussians", "swissroll"):
         g, dot = found[f"fig3.{data}.g.emd"], found[f"fig3.{data}.dot.emd"]
         assert abs(g["value"] - dot["value"]) < min(g["sd"], dot["sd"])
+
+
+def test_a_statement_of_several_claims_is_as_weak_as_the_weakest():
+    good, weak = Claim(0.01, paper.REPLICATED, paper.UNDECIDED), Claim(0.04, paper.REPLICATED, paper.UNDECIDED)
+    open_, wide = (Claim(p, paper.UNDECIDED, paper.UNDECIDED) for p in (0.02, 0.5))
+    for order in (list, reversed):
+        assert paper.all_of(list(order([good, weak]))) == weak
+        assert paper.all_of(list(order([weak, open_, wide, good]))) == wide
+        assert paper.all_of(list(order([weak, open_]))) == open_, "a test that decides nothing is weaker than any"
+
+
+def test_one_contradiction_of_several_is_corrected_for_their_number():
+    good, bad = Claim(0.001, paper.REPLICATED, paper.UNDECIDED), Claim(0.02, paper.CONTRADICTED, paper.UNDECIDED)
+    assert paper.all_of([bad]) == bad
+    both = paper.all_of([good, bad])
+    assert both == Claim(0.04, paper.CONTRADICTED, paper.UNDECIDED) and both.word(both.p) == paper.CONTRADICTED
+    assert paper.all_of([good, bad, good]).word(0.06) == paper.UNDECIDED
+    assert paper.all_of([bad] * 80).p == 1.0

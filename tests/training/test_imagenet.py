@@ -297,8 +297,8 @@ def relu(x):
 
 def norm(x, a, name, gain, bias):
     """gain and bias: (B, c) or (c,)."""
-    wide = lambda v: v[..., None, None]  # noqa: E731
-    return wide(gain) * (x - wide(a[f"{name}/avg_mean"])) / np.sqrt(wide(a[f"{name}/avg_var"]) + 2e-5) + wide(bias)
+    mean, variance, gain, bias = (v[..., None, None] for v in (a[f"{name}/avg_mean"], a[f"{name}/avg_var"], gain, bias))
+    return gain * (x - mean) / np.sqrt(variance + 2e-5) + bias
 
 
 def upped(x):

@@ -236,7 +236,10 @@ def test_slope_along_the_gradient_is_the_gradient_norm():
 
 def test_no_slope_exceeds_the_largest_gradient():
     """Mean value theorem, on a function with gradient norm at most sqrt(4 + 1)."""
-    D = lambda x: (2 * x[:, 0]).sin() + x[:, 1].cos()  # noqa: E731
+
+    def D(x):
+        return (2 * x[:, 0]).sin() + x[:, 1].cos()
+
     estimate = target_constant(D, plane, n_pairs=1000, rng=rng())
     assert 1.5 < estimate.value <= math.sqrt(5)
 
