@@ -55,6 +55,7 @@ ALGORITHMS = (  # way, its setting in the table of both algorithms
 )
 EMBEDDED = ("plain", "embedded", "embedded, K_E", "embedded, untrained E", "naive")
 SAVED = "saved without (x + 1) / 2"
+UNMOVED = ("bare", SAVED)  # ways without updates
 
 
 # --- one training -------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ def measured(run: Run, record: Record, *, anew: bool) -> tuple[Record, list[Line
         fill_record(record, run, lines)
         return record, lines, "measured by this build"
     if not run.pair.digests.items() <= kept.made["weights"].items():
-        raise InputError(f"record: {kept.key} is of another pair than {run.trained.path}; run with -p anew True")
+        raise InputError(f"record: {kept.key} is of another pair than {run.trained.path}; run with -p anew true")
     lines = [
         {str(name): value for name, value in line.items()} for line in tidy.of(kept, records.KEPT).to_dict("records")
     ]
@@ -143,7 +144,8 @@ def way_table(frame: pd.DataFrame, ways: Iterable[tuple[str, float]], columns: I
     """Markdown: ways at their settings, values of the samples that were not moved and changes of all others."""
     columns = tuple(columns)
     rows = [
-        [way, f"{setting:g}", *(_cell(frame, (way, setting), column) for column in columns)] for way, setting in ways
+        [way, "-" if way in UNMOVED else f"{setting:g}", *(_cell(frame, (way, setting), column) for column in columns)]
+        for way, setting in ways
     ]
     heads = [HEADS.get(column) or SCORES[column].label for column in columns]
     return tables.markdown(["way", "updates", *heads], rows)
@@ -199,12 +201,12 @@ def space_table(frame: pd.DataFrame) -> str:
 
 
 def audit_texts(frame: pd.DataFrame) -> dict[str, str]:
-    """What the text says: correlation with the printed curve, share of samples replaced, how far samples have moved."""
+    """What the text says: correlation with the printed curve, shares of the rise and of samples, how far they moved."""
     audit, last = embedded_statements.audit(frame), embedded_statements.CURVE[-1]
     ways = {"printed": TARGET, "logit": "target, K_eff", "other": OFF}
     moved = {f"moved_{key}": embedded_statements.at(frame, "moved", (way, last)) for key, way in ways.items()}
-    texts = {key: intervals.shown(values, 2) for key, values in {"replaced": audit.changed, **moved}.items()}
-    return texts | {"correlation": f"{audit.correlation:.2f}"}
+    shown = {"replaced": audit.changed, "share": audit.share, "correlation": audit.correlation, **moved}
+    return {key: intervals.shown(values, 2) for key, values in shown.items()}
 
 
 # --- pictures -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 Kinds of test: identities, planted effects, failures.
 """
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dotlib.errors import InputError
 from dotlib.evaluation import embedded_moves, embedded_statements
 from dotlib.evaluation import images as image_pairs
 from dotlib.experiments import embedded
+from dotlib.metrics import intervals
 from dotlib.results import paper, records, tidy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,9 +84,37 @@ def test_the_audit_stands_beside_the_printed_curve():
     assert cells(rows[2])[:3] == ["| 0", "18", "18.0 [18.0, 18.0]"]
     assert [cells(row)[1] for row in rows[3:]] == ["14", "41", "71", "27", "15", "14"]
     assert cells(rows[5])[2:] == ["40.0 [40.0, 40.0]", "50.0 [50.0, 50.0]", "30.0 [30.0, 30.0] |"]
+    bare = embedded.way_table(table(noise=0.0), [("bare", 1.0), ("plain", 100)]).splitlines()
+    assert [cells(row)[1] for row in bare[2:]] == ["-", "100"], "bare samples have no update"
     texts = embedded.audit_texts(table(lambda m, s, q: len(m) if q == "moved" else as_reported(m, s, q), noise=0.0))
     assert texts["replaced"] == "0.90 [0.90, 0.90]" and texts["moved_printed"] == "18.00 [18.00, 18.00]"
     assert texts["moved_logit"] == "13.00 [13.00, 13.00]" and texts["moved_other"] == "30.00 [30.00, 30.00]"
+
+
+def test_what_the_page_says_in_words_holds_of_the_recorded_digits():
+    """The text around the tables: what D adds to the rise, what truncation and another anchor do, what moves."""
+    frame = embedded_statements.frames()["digits-resnet-sagan-hi, laptop"]
+    at = functools.partial(embedded_statements.at, frame)
+    audit = embedded_statements.audit(frame)
+    assert intervals.t_interval(audit.share)[1][0] > 0.9 and (audit.own < audit.bare + 1).all()
+    last, bare = embedded_moves.LATENT[-1], embedded_statements.BARE
+    for scale in embedded_moves.SCALES:
+        lost = at("recall", ("latents shrunk", scale)) - at("recall", bare)
+        gained = at("precision", ("latents shrunk", scale)) - at("precision", bare)
+        assert intervals.t_interval(lost)[1][1] < 0 and gained.mean() < -lost.mean()
+    on, off, own = (
+        {q: at(q, (way, last)) - at(q, bare) for q in ("precision", "recall")} for way in embedded.SHRINKING.values()
+    )
+    assert intervals.t_interval(off["precision"])[1][0] > 0 > intervals.t_interval(off["recall"])[1][1]
+    assert intervals.t_interval(on["precision"] - off["precision"])[1][0] > 0
+    assert intervals.t_interval(on["recall"] - off["recall"])[1][1] < 0
+    for change in own.values():
+        low, high = intervals.t_interval(change)[1]
+        assert low < 0 < high
+    plain, felt = (at("moved", (way, 100)) for way in ("plain", "embedded"))
+    assert (felt / plain).mean() == pytest.approx(1, abs=0.15)
+    assert (at("features", ("embedded", 100)) < 0.25 * at("features", ("plain", 100))).all()
+    assert abs(at("fid", ("naive", 100)) - at("fid", ("embedded, untrained E", 100))).max() < 0.5
 
 
 def test_spaces_stand_beside_the_print():
@@ -157,7 +187,7 @@ def test_a_committed_record_is_shown_unless_asked_otherwise(run, tmp_path, monke
     assert (made / "embedded" / table.name).read_bytes() == table.read_bytes()
     assert embedded.measured(run, opened, anew=True)[0] is opened
     other = replace(run, pair=replace(run.pair, digests={"x": "0" * 64}))
-    with pytest.raises(InputError, match=r"is of another pair than .*; run with -p anew True"):
+    with pytest.raises(InputError, match=r"is of another pair than .*; run with -p anew true"):
         embedded.measured(other, embedded.open_record(NAME, "smoke", 0), anew=False)
 
 
