@@ -13,6 +13,7 @@ from wgan_tables import planted
 from dotlib.data import images
 from dotlib.evaluation import wgan, wgan_statements
 from dotlib.experiments import wgan_mnist
+from dotlib.metrics import frequencies, intervals
 from dotlib.results import paper, records, tidy
 
 NAME = "digits-mlp-wgan-gp"
@@ -122,7 +123,25 @@ def test_the_answer_names_both_norms_and_both_changes():
     assert "K_eff 0.30 [" in text and f"**{paper.CONTRADICTED}**" in text
     assert "changes FID by -0.50 [" in text and "changes it by +17.00 [" in text
     assert wgan_mnist.answer({}).startswith("No training is recorded yet")
+    assert f"The 20 statements of the report: {paper.CONTRADICTED} (" in text
     assert "FID" not in wgan_mnist.answer({"digits, laptop": planted(seeds=1)})
+
+
+def test_what_the_page_says_in_words_holds_of_the_recorded_digits():
+    """The text around the tables: slopes above every constant, noise that is none, what truncation does not reach."""
+    of = wgan_statements.runs()["digits, laptop"]
+    slope = of.constant("norm slope")
+    assert (slope > of.constant("norm K_eff")).all() and (slope > of.constant("K_eff", setting=50_000)).all()
+    target, best, strongest = wgan_statements.TARGETS, ("best", 1.0), ("truncation", 0.8)
+    white = frequencies.white_share(8, 8)
+    before, after = (of.score("rough", target, lr) for lr in (0.08, 0.13))
+    assert (after < white - 0.05).all() and abs(after - before).mean() < (white - before).mean() / 4
+    assert intervals.t_interval(of.change("precision", best, strongest))[1][0] > 0
+    assert intervals.t_interval(of.change("recall", best, strongest))[1][0] > 0
+    shown = wgan_mnist.texts(of)
+    assert shown["over_precision"].startswith("+0.094 [") and shown["rougher"].startswith("+0.010 [")
+    assert shown["rough"] == intervals.shown(after, 3) and set(wgan_mnist.texts(None).values()) == {"-"}
+    assert wgan_mnist.texts(None).keys() == shown.keys()
 
 
 def test_the_trap_differs_in_its_file_alone(run):
@@ -156,6 +175,8 @@ def test_presets_and_print():
     rows = wgan_mnist.preset_table("mnist").splitlines()
     assert "| updates of G | 37,500 | 157,500 | 9,375 |" in rows
     assert "| step size | 0.0001, at last 1e-05 | 0.0001, at last 0.0001 | 0.0005, at last 5e-05 |" in rows
+    assert any(row.startswith("| weight of the penalty | 10 (ours) | 10 | 10 |") for row in rows)
+    assert any(row.startswith("| updates of D for one of G | 5, at last 5 (ours) | 5, at last 1 |") for row in rows)
     assert wgan_mnist.printed() == {
         "printed_fid": "19.65", "printed_precision": "0.52", "printed_recall": "0.32", "pairs": "50,000",
     }  # fmt: skip
