@@ -18,7 +18,7 @@ from dotlib.results import paper, records, tables, tidy
 from dotlib.results.paper import Claim
 
 CNN, MLP, SMALL, SHARP, OFTEN = "cnn", "mlp", "batch 8", "epsilon 0.01", "n_gen 1"
-UNIFORM = "uniform plan"
+UNIFORM, RELEASED = "uniform plan", "epsilon 0.01, released"
 PARTS = 4  # of a training; of MNIST in batches of 32 each is an epoch
 OWN = ("mnist8",)  # the report's data, from official files
 FEW = "not attempted (fewer than two trainings of its runs)"
@@ -79,11 +79,11 @@ def across(frame: pd.DataFrame) -> pd.Series:
     return L.corrwith(pd.DataFrame({run: last(frame, run, "fid") for run in runs}).T[L.columns], method="spearman")
 
 
-def against_uniform(frame: pd.DataFrame) -> str:
-    """FID with the uniform plan minus that with the transport of the report, and its interval; a dash for too few."""
-    if UNIFORM not in set(frame["run"]):
+def change_of_fid(frame: pd.DataFrame, first: str, second: str) -> str:
+    """FID of the first run minus that of the second at the end, and its interval; a dash for too few."""
+    if not {first, second} <= set(frame["run"]):
         return "-"
-    change = (last(frame, UNIFORM, "fid") - last(frame, CNN, "fid")).dropna()
+    change = (last(frame, first, "fid") - last(frame, second, "fid")).dropna()
     return tables.change(*intervals.t_interval(change), 1) if len(change) > 1 else "-"
 
 

@@ -191,9 +191,9 @@ def test_the_uniform_plan_is_compared_where_both_runs_are():
         return 3.0 if run == "uniform plan" and quantity == "fid" else 1.0
 
     both = frame(higher, runs=(CNN, "uniform plan"), noise=0.0)
-    assert otgan_statements.against_uniform(both) == "+2.0 [+2.0, +2.0]"
-    assert otgan_statements.against_uniform(both[both["run"] == CNN]) == "-"
-    assert otgan_statements.against_uniform(both[both["seed"] == 0]) == "-"
+    assert otgan_statements.change_of_fid(both, otgan_statements.UNIFORM, CNN) == "+2.0 [+2.0, +2.0]"
+    assert otgan_statements.change_of_fid(both[both["run"] == CNN], otgan_statements.UNIFORM, CNN) == "-"
+    assert otgan_statements.change_of_fid(both[both["seed"] == 0], otgan_statements.UNIFORM, CNN) == "-"
 
 
 def test_records_of_one_data_set_are_one_frame(tmp_path):
