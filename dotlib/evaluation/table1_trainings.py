@@ -82,23 +82,53 @@ def _pair(frame: pd.DataFrame, row: str) -> str:
 
 
 def answer(of: Mapping[str, pd.DataFrame]) -> str:
-    """What DOT does to both scores, a paragraph for each data set."""
+    """What DOT does to both scores, how sure that is, and what it does not show: a paragraph for each data set."""
     texts = []
     for label, frame in of.items():
-        words, parts = verdicts(frame), []
-        for quantity, claim in CLAIMS.items():
-            over = {row for row, change in changes(frame, quantity).items() if not change.over}
-            judged = (word for (row, score), word in words.items() if score == quantity and row in over)
-            count = Counter(map(paper.kind, judged))
-            share = over_trainings.effects(frame, "DOT", quantity)["share"].groupby("dataset").mean()
-            counted = ", ".join(f"{word} in {n}" for word, n in count.most_common()) or "not judged"
-            parts.append(
-                f"*{claim}*, {_count(len(share), 'row')}: {counted}; from row to row DOT covers {share.min():+.2f} to "
-                f"{share.max():+.2f} of the way from bare samples to real images"
-            )
-        runs = len(frame.groupby(over_trainings.TRAINING))
-        texts.append(f"{label}, {_count(runs, 'training')}. {'. '.join(parts)}.")
+        dataset, profile = label.split(", ")
+        runs, rows = len(frame.groupby(over_trainings.TRAINING)), frame["dataset"].nunique()
+        share = over_trainings.effects(frame, "DOT", "fid")["share"].groupby("dataset").mean()
+        texts.append(
+            f"On {dataset} ({_count(rows, 'row')}, {_count(runs, 'training')}) {_found(words({label: frame})[label])}. "
+            f"In FID DOT covers {share.min():+.2f} to {share.max():+.2f} of the way from bare samples to real images, "
+            f"from row to row. These are pairs of the profile {profile} under "
+            f"{_count(frame['judge'].nunique(), 'classifier')} of this book: signs can be compared with the paper's, "
+            "sizes cannot."
+        )
     return "\n\n".join(texts) or "No training is recorded yet; the tables below are of single pairs."
+
+
+def _found(judged: Words) -> str:
+    """In how many rows each score goes which way."""
+    if not judged:
+        return f"no row has the {over_trainings.LEAST} trainings of a verdict"
+    texts = []
+    for quantity, name, right, wrong in (("fid", "FID", "falls", "rises"), ("is_mean", "IS", "rises", "falls")):
+        count = Counter(paper.kind(word) for score, word in judged if score == SCORES[quantity].label)
+        good, bad = count[paper.REPRODUCED] + count[paper.REPLICATED], count[paper.CONTRADICTED]
+        texts.append(f"{name} {right} in {good}, {wrong} in {bad}, and is undecided in {count.total() - good - bad}")
+    return "; ".join(texts)
+
+
+FOREST = ("fid", "is_mean", "precision", "recall", "coverage")
+Panels = dict[str, dict[str, tuple[float, float, float]]]  # score -> row -> low, mean, high
+
+
+def forest(frame: pd.DataFrame) -> tuple[Panels, dict[str, dict[str, list[float]]], dict[str, int]]:
+    """For `plots.curves.forest`: changes by DOT, those under each judge, and the side of the paper's claims."""
+    panels: Panels = {}
+    judges: dict[str, dict[str, list[float]]] = {}
+    for quantity in FOREST:
+        title, moved, bare = (
+            SCORES[quantity].label,
+            *(over_trainings.cells(frame, m, quantity) for m in ("DOT", "bare")),
+        )
+        by_judge = (moved - bare).groupby(["dataset", "judge"]).mean()
+        of = {row: change.values for row, change in changes(frame, quantity).items() if len(change.values) > 1}
+        ends = {row: intervals.t_interval(values) for row, values in of.items()}
+        panels[title] = {row: (low, mean, high) for row, (mean, (low, high)) in ends.items()}
+        judges[title] = {row: by_judge.loc[_pair(frame, row)].tolist() for row in of}
+    return panels, judges, {SCORES["fid"].label: -1, SCORES["is_mean"].label: 1}
 
 
 def words(of: Mapping[str, pd.DataFrame]) -> dict[str, Words]:

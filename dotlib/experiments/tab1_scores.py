@@ -277,6 +277,18 @@ def _floor(column: Rows, quantity: str) -> str:
     return "; ".join(sorted(floors)) or "-"
 
 
+def texts(columns: Mapping[str, Rows], of: Mapping[str, pd.DataFrame], built: Rows) -> dict[str, str]:
+    """Markdown by name: the answer and the tables over trainings, those of single pairs, and their verdicts."""
+    return {
+        "answer": table1_trainings.answer(of),
+        "fid_trainings": training_tables(of, "fid", built),
+        "is_trainings": training_tables(of, "is_mean", built),
+        "fid": score_table("fid", columns),
+        "is": score_table("is_mean", columns),
+        "verdicts": verdict_table(columns),
+    }
+
+
 def training_tables(of: Mapping[str, pd.DataFrame], quantity: str, built: Rows) -> str:
     """Markdown: a score over the trainings of each data set, by label; beside it this build, if of the same data."""
     texts = []

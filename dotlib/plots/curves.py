@@ -138,6 +138,33 @@ def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str, refe
 
 
 @style.figure
+def forest(
+    panels: Mapping[str, Mapping[str, tuple[float, float, float]]],
+    points: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    shaded: Mapping[str, int],
+) -> Figure:
+    """Changes against 0: title of a panel -> row -> (low, mean, high), the same rows in each; small points beside them.
+
+    The half of a panel is shaded on which a change counts: +1 above 0, -1 below.
+    """
+    rows = list(next(iter(panels.values())))
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.1 * len(panels) + 1.2, 0.36 * len(rows) + 1.0), sharey=True)
+    for axis, (title, effects) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+        for height, row in enumerate(reversed(rows)):
+            beside = points[title][row]
+            axis.plot(beside, [height - 0.25] * len(beside), "|", ms=5, color=GREY)
+            _interval(axis, height, effects[row], BLUE, row)
+        edge = max(map(abs, axis.get_xlim()))
+        axis.set(xlim=(-edge, edge), ylim=(-0.7, len(rows) - 0.4), title=title)
+        axis.axvline(0, color=BLACK, lw=0.8)
+        if title in shaded:
+            axis.axvspan(0, shaded[title] * edge, color=GREEN, alpha=0.12, lw=0)
+    np.atleast_1d(axes)[0].set_yticks(range(len(rows)), rows[::-1])
+    return figure
+
+
+@style.figure
 def bars(groups: Mapping[str, Sequence[float]], labels: Sequence[str], *, xlabel: str, ylabel: str) -> Figure:
     """Bars beside each other at every label, name of a group -> its heights, (labels,)."""
     figure, axis = plt.subplots(figsize=(6.4, 3.4))

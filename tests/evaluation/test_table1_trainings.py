@@ -52,8 +52,9 @@ def test_words_over_the_sets_of_one_training_are_not_counted_over_trainings():
         "FID",
         "IS",
     ]
-    assert "2 rows: not judged" in table1_trainings.answer({"mnist, laptop": one})
-    assert "2 rows: sign replicated (other data) in 1;" in table1_trainings.answer({"mnist, laptop": half})
+    assert "no row has the 3 trainings of a verdict" in table1_trainings.answer({"mnist, laptop": one})
+    told = table1_trainings.answer({"mnist, laptop": half})
+    assert "On mnist (2 rows, 4 trainings) FID falls in 1, rises in 0, and is undecided in 0; IS rises in 1," in told
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_fewer_than_three_trainings_are_judged_over_sets_and_say_so():
     assert ", over 10 sets of 2 trainings |" in table1_trainings.table("fid", frame, {}, "build")
     single = frame[(frame["seed"] == 0) & (frame["set"] == 0)]
     assert table1_trainings.verdicts(single) == {}  # one set has no interval
-    assert "not judged" in table1_trainings.answer({"digits, laptop": single})
+    assert "no row has the 3 trainings of a verdict" in table1_trainings.answer({"digits, laptop": single})
 
 
 def test_a_row_shows_trainings_share_judges_and_the_pair_of_the_build():
@@ -113,7 +114,9 @@ def test_a_row_shows_trainings_share_judges_and_the_pair_of_the_build():
 def test_the_answer_counts_every_row_for_both_scores():
     frame = scattered([-8.0, -8.1, -7.9, -8.2, -7.8])
     text = table1_trainings.answer({"digits, laptop": frame})
-    assert "10 trainings" in text and "DOT lowers FID*, 2 rows: sign replicated (other data) in 2" in text
+    assert text.startswith(
+        "On digits (2 rows, 10 trainings) FID falls in 2, rises in 0, and is undecided in 0; IS rises"
+    )
     assert "+0.80 to +0.80 of the way" in text
     assert "No training is recorded" in table1_trainings.answer({})
 
@@ -124,5 +127,22 @@ def test_records_that_arrive_appear_under_their_own_label():
     mnist = frame.assign(dataset=frame["dataset"].str.replace("digits", "mnist"))
     mnist = mnist[mnist["dataset"] == "mnist-dcgan-sngan-ns"]
     text = table1_trainings.answer({"digits, laptop": frame, "mnist, laptop": mnist})
-    assert "mnist, laptop, 3 trainings." in text and "1 row:" in text
+    assert "On mnist (1 row, 3 trainings) FID falls in 1," in text
     assert isinstance(table1_trainings.changes(mnist, "fid")["dcgan-sngan-ns"].values, pd.Series)
+
+
+def test_the_answer_changes_with_the_records():
+    """A page's first sentences are computed: trainings in which DOT does harm are told as such."""
+    good, bad = ({"digits, laptop": scattered([of, of - 0.1, of + 0.1])} for of in (-8.0, 8.0))
+    assert "FID falls in 2, rises in 0, and is undecided in 0; IS rises in 2" in table1_trainings.answer(good)
+    assert "FID falls in 0, rises in 2, and is undecided in 0; IS rises in 0" in table1_trainings.answer(bad)
+
+
+def test_the_forest_has_changes_over_trainings_and_each_judge():
+    frame = scattered([-8.0, -8.2, -7.8]).assign(precision=0.5, recall=0.5, coverage=0.5)
+    panels, judges, shaded = table1_trainings.forest(frame)
+    assert list(panels) == ["FID", "IS", "precision", "recall", "coverage"] and shaded == {"FID": -1, "IS": 1}
+    low, mean, high = panels["FID"][ROWS[0]]
+    assert (low, high) == pytest.approx(intervals.t_interval(table1_trainings.changes(frame, "fid")[ROWS[0]].values)[1])
+    assert mean == pytest.approx(np.mean(judges["FID"][ROWS[0]])) and len(judges["FID"][ROWS[0]]) == 5
+    assert panels["recall"] == dict.fromkeys(ROWS, (0.0, 0.0, 0.0))

@@ -179,3 +179,14 @@ def test_a_panel_with_other_curves_has_a_legend_of_its_own():
         {"A": ("", {"x": line}), "B": ("", {"x": line}), "C": ("", {"y": line})}, xlabel="t"
     ).axes
     assert [axis.get_legend() is not None for axis in axes] == [True, False, True]
+
+
+def test_a_forest_has_a_line_a_row_and_its_claims_side_shaded():
+    panels = {"FID": {"a": (-2.0, -1.0, 0.5), "b": (1.0, 2.0, 3.0)}, "IS": {"a": (0.0, 0.1, 0.2), "b": (0.1, 0.2, 0.3)}}
+    points = {title: {row: [middle] for row, (_, middle, _) in rows.items()} for title, rows in panels.items()}
+    figure = curve_plots.forest(panels, points, shaded={"FID": -1})
+    fid, other = figure.axes
+    assert [label.get_text() for label in fid.get_yticklabels()] == ["b", "a"]
+    assert fid.get_xlim()[0] == -fid.get_xlim()[1] and abs(fid.get_xlim()[0]) >= 3
+    spans = [patch.get_extents().width for patch in fid.patches], len(other.patches)
+    assert len(spans[0]) == 1 and spans[1] == 0
