@@ -87,7 +87,7 @@ def test_the_new_page_passes_the_rules_for_all_pages_and_runs_alone(tmp_path):
     report = run(
         tree, *pytest_here, "-rA", *rules, "tests/experiments/test_radius.py", "-k", "radius or orphans or labels"
     )
-    assert "test_pages.py::test_a_page_has_as_much_prose_as_code_and_no_function[radius]" in report
+    assert "test_pages.py::test_of_what_a_page_shows_at_most_a_third_is_code_and_no_function[radius]" in report
     assert "test_hygiene.py::test_module_is_small_documented_and_seeded[dotlib/experiments/radius.py]" in report
     run(tree, *pytest_here, "-m", "book", "tests/book/test_smoke_book.py", "-k", "owes")
     (command,) = re.findall(r"^```sh\n(.*?)\n```$", WALK, re.DOTALL | re.MULTILINE)
