@@ -167,8 +167,18 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
     for cell in finished.cells:
         cell.metadata = {name: value for name, value in cell.metadata.items() if name not in ("papermill", "execution")}
     finished.metadata.papermill |= {"input_path": str(source), "output_path": str(destination), "parameters": values}
+    finished.metadata.papermill["peak_megabytes"] = _peak_megabytes()
     files.write_text(destination, nbformat.writes(finished) + "\n")
     return finished
+
+
+def _peak_megabytes() -> int:
+    """Memory of the largest of this process's children that ended: the kernel's, where only one ran."""
+    import resource
+    import sys
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss, in bytes there and in kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // unit
 
 
 def _insert(values: dict, notebook: NotebookNode) -> None:

@@ -103,8 +103,9 @@ def test_a_switch_is_read_by_papermill_and_by_the_command_line(page):
     assert outputs("out.ipynb") == "False laptop 25gaussians 0\n"
     refused = run_papermill("notebooks/page.md", "out.ipynb", "-p", "anew", "no")
     assert "InputError: anew: expected true or false, found 'no'; write -p anew true" in refused.stderr
-    notebooks.run_notebook("notebooks/page.md", "a.ipynb", {"anew": "false"})
+    ran = notebooks.run_notebook("notebooks/page.md", "a.ipynb", {"anew": "false"}).metadata.papermill
     assert outputs("a.ipynb") == "False laptop 25gaussians 0\n"
+    assert 20 < ran.peak_megabytes < 2_000  # of a kernel that imports little
     with pytest.raises(InputError, match="^anew: expected true or false, found 'no'"):
         notebooks.run_notebook("notebooks/page.md", "a.ipynb", {"anew": "no"})
 

@@ -1,6 +1,8 @@
 """The book's own Sphinx extension: equations cited in docstrings, download and launch buttons."""
 
 import functools
+import html
+import json
 import os
 import re
 from pathlib import Path
@@ -22,6 +24,7 @@ def setup(app: Sphinx) -> dict:
     app.connect("autodoc-process-docstring", link_equations, priority=600)  # behind napoleon
     app.connect("config-inited", configure)
     app.connect("html-page-context", add_buttons, priority=900)  # behind the theme's own
+    app.connect("html-page-context", say_how_to_reproduce)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -57,6 +60,29 @@ def _labelled() -> set[str]:
     """Numbers N of the equations that book/theory labels eq-N."""
     text = (ROOT / "book" / "theory.md").read_text(encoding="utf-8")
     return set(re.findall(r"(?:\$\$ \(|label: *)eq-(\d+)", text))
+
+
+REPRODUCE = """<aside class="reproduce"><p><strong>Reproduce this page:</strong>
+<code>.venv/bin/papermill {source} {name}.ipynb {parameters}</code>. In this build it ran for {duration}{memory} on
+one core, after the steps that <code>make book</code> makes before it.</p></aside>"""
+
+
+def say_how_to_reproduce(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Below an executed page: its command, and what it took here."""
+    path = ROOT / f"{pagename}.ipynb"
+    if pagename.startswith("executed/") and path.exists() and "body" in context:
+        context["body"] += reproduce(json.loads(path.read_text(encoding="utf-8"))["metadata"]["papermill"])
+
+
+def reproduce(ran: dict) -> str:
+    """HTML: how to run a page again, from what papermill and `dotlib run` noted of its run."""
+    name = Path(ran["input_path"]).stem
+    parameters = " ".join(f"-p {key} {value}" for key, value in sorted(ran["parameters"].items()))
+    minutes, seconds = divmod(round(ran["duration"]), 60)
+    duration = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    words = {"source": ran["input_path"], "name": name, "parameters": parameters, "duration": duration}
+    peak = f", with up to {ran['peak_megabytes']} MB," if "peak_megabytes" in ran else ""  # not of an older run
+    return REPRODUCE.format(memory=peak, **{key: html.escape(word) for key, word in words.items()})
 
 
 def add_buttons(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:

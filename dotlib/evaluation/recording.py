@@ -169,6 +169,26 @@ def direction_of_change(record: Record, quantity: str) -> str:
     return "better" if (high < 0) == SCORES[quantity].lower_is_better else "worse"
 
 
+def answer(record: Record, claims: Collection[str], over: str) -> str:
+    """In words: how many claims of a page have the published sign in a record of one training, and how sure that is.
+
+    `over` says what the intervals behind the verdicts are over, in the plural: "sets of samples".
+    """
+    kinds = [paper.kind(record.verdicts[claim]) for claim in claims]
+    agree = sum(kind in (paper.REPRODUCED, paper.REPLICATED) for kind in kinds)
+    against = kinds.count(paper.CONTRADICTED)
+    text = (
+        f"Of {len(kinds)} statements of the paper {agree} hold here in sign, {against} are contradicted, and "
+        f"{len(kinds) - agree - against} cannot be told."
+    )
+    told = [f"*{claim}*" for claim, kind in zip(claims, kinds, strict=True) if kind == paper.CONTRADICTED]
+    text += f" Contradicted: {', '.join(told)}." if told else ""
+    return (
+        f"{text} This is *one training* of {record.dataset}, profile {record.profile}: the intervals are over {over}, "
+        "and another training may differ."
+    )
+
+
 def verdict_table(record: Record, head: str, claims: Iterable[str]) -> str:
     """Markdown: the verdict on each claim in this build, and in the committed records of its page."""
     kept = records.stored(records.KEPT, record.stem)

@@ -171,9 +171,10 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         line, own = {PAPER_G: fid[PAPER_G]}, fid[PAPER_G][OWN]
         n = len(own.change)
         texts.append(
-            f"*{label}*, generator of Table 2, {n} trainings: by FID, of {len(foreign(line))} discriminators of "
-            f"another seed {_words(counts(line))}. With its own D, FID changes by {tables.change(*own.interval)}.\n\n"
-            f"In all {len(foreign(fid))} such cells, of {len(fid)} generator{'s' * (len(fid) > 1)}: "
+            f"*{label}*: {len(foreign(line))} discriminators of another seed move the generator of Table 2, over {n} "
+            f"trainings. By FID they make it, in so many cases, {_words(counts(line))}; its own D changes FID by "
+            f"{tables.change(*own.interval)}.\n\n"
+            f"All {len(foreign(fid))} such cells, of {len(fid)} generator{'s' * (len(fid) > 1)}: "
             + "; ".join(f"by {SCORES[q].label} {_words(counts(matrix(frame, q)))}" for q in QUANTITIES)
             + "."
         )

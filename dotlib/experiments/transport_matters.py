@@ -172,10 +172,10 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         word = over_trainings.agreed(by_rule.word, of_means.word)
         told = "" if by_rule.word == of_means.word else f" ({WORDS[by_rule.word]}, and {WORDS[of_means.word]})"
         sentences.append(
-            f"*{label}*, {len(comparisons)} pairs of {len(by_rule.ratios)} trainings: FID of DOT minus FID of the "
-            f"naive ascent is {tables.change(*by_rule.interval, 2)} or {tables.change(*of_means.interval, 2)}, by two "
-            f"readings of the rule, in units of what the naive ascent itself changes, for better or worse. With the "
-            f"margin of {MARGIN}: **{WORDS[word]}**{told}.{_hangs_on(comparisons)}"
+            f"*{label}*, {len(comparisons)} pairs of {len(by_rule.ratios)} trainings: **{WORDS[word]}**{told}, with a "
+            f"margin of {MARGIN}. FID of DOT minus FID of the naive ascent is {tables.change(*by_rule.interval, 2)} of "
+            f"what the naive ascent changes, or {tables.change(*of_means.interval, 2)} by a second reading of the "
+            f"rule.{_hangs_on(comparisons)}"
         )
     return "\n\n".join(sentences)
 

@@ -169,3 +169,20 @@ def test_an_unknown_score_is_named():
 def test_a_pair_stands_beside_the_print_of_its_row(table, pair, column, quantity, expected):
     number = recording.printed(table, pair, column, quantity)
     assert (number and number.value) == expected
+
+
+def test_the_answer_of_one_training_counts_all_claims_and_names_the_contradicted():
+    record = records.start("fig4_spaces", profile="laptop", dataset="digits", seed=0, parameters={})
+    words = [paper.REPLICATED, paper.CONTRADICTED, paper.UNDECIDED, f"{paper.NOT_RESOLVED} (measured: 1)"]
+    record.verdicts = dict(zip("abcd", words, strict=True))
+    told = recording.answer(record, record.verdicts, "sets of samples")
+    assert told.startswith(
+        "Of 4 statements of the paper 1 hold here in sign, 1 are contradicted, and 2 cannot be told. "
+    )
+    assert "Contradicted: *b*. This is *one training* of digits, profile laptop: the intervals are over sets" in told
+    record.verdicts["b"] = paper.REPRODUCED
+    told = recording.answer(record, ["a", "b"], "pairs")
+    assert told.startswith(
+        "Of 2 statements of the paper 2 hold here in sign, 0 are contradicted, and 0 cannot be told. "
+    )
+    assert "Contradicted:" not in told

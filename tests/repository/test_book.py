@@ -144,3 +144,11 @@ def test_a_browser_shows_mathematics_without_another_machine():
     )
     assert run.stdout.count("<mjx-container") > 20
     assert "Math input error" not in run.stdout and "data-mjx-error" not in run.stdout
+
+
+def test_a_page_says_its_command_its_time_and_its_memory():
+    ran = {"input_path": "notebooks/keff.md", "parameters": {"profile": "laptop", "device": "<b>"}, "duration": 92.4}
+    text = book_pages.reproduce(ran | {"peak_megabytes": 812})
+    assert "papermill notebooks/keff.md keff.ipynb -p device &lt;b&gt; -p profile laptop<" in text
+    assert "ran for 1 min 32 s, with up to 812 MB, on" in text
+    assert "ran for 9 s on" in book_pages.reproduce(ran | {"duration": 9.4})
