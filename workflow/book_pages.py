@@ -1,4 +1,4 @@
-"""The book's own Sphinx extension: equations cited in docstrings, download and launch buttons."""
+"""The book's own Sphinx extension: equations cited in docstrings, interactive figures, download and launch buttons."""
 
 import functools
 import html
@@ -9,7 +9,10 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
+from dotlib.plots import interactive
+
 ROOT = Path(__file__).resolve().parents[1]
+FIGURES = "interactive-figures.js"
 BINDER = "https://mybinder.org/v2/gh"
 # Objects of other packages have no page here, so references to them cannot resolve.
 EQUATION = re.compile(r"\b(eqs?\. )\(?(\d+)\)?")  # as docstrings cite: [DOT19] eq. (23)
@@ -23,6 +26,8 @@ def setup(app: Sphinx) -> dict:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", link_equations, priority=600)  # behind napoleon
     app.connect("config-inited", configure)
+    app.connect("builder-inited", write_figure_library)
+    app.connect("html-page-context", load_figure_library)
     app.connect("html-page-context", add_buttons, priority=900)  # behind the theme's own
     app.connect("html-page-context", say_how_to_reproduce)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
@@ -83,6 +88,21 @@ def reproduce(ran: dict) -> str:
     words = {"source": ran["input_path"], "name": name, "parameters": parameters, "duration": duration}
     peak = f", with up to {ran['peak_megabytes']} MB," if "peak_megabytes" in ran else ""  # not of an older run
     return REPRODUCE.format(memory=peak, **{key: html.escape(word) for key, word in words.items()})
+
+
+def write_figure_library(app: Sphinx) -> None:
+    """What draws interactive figures, out of the installed packages, as one file of the book."""
+    if app.builder.format == "html":
+        target = Path(app.outdir) / "_static" / FIGURES
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(interactive.library(), encoding="utf-8")
+
+
+def load_figure_library(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """On a page with interactive figures, the file of the book instead of the copies in the notebook's outputs."""
+    if interactive.SCRIPT.search(context.get("body") or ""):
+        context["body"] = interactive.SCRIPT.sub("", context["body"])
+        app.add_js_file(FIGURES)
 
 
 def add_buttons(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:

@@ -1,6 +1,7 @@
 """Figure 3: points of 25 Gaussians and of the swissroll, moved by DOT and by the naive ascent."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -10,9 +11,11 @@ from dotlib.data.toy import mode_centres
 from dotlib.evaluation import points as toy_pairs
 from dotlib.evaluation import recording
 from dotlib.evaluation.points import Figure3, ToyPair
-from dotlib.metrics import intervals
+from dotlib.metrics import intervals, optimal_transport
 from dotlib.metrics.modes import mode_quality
 from dotlib.plots import points as toy_plots
+from dotlib.plots.interactive import Control, Interactive, Mark, Number, Panel, Table
+from dotlib.plots.style import GREEN, VERMILION
 from dotlib.results import paper, tables
 from dotlib.results.records import KEPT, Record, Where, find
 from dotlib.samplers.density_ratio import MODE_STD
@@ -20,6 +23,9 @@ from dotlib.training.settings import dataset_of, toy_datasets
 from dotlib.transport import LipschitzEstimate
 
 STEPS = (("move", "25gaussians"), ("move", "swissroll"))
+SHOWN = 300  # points of the figure with a slider
+FACTORS = {"half the estimate": 0.5, "the estimate": 1.0, "twice the estimate": 2.0}  # K_eff in that figure
+EVERY = 2  # updates between two positions of its slider
 
 
 def first_trial(pair: ToyPair, moved: Mapping[str, Tensor], settings: Figure3, seed: int) -> dict[str, Tensor]:
@@ -35,6 +41,85 @@ def picture(profile: str, seed: int = 0) -> Figure:
         moved = toy_pairs.moved(pair, settings, toy_pairs.constant(pair, settings, seed).value, seed)
         shown[name] = first_trial(pair, moved, settings, seed)
     return toy_plots.rows(shown, toy_pairs.LIMITS)
+
+
+def on_their_way(
+    pairs: Mapping[str, ToyPair],
+    sets: Mapping[str, Mapping[str, Tensor]],
+    K_eff: Mapping[str, float],
+    settings: Figure3,
+) -> Interactive:
+    """The figure with a slider over the updates: points of the first trial under DOT and under the naive ascent.
+
+    Args:
+        pairs: name -> pair; of several pairs of a data set the first is shown.
+        sets: name -> the moved points of all trials, of which the latents' images are taken.
+        K_eff: name -> estimate; DOT is also shown with half and with twice of it.
+        settings: those of the page.
+
+    Returns:
+        The figure, everything in it computed.
+    """
+    shown = {pair.dataset: name for name, pair in reversed(list(pairs.items()))}
+    ways = {
+        set_: _ways(pairs[name], sets[name]["g"][0][:SHOWN], K_eff[name], settings)
+        for set_, name in sorted(shown.items())
+    }
+    updates = tuple(map(str, range(0, settings.steps + 1, EVERY)))
+    controls = (
+        Control("updates", "updates", updates, start=len(updates) - 1, slider=True, plays=True),
+        Control("set", "data set", tuple(ways)),
+        Control("K", "K_eff of DOT", tuple(FACTORS), start=1),
+    )
+    stacked = {key: np.stack([way[key] for way in ways.values()]) for key in next(iter(ways.values()))}
+    real = Mark("points", stacked["real"], ("set",), "training samples", "currentColor", opacity=0.25)
+    dot = Mark("points", stacked["dot"], ("set", "K", "updates"), "DOT", VERMILION)
+    naive = Mark("points", stacked["naive"], ("set", "updates"), "naive", GREEN)
+    wide = max((toy_pairs.LIMITS[set_] for set_ in shown), key=max)
+    axes = {"xlim": wide, "ylim": wide, "xlabel": "data units"}
+    return Interactive(
+        "fig3-updates",
+        f"{len(stacked['real'][0])} generated points of each set moving over the training samples, DOT on the left and "
+        "the naive ascent on the right, with their distances to the training samples in a table.",
+        controls,
+        (Panel("DOT", (real, dot), **axes), Panel("naive ascent", (real, naive), **axes)),
+        _distances_table(stacked),
+    )
+
+
+def _ways(pair: ToyPair, y: Tensor, K_eff: float, settings: Figure3) -> dict[str, np.ndarray]:
+    """Points of both methods, (factors of K_eff, updates, n, 2) and (updates, n, 2), and the table's numbers."""
+    kept = tuple(range(0, settings.steps + 1, EVERY))
+    move = partial(toy_pairs.move, pair, y, settings=settings, snapshots=kept)
+    dot = np.stack([move(K_eff * factor, method="dot").points.numpy() for factor in FACTORS.values()])
+    naive = move(K_eff, method="naive").points.numpy()
+    real, other = (
+        toy_pairs.target(pair, settings, 0, trial=0, sampling="random", part=part)[: len(y)].numpy()
+        for part in ("target", "floor")
+    )
+    way = {"dot": dot, "naive": naive, "real": real, "K_eff": K_eff * np.array(list(FACTORS.values()))}
+    for cost in optimal_transport.COSTS:
+        way[f"dot {cost}"] = np.array([[optimal_transport.emd(real, at, cost=cost) for at in path] for path in dot])
+        way[f"naive {cost}"] = np.array([optimal_transport.emd(real, at, cost=cost) for at in naive])
+        way[f"floor {cost}"] = np.array(optimal_transport.emd(real, other, cost=cost))
+    for method, path in (("dot", dot), ("naive", naive)):
+        way[f"{method} moved"] = np.linalg.norm(path - y.numpy(), axis=-1).mean(-1)
+    return way
+
+
+def _distances_table(of: Mapping[str, np.ndarray]) -> Table:
+    """Distances of the points of `_ways`, the data sets stacked."""
+    none = np.array(np.nan)
+    rows = {}
+    for cost, label in zip(optimal_transport.COSTS, ("EMD (squared)", "W1"), strict=True):
+        before = Number(of[f"naive {cost}"][:, 0], ("set",))
+        floor = Number(of[f"floor {cost}"], ("set",))
+        dot, naive = Number(of[f"dot {cost}"], ("set", "K", "updates")), Number(of[f"naive {cost}"], ("set", "updates"))
+        rows[label] = (before, dot, naive, floor)
+    ways = Number(of["dot moved"], ("set", "K", "updates")), Number(of["naive moved"], ("set", "updates"))
+    rows["mean distance moved"] = (Number(none), *ways, Number(none))
+    rows["K_eff"] = (Number(none), Number(of["K_eff"], ("set", "K")), Number(none), Number(none))
+    return Table(("", "G", "DOT", "naive", "real points"), rows)
 
 
 def left_between(sets: Mapping[str, Mapping[str, Tensor]]) -> str:

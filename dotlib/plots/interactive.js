@@ -1,0 +1,168 @@
+// Draws every <div class="dot-figure"> of a page from the JSON inside it, as dotlib/plots/interactive.py writes it.
+// Controls are native elements, so that all of them work by keyboard; d3 draws the panels as SVG.
+(function () {
+  "use strict";
+  const TYPES = { int16: Int16Array, float32: Float32Array };
+  const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
+  const SIDE = { left: 46, right: 10, top: 24, bottom: 40 };
+  const STYLE = `
+    .dot-figure { margin: 0.5rem 0; }
+    .dot-figure .controls, .dot-figure .legend { display: flex; flex-wrap: wrap; gap: 0.3rem 1.2rem; align-items: center; }
+    .dot-figure .controls label { display: inline-flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; margin: 0; }
+    .dot-figure .controls input[type=range] { width: min(22rem, 45vw); }
+    .dot-figure .controls button { font: inherit; min-width: 5rem; }
+    .dot-figure .controls output { min-width: 2.5rem; }
+    .dot-figure .panels { display: flex; flex-wrap: wrap; gap: 0.5rem; }
+    .dot-figure svg { flex: 1 1 280px; max-width: 560px; min-width: 0; font-size: 12px; }
+    .dot-figure .legend { font-size: 0.9rem; }
+    .dot-figure .legend i { display: inline-block; width: 0.8em; height: 0.8em; margin-right: 0.4em; border-radius: 50%; }
+    .dot-figure table { margin: 0.5rem 0; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+    .dot-figure :is(td, th) { padding: 0.1rem 0.4rem; text-align: right; font-weight: normal; }
+    .dot-figure thead th { font-weight: 600; }
+    .dot-figure th[scope=row] { text-align: left; }`;
+
+  function unpack(packed) {
+    const bytes = Uint8Array.from(atob(packed.base64), (c) => c.charCodeAt(0));
+    return { ...packed, values: new TYPES[packed.dtype](bytes.buffer) };
+  }
+
+  // The part of an array that belongs to the present values of its controls, as rows of numbers.
+  function part(array, state) {
+    const shape = array.shape.slice(array.by.length);
+    const size = shape.reduce((a, b) => a * b, 1);
+    const at = array.by.reduce((sum, name, axis) => sum * array.shape[axis] + state[name], 0) * size;
+    const flat = Array.from(array.values.subarray(at, at + size), (v) => v * array.scale);
+    const width = shape.length > 1 ? shape[1] : 1;
+    return Array.from({ length: size / width }, (_, row) => flat.slice(row * width, (row + 1) * width));
+  }
+
+  function panel(parent, spec) {
+    const [width, height] = spec.size;
+    const kind = { linear: d3.scaleLinear, log: d3.scaleLog };
+    const x = kind[spec.xscale]().domain(spec.xlim).range([SIDE.left, width - SIDE.right]);
+    const y = kind[spec.yscale]().domain(spec.ylim).range([height - SIDE.bottom, SIDE.top]);
+    const svg = parent.append("svg").attr("viewBox", `0 0 ${width} ${height}`).attr("role", "img");
+    svg.append("title").text(spec.title);
+    const text = (content, left, top) =>
+      svg.append("text").attr("x", left).attr("y", top).attr("text-anchor", "middle").attr("fill", "currentColor").text(content);
+    text(spec.title, (SIDE.left + width) / 2, 15).attr("font-weight", 600);
+    text(spec.xlabel, (SIDE.left + width) / 2, height - 6);
+    text(spec.ylabel, 0, 0).attr("transform", `translate(12 ${height / 2}) rotate(-90)`);
+    svg.append("g").attr("transform", `translate(0 ${height - SIDE.bottom})`).call(d3.axisBottom(x).ticks(5, "~g"));
+    svg.append("g").attr("transform", `translate(${SIDE.left} 0)`).call(d3.axisLeft(y).ticks(5, "~g"));
+    const inside = `${spec.name}-inside`;
+    svg.append("clipPath").attr("id", inside).append("rect").attr("x", SIDE.left).attr("y", SIDE.top)
+      .attr("width", width - SIDE.left - SIDE.right).attr("height", height - SIDE.top - SIDE.bottom);
+    const drawn = svg.append("g").attr("clip-path", `url(#${inside})`);
+    const marks = spec.marks.map((mark) => {
+      const array = unpack(mark.values);
+      const path = drawn.append("path").attr("fill", "none").attr("stroke", mark.colour).attr("opacity", mark.opacity)
+        .attr("stroke-width", mark.size).attr("stroke-linecap", "round").attr("stroke-dasharray", mark.dashes);
+      const line = d3.line((row) => x(row[0]), (row) => y(row[1])).defined((row) => row.every(isFinite));
+      const dots = (rows) => rows.map((row) => `M${x(row[0]).toFixed(1)},${y(row[1]).toFixed(1)}h0`).join("");
+      return (state) => path.attr("d", (mark.kind === "line" ? line : dots)(part(array, state)));
+    });
+    return (state) => marks.forEach((draw) => draw(state));
+  }
+
+  function legend(parent, panels) {
+    const entries = new Map(panels.flatMap((p) => p.marks).filter((m) => m.label).map((m) => [m.label, m.colour]));
+    const items = parent.append("div").attr("class", "legend");
+    entries.forEach((colour, label) => {
+      const item = items.append("span");
+      item.append("i").style("background", colour);
+      item.append("span").text(label);
+    });
+  }
+
+  function table(parent, spec) {
+    const rows = parent.append("table");
+    const heads = rows.append("thead").append("tr");
+    spec.heads.forEach((head) => heads.append("th").attr("scope", "col").text(head));
+    const body = rows.append("tbody");
+    const cells = spec.rows.flatMap((row) => {
+      const line = body.append("tr");
+      line.append("th").attr("scope", "row").text(row.label);
+      return row.numbers.map((number) => {
+        const cell = line.append("td");
+        const array = unpack(number);
+        return (state) => {
+          const value = part(array, state)[0][0];
+          cell.text(isFinite(value) ? value.toFixed(number.decimals) : "–");
+        };
+      });
+    });
+    return (state) => cells.forEach((show) => show(state));
+  }
+
+  function select(parent, control, changed) {
+    const field = parent.append("label");
+    field.append("span").text(control.label);
+    const input = field.append("select").on("change", function () { changed(+this.value); });
+    control.options.forEach((option, at) => input.append("option").attr("value", at).text(option));
+    input.property("value", control.start);
+  }
+
+  function slider(parent, control, changed) {
+    const last = control.options.length - 1;
+    const field = parent.append("label");
+    field.append("span").text(control.label);
+    const input = field.append("input").attr("type", "range").attr("min", 0).attr("max", last).attr("step", 1);
+    const told = field.append("output").attr("aria-hidden", "true");
+    const move = (at) => {
+      input.property("value", at).attr("aria-valuetext", control.options[at]);
+      told.text(control.options[at]);
+      changed(at);
+    };
+    input.on("input", function () { move(+this.value); });
+    move(control.start);
+    if (!control.play) return;
+    let timer = null;
+    const idle = () => (STILL.matches ? "Next" : "Play");
+    const button = parent.append("button").attr("type", "button").text(idle());
+    const stop = () => { clearInterval(timer); timer = null; button.text(idle()); };
+    button.on("click", () => {
+      const at = +input.property("value");
+      if (STILL.matches) return move(at === last ? 0 : Math.min(last, at + Math.ceil(last / 10)));
+      if (timer) return stop();
+      if (at === last) move(0);
+      button.text("Pause");
+      timer = setInterval(() => {
+        const next = +input.property("value") + 1;
+        if (next <= last && input.node().isConnected) move(next);
+        if (next >= last || !input.node().isConnected) stop();
+      }, control.play);
+    });
+  }
+
+  function start(element) {
+    element.dataset.ready = "yes";
+    const spec = JSON.parse(element.querySelector("script[type='application/json']").textContent);
+    const root = d3.select(element);
+    const controls = root.append("div").attr("class", "controls");
+    const places = root.append("div").attr("class", "panels");
+    const parts = spec.panels.map((each) => panel(places, each));
+    legend(root, spec.panels);
+    if (spec.table) parts.push(table(root, spec.table));
+    const state = Object.fromEntries(spec.controls.map((c) => [c.name, c.start]));
+    const draw = () => parts.forEach((show) => show(state));
+    spec.controls.forEach((control) => {
+      const changed = (at) => { state[control.name] = at; draw(); };
+      (control.slider ? slider : select)(controls, control, changed);
+    });
+    draw();
+  }
+
+  function all() {
+    if (!document.getElementById("dot-figure-style")) {
+      const style = document.createElement("style");
+      style.id = "dot-figure-style";
+      style.textContent = STYLE;
+      document.head.append(style);
+    }
+    document.querySelectorAll(".dot-figure:not([data-ready])").forEach(start);
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", all);
+  else all();
+})();

@@ -1,0 +1,224 @@
+"""Figures with sliders and selects: arrays in, an object out that JupyterLab and the book show.
+
+A figure is its controls, panels and a table. Every array has one leading axis for each control that it depends on,
+named in its `by`, so that moving a control only picks another part of what was computed before. Data are packed as
+base64 numbers, controls are native elements that work by keyboard, and a reader without scripts sees a still image.
+d3, out of the installed package mpld3, and interactive.js draw it. A notebook carries both in its output; the book
+loads them once, from its own folder, on pages that have such a figure.
+"""
+
+import base64
+import html
+import importlib.util
+import io
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from dotlib.errors import InputError, check_option
+from dotlib.plots import style
+
+PLAY_MS = 80  # between two positions of a slider that plays
+SCRIPT = re.compile(
+    r'<script class="dot-figure-library">.*?</script>', re.DOTALL
+)  # of `html`: the book has it in a file
+STILL_DPI = 80
+
+
+@dataclass(frozen=True)
+class Control:
+    """Something that a reader sets: a slider where `slider` says so, else a list to choose from."""
+
+    name: str  # as in the `by` of arrays
+    label: str
+    options: tuple[str, ...]  # what each position is called
+    start: int = 0
+    slider: bool = False
+    plays: bool = False  # whether a button moves the slider
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Points or a line in a panel."""
+
+    kind: str  # "points" or "line"
+    values: ArrayLike  # (*controls, n, 2) in units of the axes; a line is cut at NaN
+    by: tuple[str, ...] = ()
+    label: str = ""  # in the legend; without one, none
+    colour: str = style.BLUE
+    size: float = 3.0  # diameter or width in pixels
+    opacity: float = 1.0
+    dashes: str = "none"  # as SVG has them: "4 3"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Two axes with marks."""
+
+    title: str
+    marks: tuple[Mark, ...]
+    xlim: tuple[float, float]
+    ylim: tuple[float, float]
+    xlabel: str = ""
+    ylabel: str = ""
+    xscale: str = "linear"  # or "log"
+    yscale: str = "linear"
+    size: tuple[int, int] = (340, 340)  # pixels
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of the table: NaN is shown as a dash."""
+
+    values: ArrayLike  # (*controls)
+    by: tuple[str, ...] = ()
+    decimals: int = 3
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers below the panels: the first head stands over the labels of the rows."""
+
+    heads: tuple[str, ...]
+    rows: dict[str, tuple[Number, ...]]
+
+
+@dataclass(frozen=True)
+class Interactive:
+    """A figure that a reader can set; the last value of a cell shows it.
+
+    The name is unique in its page. The description says what is seen, for readers who do not see it: a screen reader
+    says it before the controls, and it is the alternative text of the still image.
+    """
+
+    name: str
+    description: str
+    controls: tuple[Control, ...]
+    panels: tuple[Panel, ...]
+    table: Table | None = None
+
+    def __post_init__(self) -> None:
+        for array in (*(mark for panel in self.panels for mark in panel.marks), *self._numbers()):
+            self._check(array)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {"text/html": self.html(), "image/png": base64.b64encode(self.png()).decode()}
+
+    def html(self) -> str:
+        """The figure as HTML that asks for nothing from elsewhere."""
+        data = json.dumps(self.specification(), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+        said = html.escape(self.description, quote=True)
+        still = f"data:image/png;base64,{base64.b64encode(self.png()).decode()}"
+        return (
+            f'<div class="dot-figure" id="{self.name}" role="group" aria-label="{said}">'
+            f'<noscript><img src="{still}" alt="{said}"></noscript>'
+            f'<script type="application/json">{data}</script></div>'
+            f'<script class="dot-figure-library">{library()}</script>'
+        )
+
+    def specification(self) -> dict[str, Any]:
+        """What interactive.js reads, ready for JSON."""
+        table = self.table and {
+            "heads": self.table.heads,
+            "rows": [
+                {
+                    "label": label,
+                    "numbers": [packed(each.values, each.by) | {"decimals": each.decimals} for each in row],
+                }
+                for label, row in self.table.rows.items()
+            ],
+        }
+        panels = [
+            vars(panel)
+            | {"name": f"{self.name}-{at}", "marks": [vars(m) | {"values": _packed_mark(m)} for m in panel.marks]}
+            for at, panel in enumerate(self.panels)
+        ]
+        controls = [vars(control) | {"play": PLAY_MS if control.plays else 0} for control in self.controls]
+        return {"controls": controls, "panels": panels, "table": table}
+
+    def png(self) -> bytes:
+        """The still image: all controls where they start."""
+        content = io.BytesIO()
+        self.still().savefig(content, dpi=STILL_DPI)
+        return content.getvalue()
+
+    @style.figure
+    def still(self) -> Figure:
+        """The panels drawn by matplotlib, all controls where they start."""
+        width, height = (np.array([panel.size for panel in self.panels]) / 100).T
+        figure, axes = plt.subplots(1, len(self.panels), figsize=(width.sum(), height.max()), squeeze=False)
+        for axis, panel in zip(axes.flat, self.panels, strict=True):
+            self._draw(axis, panel)
+        handles = {
+            label: each for axis in axes.flat for each, label in zip(*axis.get_legend_handles_labels(), strict=True)
+        }
+        if handles:
+            figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, markerscale=2)
+        return figure
+
+    def _draw(self, axis: Axes, panel: Panel) -> None:
+        start = {control.name: control.start for control in self.controls}
+        for mark in panel.marks:
+            x, y = np.asarray(mark.values)[tuple(start[name] for name in mark.by)].T
+            look = {"color": style.BLACK if mark.colour == "currentColor" else mark.colour, "alpha": mark.opacity}
+            if mark.kind == "line":
+                axis.plot(
+                    x, y, lw=mark.size, ls="-" if mark.dashes == "none" else "--", label=mark.label or None, **look
+                )
+            else:
+                axis.scatter(x, y, s=mark.size**2 / 2, linewidths=0, label=mark.label or None, **look)
+        axis.set(xlim=panel.xlim, ylim=panel.ylim, xlabel=panel.xlabel, ylabel=panel.ylabel, title=panel.title)
+        axis.set(xscale=panel.xscale, yscale=panel.yscale)
+
+    def _numbers(self) -> Iterable[Number]:
+        return [number for row in self.table.rows.values() for number in row] if self.table else []
+
+    def _check(self, array: Mark | Number) -> None:
+        lengths = {control.name: len(control.options) for control in self.controls}
+        for name in array.by:
+            check_option("by", name, lengths)
+        tail = 0
+        if isinstance(array, Mark):
+            check_option("kind", array.kind, ("points", "line"))
+            tail = 2
+        shape, wanted = np.shape(array.values), tuple(lengths[name] for name in array.by)
+        if shape[: len(wanted)] != wanted or len(shape) != len(wanted) + tail or (tail and shape[-1] != 2):
+            expected = (*wanted, "n", "2") if tail else wanted
+            raise InputError(f"values: found shape {shape}, expected {expected}; one axis for each of by={array.by}")
+
+
+def packed(values: ArrayLike, by: tuple[str, ...], dtype: str = "float32", scale: float = 1.0) -> dict[str, Any]:
+    """An array for interactive.js: the numbers are those of the base64 text, little-endian, times `scale`."""
+    numbers = np.asarray(values, dtype=float)
+    stored = (np.rint(numbers / scale) if dtype == "int16" else numbers).astype(np.dtype(dtype).newbyteorder("<"))
+    text = base64.b64encode(stored.tobytes()).decode()
+    return {"by": by, "shape": numbers.shape, "dtype": dtype, "scale": scale, "base64": text}
+
+
+def library() -> str:
+    """The scripts of a figure: d3 and interactive.js. Raises InputError where mpld3 is not installed."""
+    found = importlib.util.find_spec("mpld3")
+    if found is None or found.origin is None:
+        raise InputError("mpld3: not installed, and it carries d3, which draws the figure; pip install 'dotlib[book]'")
+    d3 = (Path(found.origin).with_name("js") / "d3.v5.min.js").read_text(encoding="utf-8")
+    d3 = d3.replace("https://d3js.org", "d3js.org", 1)  # in its notice: no page names an address outside
+    ours = Path(__file__).with_name("interactive.js").read_text(encoding="utf-8")
+    # A page that has a module loader must not offer it to d3, whose file would then define no global name.
+    return f"(function(define,exports,module){{{d3}\n}}).call(this);\n{ours}"
+
+
+def _packed_mark(mark: Mark) -> dict[str, Any]:
+    """Points to the nearest of 65,535 steps, which is less than a pixel; lines, which may have gaps, in full."""
+    values = np.asarray(mark.values, dtype=float)
+    if mark.kind == "line":
+        return packed(values, mark.by)
+    return packed(values, mark.by, "int16", float(np.abs(values).max(initial=1e-9)) / 32767)
