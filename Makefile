@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE :=# where it is set, each of fifty processes comp
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1# two workers with two threads each wait for one another
 
 .DEFAULT_GOAL := help
-.PHONY: help book campaign test coverage test-book test-cluster lab pins bench clean
+.PHONY: help book live campaign test coverage test-book test-cluster lab pins bench clean
 
 help:  ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -39,6 +39,9 @@ test-book: $(READY)  ## check what `make book PROFILE=smoke` left in this folder
 test-cluster: $(READY)  ## run the workflow on a Slurm that it starts and stops; needs root, slurm-wlm and munge
 	@$(BIN)/python tests/cluster/loopback_slurm.py
 	env $(ONE_THREAD) $(BIN)/python -m pytest -m cluster tests/cluster
+
+live: $(READY)  ## show an edit of one page's text in seconds, in _build/live: make live PAGE=keff
+	$(BIN)/python workflow/live.py "$(PAGE)" $(PROFILE)
 
 lab: $(LAB_READY)  ## open JupyterLab; text notebooks open as notebooks
 	DOTLIB_ROOT="$(CURDIR)" IPYTHONDIR="$(CURDIR)/$(VENV)/ipython" \
