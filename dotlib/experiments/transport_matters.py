@@ -10,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from dotlib.data import images
+from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import judges, moves, one_training, over_trainings
 from dotlib.evaluation.images import ImagePair
 from dotlib.evaluation.judges import Panel, Scoring
@@ -23,6 +26,9 @@ from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.pairs import Pair
 from dotlib.plots import curves as curve_plots
+from dotlib.plots import gradients
+from dotlib.plots import images as image_plots
+from dotlib.plots.interactive import Interactive
 from dotlib.results import files, records, tables
 from dotlib.results.records import Record
 from dotlib.seeding import generator
@@ -54,6 +60,9 @@ ALL = "all pairs"
 GAINS = ("DOT", "DOT, 3 k_eff", "naive")
 MATCHED = ("fid", "kid", "precision", "recall", "coverage")
 LATENTS = 1_000  # at which the slope of D(G(.)) is taken
+SAMPLES, COLUMNS = 48, 8  # of a sheet
+POSITIONS = {"DOT": "k_eff"} | {f"DOT, {times} k_eff": f"{times} k_eff" for times in moves.TIMES[1:]}
+POSITIONS |= {"DOT, k = q50": "median slope", "DOT, k = q90": "90 % of slopes below", "DOT, k = max": "largest slope"}
 QUANTILES = {"q50": 0.5, "q90": 0.9, "max": 1.0}  # of that slope, in the place of k_eff
 
 
@@ -95,16 +104,8 @@ def _slopes(pair: ImagePair, critics: Mapping[str, Pair], settings: Scoring, see
             ).value
         return constants
 
-    decides = [
-        pair.digests,
-        settings.pairs,
-        settings.repeats,
-        seed,
-        pair.device.type,
-        sorted(critics),
-        QUANTILES,
-        LATENTS,
-    ]
+    about = [seed, pair.device.type, sorted(critics), QUANTILES, LATENTS]
+    decides = [pair.digests, settings.pairs, settings.repeats, *about]
     return files.cached(f"matters/{pair.name}", "slopes", measured, decides=decides)
 
 
@@ -148,6 +149,28 @@ def fill_record(record: Record, run: Run, rows: list[Line]) -> None:
     for name, judge in run.panel.judges.items():
         record.put("accuracy", judge.accuracy or 0.0, judge=name, unit="")
     record.put("lines", len(rows), unit="lines of the table")
+
+
+def along_k(run: Run, rows: list[Line]) -> Interactive:
+    """Slopes of D beside every k with which DOT was measured, smallest first; scores are means over judges."""
+    ways = [way for way in moves.moves(run.slopes) if way.name in POSITIONS]
+    ways = sorted(ways, key=lambda way: way.k)
+    step = over_trainings.published(run.pair.name)
+    mean = pd.DataFrame(rows).groupby(["method", "setting"]).mean(numeric_only=True)
+    z = image_pairs.latents(run.pair, run.settings, run.seed, 0)[:SAMPLES].to(run.pair.device)
+    sheets = []
+    for way in ways:
+        rng = generator(run.seed, "moves", way.name, "0")
+        path = dict(moves.path(replace(way, settings=(step,)), run.pair, run.pair, z, run.settings.lr, rng))
+        with torch.no_grad():
+            sheets.append(image_plots.sheet(images.to_uint8(run.pair.generate(path[step]).cpu()).numpy(), COLUMNS))
+    numbers = {}
+    for label, column in {"FID": "fid", "mean D": "D", "mean distance moved": "moved"}.items():
+        at = dict(zip(mean.index, mean[column].to_numpy(float), strict=True))
+        numbers[label] = [at[way.name, step] for way in ways], at["naive", step], at["bare", 1]
+    norms = moves.slopes(run.pair, LATENTS, generator(run.seed, "slopes")).cpu().numpy()
+    k = {POSITIONS[way.name]: float(np.asarray(way.k)) for way in ways}
+    return gradients.against_k(norms, k, numbers, sheets, start="k_eff")
 
 
 # --- over the committed trainings ---------------------------------------------------------------

@@ -14,6 +14,8 @@
     .dot-figure .controls output { min-width: 2.5rem; }
     .dot-figure .panels { display: flex; flex-wrap: wrap; gap: 0.5rem; }
     .dot-figure svg { flex: 1 1 280px; max-width: 560px; min-width: 0; font-size: 12px; }
+    .dot-figure .pictures { flex: 1 1 280px; max-width: 420px; text-align: center; }
+    .dot-figure .pictures img { display: block; width: 100%; margin-top: 0.4rem; image-rendering: pixelated; }
     .dot-figure .legend { font-size: 0.9rem; }
     .dot-figure .legend i { display: inline-block; width: 0.8em; height: 0.8em; margin-right: 0.4em; border-radius: 50%; }
     .dot-figure table { margin: 0.5rem 0; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
@@ -36,6 +38,15 @@
     return Array.from({ length: size / width }, (_, row) => flat.slice(row * width, (row + 1) * width));
   }
 
+  function pictures(parent, spec) {
+    const place = parent.append("div").attr("class", "pictures");
+    place.append("strong").text(spec.title);
+    const image = place.append("img").attr("alt", spec.title);
+    return (state) => image.attr("src", spec.values[state[spec.by]]);
+  }
+
+  const ticks = (axis, scale) => (scale === "log" ? axis.ticks(5, "~g") : axis.ticks(5));
+
   function panel(parent, spec) {
     const [width, height] = spec.size;
     const kind = { linear: d3.scaleLinear, log: d3.scaleLog };
@@ -48,8 +59,8 @@
     text(spec.title, (SIDE.left + width) / 2, 15).attr("font-weight", 600);
     text(spec.xlabel, (SIDE.left + width) / 2, height - 6);
     text(spec.ylabel, 0, 0).attr("transform", `translate(12 ${height / 2}) rotate(-90)`);
-    svg.append("g").attr("transform", `translate(0 ${height - SIDE.bottom})`).call(d3.axisBottom(x).ticks(5, "~g"));
-    svg.append("g").attr("transform", `translate(${SIDE.left} 0)`).call(d3.axisLeft(y).ticks(5, "~g"));
+    svg.append("g").attr("transform", `translate(0 ${height - SIDE.bottom})`).call(ticks(d3.axisBottom(x), spec.xscale));
+    svg.append("g").attr("transform", `translate(${SIDE.left} 0)`).call(ticks(d3.axisLeft(y), spec.yscale));
     const inside = `${spec.name}-inside`;
     svg.append("clipPath").attr("id", inside).append("rect").attr("x", SIDE.left).attr("y", SIDE.top)
       .attr("width", width - SIDE.left - SIDE.right).attr("height", height - SIDE.top - SIDE.bottom);
@@ -58,7 +69,7 @@
       const array = unpack(mark.values);
       const path = drawn.append("path").attr("fill", "none").attr("stroke", mark.colour).attr("opacity", mark.opacity)
         .attr("stroke-width", mark.size).attr("stroke-linecap", "round").attr("stroke-dasharray", mark.dashes);
-      const line = d3.line((row) => x(row[0]), (row) => y(row[1])).defined((row) => row.every(isFinite));
+      const line = d3.line().x((row) => x(row[0])).y((row) => y(row[1])).defined((row) => row.every(isFinite));
       const dots = (rows) => rows.map((row) => `M${x(row[0]).toFixed(1)},${y(row[1]).toFixed(1)}h0`).join("");
       return (state) => path.attr("d", (mark.kind === "line" ? line : dots)(part(array, state)));
     });
@@ -141,7 +152,7 @@
     const root = d3.select(element);
     const controls = root.append("div").attr("class", "controls");
     const places = root.append("div").attr("class", "panels");
-    const parts = spec.panels.map((each) => panel(places, each));
+    const parts = spec.panels.map((each) => (each.values ? pictures : panel)(places, each));
     legend(root, spec.panels);
     if (spec.table) parts.push(table(root, spec.table));
     const state = Object.fromEntries(spec.controls.map((c) => [c.name, c.start]));

@@ -23,6 +23,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from dotlib.errors import InputError, check_option
 from dotlib.plots import style
@@ -76,6 +77,16 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """An image in the place of a panel, another one for each position of a control."""
+
+    title: str
+    values: tuple[np.ndarray, ...]  # (height, width, 3) uint8; pixels are shown as squares
+    by: str
+    size: tuple[int, int] = (340, 340)  # pixels
+
+
+@dataclass(frozen=True)
 class Number:
     """A number of the table: NaN is shown as a dash."""
 
@@ -103,11 +114,12 @@ class Interactive:
     name: str
     description: str
     controls: tuple[Control, ...]
-    panels: tuple[Panel, ...]
+    panels: tuple[Panel | Pictures, ...]
     table: Table | None = None
 
     def __post_init__(self) -> None:
-        for array in (*(mark for panel in self.panels for mark in panel.marks), *self._numbers()):
+        marks = (mark for panel in self.panels if isinstance(panel, Panel) for mark in panel.marks)
+        for array in (*marks, *self._numbers()):
             self._check(array)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -137,11 +149,7 @@ class Interactive:
                 for label, row in self.table.rows.items()
             ],
         }
-        panels = [
-            vars(panel)
-            | {"name": f"{self.name}-{at}", "marks": [vars(m) | {"values": _packed_mark(m)} for m in panel.marks]}
-            for at, panel in enumerate(self.panels)
-        ]
+        panels = [vars(panel) | {"name": f"{self.name}-{at}"} | _packed(panel) for at, panel in enumerate(self.panels)]
         controls = [vars(control) | {"play": PLAY_MS if control.plays else 0} for control in self.controls]
         return {"controls": controls, "panels": panels, "table": table}
 
@@ -165,8 +173,13 @@ class Interactive:
             figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, markerscale=2)
         return figure
 
-    def _draw(self, axis: Axes, panel: Panel) -> None:
+    def _draw(self, axis: Axes, panel: Panel | Pictures) -> None:
         start = {control.name: control.start for control in self.controls}
+        axis.set_title(panel.title)
+        if isinstance(panel, Pictures):
+            axis.imshow(panel.values[start[panel.by]], interpolation="nearest")
+            axis.set_axis_off()
+            return
         for mark in panel.marks:
             x, y = np.asarray(mark.values)[tuple(start[name] for name in mark.by)].T
             look = {"color": style.BLACK if mark.colour == "currentColor" else mark.colour, "alpha": mark.opacity}
@@ -176,7 +189,7 @@ class Interactive:
                 )
             else:
                 axis.scatter(x, y, s=mark.size**2 / 2, linewidths=0, label=mark.label or None, **look)
-        axis.set(xlim=panel.xlim, ylim=panel.ylim, xlabel=panel.xlabel, ylabel=panel.ylabel, title=panel.title)
+        axis.set(xlim=panel.xlim, ylim=panel.ylim, xlabel=panel.xlabel, ylabel=panel.ylabel)
         axis.set(xscale=panel.xscale, yscale=panel.yscale)
 
     def _numbers(self) -> Iterable[Number]:
@@ -214,6 +227,20 @@ def library() -> str:
     ours = Path(__file__).with_name("interactive.js").read_text(encoding="utf-8")
     # A page that has a module loader must not offer it to d3, whose file would then define no global name.
     return f"(function(define,exports,module){{{d3}\n}}).call(this);\n{ours}"
+
+
+def _packed(panel: Panel | Pictures) -> dict[str, Any]:
+    """What a panel draws, ready for JSON."""
+    if isinstance(panel, Panel):
+        return {"marks": [vars(mark) | {"values": _packed_mark(mark)} for mark in panel.marks]}
+    return {"marks": [], "values": [_picture(values) for values in panel.values]}
+
+
+def _picture(values: np.ndarray) -> str:
+    """The address of an image that holds the image itself."""
+    content = io.BytesIO()
+    Image.fromarray(values).save(content, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def _packed_mark(mark: Mark) -> dict[str, Any]:

@@ -159,6 +159,21 @@ def test_a_record_has_constants_and_its_table(run, lines, tmp_path):
     assert "DOT" in transport_matters.slope_table(tmp_path) or NAME in transport_matters.slope_table(tmp_path)
 
 
+def test_the_figure_of_k_has_the_scores_of_the_table_and_each_k_once(run, lines):
+    shown = transport_matters.along_k(run, lines)
+    k = np.asarray(shown.table.rows["k"][0].values)
+    assert np.all(np.diff(k) >= 0)
+    assert k[shown.controls[0].options.index("k_eff")] == run.slopes["own"]
+    assert k[shown.controls[0].options.index("30 k_eff")] == pytest.approx(30 * run.slopes["own"], rel=1e-12)
+    frame = pd.DataFrame(lines)
+    step = over_trainings.published(run.pair.name)
+    fid_of = {"DOT": frame[(frame["method"] == "DOT") & (frame["setting"] == step)]["fid"].mean()}
+    fid_of["bare"] = frame[frame["method"] == "bare"]["fid"].mean()
+    dot, _, bare = (np.asarray(number.values) for number in shown.table.rows["FID"])
+    assert dot[shown.controls[0].start] == pytest.approx(fid_of["DOT"], rel=1e-12)
+    assert bare == pytest.approx(fid_of["bare"], rel=1e-12)
+
+
 def test_a_2d_pair_is_refused():
     with pytest.raises(InputError, match="is a 2-D pair"):
         transport_matters.load("25gaussians-wgan-gp", profile="smoke")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from dotlib.errors import InputError
 from dotlib.plots import interactive
-from dotlib.plots.interactive import Control, Interactive, Mark, Number, Panel, Table
+from dotlib.plots.interactive import Control, Interactive, Mark, Number, Panel, Pictures, Table
 
 RNG = np.random.default_rng(0)
 PATHS = RNG.normal(size=(3, 11, 40, 2))  # lists to choose from, positions of the slider, points
@@ -97,6 +97,14 @@ def test_the_book_takes_the_library_out_and_leaves_the_data():
 def test_a_closing_tag_in_a_text_ends_nothing():
     spec = read(figure(table=Table(("</script>", "DOT"), {})).html())
     assert spec["table"]["heads"] == ["</script>", "DOT"]
+
+
+def test_a_picture_is_shown_pixel_by_pixel():
+    pixels = tuple(RNG.integers(0, 256, (5, 7, 3)).astype(np.uint8) for _ in range(3))
+    spec = read(figure(panels=(Pictures("samples", pixels, "K"),)).html())
+    for address, values in zip(spec["panels"][0]["values"], pixels, strict=True):
+        content = base64.b64decode(address.removeprefix("data:image/png;base64,"))
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), values)
 
 
 @pytest.mark.parametrize(
