@@ -44,10 +44,7 @@ DOORS = (  # what a reader wants, the pages for it in their order, each with a s
     ("Run it again", {"book/run-in-batch": "in batch"}),
 )
 WORDS_A_MINUTE = 230  # read by an adult, silently; code and tables are skimmed
-MOVING = (
-    "Animation of samples on 25 Gaussians: under DOT they gather at the modes and some stay between them; "
-    "the naive ascent clears the gaps"
-)
+MOVING = "Animation: samples of 25 Gaussians under DOT on the left, and climbing D alone on the right"
 SHOWN, FRAMES = 400, 25  # points of the moving picture, and its frames after the first
 
 

@@ -283,7 +283,17 @@ def test_the_eighth_finding_reads_slopes_words_and_gains():
 
 
 def test_the_three_strongest_findings_are_read_from_the_texts_of_all():
-    keys = ("pooled", "pooled_word", "trainings", "pairs", "is_mean_better", "recall_worse", "fid_better")
+    keys = (
+        "pooled",
+        "pooled_word",
+        "least_slope",
+        "largest_slope",
+        "trainings",
+        "pairs",
+        "is_mean_better",
+        "recall_worse",
+        "fid_better",
+    )
     keys += ("squared_25gaussians", "W1_25gaussians")
     lines = findings.strongest({key: f"<{key}>" for key in keys}).splitlines()
     assert [line[:3] for line in lines] == ["1. ", "2. ", "3. "]

@@ -11,6 +11,7 @@ from dotlib.experiments import projection
 from dotlib.results import paper, records
 from dotlib.training.settings import SHAPES
 
+PROVED = {"Theorem 1": paper.REPRODUCED, "Theorem 2": paper.REPRODUCED}
 BY_STEM = {item.stem: item for item in ITEMS}
 
 
@@ -102,14 +103,14 @@ def test_pairs_with_one_update_of_d_are_no_verdict_on_table_3():
     of = {"digits, laptop, cond-hi": [("a", paper.UNDECIDED)], "digits, laptop, cond-hi-1": [("a", paper.CONTRADICTED)]}
     over = {BY_STEM["tab3_conditional"].title: of}
     assert scorecard.cells(BY_STEM["tab3_conditional"], over)["digits"].words == [("a", paper.UNDECIDED)]
-    line = next(line for line in scorecard.lines(over, []) if line.stem == "tab3_conditional")
+    line = next(line for line in scorecard.lines(over, PROVED) if line.stem == "tab3_conditional")
     assert line.tally == (0, 0, 1)
 
 
 def test_each_line_counts_the_verdicts_on_its_score_alone():
     title = BY_STEM["tab1_scores"].title
     words = [("IS", paper.REPLICATED), ("FID", paper.CONTRADICTED), ("FID", paper.UNDECIDED)]
-    by_claim = {line.claim: line for line in scorecard.lines({title: {"mnist, laptop": words}}, [paper.REPRODUCED])}
+    by_claim = {line.claim: line for line in scorecard.lines({title: {"mnist, laptop": words}}, PROVED)}
     raises, lowers = by_claim["DOT raises the inception score (Table 1)"], by_claim["DOT lowers FID (Table 1)"]
     assert (raises.tally, lowers.tally, raises.on) == ((1, 0, 0), (0, 1, 1), "MNIST")
     assert (raises.tally.word, lowers.tally.word) == (HOLDS, FAILS)
@@ -123,5 +124,12 @@ def test_the_committed_trainings_reach_the_scorecard():
     assert over[BY_STEM["tab1_scores"].title] == table1_trainings.words(table1_trainings.frames())
     digits = over[BY_STEM["tab1_scores"].title]["digits, laptop"]
     assert len(digits) == 14
-    assert {line.stem for line in scorecard.lines(over, [])} <= {item.stem for item in ITEMS} | {"fig3_audit"}
-    assert all(sum(line.tally) for line in scorecard.lines(over, [paper.REPRODUCED]))
+    assert {line.stem for line in scorecard.lines(over, PROVED)} <= {item.stem for item in ITEMS} | {"fig3_audit"}
+    assert all(sum(line.tally) for line in scorecard.lines(over, PROVED))
+
+
+def test_each_theorem_has_a_line_of_its_own_verdict():
+    """Both verdicts once stood behind the claim of the first."""
+    of = scorecard.lines({}, {"Theorem 1": paper.REPRODUCED, "Theorem 2": paper.CONTRADICTED})
+    assert [line.tally for line in of[:2]] == [(1, 0, 0), (0, 1, 0)]
+    assert [line.tally.word for line in of[:2]] == [HOLDS, FAILS]
