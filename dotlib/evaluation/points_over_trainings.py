@@ -4,6 +4,7 @@ The tables beside the records of the trainings have a line for each quantity, wa
 seed. Trials are averaged inside a training, so that the n of every interval is a number of trainings of one data set.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,7 @@ READINGS = {  # quantity of a table -> its name
     "emd_euclidean": "W1 cost",
     "energy_distance": "energy distance",
 }
+PUBLISHED = ("emd_sqeuclidean", "random")  # the reading of Figure 3
 QUALITIES = {  # quantity -> its name, digits
     "near": ("share within 4 sigma", 3),
     "covered": ("modes covered", 2),
@@ -135,6 +137,26 @@ def statement(trainings: Mapping[str, pd.DataFrame]) -> str:
     if not rows:
         return "No training is recorded yet, so nothing is said over trainings."
     return tables.markdown(["over trainings", *map(label, columns)], rows)
+
+
+def answer(trainings: Mapping[str, pd.DataFrame]) -> str:
+    """Figure 3 over trainings in three sentences: by its own distance, by every reading, and what that leaves open."""
+    if not trainings:
+        return "No training is recorded yet, so nothing is said over trainings."
+    published = []
+    for name, frame in trainings.items():
+        told = ", ".join(f"*{at.claim.text}* {_as_verb(at.verdict)}" for at in compare(frame, *PUBLISHED))
+        published.append(f"on {name} ({frame['seed'].nunique()} trainings) {told}")
+    readings = [of for frame in trainings.values() for of in compared(frame, READINGS).values()]
+    counts = []
+    for claim, verdicts in zip(CLAIMS, zip(*readings, strict=True), strict=True):
+        count = Counter(at.verdict for at in verdicts)
+        counts.append(f"*{claim.text}* holds in {count[HOLDS]} and fails in {count[FAILS]}")
+    return (
+        f"By the distance of Figure 3, {'; '.join(published)}. Of the {len(readings)} readings of the distance on "
+        f"these sets, {', '.join(counts)}; in the others each is undecided. These trainings have the schedule of "
+        "`laptop`, which is shorter than the published one, and *undecided* is no evidence that two methods are equal."
+    )
 
 
 def words(frame: pd.DataFrame) -> Words:

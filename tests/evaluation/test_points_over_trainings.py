@@ -117,6 +117,37 @@ def test_every_reading_of_a_set_is_a_row_and_a_column():
     assert over.quality_table({}) == over.interval_table({}, {}) == "-"
 
 
+def test_the_answer_has_the_published_reading_and_counts_all_of_them():
+    """The other reading of the 25 Gaussians says the opposite; mirrored tables give the mirrored sentence."""
+    better, worse = spread(-0.2, 0.05), spread(0.3, 0.05)
+    open_ = np.roll(spread(0.0, 1.0), 3)
+
+    def told(first, second):
+        both = pd.concat([table(*first), table(*second, quantity="energy_distance")])
+        return over.answer({"25gaussians": both, "swissroll": table(better, open_)})
+
+    text = told((better, worse), (worse, better))
+    assert text.startswith(
+        "By the distance of Figure 3, on 25gaussians (10 trainings) *DOT is better than naive* holds, *DOT is not "
+        "worse than G* holds, *naive is worse than G* holds; on swissroll (10 trainings) *DOT is better than naive* is "
+    )
+    assert (
+        "Of the 3 readings of the distance on these sets, *DOT is better than naive* holds in 1 and fails in 1, "
+        in text
+    )
+    assert (
+        "*DOT is not worse than G* holds in 2 and fails in 1, *naive is worse than G* holds in 1 and fails in 1;"
+        in text
+    )
+    mirrored = told((worse, better), (worse, better))
+    assert (
+        "on 25gaussians (10 trainings) *DOT is better than naive* fails, *DOT is not worse than G* fails," in mirrored
+    )
+    assert "*DOT is better than naive* holds in 0 and fails in 2" in mirrored
+    assert text.count(". ") == mirrored.count(". ") == 2  # three sentences
+    assert over.answer({}).startswith("No training is recorded yet")
+
+
 def test_a_method_nearer_to_the_data_than_real_points_are_is_below_0():
     """Real points lie at 0, G at -0.5, and DOT 0.2 below it."""
     frame = table(spread(-0.2, 0.05), spread(0.3, 0.05), g=-0.5, noise=1e-6)
