@@ -141,7 +141,8 @@ def test_a_table_has_a_column_for_each_run_and_dashes_where_there_is_none(pair):
     assert rows[0] == "| 25gaussians, real points | - | - | - | 1.500\u00a0±\u00a00.360 |"
     assert rows[1].startswith("| 25gaussians, G | 0.0") and rows[1].endswith("| - | - | 2.500\u00a0±\u00a00.360 |")
     text = fig3_toy.verdict_table(built, "25gaussians")
-    assert text.splitlines()[0] == "| claim | 25gaussians, this build |" and "| naive against G | " in text
+    assert text.splitlines()[0] == "| claim | authors' weights | paper schedule | this build |"
+    assert "| 25gaussians, naive against G | - | - | reproduced |" in text
 
 
 def test_a_committed_record_has_its_column(pair, tmp_path):
@@ -150,8 +151,32 @@ def test_a_committed_record_has_its_column(pair, tmp_path):
     assert runs["authors' weights"].dataset == "25gaussians-authors"
     assert runs["paper schedule"] is runs["this build"] is None
     lines = fig3_toy.verdict_table({"25gaussians": filled(pair)}, "25gaussians").splitlines()
-    assert lines[0] == "| claim | 25gaussians, authors' weights | 25gaussians, this build |"
+    assert lines[0] == "| claim | authors' weights | paper schedule | this build |"
     assert all(line.endswith("| - |") == ("EMD of" in line) for line in lines[2:]) and len(lines) == 2 + 6
+    both = fig3_toy.verdict_table({"25gaussians": filled(pair)}, "both").splitlines()
+    assert both[0] == lines[0] and len(both) == len(lines)  # a set without a run adds no row, and no set a column
+
+
+def test_the_answer_follows_the_records(pair, tmp_path):
+    """DOT is a third lower and naive higher than G; the recorded pair of the authors has them the other way round."""
+    built = {"25gaussians": filled(pair)}
+    text = fig3_toy.answer(built, "25gaussians")
+    assert text.startswith("The EMD of DOT in this build differs from that of G by +1.0000 [+1.0000, +1.0000] (")
+    assert "and from that of naive by -1.0000 [-1.0000, -1.0000] (25gaussians), with" in text
+    assert (
+        "over 1 pair at hand: *DOT against G*: print does not resolve it (1); *DOT against naive*: reproduced (1)"
+        in text
+    )
+    assert text.count(". ") == 2 and "*one training*" in text  # three sentences
+    worse = recording.open_toy_record("fig3_toy", replace(pair, name="25gaussians-authors"), SETTINGS, "paper", 0)
+    fig3_toy.fill_record(worse, K_EFF, emds({"real": 0.0, "g": 3.0, "dot": 2.0, "naive": 1.0}))
+    records.write(worse, tmp_path)
+    assert "*DOT against naive*: contradicted (1), reproduced (1); *naive against G*" in fig3_toy.answer(
+        built, "25gaussians"
+    )
+    higher = filled(pair)
+    higher.content.update({row.key: replace(row, value=7.0) for row in higher.rows(method="dot", against="g")})
+    assert "that of G by +7.0000" in fig3_toy.answer({"25gaussians": higher}, "25gaussians")
 
 
 def test_the_first_trial_begins_with_training_points(pair):
