@@ -7,6 +7,7 @@ import numpy as np
 from dotlib.evaluation import recording
 from dotlib.evaluation.comparison import Comparison, Point
 from dotlib.metrics import intervals
+from dotlib.plots.samplers import Change
 from dotlib.results import paper, tables
 
 STEPS = (
@@ -53,12 +54,44 @@ def _last_sets(points: Sequence[Point]) -> dict[str, list[float]]:
 
 
 def _against(other: Sequence[float], of: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    return _apart({method: (distances, other) for method, distances in of.items()})
+
+
+def _apart(of: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> dict[str, str]:
+    """Whether the first distances of each method are "nearer" or "farther" than the second, paired, by Holm."""
     claims = {}
-    for method, distances in of.items():
-        mean, ends = intervals.interval(distances, other)
+    for method, (first, second) in of.items():
+        mean, ends = intervals.interval(first, second)
         apart = "nearer" if mean < 0 else "farther"
-        claims[method] = paper.Claim(paper.p_of_interval(ends, len(distances)), apart, paper.UNDECIDED)
+        claims[method] = paper.Claim(paper.p_of_interval(ends, len(first)), apart, paper.UNDECIDED)
     return dict(zip(claims, recording.words_of(claims.values()), strict=True))
+
+
+def answer(points: Points) -> str:
+    """Which methods come nearer to the data with the exact ratio than with the trained D, a sentence for each set."""
+    texts = []
+    for name in dict.fromkeys(name for name, _ in points):
+        with_d, exact = (_last_sets(points[name, landscape]) for landscape in LANDSCAPES)
+        both = [method for method in exact if method in with_d and method != "bare"]
+        found = _apart({method: (exact[method], with_d[method]) for method in both})
+        lists = {word: [method for method in both if found[method] == word] for word in WORDS}
+        told = "; ".join(f"{word}: {', '.join(methods) or 'none'}" for word, methods in lists.items())
+        texts.append(f"On {name} the exact log ratio in the place of the trained $D$ puts these methods {told}.")
+    return (
+        f"{' '.join(texts)} The words are by $W_1$ to training points over sets of points, of *one training* for each "
+        "set of data: what comes nearer was held back by its $D$, and *undecided* does not say that it was not."
+    )
+
+
+def changes(points: Points) -> dict[str, dict[str, dict[str, Change | str]]]:
+    """For `plots.samplers.changes`: data set -> method -> landscape -> last W1 minus that of bare, or "refused"."""
+    panels: dict[str, dict[str, dict[str, Change | str]]] = {}
+    for (name, landscape), of_key in points.items():
+        last = _last_sets(of_key)
+        for method in dict.fromkeys(point.method for point in of_key if point.method != "bare"):
+            change = intervals.interval(last[method], last["bare"]) if method in last else "refused"
+            panels.setdefault(name, {}).setdefault(method, {})[landscape] = change
+    return panels
 
 
 def nearer_table(points: Points) -> str:

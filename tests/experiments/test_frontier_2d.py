@@ -78,3 +78,24 @@ def test_methods_below_the_floor_are_named_only_where_the_sets_tell(points):
     comparisons = {key: SimpleNamespace(floor_sets={"emd_euclidean": [0.8, 0.8]}) for key in points}
     points["swissroll", "oracle"][-1] = point("DDLS", 5, 0.5, 0.5)
     assert frontier_2d.nearer_than_real(points, comparisons) == "swissroll, D: none; swissroll, oracle: DDLS"
+
+
+def test_the_answer_compares_both_landscapes_method_by_method(points):
+    """DOT is farther with the oracle by 0.6 in both sets; naive is nearer by 0.5, and best of by 0.4 and -0.5."""
+    points["swissroll", "D"] += [point("naive", 1, 1.0, 1.1), point("best of", 4, 0.9, 0.5)]
+    points["swissroll", "oracle"] += [point("naive", 1, 0.5, 0.6), point("best of", 4, 0.5, 1.0)]
+    text = frontier_2d.answer(points)
+    assert text.startswith("On swissroll the exact log ratio in the place of the trained $D$ puts these methods ")
+    assert "nearer: naive; farther: DOT; undecided: best of. The words are" in text  # DDLS refused with D
+    points["swissroll", "oracle"][1] = point("DOT", 20, 0.1, 0.3)
+    changed = frontier_2d.answer(points)
+    assert "nearer: DOT, naive; farther: none; undecided: best of." in changed and "*one training*" in changed
+
+
+def test_the_figure_has_changes_to_bare_and_says_who_refused(points):
+    panels = frontier_2d.changes(points)
+    assert list(panels) == ["swissroll"] and set(panels["swissroll"]) == {"DOT", "DDLS"}
+    assert panels["swissroll"]["DDLS"]["D"] == "refused"
+    mean, (low, high) = panels["swissroll"]["DOT"]["D"]
+    assert (mean, low, high) == pytest.approx((-0.2, -0.2, -0.2))
+    assert panels["swissroll"]["DDLS"]["oracle"][0] == pytest.approx(-0.7)
