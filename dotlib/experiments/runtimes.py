@@ -33,6 +33,7 @@ P100 = 10.6e12  # operations a second in single precision, NVLink model; the PCI
 NO_BATCH = "not attempted (no batch size is printed)"
 ALIKE = 1.25  # an update lasts as long as a backprop up to this factor; fixed before any run
 
+BACKPROP = "update over backprop"  # name of the ratio in the record
 Ratio = tuple[float, tuple[float, float]]  # geometric mean over the runs, and its 95 % t-interval
 
 
@@ -331,7 +332,7 @@ def fill_record(record: records.Record, timings: Timings, lines: Mapping[str, Li
             record.put_trials("seconds of 30 updates", t.seconds, **key, unit="seconds")
             record.put("median seconds of 30 updates", t.median, **key, unit="seconds", n=n)
             ratio, ends = t.ratio
-            record.put("update over backprop", ratio, **key, unit="", n=n, interval=ends)
+            record.put(BACKPROP, ratio, **key, unit="", n=n, interval=ends)
         record.put("operations of an update", works[name].flops, method=name, unit="operations")
         record.put("links of a gradient", works[name].links, method=name, unit="")
         record.verdicts[f"{WORKLOADS[name]}, seconds"] = paper.unless_smoke(NO_BATCH, profile=record.profile)
@@ -342,6 +343,32 @@ def fill_record(record: records.Record, timings: Timings, lines: Mapping[str, Li
     for name, fit in lines.items():
         record.put("seconds a sample", fit.slope, method=name, unit="seconds", n=len(fit.counts))
         record.put("distance from the line", fit.worst, method=name, unit="")
+
+
+def answer(record: records.Record) -> str:
+    """For which settings an update costs what its gradient costs, by which ratios, and what these do not show."""
+    judged: dict[str, list[str]] = {}
+    ratios = []
+    for name, last in {row.method: row for row in record.rows(quantity=BACKPROP)}.items():
+        label = WORKLOADS[name]
+        judged.setdefault(record.verdicts[f"{label}, as the backprop"], []).append(label)
+        ratios.append(f"{shown((last.value, last.interval))} ({label}, batch {last.setting:,}, {last.n} runs)")
+    words = "; ".join(f"{word} for {', '.join(labels)}" for word, labels in judged.items())
+    threads = record.made["threads"]
+    return (
+        f"That an update costs what its gradient costs, at the largest batch timed: {words}. An update takes "
+        f"{', '.join(ratios)} times as long as one forward and backward pass, geometric means with 95 % intervals over "
+        f"the runs. This is one machine ({record.made['device']}, threads: {threads}), and the printed seconds are "
+        "compared with none of ours, since no batch is printed with them."
+    )
+
+
+def ends(record: records.Record) -> dict[str, tuple[float, float, float]]:
+    """Low end, mean and high end of an update over a backprop for each setting and batch, by its label."""
+    rows = list(record.rows(quantity=BACKPROP))
+    return {
+        f"{WORKLOADS[row.method]}, batch {row.setting:,}": (row.interval[0], row.value, row.interval[1]) for row in rows
+    }
 
 
 def headline(record: records.Record, timings: Timings) -> str:

@@ -371,6 +371,28 @@ def test_the_record_never_judges_seconds(profile):
     assert "1.040\u00a0±\u00a00.010" in text and "longer at 1 already" in text
 
 
+def test_the_answer_and_its_figure_are_those_of_the_record():
+    """The largest batch of each setting speaks: one is twice too slow there, and at batch 1 it is not."""
+    record = records.start("runtimes", profile="laptop", dataset="all", seed=0, parameters={})
+    timings = {"cifar10": [at(1, [2.0, 4.0]), at(3, [2.0, 4.0])], "stl10": [at(1, [3.0, 3.0])]}
+    timings["cifar10"][1] = replace(timings["cifar10"][1], update=2.0 * timings["cifar10"][1].backprop)
+    runtimes.fill_record(record, timings, {}, {name: runtimes.Work(5, 4) for name in timings})
+    text = runtimes.answer(record)
+    assert (
+        "contradicted for CIFAR-10 (SN-DCGAN); reproduced for STL-10 (SN-DCGAN). An update takes 2.00 [2.00, " in text
+    )
+    assert (
+        "2.00] (CIFAR-10 (SN-DCGAN), batch 3, 2 runs), 1.00 [1.00, 1.00] (STL-10 (SN-DCGAN), batch 1, 2 runs)" in text
+    )
+    assert f"one machine ({record.made['device']}, threads: " in text
+    record.verdicts["STL-10 (SN-DCGAN), as the backprop"] = paper.UNDECIDED
+    assert "contradicted for CIFAR-10 (SN-DCGAN); undecided for STL-10 (SN-DCGAN)." in runtimes.answer(record)
+    assert list(runtimes.ends(record)) == [
+        *("CIFAR-10 (SN-DCGAN), batch 1", "CIFAR-10 (SN-DCGAN), batch 3", "STL-10 (SN-DCGAN), batch 1")
+    ]
+    assert runtimes.ends(record)["CIFAR-10 (SN-DCGAN), batch 3"] == pytest.approx((2, 2, 2))
+
+
 def test_bad_arguments_are_refused_by_name():
     workload = tiny()
     for options, message in (
