@@ -27,6 +27,7 @@ USED = f"{FLOOR} against {REFERENCE}"  # as all scores of the book are made
 FIRST = f"{FLOOR} against the first half of {REFERENCE}"  # the fault of an earlier version: the first rows of a file
 COMPARED = (USED, SAME, FIRST)
 BLOCKS = {"digits": 300}  # images of each side of a block; elsewhere 2,000, whose kernel fits in memory
+LEVEL = 0.05  # of the test that KID is above 0
 Line = dict[str, float | str]  # of the tidy table
 
 
@@ -204,6 +205,33 @@ def _label(record: Record, place: str) -> str:
     return ", ".join([record.dataset, *sorted(recording.copies(record)), place])
 
 
+def answer(runs: Mapping[str, Record]) -> str:
+    """Whether the draws of this book find a KID of 0, whether the planted fault is seen, and what neither shows."""
+    used, fault = [], []
+    for label, record in runs.items():
+        frames = dict(tuple(frame(record).groupby("comparison")))
+        of, first = frames[USED], frames[FIRST]
+        whole = together([record.get("p", method=USED, judge=judge).value for judge in of["judge"]])
+        used.append(f"{int((of['z'].abs() <= 2).sum())} of {len(of)} ({label}; p = {whole:.2g} together)")
+        fault.append(f"{int((first['p'] < LEVEL).sum())} of {len(first)} ({label})")
+    return (
+        "KID between real images, drawn as this book draws them, is within two standard errors of 0 for this many "
+        f"of the judges: {', '.join(used)}. Where the first rows of a file stand in their place, this many see a "
+        f"KID above 0, by Holm's correction: {', '.join(fault)}. A KID near 0 is what fair draws give, and does not "
+        "say that a judge sees what makes a sample bad."
+    )
+
+
+def in_errors(runs: Mapping[str, Record]) -> dict[str, dict[str, list[float]]]:
+    """For `plots.curves.strips`: a record, in lines -> comparison -> KID of each judge in its standard errors."""
+    return {
+        label.replace(", ", "\n"): {
+            str(name): of["z"].tolist() for name, of in frame(record).groupby("comparison", sort=False)
+        }
+        for label, record in runs.items()
+    }
+
+
 def summary_table(runs: Mapping[str, Record]) -> str:
     """Markdown: of how many judges KID is within one and two standard errors of 0, above it by Holm, and `together`."""
     rows = []
@@ -212,7 +240,7 @@ def summary_table(runs: Mapping[str, Record]) -> str:
             within = [int((of["z"].abs() <= most).sum()) for most in (1, 2)]
             spread = f"{of['z'].min():+.1f} to {of['z'].max():+.1f}"
             p = together([record.get("p", method=str(comparison), judge=judge).value for judge in of["judge"]])
-            rows.append([label, comparison, len(of), *within, int((of["p"] < 0.05).sum()), spread, f"{p:.2g}"])
+            rows.append([label, comparison, len(of), *within, int((of["p"] < LEVEL).sum()), spread, f"{p:.2g}"])
     heads = [
         "data set",
         "comparison",

@@ -179,10 +179,17 @@ def bars(groups: Mapping[str, Sequence[float]], labels: Sequence[str], *, xlabel
 
 
 @style.figure
-def strips(groups: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str, ylabel: str) -> Figure:
+def strips(
+    groups: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    dashed: Sequence[float] = (),
+    linear: bool = False,
+) -> Figure:
     """Single values beside a line at 0, group on the x axis -> name -> its values, up to four names beside each other.
 
-    The y axis is logarithmic away from 0.
+    The y axis is logarithmic away from 0, unless it is linear, and has dashed lines at these heights.
     """
     figure, axis = plt.subplots(figsize=(5.6, 4.8))
     for at, names in enumerate(groups.values()):
@@ -192,7 +199,9 @@ def strips(groups: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str, 
             across = np.linspace(-0.08, 0.08, len(values)) + at + 0.22 * (place - (len(names) - 1) / 2)
             axis.plot(across, values, ".", ms=4, color=colour, label=None if at else name)
     axis.axhline(0, color=VERMILION, lw=1.5)
-    axis.set(yscale="symlog", xlabel=xlabel, ylabel=ylabel)
+    for height in dashed:
+        axis.axhline(height, color=BLACK, lw=1, ls="--")
+    axis.set(yscale="linear" if linear else "symlog", xlabel=xlabel, ylabel=ylabel)
     axis.set_xticks(range(len(groups)), list(groups))
     figure.legend(loc="outside lower center", ncols=2, markerscale=2)
     return figure

@@ -136,6 +136,22 @@ def test_the_summary_counts_judges_and_tests_by_holm():
     assert p == pytest.approx([0.9, 1.0, 0.08, 0.005, 1.0])
 
 
+def test_the_answer_follows_the_record_and_the_figure_has_its_values():
+    record = synthetic()
+    text = real_images.answer({"digits, this build": record})
+    assert "many of the judges: 3 of 5 (digits, this build; p = 0.79 together)." in text
+    assert "by Holm's correction: 1 of 5 (digits, this build)." in text and text.count(". ") == 2
+    row = record.get("kid", method=real_images.USED, judge="classifier 4")
+    record.content[row.key] = dataclasses.replace(row, value=30.0)
+    seen = record.get("p", method=real_images.FIRST, judge="classifier 2")
+    record.content[seen.key] = dataclasses.replace(seen, value=0.001)
+    changed = real_images.answer({"digits, this build": record})
+    assert "2 of 5 (digits, this build; p =" in changed and "correction: 2 of 5 (digits, this build)." in changed
+    (drawn,) = real_images.in_errors({"digits, this build": record}).values()
+    assert list(drawn) == list(real_images.COMPARED)
+    assert drawn[real_images.USED] == pytest.approx([0.5, -1.5, 2.5, 9.0, 10.0])
+
+
 def test_judges_that_see_the_same_are_one_witness_and_not_five():
     """Five equal p-values of 0.04 are no 0.04^5; uniform ones that all agree reject in 5 % of draws at most."""
     assert real_images.together([0.04] * 5) == pytest.approx(0.08) and real_images.together([0.9, 0.8]) == 1

@@ -92,6 +92,12 @@ def test_strips_draw_each_value_beside_the_others_of_its_group():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
 
 
+def test_strips_on_a_linear_axis_have_their_dashed_lines():
+    figure = curve_plots.strips({"x": {"a": [3.0]}}, xlabel="", ylabel="z", dashed=(-2, 2), linear=True)
+    (axis,) = figure.axes
+    assert axis.get_yscale() == "linear" and [line.get_ydata()[0] for line in axis.lines] == [3, 0, -2, 2]
+
+
 def test_spreads_draw_each_value_and_both_intervals_in_their_row():
     one, two = (np.array([-1.0, 0.5]), (-2.0, -0.25, 1.5), None), (np.array([2.0]), (1.0, 2.0, 3.0), (0.5, 0.75, 1.0))
     figure = curve_plots.spreads({"a": {"x": one, "y": two}, "b": {"x": two, "y": two}}, xlabel="difference", columns=2)
