@@ -247,6 +247,19 @@ def summary(record: records.Record) -> str:
     return table(["statement", "checked on", "deviation", "verdict"], "s power s", rows)
 
 
+def answer(record: records.Record) -> str:
+    """By how much the paper's theorems fail here, what the exact dual leaves to move, and what numbers can show."""
+    worst = {claim: _cell(record.get("deviation", method=claim).value, "power") for claim in CLAIMS}
+    told = " and ".join(f"{by} from {claim} (*{record.verdicts[claim]}*)" for claim, by in worst.items())
+    steep = (f"{row.value:.0%} ({NAMES.get(row.pair, row.pair)})" for row in record.rows(quantity="share_movable"))
+    return (
+        f"The largest deviation that this page finds is {told}. Up to the first of them the sample $y$ is itself a "
+        "minimum of {eq}`eq-16`, so the exact $D^*$ gives no reason to move; of the samples of trained pairs "
+        f"{' and '.join(steep)} have a slope above $K_\\text{{eff}}$ and so start at no minimum of {{eq}}`eq-22`. "
+        "Numbers can refute a theorem and not prove it, and the shares are each of *one training*."
+    )
+
+
 def fill_record(record: records.Record, results: Results) -> None:
     """Put the deviations, the verdicts, and the values behind the tables into the record."""
     points, n = record.parameters["points"], record.parameters["critics"] + len(results.attained)

@@ -75,7 +75,7 @@ def minimisers(
 
     The segment from y, a circle, to its image, a star, both (2,), is drawn, and training points x, (n, 2); data units.
     """
-    figure, axes = plt.subplots(len(excess), 1, figsize=(5.2, 4.5 * len(excess)), sharex=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(excess), figsize=(4.2 * len(excess), 4.9), sharey=True, squeeze=False)
     for axis, (title, ((first, second), value)) in zip(axes.flat, excess.items(), strict=True):
         colours = {"cmap": "cividis", "norm": BoundaryNorm(LEVELS, 256), "extend": "max"}
         axis.contourf(first, second, value, levels=LEVELS, **colours)

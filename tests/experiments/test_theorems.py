@@ -3,6 +3,7 @@
 Kinds of test: identities, closed forms, failures of a claim.
 """
 
+import dataclasses
 import math
 from types import SimpleNamespace
 
@@ -180,6 +181,20 @@ def test_the_summary_has_what_was_checked_and_its_deviation():
     assert lines[3][0].startswith("Theorem 1") and lines[3][3] == paper.CONTRADICTED
     assert lines[4][1] == "2 trained and 1,000 random critics, 3 objectives" and lines[5][3] == "a check of the code"
     assert [line[3] for line in lines[2:]].count("a check of the code") == 2
+
+
+def test_the_answer_follows_the_record():
+    record = theorems.open_record({}, "laptop", 0)
+    theorems.fill_record(record, results(1e-12))
+    text = theorems.answer(record)
+    assert "finds is 1e-12 from Theorem 1 (*reproduced*) and 0 from Theorem 2 (*reproduced*). Up to" in text
+    assert "25% (swissroll) have a slope above $K_\\text{eff}$" in text and "*one training*" in text
+    broken = theorems.open_record({}, "laptop", 0)
+    theorems.fill_record(broken, results(1e-7))
+    row = broken.get("share_movable", pair="swissroll")
+    broken.content[row.key] = dataclasses.replace(row, value=0.5)
+    changed = theorems.answer(broken)
+    assert "1e-07 from Theorem 1 (*contradicted*)" in changed and "50% (swissroll)" in changed
 
 
 def test_a_slope_above_the_bound_is_a_deviation():
