@@ -5,11 +5,13 @@ import html
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
 from dotlib.plots import interactive
+from dotlib.results import records, tidy
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = "interactive-figures.js"
@@ -27,6 +29,7 @@ def setup(app: Sphinx) -> dict:
     app.connect("autodoc-process-docstring", link_equations, priority=600)  # behind napoleon
     app.connect("config-inited", configure)
     app.connect("builder-inited", write_figure_library)
+    app.connect("builder-inited", copy_records)
     app.connect("html-page-context", load_figure_library)
     app.connect("html-page-context", add_buttons, priority=900)  # behind the theme's own
     app.connect("html-page-context", say_how_to_reproduce)
@@ -96,6 +99,15 @@ def write_figure_library(app: Sphinx) -> None:
         target = Path(app.outdir) / "_static" / FIGURES
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(interactive.library(), encoding="utf-8")
+
+
+def copy_records(app: Sphinx) -> None:
+    """The committed records, and all their numbers in one table, which the page of all records links."""
+    if app.builder.format == "html":
+        target = Path(app.outdir) / "results"
+        shutil.copytree(records.KEPT, target, dirs_exist_ok=True)
+        stored = records.stored(records.KEPT)
+        tidy.values(stored).to_csv(target / "all.csv", index=False, lineterminator="\n")
 
 
 def load_figure_library(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:

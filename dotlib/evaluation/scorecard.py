@@ -138,8 +138,9 @@ def cells(item: Item, over: OverTrainings, folder: Path = records.KEPT, built: P
     """Column -> what is known of an item there: over trainings, else of one committed training, else of this build."""
     of: dict[str, Cell] = {}
     for label, words in published_only(over.get(item.title, {})).items():
-        if words:
-            of[column_of(label)] = Cell(words, "trainings")
+        if words:  # of every profile of a data set
+            before = of[column_of(label)].words if column_of(label) in of else []
+            of[column_of(label)] = Cell([*before, *words], "trainings")
     for column, datasets in item.runs.items():
         for profiles, where in ((("paper", "laptop"), folder), (("paper", "laptop", "smoke"), built)):
             words, _ = recorded(item.stem, datasets, profiles, where)

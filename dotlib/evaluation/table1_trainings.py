@@ -87,15 +87,26 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
     for label, frame in of.items():
         dataset, profile = label.split(", ")
         runs, rows = len(frame.groupby(over_trainings.TRAINING)), frame["dataset"].nunique()
-        share = over_trainings.effects(frame, "DOT", "fid")["share"].groupby("dataset").mean()
         texts.append(
             f"On {dataset} ({_count(rows, 'row')}, {_count(runs, 'training')}) {_found(words({label: frame})[label])}. "
-            f"In FID DOT covers {share.min():+.2f} to {share.max():+.2f} of the way from bare samples to real images, "
-            f"from row to row. These are pairs of the profile {profile} under "
+            f"{_covered(frame)} These are pairs of the profile {profile} under "
             f"{_count(frame['judge'].nunique(), 'classifier')} of this book: signs can be compared with the paper's, "
             "sizes cannot."
         )
     return "\n\n".join(texts) or "No training is recorded yet; the tables below are of single pairs."
+
+
+def _covered(frame: pd.DataFrame) -> str:
+    """Which share of the way from bare samples to real images DOT covers in FID: over training seeds, and by row."""
+    by_row = over_trainings.effects(frame, "DOT", "fid")["share"].unstack("dataset")
+    seeds, rows = by_row.dropna().mean(axis=1), by_row.mean()  # seeds that every row has
+    spread = f"from {rows.min():+.2f} to {rows.max():+.2f} between rows"
+    begins = "In FID DOT covers {} of the way from bare samples to real images"
+    if len(seeds) < over_trainings.LEAST:
+        why = "too few seeds are common to all rows for an interval"
+        return f"{begins.format(f'{rows.mean():+.2f}')}, {spread}; {why}."
+    share = begins.format(tables.change(*intervals.t_interval(seeds)))
+    return f"{share}, mean over rows and 95 % interval over {len(seeds)} training seeds, {spread}."
 
 
 def _found(judged: Words) -> str:

@@ -40,7 +40,7 @@ DOORS = (  # what a reader wants, the pages for it in their order, each with a s
             "executed/fig3_audit": "audit",
         },
     ),
-    ("Use it on your GAN", {"book/use-your-own-gan": "your own GAN"}),
+    ("Use it on your GAN", {"executed/use_your_own_gan": "your own GAN"}),
     ("Run it again", {"book/run-in-batch": "in batch"}),
 )
 WORDS_A_MINUTE = 230  # read by an adult, silently; code and tables are skimmed

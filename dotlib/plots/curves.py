@@ -122,6 +122,29 @@ def paths(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, xlab
 
 
 @style.figure
+def descents(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
+    """A column for each descent: title -> objective (updates + 1, B), distance (B,), rise of D over k (B,).
+
+    Above, the objective less its start: median, and band from 10 to 90 % of the rows. Below, gain against cost.
+    """
+    figure, axes = plt.subplots(2, len(panels), figsize=(3.3 * len(panels), 5.4), squeeze=False)
+    for (top, below), (title, (objective, distance, gain)) in zip(axes.T, panels.items(), strict=True):
+        low, middle, high = np.quantile(objective - objective[0], (0.1, 0.5, 0.9), axis=1)
+        top.fill_between(range(len(middle)), low, high, color=BLUE, alpha=0.2, lw=0)
+        top.plot(middle, color=BLUE)
+        top.axhline(0, color=BLACK, lw=0.8, ls="--")
+        top.set(title=title, xlabel="updates")
+        ends = (0, 1.1 * max(distance.max(), 1e-3))
+        below.plot(ends, ends, color=BLACK, lw=0.8, ls="--", label="gain = distance")
+        below.plot(distance, gain, "o", ms=3, color=VERMILION)
+        below.set(xlim=ends, xlabel="distance moved")
+    axes[0, 0].set_ylabel("objective less its start")
+    axes[1, 0].set_ylabel("rise of D, over k")
+    axes[1, 0].legend(fontsize=8)
+    return figure
+
+
+@style.figure
 def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str, reference: float | None = None) -> Figure:
     """Horizontal intervals, name -> (low, middle, high); the reference is a vertical line, 0 for differences."""
     figure, axis = plt.subplots(figsize=(6.4, 0.8 + 0.34 * len(rows)))

@@ -10,6 +10,7 @@ A table is a CSV file with the record's name; the record holds its SHA-256.
 import hashlib
 import io
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +66,15 @@ def stored(folder: Path, stem: str) -> pd.DataFrame:
         for record in records.stored(folder, stem)
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def values(stored: Iterable[Record]) -> pd.DataFrame:
+    """All numbers of some records, a line each: what names the record, the fields of `Row`, and the commit."""
+    lines = [
+        {"page": record.stem, "profile": record.profile, "dataset": record.dataset, "seed": record.seed}
+        | asdict(row)
+        | {"commit": record.made["commit"]}
+        for record in stored
+        for row in record.content.values()
+    ]
+    return pd.DataFrame(lines)

@@ -88,6 +88,9 @@ def test_a_cell_has_words_over_trainings_else_of_the_committed_training_else_of_
     assert scorecard.cells(item, {}, kept, built)["digits"] == ([("IS", paper.REPLICATED)], "one training")
     over = {item.title: {"digits, laptop": [("IS", paper.CONTRADICTED)], "mnist, laptop": []}}
     assert scorecard.cells(item, over, kept, built) == {"digits": ([("IS", paper.CONTRADICTED)], "trainings")}
+    over[item.title]["digits, paper"] = [("FID", paper.REPLICATED)]  # no profile hides another
+    both = [("IS", paper.CONTRADICTED), ("FID", paper.REPLICATED)]
+    assert scorecard.cells(item, over, kept, built) == {"digits": (both, "trainings")}
 
 
 def test_items_without_a_training_say_so_and_other_pages_of_one_training_are_known():

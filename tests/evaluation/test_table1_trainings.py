@@ -117,7 +117,8 @@ def test_the_answer_counts_every_row_for_both_scores():
     assert text.startswith(
         "On digits (2 rows, 10 trainings) FID falls in 2, rises in 0, and is undecided in 0; IS rises"
     )
-    assert "+0.80 to +0.80 of the way" in text
+    assert "DOT covers +0.80 [+0.78, +0.82] of the way" in text and "over 5 training seeds" in text
+    assert "from +0.80 to +0.80 between rows" in text
     assert "No training is recorded" in table1_trainings.answer({})
 
 
@@ -129,6 +130,15 @@ def test_records_that_arrive_appear_under_their_own_label():
     text = table1_trainings.answer({"digits, laptop": frame, "mnist, laptop": mnist})
     assert "On mnist (1 row, 3 trainings) FID falls in 1," in text
     assert isinstance(table1_trainings.changes(mnist, "fid")["dcgan-sngan-ns"].values, pd.Series)
+
+
+def test_the_share_in_the_answer_is_over_seeds_that_every_row_has():
+    frame = scattered([-8.0, -8.1, -7.9, -8.2, -7.8])
+    uneven = frame[(frame["dataset"] == PAIRS[0]) | (frame["seed"] < 2)]  # two seeds are no interval
+    text = table1_trainings.answer({"digits, laptop": uneven})
+    assert "DOT covers +0.80 of the way" in text and "too few seeds are common to all rows for an interval" in text
+    three = frame[(frame["dataset"] == PAIRS[0]) | (frame["seed"] < 3)]
+    assert "over 3 training seeds" in table1_trainings.answer({"digits, laptop": three})
 
 
 def test_the_answer_changes_with_the_records():

@@ -307,7 +307,7 @@ def test_matched_and_control_tables_have_their_closed_forms():
 
 
 def test_the_advice_on_k_eff_is_what_the_recorded_trainings_of_the_digits_show():
-    """book/use-your-own-gan: the estimate lets samples go too far for FID, and its multiples do no such harm."""
+    """notebooks/use_your_own_gan: the estimate lets samples go too far for FID, and its multiples do no such harm."""
     frame = transport_matters.frames()["digits, laptop"]
     curves = over_trainings.curves(over_trainings.shares(frame, "fid")).query("setting == 20").set_index("method")
     assert curves.loc["DOT", "high"] < 0

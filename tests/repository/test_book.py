@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import book_pages
 import build_book
@@ -12,6 +13,7 @@ import pytest
 import reference
 
 import dotlib
+from dotlib.results import records
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
@@ -152,3 +154,18 @@ def test_a_page_says_its_command_its_time_and_its_memory():
     assert "papermill notebooks/keff.md keff.ipynb -p device &lt;b&gt; -p profile laptop<" in text
     assert "ran for 1 min 32 s, with up to 812 MB, on" in text
     assert "ran for 9 s on" in book_pages.reproduce(ran | {"duration": 9.4})
+
+
+def test_the_book_carries_the_records_and_all_their_numbers(tmp_path, monkeypatch):
+    record = records.start("keff", profile="laptop", dataset="digits", seed=0, parameters={})
+    record.put("k_eff", 1.5, unit="logits per latent distance")
+    records.write(record, tmp_path / "kept")
+    monkeypatch.setattr(records, "KEPT", tmp_path / "kept")
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path / "html")
+    book_pages.copy_records(app)
+    copied = tmp_path / "html/results"
+    assert (copied / "keff/laptop-digits-s0.json").read_bytes() == (
+        tmp_path / "kept/keff/laptop-digits-s0.json"
+    ).read_bytes()
+    head, line = (copied / "all.csv").read_text(encoding="utf-8").splitlines()
+    assert head.startswith("page,profile,dataset,seed,quantity,") and line.startswith("keff,laptop,digits,0,k_eff,")
