@@ -62,7 +62,8 @@ def answer(of: Mapping[str, pd.DataFrame], control: str = "random direction") ->
         if found := [*words(frame, chosen, "fid").values()]:
             counted = ", ".join(f"{word} in {found.count(word)}" for word in VERDICTS)
             texts.append(
-                f"*{label}*: against a {control} as long as the naive ascent's, DOT is by FID {counted} pairs."
+                f"*{label}*: against a {control} as long as the naive ascent's, DOT is by FID {counted} "
+                f"of {tables.count(len(found), 'pair')}."
             )
     return "\n\n".join(texts)
 

@@ -51,12 +51,8 @@ def changes(frame: pd.DataFrame, quantity: str) -> dict[str, Change]:
         if len(of_trainings) >= over_trainings.LEAST:
             changes[row] = Change(of_trainings, "")
         else:
-            changes[row] = Change(of, f", over {len(of)} sets of {_count(len(of_trainings), 'training')}")
+            changes[row] = Change(of, f", over {len(of)} sets of {tables.count(len(of_trainings), 'training')}")
     return {row: changes[row] for row in ROWS if row in changes}
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def verdicts(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
@@ -87,11 +83,11 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
     for label, frame in of.items():
         dataset, profile = label.split(", ")
         runs, rows = len(frame.groupby(over_trainings.TRAINING)), frame["dataset"].nunique()
+        judges = tables.count(frame["judge"].nunique(), "classifier")
         texts.append(
-            f"On {dataset} ({_count(rows, 'row')}, {_count(runs, 'training')}) {_found(words({label: frame})[label])}. "
-            f"{_covered(frame)} These are pairs of the profile {profile} under "
-            f"{_count(frame['judge'].nunique(), 'classifier')} of this book: signs can be compared with the paper's, "
-            "sizes cannot."
+            f"On {dataset} ({tables.count(rows, 'row')}, {tables.count(runs, 'training')}) "
+            f"{_found(words({label: frame})[label])}. {_covered(frame)} These are pairs of the profile {profile} under "
+            f"{judges} of this book: signs can be compared with the paper's, sizes cannot."
         )
     return "\n\n".join(texts) or "No training is recorded yet; the tables below are of single pairs."
 

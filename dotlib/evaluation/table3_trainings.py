@@ -120,7 +120,7 @@ def answer(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> str:
             parts = [_sentence(lines, quantity, words.get(str(pair), {})) for quantity in ("fid", "is_mean")]
             runs = lines["seed"].nunique()
             texts.append(
-                f"*{label}, {_critic_updates(str(pair))} of D for one of G*, {runs} training{'s' * (runs != 1)}, hinge "
+                f"*{label}, {_critic_updates(str(pair))} of D for one of G*, {tables.count(runs, 'training')}, hinge "
                 f"loss {losses[str(pair)]:.2f}: {'; '.join(parts)}."
             )
     return "\n\n".join(texts) or "No training is recorded yet, so this page answers for the pair of its build alone."
@@ -128,7 +128,7 @@ def answer(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> str:
 
 def _critic_updates(pair: str) -> str:
     n = settings_of(pair, "laptop").critic_updates
-    return f"{n} update{'s' * (n != 1)}"
+    return tables.count(n, "update")
 
 
 def _sentence(lines: pd.DataFrame, quantity: str, words: Mapping[str, str]) -> str:

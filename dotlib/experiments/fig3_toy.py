@@ -234,7 +234,7 @@ def answer(built: Mapping[str, Record], dataset: str) -> str:
         told.append(f"*{claim}*: {', '.join(f'{word} ({n})' for word, n in count.most_common())}")
     return (
         f"The EMD of DOT in this build differs {', and '.join(changes)}, with 95 % intervals over trials. "
-        f"Of the orders that the paper prints, over {len(runs)} pair{'s' * (len(runs) != 1)} at hand: "
+        f"Of the orders that the paper prints, over {tables.count(len(runs), 'pair')} at hand: "
         f"{'; '.join(told)}. Every pair is *one training*, and these words say nothing of another one; "
         "{ref}`fig3_audit` has the words over trainings."
     )

@@ -174,7 +174,7 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
             f"*{label}*: {len(foreign(line))} discriminators of another seed move the generator of Table 2, over {n} "
             f"trainings. By FID they make it, in so many cases, {_words(counts(line))}; its own D changes FID by "
             f"{tables.change(*own.interval)}.\n\n"
-            f"All {len(foreign(fid))} such cells, of {len(fid)} generator{'s' * (len(fid) > 1)}: "
+            f"All {len(foreign(fid))} such cells, of {tables.count(len(fid), 'generator')}: "
             + "; ".join(f"by {SCORES[q].label} {_words(counts(matrix(frame, q)))}" for q in QUANTITIES)
             + "."
         )

@@ -195,10 +195,10 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         word = over_trainings.agreed(by_rule.word, of_means.word)
         told = "" if by_rule.word == of_means.word else f" ({WORDS[by_rule.word]}, and {WORDS[of_means.word]})"
         sentences.append(
-            f"*{label}*, {len(comparisons)} pairs of {len(by_rule.ratios)} trainings: **{WORDS[word]}**{told}, with a "
-            f"margin of {MARGIN}. FID of DOT minus FID of the naive ascent is {tables.change(*by_rule.interval, 2)} of "
-            f"what the naive ascent changes, or {tables.change(*of_means.interval, 2)} by a second reading of the "
-            f"rule.{_hangs_on(comparisons)}"
+            f"*{label}*, {tables.count(len(comparisons), 'pair')} of {len(by_rule.ratios)} trainings: "
+            f"**{WORDS[word]}**{told}, with a margin of {MARGIN}. FID of DOT minus FID of the naive ascent is "
+            f"{tables.change(*by_rule.interval, 2)} of what the naive ascent changes, or "
+            f"{tables.change(*of_means.interval, 2)} by a second reading of the rule.{_hangs_on(comparisons)}"
         )
     return "\n\n".join(sentences)
 

@@ -24,3 +24,8 @@ def change(mean: float, interval: tuple[float, float], digits: int = 2) -> str:
     """A difference and its interval, with signs: "-0.30 [-0.52, -0.08]"."""
     low, high = interval
     return f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def count(n: int, noun: str) -> str:
+    """A number with its noun, "1 pair", "2 pairs"."""
+    return f"{n} {noun}{'s' * (n != 1)}"

@@ -41,7 +41,7 @@ def test_a_difference_that_the_trainings_do_not_share_is_undecided():
 def test_the_answer_counts_all_three_words():
     frame = planted(lambda updates: {"random direction": (updates, 1.0 if updates == 20 else -1.0)})
     text = control_tests.answer({"digits, laptop": frame, "mnist, laptop": frame[frame["seed"] == 0]})
-    assert text.endswith("DOT is by FID better in 1, worse in 1, undecided in 0 pairs.") and "mnist" not in text
+    assert text.endswith("DOT is by FID better in 1, worse in 1, undecided in 0 of 2 pairs.") and "mnist" not in text
 
 
 def test_each_truncation_is_its_own_control_and_what_is_missing_has_a_dash():
