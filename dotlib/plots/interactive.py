@@ -170,7 +170,9 @@ class Interactive:
             label: each for axis in axes.flat for each, label in zip(*axis.get_legend_handles_labels(), strict=True)
         }
         if handles:
-            figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, markerscale=2)
+            figure.legend(
+                handles.values(), handles.keys(), loc="outside lower center", ncols=2 * len(self.panels), markerscale=2
+            )
         return figure
 
     def _draw(self, axis: Axes, panel: Panel | Pictures) -> None:
