@@ -98,8 +98,8 @@ def projection() -> Interactive:
     }
     return Interactive(
         "printed-projection",
-        "A circle, the sphere of the prior in the plane of the latent and its gradient, and three paths that begin at its "
-        "top. The path of the tangent part stays near the circle; the one with the printed divisor leaves it.",
+        "A circle, the sphere of the prior in the plane of the latent and its gradient, and three paths that begin at "
+        "its top. The path of the tangent part stays near the circle; the one with the printed divisor leaves it.",
         (
             Control("d", "dimension d of the latent", tuple(map(str, DIMENSIONS)), 4, slider=True),
             Control("angle", "angle between latent and ascent, degrees", tuple(map(str, ANGLES)), 1, slider=True),
