@@ -4,9 +4,11 @@ Once this package is installed, `papermill notebooks/fig3_toy.md out.ipynb -p pr
 """
 
 import ast
+import contextlib
 import functools
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from dotlib.errors import FileError, InputError, nearest, one_line
 from dotlib.results import files
 
 CELL_SECONDS = {"smoke": 600, "laptop": 3600}  # profile -> limit of a cell; the published sizes have none
+LONG = 10.0  # seconds after which a cell is told of
+SOCKET_FOLDER = 80  # letters of a folder in which a socket can lie; the system allows it about 104 with its own name
+EXTENSIONS = (".ipynb", ".json", ".md")  # of the files that papermill takes without a warning
 
 
 class NotebookError(FileError):
@@ -35,11 +40,44 @@ def __getattr__(name: str) -> object:
 
     local: Any = papermill_io.get_handler("local")
     local.read, local.write = functools.partial(_read, local.read), functools.partial(_write, local.write)
+    files_of: Any = papermill_io
+    files_of.read = functools.partial(_read_known, papermill_io.read)
     return local
 
 
+def _read_known(
+    read_any: Callable[[str, Iterable[str]], str], path: str, extensions: Iterable[str] = EXTENSIONS
+) -> str:
+    return read_any(path, extensions)
+
+
 def _read(read_other: Callable[[str], str], path: str) -> str:
-    return nbformat.writes(guarded(read(path))) if path.endswith(".md") else read_other(path)
+    if not path.endswith(".md"):
+        return read_other(path)
+    _take_private_kernels()
+    return nbformat.writes(guarded(read(path)))
+
+
+def _take_private_kernels() -> None:
+    """Let papermill, unless an engine is named, talk to kernels through sockets of this user's; TCP is open to others.
+
+    ipykernel warns of TCP, and two kernels that start at once may want the same port.
+    """
+    from papermill.engines import NBClientEngine, papermill_engines
+    from traitlets.config import Config
+
+    engine: Any = NBClientEngine
+
+    class PrivateEngine(engine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> NotebookNode:
+            with tempfile.TemporaryDirectory() as folder:
+                kernel = {"transport": "ipc", "connection_file": str(Path(folder, "kernel.json"))}
+                if len(folder) <= SOCKET_FOLDER:
+                    options["config"] = Config(KernelManager=kernel)
+                return super().execute_managed_notebook(nb_man, kernel_name, **options)
+
+    papermill_engines.register(None, PrivateEngine)
 
 
 def _write(write_other: Callable[[str, str], None], text: str, path: str) -> None:
@@ -131,18 +169,26 @@ def refuse_unknown(namespace: Iterable[str], known: Iterable[str]) -> None:
         raise InputError(f"unknown parameter {name!r}; known: {', '.join(sorted(known))}{nearest(name, known)}")
 
 
-def run_notebook(source: str | Path, destination: str | Path, values: dict | None = None) -> NotebookNode:
+def run_notebook(
+    source: str | Path,
+    destination: str | Path,
+    values: dict | None = None,
+    *,
+    tell: Callable[[str], object] = lambda line: None,
+) -> NotebookNode:
     """Run a text notebook with parameter values, by name, in the current folder; what ran is written as an .ipynb.
 
-    The destination is removed first and appears when it is whole, so that a failure leaves none. Raises InputError for
+    A line for each cell that takes long is told. The destination is removed first and appears when it is whole, so that
+    a failure leaves none. Raises InputError for
     an unknown parameter or a switch that is neither true nor false, FileError for a source that is no whole text
     notebook, and NotebookError where a cell failed or took too long.
     """
-    import papermill
-
     values, destination, notebook = dict(values or {}), Path(destination), read(source)
     refuse_unknown(values, parameters(notebook))
     values |= switched(values, switches(notebook))
+    import papermill  # behind the checks, since it takes a second
+
+    _take_private_kernels()
     try:
         destination.unlink(missing_ok=True)
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +196,7 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
     except OSError as error:
         raise FileError(f"{destination}: cannot be written ({one_line(error)}); name another file") from error
     _insert(values, notebook)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _long_cells_told(notebook, tell) as hooks:
         unfinished = Path(folder, "unfinished.ipynb")
         try:
             papermill.execute_notebook(
@@ -160,6 +206,7 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
                 start_timeout=120,
                 execution_timeout=CELL_SECONDS.get(values.get("profile", "")),
                 extra_arguments=["--log-level=50"],  # else a kernel's end may be told as an error
+                **hooks,
             )
         except Exception as error:  # of a cell, or of the kernel that runs them
             raise NotebookError(_failure(source, unfinished, error)) from None
@@ -170,6 +217,39 @@ def run_notebook(source: str | Path, destination: str | Path, values: dict | Non
     finished.metadata.papermill["peak_megabytes"] = _peak_megabytes()
     files.write_text(destination, nbformat.writes(finished) + "\n")
     return finished
+
+
+@contextlib.contextmanager
+def _long_cells_told(notebook: NotebookNode, tell: Callable[[str], object]) -> Iterator[dict[str, Any]]:
+    """Hooks for nbclient, by which a cell that is at work for LONG seconds is told: its number, section and first line.
+
+    nbclient's indices are those of the notebook, whose cells stay where they are.
+    """
+    sections, numbers, section = {}, {}, ""
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            heads = [line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")]
+            section = heads[-1] if heads else section
+        else:
+            sections[index], numbers[index] = section, len(numbers) + 1
+    waiting: dict[int, threading.Timer] = {}
+
+    def begin(cell: NotebookNode, cell_index: int) -> None:
+        first = next((line for line in cell.source.splitlines() if line and not line.startswith("#")), "")
+        where = f"cell {numbers.get(cell_index)} of {len(numbers)}, {sections.get(cell_index)}"
+        waiting[cell_index] = threading.Timer(LONG, tell, [f"at work for {LONG:g} s: code {where}: {first}"])
+        waiting[cell_index].daemon = True
+        if cell.cell_type == "code":
+            waiting[cell_index].start()
+
+    def end(cell_index: int, **_: object) -> None:
+        waiting.pop(cell_index).cancel()
+
+    try:
+        yield {"on_cell_start": begin, "on_cell_executed": end}
+    finally:
+        for timer in waiting.values():
+            timer.cancel()
 
 
 def _peak_megabytes() -> int:

@@ -14,7 +14,6 @@ from papermill.iorw import load_notebook_node, papermill_io
 from dotlib import notebooks
 from dotlib.errors import FileError, InputError
 
-pytestmark = pytest.mark.filterwarnings("ignore:The specified file:UserWarning")  # papermill's
 AFTER = "while it was being executed, after"
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = """---
@@ -74,6 +73,48 @@ def test_plain_papermill_runs_a_text_notebook(page):
     run = run_papermill("notebooks/page.md", "out.ipynb", "-p", "profile", "smoke", "-p", "seed", "3")
     assert run.returncode == 0, run.stderr
     assert outputs("out.ipynb") == "smoke 25gaussians 3\n"
+
+
+def test_plain_papermill_warns_of_nothing(page):
+    """Neither of the ending .md nor of kernels that others on the machine might listen to."""
+    run = run_papermill("notebooks/page.md", "out.ipynb", "-p", "seed", "3")
+    told = [
+        "Input Notebook:  notebooks/page.md",
+        "Output Notebook: out.ipynb",
+        "Executing notebook with kernel: python3",
+    ]
+    assert run.stderr.splitlines() == told and run.stdout == ""
+
+
+def test_where_temporary_folders_have_long_names_kernels_start_all_the_same(page, monkeypatch, tmp_path):
+    """A socket there would have a name that the system refuses."""
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    monkeypatch.setattr(notebooks.tempfile, "tempdir", str(folder))
+    notebooks.run_notebook("notebooks/page.md", "a.ipynb")
+    assert outputs("a.ipynb") == "laptop 25gaussians 0\n"
+
+
+def test_papermill_still_warns_of_endings_that_nobody_reads():
+    with pytest.warns(UserWarning, match="does not end in one of"), pytest.raises(FileNotFoundError):
+        papermill_io.read("page.txt")
+    with pytest.raises(FileNotFoundError):
+        papermill_io.read("page.yaml", [".yaml"])
+
+
+def test_a_long_cell_is_told_with_its_place_and_first_line(page, monkeypatch):
+    monkeypatch.setattr(notebooks, "LONG", 0.2)
+    page(
+        TEXT.replace("Between", "## Waiting\n\nBetween").replace("print(", "# slow\nimport time\ntime.sleep(2)\nprint(")
+    )
+    told = []
+    notebooks.run_notebook("notebooks/page.md", "a.ipynb", tell=told.append)
+    assert told[-1] == "at work for 0.2 s: code cell 2 of 2, Waiting: import time" and len(told) <= 2
+
+
+def test_a_quick_cell_is_not_told(page):
+    notebooks.run_notebook("notebooks/page.md", "a.ipynb", tell=lambda line: pytest.fail(line))
+    assert outputs("a.ipynb") == "laptop 25gaussians 0\n"
 
 
 def test_plain_papermill_refuses_an_unknown_name(page):
@@ -155,7 +196,10 @@ def test_an_ipynb_passes_untouched(page):
 
 
 def test_output_may_not_replace_a_text_notebook(page):
-    with pytest.raises(InputError, match=r"output: \./page\.md is a text notebook"):
+    with (
+        pytest.warns(UserWarning, match="does not end in one of"),
+        pytest.raises(InputError, match=r"output: \./page\.md is a text notebook"),
+    ):
         papermill_io.write("{}", "./page.md")
 
 

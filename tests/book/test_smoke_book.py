@@ -65,7 +65,8 @@ def test_every_page_that_writes_a_record_owes_one():
 
 @pytest.mark.parametrize("page", [path.stem for path in NOTEBOOKS])
 def test_a_page_ran_without_a_warning_and_left_its_records(page):
-    assert (BUILD / f"logs/smoke/page-{page}.log").read_text(encoding="utf-8") == ""
+    log = (BUILD / f"logs/smoke/page-{page}.log").read_text(encoding="utf-8").splitlines()
+    assert [line for line in log if not line.startswith("at work for ")] == []  # which a long cell of a busy machine is
     finished = nbformat.read(BUILD / f"executed/smoke/{page}.ipynb", as_version=4)
     outputs = [output for cell in finished.cells for output in cell.get("outputs", [])]
     assert outputs and not [output for output in outputs if output.get("name") == "stderr"]
