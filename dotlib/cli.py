@@ -1,13 +1,46 @@
-"""dotlib on the command line."""
+"""dotlib on the command line. Names are checked and plans told before torch is loaded, which takes seconds."""
 
 import ast
 import contextlib
+import inspect
+import statistics
+import sys
 from pathlib import Path
 
 import click
 
 from dotlib import steps
-from dotlib.errors import FileError, InputError, NothingAcceptedError, SettingsDifferError, check_option
+from dotlib.errors import FileError, InputError, NothingAcceptedError, SettingsDifferError, check_option, nearest
+from dotlib.profiles import PROFILES
+from dotlib.results import files, provenance
+from dotlib.training import plan
+from dotlib.training.settings import (
+    ARCHITECTURES,
+    CONDITIONAL,
+    GP_WEIGHT,
+    GREY,
+    LABELLED,
+    MLP,
+    OBJECTIVES,
+    SHAPES,
+    WIDE,
+    WIDE_PAIR,
+    pair_file,
+    settings_of,
+)
+
+JUDGES = ("classifier", "inception", "efficientnet")
+DEVICES = ("cpu", "cuda", "mps", "xpu")
+MAINTAIN = ("record", "keep", "ship", "choose-gp-weight", "picture")
+PAIRS = f"""\b
+NAME:
+  {"  ".join(f"{dataset}-wgan-gp" for dataset in GP_WEIGHT)}
+  <{"|".join(SHAPES)}>-<{"|".join(ARCHITECTURES)}>-<OBJECTIVE>
+  <{"|".join(LABELLED)}>-cond-<{"|".join(CONDITIONAL)}>
+  <{"|".join(GREY)}>-mlp-<{"|".join(MLP)}>
+  {WIDE_PAIR}-<{"|".join(WIDE)}>
+OBJECTIVE: {", ".join(OBJECTIVES)}"""
+KINDS = "\n".join(["\b", "KIND:", *(f"  {name:8} {step.run.__doc__}" for name, step in steps.KINDS.items())])
 
 
 class Commands(click.Group):
@@ -26,6 +59,81 @@ class Commands(click.Group):
             click.echo(f"dotlib: {error.filename}: {error.strerror}; name another file or folder", err=True)
             ctx.exit(2)
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of use, as they stand in this module."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each command with its example; those of maintainers under a head of their own."""
+        readers = [name for name in self.commands if name not in MAINTAIN]
+        for head, names in (("Commands, in the order of use", readers), ("For maintainers", MAINTAIN)):
+            with formatter.section(head):
+                for name in names:
+                    command = self.commands[name]
+                    formatter.write_dl(
+                        [
+                            (f"{name:16}", command.get_short_help_str(200)),
+                            ("", (command.epilog or "").removeprefix("Example: ")),
+                        ]
+                    )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What holds for all commands: options, durations, places, and how to go on after a stop."""
+        for head, rows in (
+            ("Options of the commands", OPTIONS),
+            ("How long it takes", _durations()),
+            ("What is written where", _places()),
+            ("After a stop", STOPPED),
+        ):
+            with formatter.section(head):
+                formatter.write_dl(rows)
+
+
+OPTIONS = [
+    ("--profile", f"{', '.join(PROFILES)}; laptop where nothing is said"),
+    ("--seed", "a whole number; 0 where nothing is said"),
+    ("--device", "cpu, or cuda where there is one; cpu where nothing is said"),
+    ("-p NAME=VALUE", "of run and record: a parameter of the notebook; its first code cell lists them with defaults"),
+]
+STOPPED = [("", "Give the same command again. Training, transports and scores go on from what they saved.")]
+
+
+def _durations() -> list[tuple[str, str]]:
+    """Of the profiles; that of "laptop" is read from the shipped pairs."""
+    seconds = [meta["made"]["seconds_since_resume"] for meta in plan.shipped_metas(profile="laptop")]
+    middle, longest = (plan.spelt(each(seconds or [0])) for each in (statistics.median, max))
+    shipped = f"half of the {len(seconds)} shipped pairs took at most {middle} of one core each, the longest {longest}"
+    return [
+        ("smoke", "seconds a command; shows that it runs and compares nothing"),
+        ("laptop", shipped if seconds else "minutes to hours of one core"),
+        ("paper", "the published sizes: hours of one core in 2-D, an accelerator for images"),
+        ("", "train says at once how long it took before, then how far it is."),
+    ]
+
+
+def _places() -> list[tuple[str, str]]:
+    """Where this copy of the package writes."""
+    return [
+        (str(files.artifacts()), "pairs, judges, measured sets; DOTLIB_ARTIFACTS names another folder"),
+        (str(files.home() / "records"), "records of numbers, with their provenance"),
+        ("OUTPUT", "of run and picture: the file that you name, whole or not at all"),
+    ]
+
+
+class Names(click.Choice):
+    """Choices; another word is refused in one line that names the nearest."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The value. Raises InputError."""
+        check_option((param and param.name) or "value", value, self.choices)
+        return value
+
+
+def _device(_: click.Context, __: click.Parameter, value: str) -> str:
+    """A device by its name, "cuda:1" for the second. Raises InputError."""
+    check_option("device", value.partition(":")[0], DEVICES)
+    return value
+
 
 def _values(pairs: tuple[str, ...]) -> dict:
     """{"seed": 3} from ("seed=3",), values read as Python literals, else as text. Raises InputError without '='."""
@@ -40,35 +148,57 @@ def _values(pairs: tuple[str, ...]) -> dict:
     return values
 
 
-profile_option = click.option("--profile", default="laptop", show_default=True, help="smoke, laptop or paper")
+profile_option = click.option(
+    "--profile", type=Names(PROFILES), default="laptop", show_default=True, help="the size of the run"
+)
 seed_option = click.option("--seed", default=0, show_default=True, help="of data, weights and training")
-device_option = click.option("--device", default="cpu", show_default=True, help="cpu, or cuda where there is one")
+device_option = click.option(
+    "--device", default="cpu", show_default=True, callback=_device, help="cpu, or cuda where there is one"
+)
 values_option = click.option(
     "-p", "values", multiple=True, callback=lambda *given: _values(given[-1]), metavar="NAME=VALUE", help="a parameter"
 )
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 def main() -> None:
-    """Train a pair, prepare a page, run a notebook, keep a record."""
+    """Train a pair (G, D), make what a page needs, run the page's notebook.
+
+    `dotlib COMMAND --help` says more of a command.
+    """
 
 
-@main.command()
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@main.command(epilog="Example: dotlib train digits-dcgan-sngan-ns --seed 7")
 @click.argument("name")
 @profile_option
 @seed_option
 @device_option
 def train(name: str, profile: str, seed: int, device: str) -> None:
-    """Train the pair NAME, or say that it is shipped or there: 25gaussians-wgan-gp, digits-dcgan-sngan-ns."""
-    click.echo(steps.run("pair", name, profile=profile, seed=seed, device=device))
+    """Train the pair NAME, unless it is shipped or there.
+
+    It says at once what it will do and how long that took before, then how far it is; at the end it names the file.
+    """
+    settings = settings_of(name, profile, seed)
+    path = pair_file(name, settings, profile)
+    plan.announce(_tell, name, settings, profile, device)
+    drawn = path.exists() or sys.stderr.isatty()  # in a terminal the training itself draws a bar
+    with contextlib.nullcontext() if drawn else plan.progress(_tell, path, settings):
+        click.echo(steps.run("pair", name, profile=profile, seed=seed, device=device))
 
 
-@main.command(epilog="\b\nKIND:\n" + "\n".join(f"{name:8} {step.run.__doc__}" for name, step in steps.KINDS.items()))
-@click.argument("kind", metavar="KIND")
+train.help = f"{inspect.cleandoc(train.help or '')}\n\n{PAIRS}"
+
+
+@main.command(epilog="Example: dotlib step score digits-dcgan-sngan-ns")
+@click.argument("kind", metavar="KIND", type=Names(steps.KINDS))
 @click.argument("item")
 @profile_option
 @seed_option
-@click.option("--judge", help="of images: classifier (the default), inception (that of table3) or efficientnet")
+@click.option("--judge", type=Names(JUDGES), help="of images; classifier where nothing is said, inception of table3")
 @device_option
 def step(kind: str, item: str, **settings: str) -> None:
     """Make once what a page would make, so that it only has to load it.
@@ -78,7 +208,10 @@ def step(kind: str, item: str, **settings: str) -> None:
     click.echo(steps.run(kind, item, **settings))
 
 
-@main.command()
+step.help = f"{inspect.cleandoc(step.help or '')}\n\n{KINDS}"
+
+
+@main.command(epilog="Example: dotlib run notebooks/keff.md keff.ipynb -p profile=smoke")
 @click.argument("notebook", type=Path)
 @click.argument("output", type=Path)
 @values_option
@@ -88,28 +221,7 @@ def run(notebook: Path, output: Path, values: dict, device: str) -> None:
     _run(notebook, output, values, device)
 
 
-@main.command()
-@click.argument("path", type=Path, nargs=-1, required=True)
-def keep(path: tuple[Path, ...]) -> None:
-    """Copy records of this build, _build/records/STEM/KEY.json, among the committed ones."""
-    from dotlib.results import records
-
-    for record in path:
-        click.echo(records.keep(record))
-
-
-@main.command()
-@click.argument("name")
-@seed_option
-@profile_option
-def ship(name: str, seed: int, profile: str) -> None:
-    """Copy the trained pair NAME among the committed ones, pairs/, and list it in pairs/README.md."""
-    from dotlib.training import shipped
-
-    click.echo(shipped.ship(name, seed=seed, profile=profile))
-
-
-@main.command()
+@main.command(epilog="Example: dotlib record tab1_scores/laptop-mnist-dcgan-sngan-ns-s0")
 @click.argument("name")
 @values_option
 @device_option
@@ -120,35 +232,74 @@ def record(name: str, values: dict, device: str) -> None:
     """
     import yaml
 
-    from dotlib.results import provenance, records
-
     if provenance.checkout() != Path.cwd():
         raise InputError(f"record: {Path.cwd()} is not the repository of this package; run it in a checkout's root")
-    if provenance.source_state()[1]:
-        raise InputError("source: tracked files are changed; commit them, then make the record")
     listed = yaml.safe_load(Path("results/campaign.yml").read_text(encoding="utf-8"))
     stem, _, key = name.partition("/")
     check_option("stem", stem, [path.stem for path in Path("notebooks").glob("*.md")])
     if not values:
         check_option("key", key, [other.partition("/")[2] for other in listed if other.startswith(f"{stem}/")])
+    if provenance.source_state()[1]:
+        raise InputError("source: tracked files are changed; commit them, then make the record")
     notebook, values = Path("notebooks", f"{stem}.md"), listed.get(name, {}) | values
     _run(notebook, Path("_build/campaign", f"{name}.ipynb"), values, device)
+    from dotlib.results import records
+
     click.echo(records.keep(records.BUILT / f"{name}.json"))
 
 
 def _run(notebook: Path, output: Path, values: dict, device: str) -> None:
     """Run a notebook; it gets the device if it has such a parameter."""
+    _check_notebook(notebook)
+    for name, known in (("profile", PROFILES), ("judge", JUDGES)):
+        if name in values:
+            check_option(name, values[name], known)
     try:
         from dotlib import notebooks
     except ImportError as error:
         raise InputError(f'run: needs what is not installed ({error.name}); pip install "dotlib[book]"') from error
     if "device" in notebooks.parameters(notebooks.read(notebook)):
         values = {"device": device} | values
-    notebooks.run_notebook(notebook, output, values)
+    notebooks.run_notebook(notebook, output, values, tell=_tell)
 
 
-@main.command("choose-gp-weight")
-@click.argument("dataset")
+def _check_notebook(path: Path) -> None:
+    """Refuse a notebook that is not there, naming those that are. Raises FileError."""
+    if not path.is_file():
+        folder = Path("notebooks") if Path("notebooks").is_dir() else path.parent
+        known = {other.stem: str(other) for other in sorted(folder.glob("*.md"))}
+        there = f"{folder} has {', '.join(known)}" if known else f"{folder} has none; go to the root of a checkout"
+        raise FileError(f"notebook: no file {path}; {there}{nearest(folder / path.name, known.values())}")
+
+
+@main.command(epilog="Example: dotlib keep _build/records/keff/laptop-digits-s0.json")
+@click.argument("path", type=Path, nargs=-1, required=True)
+def keep(path: tuple[Path, ...]) -> None:
+    """Copy records of this build, _build/records/STEM/KEY.json, among the committed ones."""
+    for record in path:
+        if not record.is_file():
+            near = nearest(record, map(str, (files.home() / "records").glob("*/*.json")))
+            raise FileError(f"{record}: no such record; run its notebook first, see book/run-in-batch{near}")
+    from dotlib.results import records
+
+    for record in path:
+        click.echo(records.keep(record))
+
+
+@main.command(epilog="Example: dotlib ship digits-dcgan-sngan-ns --seed 7")
+@click.argument("name")
+@seed_option
+@profile_option
+def ship(name: str, seed: int, profile: str) -> None:
+    """Copy the trained pair NAME among the committed ones, pairs/, and list it in pairs/README.md."""
+    settings_of(name, profile, seed)  # refuses a name before torch is loaded
+    from dotlib.training import shipped
+
+    click.echo(shipped.ship(name, seed=seed, profile=profile))
+
+
+@main.command("choose-gp-weight", epilog="Example: dotlib choose-gp-weight swissroll")
+@click.argument("dataset", type=Names(GP_WEIGHT))
 @profile_option
 @seed_option
 def choose_gp_weight(dataset: str, profile: str, seed: int) -> None:
@@ -160,7 +311,7 @@ def choose_gp_weight(dataset: str, profile: str, seed: int) -> None:
     click.echo(f"{records.write(chosen)}  chosen {chosen.get('chosen').value:g}")
 
 
-@main.command()
+@main.command(epilog="Example: dotlib picture book/_static/fig3.png")
 @click.argument("output", type=Path)
 @profile_option
 @seed_option

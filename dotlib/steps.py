@@ -4,8 +4,11 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from dotlib.errors import check_option
-from dotlib.training.settings import PairName, pair_names
+from dotlib.errors import InputError, check_option
+from dotlib.training.settings import ARCHITECTURES, GP_WEIGHT, SHAPES, PairName, pair_names
+
+JUDGED = (*SHAPES, "mnist8", "fashion_mnist8")  # the sets of images that have judges
+TRIALS = (*"1234", *(f"{trial}-uniform" for trial in "1234"))  # of Table 3
 
 
 @dataclass(frozen=True)
@@ -14,17 +17,20 @@ class Step:
 
     run: Callable[..., str]  # takes the item and settings by name, returns what was made, in a line
     module: str  # its code, with all that it imports, decides what the step makes
+    check: Callable[[str], object]  # raises InputError for an item that this kind has not
     needs: Callable[[str], Iterable[tuple[str, str]]]  # from the item to the steps, (kind, item), that come first
 
 
 KINDS: dict[str, Step] = {}  # by the names of the functions below
 
 
-def step(module: str, needs: Callable[[str], Iterable[tuple[str, str]]] = lambda item: ()) -> Callable:
+def step(
+    module: str, check: Callable[[str], object], needs: Callable[[str], Iterable[tuple[str, str]]] = lambda item: ()
+) -> Callable:
     """Register the decorated function as a kind of step."""
 
     def register(function: Callable[..., str]) -> Callable[..., str]:
-        KINDS[function.__name__] = Step(function, module, needs)
+        KINDS[function.__name__] = Step(function, module, check, needs)
         return function
 
     return register
@@ -33,9 +39,26 @@ def step(module: str, needs: Callable[[str], Iterable[tuple[str, str]]] = lambda
 def run(kind: str, item: str, **settings: str | int | None) -> str:
     """Run a step with those of the given settings that its kind has. Raises InputError for an unknown kind or item."""
     check_option("kind", kind, KINDS)
+    KINDS[kind].check(item)
     given = {name: value for name, value in settings.items() if value is not None}
     accepted = inspect.signature(KINDS[kind].run).parameters
     return KINDS[kind].run(item, **{name: value for name, value in given.items() if name in accepted})
+
+
+def _one_of(name: str, known: Iterable[str]) -> Callable[[str], object]:
+    return lambda item: check_option(name, item, known)
+
+
+def _pair_with(*architectures: str) -> Callable[[str], object]:
+    """A check that a pair is one of these; "" stands for those of the 2-D sets."""
+
+    def check(name: str) -> None:
+        if PairName.parse(name).architecture not in architectures:
+            examples = {"": "25gaussians-wgan-gp", "dcgan": "digits-dcgan-sngan-ns"}
+            known = " or ".join(example for key, example in examples.items() if key in architectures)
+            raise InputError(f"name: this step has no {name!r}; name a pair like {known}")
+
+    return check
 
 
 def _pair_and_judges(name: str) -> list[tuple[str, str]]:
@@ -48,7 +71,7 @@ def _pairs_and_judges(name: str) -> list[tuple[str, str]]:
     return [*(("pair", other) for other in pair_names(dataset)), ("judge", dataset)]
 
 
-@step("dotlib.training.zoo")
+@step("dotlib.training.zoo", PairName.parse)
 def pair(name: str, *, profile: str, seed: int, device: str) -> str:
     """Train a pair, or say that it is there: shipped with the repository, or trained here before."""
     from dotlib.training import zoo
@@ -57,7 +80,7 @@ def pair(name: str, *, profile: str, seed: int, device: str) -> str:
     return f"{trained.path}  sha256 {trained.sha256[:12]}  {trained.origin}, commit {trained.made['commit'][:7]}"
 
 
-@step("dotlib.evaluation.points", lambda dataset: [("pair", f"{dataset}-wgan-gp")])
+@step("dotlib.evaluation.points", _one_of("dataset", GP_WEIGHT), lambda dataset: [("pair", f"{dataset}-wgan-gp")])
 def move(dataset: str, *, profile: str, seed: int) -> str:
     """Move the points of Figure 3."""
     from dotlib.evaluation import points as toy_pairs
@@ -69,7 +92,7 @@ def move(dataset: str, *, profile: str, seed: int) -> str:
     return f"{pair.name}: {settings.trials} trials of {settings.points} points moved with K_eff {K_eff:.3f}"
 
 
-@step("dotlib.evaluation.judges")
+@step("dotlib.evaluation.judges", _one_of("dataset", JUDGED))
 def judge(dataset: str, *, profile: str) -> str:
     """Fit the five judges of a set of images."""
     from dotlib.evaluation import judges
@@ -78,7 +101,7 @@ def judge(dataset: str, *, profile: str) -> str:
     return "\n".join(f"{judge.name}  sha256 {judge.sha256[:12]}  accuracy {judge.accuracy:.4f}" for judge in fitted)
 
 
-@step("dotlib.evaluation.images", _pair_and_judges)
+@step("dotlib.evaluation.images", _pair_with(*ARCHITECTURES), _pair_and_judges)
 def score(name: str, *, profile: str, seed: int, judge: str = "classifier", device: str) -> str:
     """Move and score the samples of an image pair, set by set."""
     from dotlib.evaluation import images as image_pairs
@@ -87,7 +110,7 @@ def score(name: str, *, profile: str, seed: int, judge: str = "classifier", devi
     return f"{name}: {len(row.measured.rows)} rows of {row.settings.sets} sets, k_eff {row.measured.k_eff.value:.3f}"
 
 
-@step("dotlib.evaluation.one_training", _pairs_and_judges)
+@step("dotlib.evaluation.one_training", _pair_with(*ARCHITECTURES), _pairs_and_judges)
 def swap(name: str, *, profile: str, seed: int, judge: str = "classifier", device: str) -> str:
     """Move and score the samples of an image pair by every discriminator of its data set and seed."""
     from dotlib.experiments import tab2_swap
@@ -96,19 +119,19 @@ def swap(name: str, *, profile: str, seed: int, judge: str = "classifier", devic
     return f"{name}: {len(tab2_swap.measure(run))} lines of {len(run.critics)} discriminators"
 
 
-@step("dotlib.evaluation.comparison", _pair_and_judges)
+@step("dotlib.evaluation.comparison", _pair_with("", *ARCHITECTURES), _pair_and_judges)
 def sample(name: str, *, profile: str, seed: int, judge: str = "classifier", device: str) -> str:
     """Draw from a pair by every sampler at every setting, set by set."""
     return _sampled(name, profile=profile, seed=seed, judge=judge, device=device)
 
 
-@step("dotlib.evaluation.comparison", _pair_and_judges)
+@step("dotlib.evaluation.comparison", _pair_with(""), _pair_and_judges)
 def oracle(name: str, *, profile: str, seed: int) -> str:
     """The same from a 2-D pair whose D is the exact logarithm of the density ratio."""
     return _sampled(name, profile=profile, seed=seed, exact=True)
 
 
-@step("dotlib.evaluation.comparison", _pair_and_judges)
+@step("dotlib.evaluation.comparison", _pair_with(*ARCHITECTURES), _pair_and_judges)
 def table7(name: str, *, profile: str, seed: int, judge: str = "classifier", device: str) -> str:
     """Draw from an image pair by the methods of Table 7, each at its published setting."""
     from dotlib.experiments.tab7_mhgan import METHODS
@@ -117,7 +140,7 @@ def table7(name: str, *, profile: str, seed: int, judge: str = "classifier", dev
     return _sampled(name, METHODS, **options, profile=profile, seed=seed, judge=judge, device=device)
 
 
-@step("dotlib.evaluation.public_pair")
+@step("dotlib.evaluation.public_pair", _one_of("trial", TRIALS))
 def table3(trial: str, *, profile: str, seed: int, judge: str = "inception", device: str) -> str:
     """Make a trial of Table 3, 1 to 4 or 1-uniform to 4-uniform, from the public weights for ImageNet."""
     from dotlib.evaluation import judges, public_pair
@@ -125,7 +148,7 @@ def table3(trial: str, *, profile: str, seed: int, judge: str = "inception", dev
 
     number, _, labels = trial.partition("-")
     sizes = {"paper": {}, "laptop": {"samples": 2_500}, "smoke": {"samples": 20, "shard": 10, "splits": 2}}[profile]
-    options = {"trial": int(number) if number.isdigit() else number, "labels": labels or "balanced", "seed": seed}
+    options = {"trial": int(number), "labels": labels or "balanced", "seed": seed}
     job = public_pair.Job(**options, **sizes)
     public, network = imagenet.load_conditional().on(device), judges.public(judge)
     network.network.to(device)

@@ -3,6 +3,8 @@
 Kinds of test: identities (arguments arrive), failures.
 """
 
+import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -10,15 +12,19 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from click.testing import CliRunner
 
-from dotlib import notebooks, steps
+from dotlib import cli, notebooks, steps
 from dotlib.cli import main
 from dotlib.errors import FileError, InputError, NothingAcceptedError, SettingsDifferError
+from dotlib.evaluation import judges
 from dotlib.evaluation import points as toy_pairs
 from dotlib.experiments import fig3_toy, gp_weight
 from dotlib.results import provenance, records
-from dotlib.training import shipped, zoo
+from dotlib.training import plan, shipped, zoo
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def call(*arguments, status=0):
@@ -35,7 +41,7 @@ def asked(monkeypatch):
     """Calls that were made in place of work."""
     calls = []
     monkeypatch.chdir(Path(__file__).resolve().parents[1])
-    monkeypatch.setattr(notebooks, "run_notebook", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(notebooks, "run_notebook", lambda *arguments, tell: calls.append(arguments))
     return calls
 
 
@@ -155,7 +161,11 @@ def test_no_record_is_begun_from_changed_source(asked, monkeypatch):
     assert "tracked files are changed; commit them" in err and asked == []
 
 
-def test_keep_keeps_every_record(monkeypatch):
+def test_keep_keeps_every_record(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("x").mkdir()
+    for name in "ab":
+        Path("x", f"{name}.json").touch()
     monkeypatch.setattr(records, "keep", lambda path: Path("results") / path.name)
     assert call("keep", "x/a.json", "x/b.json")[0].split() == ["results/a.json", "results/b.json"]
 
@@ -183,7 +193,7 @@ def test_known_errors_are_one_line_and_status_2(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(zoo, "pair", fail)
-    assert call("train", "swissroll-wgan-gp", status=2) == ("", f"dotlib: {error}\n")
+    assert call("step", "pair", "swissroll-wgan-gp", status=2) == ("", f"dotlib: {error}\n")
 
 
 def test_unknown_errors_are_not_hidden(monkeypatch):
@@ -200,7 +210,13 @@ def test_unknown_errors_are_not_hidden(monkeypatch):
         (["step", "scores", "digits-dcgan-wgan-gp"], "kind: unknown 'scores'; known: judge, .*; nearest: score"),
         (["step", "judge", "digit"], "dataset: unknown 'digit'; .*nearest: digits"),
         (["choose-gp-weight", "mnist", "--profile", "smoke"], "dataset: unknown 'mnist'"),
-        (["run", "absent.md", "out.ipynb"], "absent.md: .*"),
+        (["step", "table3", "5"], "trial: unknown '5'; known: 1, 1-uniform, "),
+        (["step", "score", "digits-cond-hi"], "name: this step has no 'digits-cond-hi'; name a pair like digits-dcgan"),
+        (
+            ["step", "oracle", "digits-dcgan-sngan-ns"],
+            "name: this step has no .*; name a pair like 25gaussians-wgan-gp",
+        ),
+        (["run", "absent.md", "out.ipynb"], "notebook: no file absent.md; . has none; go to the root of a checkout"),
         (["keep", "absent.json"], "absent.json: no such record"),
     ],
 )
@@ -225,12 +241,160 @@ def test_wrong_usage_ends_in_status_2(arguments):
     assert err.startswith("Usage: ")
 
 
-def test_help_tells_what_each_command_and_step_does():
+def test_help_stands_in_the_order_of_use_with_an_example_of_each_command():
     out, _ = call("--help")
-    for command in ("train", "step", "run", "keep", "record", "choose-gp-weight", "picture"):
-        assert command in out
+    readers, maintainers = out.split("For maintainers:")[0], out.split("For maintainers:")[1].split("\n\n")[0]
+    assert re.findall(r"^  ([a-z-]+) {2,}\S", readers.split("in the order of use:")[1], re.M) == [
+        "train",
+        "step",
+        "run",
+    ]
+    named = re.findall(r"^  ([a-z-]+) {2,}\S", maintainers, re.MULTILINE)
+    assert named == ["record", "keep", "ship", "choose-gp-weight", "picture"]
+    assert set(main.commands) == {"train", "step", "run", *named}
+    for name, command in main.commands.items():
+        assert command.epilog.startswith(f"Example: dotlib {name} ")
+        assert f"dotlib {name} " in readers + maintainers and command.epilog in call(name, "--help")[0]
+
+
+@pytest.mark.parametrize("command", main.commands.values(), ids=list(main.commands))
+def test_every_example_is_taken_as_it_stands(command, monkeypatch):
+    """Its words are read and its names are known; nothing is made."""
+    monkeypatch.chdir(ROOT)
+    _, _, *words = command.epilog.removeprefix("Example: ").split()
+    values = command.make_context(command.name, words).params
+    if command.name in ("train", "ship"):
+        assert plan.recorded(values["name"], cli.settings_of(values["name"], "laptop", 0), "laptop")
+    elif command.name == "step":
+        assert steps.KINDS[values["kind"]].check(values["item"]) is None
+    elif command.name == "run":
+        assert values["notebook"].is_file() and values["values"].keys() <= notebooks.parameters(
+            notebooks.read(values["notebook"])
+        )
+
+
+def test_help_tells_choices_defaults_durations_places_and_what_to_do_after_a_stop(monkeypatch, tmp_path):
+    monkeypatch.setenv("DOTLIB_ARTIFACTS", "here/artifacts")
+    out, _ = call("--help")
+    for words in ("smoke, laptop, paper; laptop where nothing is said", "0 where nothing is said", "cpu, or cuda"):
+        assert words in out
+    assert re.search(r"laptop +half of the \d+ shipped pairs took at most \d+ min", out)
+    assert "here/artifacts" in out and "_build/records" in out and "Give the same command again" in out
+    monkeypatch.setattr(plan, "shipped_folder", lambda: None)  # as in an installed copy
+    assert re.search(r"laptop +minutes to hours of one core\n", call("--help")[0])
+    out, _ = call("train", "--help")
+    assert "[smoke|laptop|paper]" in out and "[default: laptop]" in out
+    assert "  <digits|mnist|fashion_mnist>-mlp-<wgan-gp|wgan-sn|wgan-free|wgan-gp-code>\n" in out
     out, _ = call("step", "--help")
-    assert "move     Move the points of Figure 3." in out
+    assert "move     Move the points of Figure 3.\n" in out and "[classifier|inception|efficientnet]" in out
+
+
+def test_light_names_are_those_of_the_modules_that_load_torch():
+    assert set(cli.JUDGES) == {"classifier", *judges.NETWORKS}
+    for device in cli.DEVICES:
+        assert torch.device(device).type == torch.device(f"{device}:0").type == device
+
+
+SLIPS = [
+    (["train", "swisroll-wgan-gp"], "name: unknown 'swisroll-wgan-gp'; .*; nearest: swissroll-wgan-gp"),
+    (["train", "swissroll-wgan-gp", "--profile", "smok"], "profile: unknown 'smok'; .*; nearest: smoke"),
+    (["train", "swissroll-wgan-gp", "--device", "cdua:1"], "device: unknown 'cdua'; .*; nearest: cuda"),
+    (["step", "scor", "digits-dcgan-sngan-ns"], "kind: unknown 'scor'; .*; nearest: score"),
+    (["step", "score", "digits-dcgan-sngan-sn"], "name: unknown .*; nearest: digits-dcgan-sngan-ns"),
+    (["step", "move", "swisroll"], "dataset: unknown 'swisroll'; .*; nearest: swissroll"),
+    (["step", "score", "digits-dcgan-sngan-ns", "--judge", "clasifier"], "judge: .*; nearest: classifier"),
+    (["run", "notebooks/kef.md", "o.ipynb"], "notebook: no file notebooks/kef.md; .*; nearest: notebooks/keff.md"),
+    (["run", "kef.md", "o.ipynb"], "notebook: no file kef.md; .*; nearest: notebooks/keff.md"),
+    (["run", "notebooks/keff.md", "o.ipynb", "-p", "profile=smok"], "profile: unknown 'smok'; .*; nearest: smoke"),
+    (["run", "notebooks/keff.md", "o.ipynb", "-p", "sed=3"], "unknown parameter 'sed'; .*; nearest: seed"),
+    (["record", "tab1_score/laptop-digits-s0"], "stem: unknown 'tab1_score'; .*; nearest: tab1_scores"),
+    (["record", "real_images/laptop-digit-s0"], "key: unknown 'laptop-digit-s0'; .*; nearest: laptop-digits-s0"),
+    (["keep", "absent.json"], "absent.json: no such record; .*"),
+    (["ship", "swisroll-wgan-gp"], "name: unknown 'swisroll-wgan-gp'; .*; nearest: swissroll-wgan-gp"),
+    (["choose-gp-weight", "swisroll"], "dataset: unknown 'swisroll'; .*; nearest: swissroll"),
+]
+REFUSED = """
+import sys
+from dotlib.cli import main
+try:
+    main(sys.argv[1:], prog_name="dotlib")
+except SystemExit as end:
+    print("torch" in sys.modules, end.code)
+"""
+
+
+def seconds_of(*arguments, status):
+    """Seconds of processor time of a command in an interpreter of its own, and its stderr; torch stays away."""
+    before = os.times()
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED, *arguments], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    after = os.times()
+    assert done.stdout.splitlines()[-1] == f"False {status}", done.stderr
+    return after.children_user + after.children_system - before.children_user - before.children_system, done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "message"), SLIPS, ids=[" ".join(arguments) for arguments, _ in SLIPS])
+def test_a_slip_in_a_name_is_told_in_one_line_before_torch_is_loaded(arguments, message):
+    """With a name that is right but for a letter; pages and records are those of the repository."""
+    _, err = seconds_of(*arguments, status=2)
+    assert re.fullmatch(f"dotlib: {message}\n", err)
+
+
+def test_help_and_a_slip_take_well_under_a_second():
+    """Of the processor's time, so that a busy machine fails nothing; torch alone takes longer."""
+    assert min(seconds_of("--help", status=0)[0] for _ in range(3)) < 0.7
+    assert min(seconds_of("train", "swisroll-wgan-gp", status=2)[0] for _ in range(3)) < 0.7
+
+
+def test_a_slip_in_a_notebook_lists_the_notebooks(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    _, err = call("run", "notebooks/tabl_scores.md", "o.ipynb", status=2)
+    assert all(path.stem in err for path in (ROOT / "notebooks").glob("*.md")) and err.count("\n") == 1
+
+
+def test_a_slip_in_a_record_names_one_of_this_build(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    made = Path("_build/records/keff/laptop-digits-s0.json")
+    made.parent.mkdir(parents=True)
+    made.touch()
+    _, err = call("keep", "_build/records/kef/laptop-digits-s0.json", status=2)
+    assert err.endswith(f"; nearest: {made}\n")
+
+
+# --- what train says ---------------------------------------------------------------------------
+
+
+def test_train_says_what_it_will_do_before_it_does_it(monkeypatch, artifacts):
+    told = []
+
+    def pair(name, **_):
+        told.append("trained")
+        return SimpleNamespace(path=Path("a"), sha256="0", origin="trained here", made={"commit": "0"})
+
+    monkeypatch.setattr(zoo, "pair", pair)
+    monkeypatch.setattr(cli, "_tell", told.append)
+    call("train", "swissroll-wgan-gp", "--profile", "smoke")
+    assert told[0] == "swissroll-wgan-gp, profile smoke, seed 0: 4 updates of G, 3 of D before each, on cpu"
+    assert told[1].startswith(f"the state is saved in {artifacts}/swissroll-wgan-gp/smoke-s0-")
+    assert told[2:] == ["how long it takes is recorded nowhere; an estimate comes after the first updates", "trained"]
+    told.clear()
+    call("train", "swissroll-wgan-gp")
+    assert told == [
+        "swissroll-wgan-gp, profile laptop, seed 0: nothing to train, it is shipped; DOTLIB_TRAIN=1 trains it here",
+        "trained",
+    ]
+
+
+def test_a_terminal_has_the_bar_and_a_pipe_the_lines(monkeypatch):
+    followed = []
+    monkeypatch.setattr(steps, "run", lambda *_, **__: "made")
+    monkeypatch.setattr(plan, "progress", lambda *_: followed.append("lines") or contextlib.nullcontext())
+    call("train", "swissroll-wgan-gp", "--profile", "smoke")
+    assert followed == ["lines"]
+    monkeypatch.setattr(cli, "sys", SimpleNamespace(stderr=SimpleNamespace(isatty=lambda: True)))
+    call("train", "swissroll-wgan-gp", "--profile", "smoke")
+    assert followed == ["lines"]
 
 
 def test_as_a_program():

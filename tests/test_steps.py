@@ -4,6 +4,8 @@ import pytest
 
 from dotlib import steps
 from dotlib.errors import InputError
+from dotlib.evaluation import classifiers
+from dotlib.evaluation.public_pair import LABELS, Job
 from dotlib.results import files
 from dotlib.training.settings import ROWS
 
@@ -39,7 +41,7 @@ def test_a_kind_gets_the_settings_that_it_has(monkeypatch):
         given.append((dataset, profile))
         return "fit"
 
-    monkeypatch.setitem(steps.KINDS, "judge", steps.Step(judge, "dotlib.evaluation.judges", lambda item: ()))
+    monkeypatch.setitem(steps.KINDS, "judge", steps.Step(judge, "dotlib.evaluation.judges", str, lambda item: ()))
     assert steps.run("judge", "digits", profile="smoke", seed=3, device="cpu") == "fit"
     assert given == [("digits", "smoke")]
 
@@ -49,3 +51,34 @@ def test_unknown_kinds_and_items_are_named():
         steps.run("scor", NAME, profile="smoke")
     with pytest.raises(InputError, match="name: unknown 'digits-dcgan'"):
         list(steps.KINDS["score"].needs("digits-dcgan"))
+
+
+def test_light_names_are_those_of_the_modules_that_load_torch():
+    assert set(steps.JUDGED) == set(classifiers.JUDGE_TRAINING)
+    for trial in steps.TRIALS:
+        number, _, labels = trial.partition("-")
+        assert Job(trial=int(number), labels=labels or "balanced").labels in LABELS
+    assert len(steps.TRIALS) == 4 * len(LABELS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "items", "others"),
+    [
+        ("pair", ["swissroll-wgan-gp", NAME, "digits-cond-hi", "digits-mlp-wgan-gp"], []),
+        ("move", ["swissroll"], ["digits"]),
+        ("judge", ["digits", "mnist8"], ["swissroll"]),
+        ("score", [NAME, "cifar10-dcgan-sngan-ns-wide-10k"], ["swissroll-wgan-gp", "digits-cond-hi"]),
+        ("swap", [NAME], ["swissroll-wgan-gp", "digits-mlp-wgan-gp"]),
+        ("sample", [NAME, "swissroll-wgan-gp"], ["digits-cond-hi"]),
+        ("oracle", ["swissroll-wgan-gp"], [NAME]),
+        ("table7", [NAME], ["swissroll-wgan-gp"]),
+        ("table3", ["1", "4-uniform"], ["5", "1-balance", NAME]),
+    ],
+)
+def test_an_item_is_refused_before_anything_is_loaded(kind, items, others, monkeypatch):
+    made = steps.KINDS[kind]
+    monkeypatch.setitem(steps.KINDS, kind, steps.Step(lambda item: f"made {item}", "", made.check, made.needs))
+    assert [steps.run(kind, item) for item in items] == [f"made {item}" for item in items]
+    for other in others:
+        with pytest.raises(InputError, match=f"^(name|dataset|trial): .*{other}"):
+            steps.run(kind, other)
