@@ -29,13 +29,15 @@ try:
     message = ""
 except Exception as error:
     message = f"{{type(error).__name__}}: {{error}}"
-print(json.dumps([seconds, loaded, printed, str(files.artifacts()), message, dot.__file__]))
+print(json.dumps([seconds, loaded, printed, str(files.artifacts()), message, dot.__file__, str(records.BUILT)]))
 """
 
 
-def report(folder: Path, path: Path | None = None) -> list:
+def report(folder: Path, path: Path | None = None, **variables: str) -> list:
     """What a fresh interpreter says of dotlib, started in `folder`; `path` leads to an installed copy."""
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder)} | ({"PYTHONPATH": str(path)} if path else {})
+    environment = (
+        {"PATH": "/usr/bin:/bin", "HOME": str(folder)} | ({"PYTHONPATH": str(path)} if path else {}) | variables
+    )
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", REPORT],
         cwd=folder, env=environment, capture_output=True, text=True, check=False,
@@ -134,8 +136,13 @@ def test_an_installed_wheel_works_from_any_folder(tmp_path):
         subprocess.run(["cp", "-r", str(ROOT / path), str(source)], check=True)
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-compile"]
     subprocess.run([*pip, "--target", str(target), str(source)], check=True, capture_output=True)
-    _, loaded, printed, artifacts, message, file = report(elsewhere, target)
+    _, loaded, printed, artifacts, message, file, built = report(elsewhere, target)
     assert Path(file).is_relative_to(target) and loaded == [] and printed == 0.052
     assert not Path(artifacts).is_relative_to(target) and Path(artifacts).is_absolute()
     assert Path(artifacts).is_relative_to(elsewhere), "in the user's data folder"
+    assert Path(built) == Path(artifacts).with_name("records")
+    data = {"XDG_DATA_HOME": str(tmp_path / "data")}
+    assert report(elsewhere, target, **data)[3] == str(tmp_path / "data" / "dotlib" / "artifacts")
+    assert report(target, target, **data)[3] == str(tmp_path / "data" / "dotlib" / "artifacts"), "also from beside it"
+    assert report(elsewhere, target, **data, DOTLIB_ARTIFACTS="mine")[3] == "mine"
     assert "\n" not in message and "repository" in message
