@@ -51,6 +51,6 @@ def against_k(
         f"Slopes of D at {len(norms)} latents as a histogram with a line at k, and samples moved by DOT with "
         "this k. A table has k, how many slopes lie above it, and the scores.",
         (Control("k", "k", tuple(k), list(k).index(start), slider=True),),
-        (histogram, Pictures("samples after DOT", tuple(sheets), "k")),
+        (histogram, Pictures("samples after DOT", tuple(sheets), ("k",))),
         Table(("", "DOT", "naive", "bare"), rows),
     )

@@ -14,7 +14,7 @@
     .dot-figure .controls output { min-width: 2.5rem; }
     .dot-figure .panels { display: flex; flex-wrap: wrap; gap: 0.5rem; }
     .dot-figure svg { flex: 1 1 280px; max-width: 560px; min-width: 0; font-size: 12px; }
-    .dot-figure .pictures { flex: 1 1 280px; max-width: 420px; text-align: center; }
+    .dot-figure .pictures { flex: 1 1 280px; text-align: center; }
     .dot-figure .pictures img { display: block; width: 100%; margin-top: 0.4rem; image-rendering: pixelated; }
     .dot-figure .legend { font-size: 0.9rem; }
     .dot-figure .legend i { display: inline-block; width: 0.8em; height: 0.8em; margin-right: 0.4em; border-radius: 50%; }
@@ -38,11 +38,12 @@
     return Array.from({ length: size / width }, (_, row) => flat.slice(row * width, (row + 1) * width));
   }
 
-  function pictures(parent, spec) {
-    const place = parent.append("div").attr("class", "pictures");
+  function pictures(parent, spec, controls) {
+    const place = parent.append("div").attr("class", "pictures").style("max-width", `${spec.size[0]}px`);
     place.append("strong").text(spec.title);
     const image = place.append("img").attr("alt", spec.title);
-    return (state) => image.attr("src", spec.values[state[spec.by]]);
+    const length = (name) => controls.find((control) => control.name === name).options.length;
+    return (state) => image.attr("src", spec.values[spec.by.reduce((at, name) => at * length(name) + state[name], 0)]);
   }
 
   const ticks = (axis, scale) => (scale === "log" ? axis.ticks(5, "~g") : axis.ticks(5));
@@ -152,7 +153,7 @@
     const root = d3.select(element);
     const controls = root.append("div").attr("class", "controls");
     const places = root.append("div").attr("class", "panels");
-    const parts = spec.panels.map((each) => (each.values ? pictures : panel)(places, each));
+    const parts = spec.panels.map((each) => (each.values ? pictures : panel)(places, each, spec.controls));
     legend(root, spec.panels);
     if (spec.table) parts.push(table(root, spec.table));
     const state = Object.fromEntries(spec.controls.map((c) => [c.name, c.start]));

@@ -12,6 +12,7 @@ import html
 import importlib.util
 import io
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -78,12 +79,12 @@ class Panel:
 
 @dataclass(frozen=True)
 class Pictures:
-    """An image in the place of a panel, another one for each position of a control."""
+    """An image in the place of a panel, another one for each position of its controls."""
 
     title: str
-    values: tuple[np.ndarray, ...]  # (height, width, 3) uint8; pixels are shown as squares
-    by: str
-    size: tuple[int, int] = (340, 340)  # pixels
+    values: tuple[np.ndarray, ...]  # (height, width, 3) uint8, the last control first; pixels are shown as squares
+    by: tuple[str, ...]
+    size: tuple[int, int] = (420, 420)  # pixels
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,9 @@ class Interactive:
         marks = (mark for panel in self.panels if isinstance(panel, Panel) for mark in panel.marks)
         for array in (*marks, *self._numbers()):
             self._check(array)
+        for panel in self.panels:
+            if isinstance(panel, Pictures):
+                self._check_pictures(panel)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/html": self.html(), "image/png": base64.b64encode(self.png()).decode()}
@@ -179,7 +183,9 @@ class Interactive:
         start = {control.name: control.start for control in self.controls}
         axis.set_title(panel.title)
         if isinstance(panel, Pictures):
-            axis.imshow(panel.values[start[panel.by]], interpolation="nearest")
+            lengths = [len(control.options) for name in panel.by for control in self.controls if control.name == name]
+            at = np.ravel_multi_index([start[name] for name in panel.by], lengths)
+            axis.imshow(panel.values[at], interpolation="nearest")
             axis.set_axis_off()
             return
         for mark in panel.marks:
@@ -196,6 +202,15 @@ class Interactive:
 
     def _numbers(self) -> Iterable[Number]:
         return [number for row in self.table.rows.values() for number in row] if self.table else []
+
+    def _check_pictures(self, panel: Pictures) -> None:
+        lengths = {control.name: len(control.options) for control in self.controls}
+        for name in panel.by:
+            check_option("by", name, lengths)
+        wanted = math.prod(lengths[name] for name in panel.by)
+        if len(panel.values) != wanted:
+            found = f"found {len(panel.values)} pictures, expected {wanted}"
+            raise InputError(f"values: {found}; one for each of by={panel.by}")
 
     def _check(self, array: Mark | Number) -> None:
         lengths = {control.name: len(control.options) for control in self.controls}

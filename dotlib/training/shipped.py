@@ -49,7 +49,7 @@ def load_pair(name: str, *, seed: int = 0, profile: str = "laptop") -> Pair:
 
     Raises InputError, listing what is shipped, for another name, seed or profile; FileError for a damaged file.
     """
-    seeds = _seeds(profile)
+    seeds = catalogue(profile)
     if seed not in seeds.get(name, ()):
         known = ", ".join(f"{name} (seed {', '.join(map(str, of_name))})" for name, of_name in seeds.items()) or "none"
         raise InputError(
@@ -60,9 +60,19 @@ def load_pair(name: str, *, seed: int = 0, profile: str = "laptop") -> Pair:
     return zoo.read(settings, _folder() / pair_name(name, settings, profile))[0]
 
 
+def catalogue(profile: str) -> dict[str, list[int]]:
+    """Names of the shipped pairs with their seeds."""
+    seeds: dict[str, list[int]] = {}
+    for path in _files():
+        of_profile, seed, _ = path.stem.split("-")
+        if of_profile == profile:
+            seeds.setdefault(path.parent.name, []).append(int(seed.removeprefix("s")))
+    return {name: sorted(numbers) for name, numbers in seeds.items()}
+
+
 def trainings(own: zoo.TrainedPair, profile: str) -> dict[int, Pair]:
     """A pair and the shipped ones of its name and profile, by training seed; nothing is trained."""
-    seeds = _seeds(profile).get(own.name, []) if shipped_folder() else []
+    seeds = catalogue(profile).get(own.name, []) if shipped_folder() else []
     others = {seed: load_pair(own.name, seed=seed, profile=profile) for seed in seeds if seed != own.settings.seed}
     return dict(sorted(({own.settings.seed: own.pair} | others).items()))
 
@@ -138,16 +148,6 @@ def _row(path: Path) -> str:
 
 def _files() -> list[Path]:
     return sorted(_folder().glob("*/*.safetensors"))
-
-
-def _seeds(profile: str) -> dict[str, list[int]]:
-    """Names of the shipped pairs with their seeds."""
-    seeds: dict[str, list[int]] = {}
-    for path in _files():
-        of_profile, seed, _ = path.stem.split("-")
-        if of_profile == profile:
-            seeds.setdefault(path.parent.name, []).append(int(seed.removeprefix("s")))
-    return {name: sorted(numbers) for name, numbers in seeds.items()}
 
 
 def _folder() -> Path:

@@ -101,10 +101,21 @@ def test_a_closing_tag_in_a_text_ends_nothing():
 
 def test_a_picture_is_shown_pixel_by_pixel():
     pixels = tuple(RNG.integers(0, 256, (5, 7, 3)).astype(np.uint8) for _ in range(3))
-    spec = read(figure(panels=(Pictures("samples", pixels, "K"),)).html())
+    spec = read(figure(panels=(Pictures("samples", pixels, ("K",)),)).html())
     for address, values in zip(spec["panels"][0]["values"], pixels, strict=True):
         content = base64.b64decode(address.removeprefix("data:image/png;base64,"))
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), values)
+
+
+def test_pictures_of_two_controls_are_counted_with_the_last_one_first():
+    pixels = tuple(np.full((2, 2, 3), at, np.uint8) for at in range(33))
+    shown = figure(panels=(Pictures("samples", pixels, ("K", "step")),))
+    drawn = shown.still().axes[0].images[0].get_array()  # K starts at 1 of 3, step at 10 of 11
+    assert int(np.asarray(drawn)[0, 0, 0]) == 1 * 11 + 10
+    with pytest.raises(InputError, match=r"values: found 32 pictures, expected 33; one for each of by=\('K', 'step'\)"):
+        figure(panels=(Pictures("samples", pixels[1:], ("K", "step")),))
+    with pytest.raises(InputError, match="by: unknown 'stop'"):
+        figure(panels=(Pictures("samples", pixels, ("stop",)),))
 
 
 @pytest.mark.parametrize(
