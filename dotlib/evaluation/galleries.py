@@ -8,16 +8,14 @@ import torch
 from dotlib.data.images import to_uint8
 from dotlib.evaluation import over_trainings
 from dotlib.pairs import Pair
-from dotlib.plots import images as image_plots
-from dotlib.plots.interactive import Control, Interactive, Number, Pictures, Table
 from dotlib.seeding import generator
 from dotlib.training import shipped
 from dotlib.training.settings import ROWS, SHAPES
 from dotlib.transport import latent_constant, latent_dot
 
 SAMPLES, COLUMNS = 96, 12  # latents that are ranked, and images of each row
-CHOSEN = ("largest rise of D", "median", "smallest")  # rows of a sheet, from above
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 2.0)  # of the published number of updates: positions of the slider
+CHOSEN = ("largest rise of D", "median", "smallest")  # rows
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 2.0)  # of the published number of updates
 
 
 def names() -> list[str]:
@@ -26,10 +24,18 @@ def names() -> list[str]:
     return [name for dataset in (*[*SHAPES][1:], "digits") for row in ROWS if (name := f"{dataset}-{row}") in known]
 
 
-def along(pair: Pair, updates: Sequence[int], seed: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """Sheets after these numbers of updates, and the mean rise of D of each of its rows, (updates, rows).
+def along(pair: Pair, updates: Sequence[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images after these numbers of updates, row after row, and the mean rise of D of each row.
 
-    Latents are ranked by the rise of D after the last of them.
+    Latents are ranked by the rise of D after the last of the updates.
+
+    Args:
+        pair: of images.
+        updates: ascending, the first 0.
+        seed: of the latents.
+
+    Returns:
+        (updates, rows * COLUMNS, C, H, W) uint8, and (updates, rows) in logits; rows as in CHOSEN.
     """
     rng = generator(seed, "gallery")
     z = pair.prior.sample(SAMPLES, rng)
@@ -41,28 +47,11 @@ def along(pair: Pair, updates: Sequence[int], seed: int) -> tuple[list[np.ndarra
     order = rise[-1].argsort(descending=True)
     middle = (len(order) - COLUMNS) // 2
     rows = torch.stack([order[:COLUMNS], order[middle : middle + COLUMNS], order[-COLUMNS:]])  # (rows, COLUMNS)
-    sheets = [image_plots.sheet(to_uint8(each[rows.flatten()]).numpy(), COLUMNS) for each in x]
-    return sheets, rise[:, rows].mean(2).numpy()
+    images = torch.stack([to_uint8(each[rows.flatten()]) for each in x])
+    return images.numpy(), rise[:, rows].mean(2).numpy()
 
 
-def gallery(pairs: Sequence[str], seed: int = 0) -> Interactive:
-    """Samples of these shipped pairs under latent-space DOT at the estimated constant, a slider over the updates."""
-    found = {name: over_trainings.published(name) for name in pairs}
-    steps = {name: [round(share * usual) for share in SHARES] for name, usual in found.items()}
-    of = {name: along(shipped.load_pair(name, seed=0), steps[name], seed) for name in pairs}
-    rises = np.stack([of[name][1] for name in pairs])  # (pairs, updates, rows)
-    both = ("pair", "updates")
-    rows = {f"rise of D, {row}": (Number(rises[:, :, at], both),) for at, row in enumerate(CHOSEN)}
-    sheets = tuple(sheet for name in pairs for sheet in of[name][0])
-    options = tuple(f"{share:g} x published" if share else "bare" for share in SHARES)
-    return Interactive(
-        "gallery",
-        f"Three rows of {COLUMNS} samples of a shipped pair under latent-space DOT: those with the largest rise of D, "
-        "those in the middle, and those with the smallest. The slider moves along the updates, a list chooses a pair.",
-        (
-            Control("updates", "updates", options, SHARES.index(1.0), slider=True),
-            Control("pair", "pair", tuple(pairs), 0),
-        ),
-        (Pictures("samples: largest rise of D, median, smallest", sheets, both, size=(700, 190)),),
-        Table(("", "logits"), rows),
-    )
+def of_shipped(name: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """`along` for a shipped pair of seed 0, at SHARES of the published number of updates."""
+    updates = [round(share * over_trainings.published(name)) for share in SHARES]
+    return along(shipped.load_pair(name, seed=0), updates, seed)

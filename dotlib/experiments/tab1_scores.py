@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from dotlib.data import images
+from dotlib.evaluation import galleries, over_trainings, recording, table1_trainings
 from dotlib.evaluation import images as image_pairs
-from dotlib.evaluation import over_trainings, recording, table1_trainings
 from dotlib.evaluation.images import Method, Table1Row
 from dotlib.evaluation.judges import SEEDS, scoring_settings
 from dotlib.evaluation.recording import MEAN
@@ -23,6 +23,7 @@ from dotlib.metrics import intervals
 from dotlib.metrics.frechet import FidInfinity, fid_infinity
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.plots import images as image_plots
+from dotlib.plots.interactive import Interactive
 from dotlib.results import files, paper, records, tables
 from dotlib.results.records import Record
 from dotlib.seeding import generator
@@ -299,3 +300,10 @@ def training_tables(of: Mapping[str, pd.DataFrame], quantity: str, built: Rows) 
         head = f"change in the one pair of this build, over {sets} sets"
         texts.append(f"*{label}*\n\n{table1_trainings.table(quantity, frame, here, head)}")
     return "\n\n".join(texts) or "No training is recorded yet."
+
+
+def gallery(seed: int = 0) -> Interactive:
+    """Samples of every shipped pair of Table 1's rows along the updates."""
+    of = {name: galleries.of_shipped(name, seed) for name in galleries.names()}
+    positions = [f"{share:g} x published" if share else "bare" for share in galleries.SHARES]
+    return image_plots.gallery(of, galleries.CHOSEN, positions, start="1 x published")

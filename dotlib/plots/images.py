@@ -12,6 +12,7 @@ from PIL import Image
 
 from dotlib.errors import FileError, InputError
 from dotlib.plots import style
+from dotlib.plots.interactive import Control, Interactive, Number, Pictures, Table
 
 FRAME_MS = 120  # milliseconds of a frame
 GREYS = 16  # of a figure kept with a record: a fifth of the bytes, and no eye sees the difference
@@ -99,6 +100,39 @@ def strip(images: np.ndarray, steps: Sequence[int]) -> Figure:
         axis.set_title(str(step), fontsize=10)
     figure.supxlabel("updates: number above each column", fontsize=10)
     return figure
+
+
+def gallery(
+    of: Mapping[str, tuple[np.ndarray, np.ndarray]], rows: Sequence[str], positions: Sequence[str], start: str
+) -> Interactive:
+    """Sheets of samples under a slider over the updates, with a list of pairs.
+
+    Args:
+        of: pair -> images (positions, rows * columns, C, H, W) uint8, row after row, and the mean rise of D of each
+            row, (positions, rows) in logits.
+        rows: what each row of a sheet holds.
+        positions: of the slider.
+        start: position at which it stands first.
+
+    Returns:
+        The figure.
+    """
+    rises = np.stack([rise for _, rise in of.values()])  # (pairs, positions, rows)
+    columns = next(iter(of.values()))[0].shape[1] // len(rows)
+    sheets = tuple(sheet(images, columns) for along, _ in of.values() for images in along)
+    both = ("pair", "updates")
+    numbers = {f"rise of D, {row}": (Number(rises[:, :, at], both),) for at, row in enumerate(rows)}
+    return Interactive(
+        "gallery",
+        f"Samples of a pair under DOT in {len(rows)} rows of {columns}: {', '.join(rows)}. The slider moves along the "
+        "updates, a list chooses the pair, and a table has the mean rise of D of each row.",
+        (
+            Control("updates", "updates", tuple(positions), list(positions).index(start), slider=True),
+            Control("pair", "pair", tuple(of), 0),
+        ),
+        (Pictures(f"rows: {', '.join(rows)}", sheets, both, size=(700, 190)),),
+        Table(("", "logits"), numbers),
+    )
 
 
 def film(images: np.ndarray, columns: int, scale: int) -> bytes:

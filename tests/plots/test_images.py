@@ -238,3 +238,17 @@ def test_a_figure_in_greys_differs_by_less_than_a_grey_and_is_far_smaller():
     )
     assert np.abs(difference).max() <= 128 / (image_plots.GREYS - 1)
     assert len(kept) < len(drawn.getvalue()) / 2
+
+
+def test_a_gallery_has_a_sheet_for_each_pair_and_position_with_its_rises():
+    rng = np.random.default_rng(3)
+    of = {
+        name: (rng.integers(0, 256, (2, 6, 1, 2, 2)).astype(np.uint8), rng.random((2, 3)))
+        for name in ("first", "second")
+    }
+    shown = image_plots.gallery(of, ("high", "middle", "low"), ("bare", "1 x published"), start="1 x published")
+    sheets = shown.panels[0].values
+    assert len(sheets) == 4 and np.array_equal(sheets[2], image_plots.sheet(of["second"][0][0], 2))
+    assert shown.controls[0].start == 1
+    (low,) = shown.table.rows["rise of D, low"]
+    assert np.array_equal(low.values, [of[name][1][:, 2] for name in of])
