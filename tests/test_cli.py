@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -395,6 +396,23 @@ def test_a_terminal_has_the_bar_and_a_pipe_the_lines(monkeypatch):
     monkeypatch.setattr(cli, "sys", SimpleNamespace(stderr=SimpleNamespace(isatty=lambda: True)))
     call("train", "swissroll-wgan-gp", "--profile", "smoke")
     assert followed == ["lines"]
+
+
+def test_in_a_terminal_the_plan_comes_first_and_then_the_bar():
+    """A real training of the smallest size, in a terminal of 100 columns."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    command = [sys.executable, "-m", "dotlib.cli", "train", "swissroll-wgan-gp", "--profile", "smoke"]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=ROOT) as training:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end, on Linux
+            while part := os.read(ours, 4_096):
+                shown += part
+        os.close(ours)
+    lines = shown.decode().split("\r\n")
+    assert training.returncode == 0 and lines[0].startswith("swissroll-wgan-gp, profile smoke, seed 0: 4 updates of G")
+    assert "\rtrain swissroll: 100%" in lines[3] and "trained here" in lines[4] and " left" not in shown.decode()
 
 
 def test_as_a_program():
