@@ -87,6 +87,38 @@ def frontier_table(points: Sequence[Point], names: Sequence[str]) -> str:
     return tables.markdown(["method", "evaluations", "ms", "accepted", *(SCORES[name].label for name in names)], rows)
 
 
+def ranked_table(points: Sequence[Point], names: Sequence[str], budget: float) -> str:
+    """Markdown: every point with its price, scores, and the change of the first to bare; methods by their rank.
+
+    The rank of a method is that of the first score at its best setting (`best`) within a budget, in network evaluations
+    a sample. A method that has none within it comes last, and has no rank.
+    """
+    bare, order = _bare(points), ranks(points, names[0], budget)
+    rows = []
+    for point in sorted(points, key=lambda each: order.get(each.method, len(points))):
+        cells = ["-"] * 3 + ["refused"] * (1 + len(names))
+        if not point.refused:
+            cost, once = _mean(point.cost), _mean(point.setup)
+            parts = ", ".join(f"{value:,.0f}" for value in (cost.generator, cost.discriminator, cost.backward))
+            accepted = f"{np.mean(point.acceptance):.3f}" if point.acceptance else "-"
+            cells = [f"{point.evaluations():,.1f} ({parts})", f"{once.evaluations():,.0f}", accepted]
+            change = "-" if point is bare else _difference(point, bare, names[0])
+            cells += [_mean_score(point, names[0]), change, *(_mean_score(point, name) for name in names[1:])]
+        rows.append([f"{order.get(point.method, '-')}: {label_of(point)}", *cells])
+    first, *others = (SCORES[name].label for name in names)
+    heads = ["rank: method", "evaluations (G, D, backward)", "once", "accepted", first, f"{first} - bare", *others]
+    return tables.markdown(heads, rows)
+
+
+def ranks(points: Sequence[Point], name: str, budget: float) -> dict[str, int]:
+    """Method -> its rank by a score at its best setting within a budget, 1 the best; without methods that have none."""
+    methods = dict.fromkeys(point.method for point in points)
+    at_best = {m: best(within([p for p in points if p.method == m], budget), name) for m in methods}
+    sign = 1 if SCORES[name].lower_is_better else -1
+    values = {method: sign * float(np.mean(point.scores[name])) for method, point in at_best.items() if point}
+    return {method: place for place, method in enumerate(sorted(values, key=values.__getitem__), start=1)}
+
+
 def difference_table(points: Sequence[Point], base: Point, names: Sequence[str]) -> str:
     """Markdown: a row a point, its evaluations, and its paired differences to `base`."""
     rows = []

@@ -82,7 +82,8 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         trainings = frame["seed"].nunique()
         texts.append(
             f"*{label}*, {trainings} trainings: by FID, each method at its best setting, DOT is "
-            f"{found.replace('behind** of', 'behind**')}; {over_trainings.UNDECIDED}: {', '.join(open_) or 'none'}."
+            f"{found.replace('behind** of', 'behind**')}; {over_trainings.UNDECIDED}: {', '.join(open_) or 'none'}. "
+            f"With {trainings} trainings of one pair *{over_trainings.UNDECIDED}* is no finding that methods are equal."
         )
     return "\n\n".join(texts) or "No training is recorded yet; what follows is of a single pair."
 

@@ -3,6 +3,10 @@
 (function () {
   "use strict";
   const TYPES = { int16: Int16Array, float32: Float32Array };
+  const SYMBOLS = {
+    circle: d3.symbolCircle, square: d3.symbolSquare, triangle: d3.symbolTriangle,
+    diamond: d3.symbolDiamond, cross: d3.symbolCross, star: d3.symbolStar,
+  };
   const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
   const SIDE = { left: 46, right: 10, top: 24, bottom: 40 };
   const STYLE = `
@@ -17,7 +21,9 @@
     .dot-figure .pictures { flex: 1 1 280px; text-align: center; }
     .dot-figure .pictures img { display: block; width: 100%; margin-top: 0.4rem; image-rendering: pixelated; }
     .dot-figure .legend { font-size: 0.9rem; }
-    .dot-figure .legend i { display: inline-block; width: 0.8em; height: 0.8em; margin-right: 0.4em; border-radius: 50%; }
+    .dot-figure .legend > * { display: inline-flex; align-items: center; gap: 0.4em; margin: 0; }
+    .dot-figure .legend button { font: inherit; }
+    .dot-figure svg.key { flex: none; width: 0.9em; height: 0.9em; }
     .dot-figure table { margin: 0.5rem 0; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
     .dot-figure :is(td, th) { padding: 0.1rem 0.4rem; text-align: right; font-weight: normal; }
     .dot-figure thead th { font-weight: 600; }
@@ -48,43 +54,96 @@
 
   const ticks = (axis, scale) => (scale === "log" ? axis.ticks(5, "~g") : axis.ticks(5));
 
+  // What an axis of a panel is at the present values of the controls.
+  function axisOf(spec, way, state) {
+    const many = spec[`${way}axes`];
+    if (!many) return { limits: spec[`${way}lim`], label: spec[`${way}label`], scale: spec[`${way}scale`] };
+    const at = state[many.by];
+    return { limits: many.limits[at], label: many.labels[at], scale: many.scales[at] };
+  }
+
+  const symbol = (shape, size) => d3.symbol().type(SYMBOLS[shape]).size(size * size)();
+
+  // Points with names: each is an element of its own, which the pointer can ask.
+  function named(parent, mark, array, place) {
+    const group = parent.append("g").attr("fill", mark.colour).attr("opacity", mark.opacity);
+    const points = mark.names.map((name) => {
+      const point = group.append("path").attr("d", symbol(mark.shape, mark.size));
+      point.append("title").text(name);
+      return point;
+    });
+    return (state) => part(array, state).forEach((row, at) => {
+      const [x, y] = place(row);
+      const there = isFinite(x) && isFinite(y);
+      points[at].attr("display", there ? null : "none").attr("transform", there ? `translate(${x} ${y})` : null);
+    });
+  }
+
   function panel(parent, spec) {
     const [width, height] = spec.size;
     const kind = { linear: d3.scaleLinear, log: d3.scaleLog };
-    const x = kind[spec.xscale]().domain(spec.xlim).range([SIDE.left, width - SIDE.right]);
-    const y = kind[spec.yscale]().domain(spec.ylim).range([height - SIDE.bottom, SIDE.top]);
+    let x = null, y = null;
     const svg = parent.append("svg").attr("viewBox", `0 0 ${width} ${height}`).attr("role", "img");
     svg.append("title").text(spec.title);
     const text = (content, left, top) =>
       svg.append("text").attr("x", left).attr("y", top).attr("text-anchor", "middle").attr("fill", "currentColor").text(content);
     text(spec.title, (SIDE.left + width) / 2, 15).attr("font-weight", 600);
-    text(spec.xlabel, (SIDE.left + width) / 2, height - 6);
-    text(spec.ylabel, 0, 0).attr("transform", `translate(12 ${height / 2}) rotate(-90)`);
-    svg.append("g").attr("transform", `translate(0 ${height - SIDE.bottom})`).call(ticks(d3.axisBottom(x), spec.xscale));
-    svg.append("g").attr("transform", `translate(${SIDE.left} 0)`).call(ticks(d3.axisLeft(y), spec.yscale));
+    const below = text("", (SIDE.left + width) / 2, height - 6);
+    const beside = text("", 0, 0).attr("transform", `translate(12 ${height / 2}) rotate(-90)`);
+    const bottom = svg.append("g").attr("transform", `translate(0 ${height - SIDE.bottom})`);
+    const left = svg.append("g").attr("transform", `translate(${SIDE.left} 0)`);
     const inside = `${spec.name}-inside`;
     svg.append("clipPath").attr("id", inside).append("rect").attr("x", SIDE.left).attr("y", SIDE.top)
       .attr("width", width - SIDE.left - SIDE.right).attr("height", height - SIDE.top - SIDE.bottom);
     const drawn = svg.append("g").attr("clip-path", `url(#${inside})`);
+    const axes = (state) => {
+      const [across, up] = ["x", "y"].map((way) => axisOf(spec, way, state));
+      x = kind[across.scale]().domain(across.limits).range([SIDE.left, width - SIDE.right]);
+      y = kind[up.scale]().domain(up.limits).range([height - SIDE.bottom, SIDE.top]);
+      below.text(across.label);
+      beside.text(up.label);
+      bottom.call(ticks(d3.axisBottom(x), across.scale));
+      left.call(ticks(d3.axisLeft(y), up.scale));
+    };
+    const place = (row) => [x(row[0]), y(row[1])];
     const marks = spec.marks.map((mark) => {
       const array = unpack(mark.values);
-      const path = drawn.append("path").attr("fill", "none").attr("stroke", mark.colour).attr("opacity", mark.opacity)
+      const own = drawn.append("g").attr("data-label", mark.label);
+      if (mark.names.length) return named(own, mark, array, place);
+      const path = own.append("path").attr("fill", "none").attr("stroke", mark.colour).attr("opacity", mark.opacity)
         .attr("stroke-width", mark.size).attr("stroke-linecap", "round").attr("stroke-dasharray", mark.dashes);
-      const line = d3.line().x((row) => x(row[0])).y((row) => y(row[1])).defined((row) => row.every(isFinite));
+      const line = d3.line().x((row) => place(row)[0]).y((row) => place(row)[1]).defined((row) => place(row).every(isFinite));
       const dots = (rows) => rows.map((row) => `M${x(row[0]).toFixed(1)},${y(row[1]).toFixed(1)}h0`).join("");
       return (state) => path.attr("d", (mark.kind === "line" ? line : dots)(part(array, state)));
     });
-    return (state) => marks.forEach((draw) => draw(state));
+    const fixed = !spec.xaxes && !spec.yaxes;
+    return (state) => {
+      if (!x || !fixed) axes(state);
+      marks.forEach((draw) => draw(state));
+    };
   }
 
-  function legend(parent, panels) {
-    const entries = new Map(panels.flatMap((p) => p.marks).filter((m) => m.label).map((m) => [m.label, m.colour]));
+  function legend(parent, spec) {
+    const labelled = spec.panels.flatMap((p) => p.marks).filter((m) => m.label);
+    const entries = new Map();  // of the marks of a label the last one, which has a shape where any of them has
+    labelled.forEach((mark) => entries.set(mark.label, mark));
     const items = parent.append("div").attr("class", "legend");
-    entries.forEach((colour, label) => {
-      const item = items.append("span");
-      item.append("i").style("background", colour);
+    const show = (label, on) =>
+      parent.selectAll("[data-label]").filter(function () { return this.dataset.label === label; }).attr("display", on ? null : "none");
+    entries.forEach((mark, label) => {
+      const item = items.append(spec.switches ? "label" : "span");
+      if (spec.switches)
+        item.append("input").attr("type", "checkbox").property("checked", true).on("change", function () { show(label, this.checked); });
+      item.append("svg").attr("class", "key").attr("viewBox", "-6 -6 12 12").attr("aria-hidden", "true")
+        .append("path").attr("d", symbol(mark.shape, 8)).attr("fill", mark.colour);
       item.append("span").text(label);
     });
+    if (!spec.switches) return;
+    [["All", true], ["None", false]].forEach(([word, on]) =>
+      items.append("button").attr("type", "button").text(word).on("click", () => {
+        items.selectAll("input").property("checked", on);
+        entries.forEach((_, label) => show(label, on));
+      }));
   }
 
   function table(parent, spec) {
@@ -154,7 +213,7 @@
     const controls = root.append("div").attr("class", "controls");
     const places = root.append("div").attr("class", "panels");
     const parts = spec.panels.map((each) => (each.values ? pictures : panel)(places, each, spec.controls));
-    legend(root, spec.panels);
+    legend(root, spec);
     if (spec.table) parts.push(table(root, spec.table));
     const state = Object.fromEntries(spec.controls.map((c) => [c.name, c.start]));
     const draw = () => parts.forEach((show) => show(state));

@@ -48,6 +48,16 @@ class Control:
     plays: bool = False  # whether a button moves the slider
 
 
+SHAPES = {
+    "circle": "o",
+    "square": "s",
+    "triangle": "^",
+    "diamond": "D",
+    "cross": "P",
+    "star": "*",
+}  # d3's, matplotlib's
+
+
 @dataclass(frozen=True)
 class Mark:
     """Points or a line in a panel."""
@@ -60,6 +70,18 @@ class Mark:
     size: float = 3.0  # diameter or width in pixels
     opacity: float = 1.0
     dashes: str = "none"  # as SVG has them: "4 3"
+    names: tuple[str, ...] = ()  # of each point, shown under the pointer; such points have a shape
+    shape: str = "circle"  # one of SHAPES
+
+
+@dataclass(frozen=True)
+class Scales:
+    """One axis of a panel for each option of a control."""
+
+    by: str  # name of the control
+    labels: tuple[str, ...]
+    limits: tuple[tuple[float, float], ...]
+    scales: tuple[str, ...]  # "linear" or "log"
 
 
 @dataclass(frozen=True)
@@ -75,6 +97,8 @@ class Panel:
     xscale: str = "linear"  # or "log"
     yscale: str = "linear"
     size: tuple[int, int] = (340, 340)  # pixels
+    xaxes: Scales | None = None  # in the place of xlim, xlabel and xscale
+    yaxes: Scales | None = None
 
 
 @dataclass(frozen=True)
@@ -117,14 +141,17 @@ class Interactive:
     controls: tuple[Control, ...]
     panels: tuple[Panel | Pictures, ...]
     table: Table | None = None
+    switches: bool = False  # whether the legend switches the marks of a label off and on
 
     def __post_init__(self) -> None:
-        marks = (mark for panel in self.panels if isinstance(panel, Panel) for mark in panel.marks)
-        for array in (*marks, *self._numbers()):
+        panels = [panel for panel in self.panels if isinstance(panel, Panel)]
+        for array in (*(mark for panel in panels for mark in panel.marks), *self._numbers()):
             self._check(array)
         for panel in self.panels:
             if isinstance(panel, Pictures):
                 self._check_pictures(panel)
+        for axes in (axes for panel in panels for axes in (panel.xaxes, panel.yaxes) if axes):
+            self._check_axes(axes)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return {"text/html": self.html(), "image/png": base64.b64encode(self.png()).decode()}
@@ -155,7 +182,7 @@ class Interactive:
         }
         panels = [vars(panel) | {"name": f"{self.name}-{at}"} | _packed(panel) for at, panel in enumerate(self.panels)]
         controls = [vars(control) | {"play": PLAY_MS if control.plays else 0} for control in self.controls]
-        return {"controls": controls, "panels": panels, "table": table}
+        return {"controls": controls, "panels": panels, "table": table, "switches": self.switches}
 
     def png(self) -> bytes:
         """The still image: all controls where they start."""
@@ -196,9 +223,16 @@ class Interactive:
                     x, y, lw=mark.size, ls="-" if mark.dashes == "none" else "--", label=mark.label or None, **look
                 )
             else:
+                look["marker"] = SHAPES[mark.shape]
                 axis.scatter(x, y, s=mark.size**2 / 2, linewidths=0, label=mark.label or None, **look)
-        axis.set(xlim=panel.xlim, ylim=panel.ylim, xlabel=panel.xlabel, ylabel=panel.ylabel)
-        axis.set(xscale=panel.xscale, yscale=panel.yscale)
+        xlim, xlabel, xscale = panel.xlim, panel.xlabel, panel.xscale
+        ylim, ylabel, yscale = panel.ylim, panel.ylabel, panel.yscale
+        if of := panel.xaxes:
+            xlim, xlabel, xscale = (each[start[of.by]] for each in (of.limits, of.labels, of.scales))
+        if of := panel.yaxes:
+            ylim, ylabel, yscale = (each[start[of.by]] for each in (of.limits, of.labels, of.scales))
+        axis.set(xscale=xscale, yscale=yscale)
+        axis.set(xlim=xlim, ylim=ylim, xlabel=xlabel, ylabel=ylabel)
 
     def _numbers(self) -> Iterable[Number]:
         return [number for row in self.table.rows.values() for number in row] if self.table else []
@@ -219,11 +253,21 @@ class Interactive:
         tail = 0
         if isinstance(array, Mark):
             check_option("kind", array.kind, ("points", "line"))
+            check_option("shape", array.shape, SHAPES)
             tail = 2
+            if array.names and len(array.names) != np.shape(array.values)[-2]:
+                raise InputError(f"names: found {len(array.names)} for {np.shape(array.values)[-2]} points; name each")
         shape, wanted = np.shape(array.values), tuple(lengths[name] for name in array.by)
         if shape[: len(wanted)] != wanted or len(shape) != len(wanted) + tail or (tail and shape[-1] != 2):
             expected = (*wanted, "n", "2") if tail else wanted
             raise InputError(f"values: found shape {shape}, expected {expected}; one axis for each of by={array.by}")
+
+    def _check_axes(self, axes: Scales) -> None:
+        lengths = {control.name: len(control.options) for control in self.controls}
+        check_option("by", axes.by, lengths)
+        found = {len(axes.labels), len(axes.limits), len(axes.scales)}
+        if found != {lengths[axes.by]}:
+            raise InputError(f"axes: found {sorted(found)} of them, expected {lengths[axes.by]}; one for each option")
 
 
 def packed(values: ArrayLike, by: tuple[str, ...], dtype: str = "float32", scale: float = 1.0) -> dict[str, Any]:
@@ -249,7 +293,8 @@ def library() -> str:
 def _packed(panel: Panel | Pictures) -> dict[str, Any]:
     """What a panel draws, ready for JSON."""
     if isinstance(panel, Panel):
-        return {"marks": [vars(mark) | {"values": _packed_mark(mark)} for mark in panel.marks]}
+        axes = {name: vars(of) if of else None for name, of in (("xaxes", panel.xaxes), ("yaxes", panel.yaxes))}
+        return {"marks": [vars(mark) | {"values": _packed_mark(mark)} for mark in panel.marks]} | axes
     return {"marks": [], "values": [_picture(values) for values in panel.values]}
 
 
@@ -261,8 +306,8 @@ def _picture(values: np.ndarray) -> str:
 
 
 def _packed_mark(mark: Mark) -> dict[str, Any]:
-    """Points to the nearest of 65,535 steps, which is less than a pixel; lines, which may have gaps, in full."""
+    """Points to the nearest of 65,535 steps, which is less than a pixel; lines with gaps and named points in full."""
     values = np.asarray(mark.values, dtype=float)
-    if mark.kind == "line":
+    if mark.kind == "line" or mark.names:
         return packed(values, mark.by)
     return packed(values, mark.by, "int16", float(np.abs(values).max(initial=1e-9)) / 32767)

@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 
 from dotlib.errors import check_count
 from dotlib.evaluation.comparison import Point
+from dotlib.evaluation.comparison_tables import label_of
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.plots import style
+from dotlib.plots.interactive import Control, Interactive, Mark, Panel, Scales
 from dotlib.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from dotlib.samplers.calibration import Reliability
 
@@ -30,6 +32,9 @@ LOOKS = {  # colour and mark of each method; others take the rest in turn
     "DGflow logD": (PURPLE, "^"),
 }
 OTHERS = ((BLACK, "P"), (BLACK, "X"), (BLACK, "*"))
+SHAPES = {"o": "circle", "s": "square", "^": "triangle", "v": "cross", "D": "diamond", "P": "cross", "X": "cross"}
+TEXT = "currentColor"  # black on a light page, and light on a dark one
+CHOICES = (EVALUATIONS, "fid", "is_mean", "precision", "recall", "density", "coverage")  # axes of `scatter`
 LOGARITHMIC = (EVALUATIONS, "fid", "emd_sqeuclidean", "emd_euclidean")  # a scale and no sign
 Change = tuple[float, tuple[float, float]]  # mean of a paired difference, and its interval
 
@@ -65,6 +70,79 @@ def frontier(
     return figure
 
 
+def scatter(points: Sequence[Point], floor: Mapping[str, float]) -> Interactive:
+    """The same for one comparison, on axes that a reader chooses, with methods that a reader switches off.
+
+    Each point is called by its method, setting and scores. Points are of images, which have the scores of CHOICES.
+    """
+    drawn = [point for point in points if not point.refused]
+    limits = tuple(_limits(name, [_place(point, name)[0] for point in drawn], floor) for name in CHOICES)
+    marks: list[Mark] = []
+    for method, (paint, mark) in looks(drawn).items():
+        colour = TEXT if paint == BLACK else paint
+        of_method = [point for point in drawn if point.method == method]
+        places = np.array([[_place(point, name) for name in CHOICES] for point in of_method])  # (points, choices, 2)
+        mean, half = places.transpose(2, 1, 0)  # (choices, points)
+        low, high = np.maximum(mean - half, np.array(limits)[:, :1]), mean + half
+        gap = np.full_like(mean, np.nan)
+        across, up = (np.stack(of, 2).reshape(len(CHOICES), -1) for of in _cross(mean, low, high, gap))
+        marks.append(Mark("line", _pairs(mean, mean), ("x", "y"), method, colour, 1))
+        marks.append(Mark("line", _pairs(across, up), ("x", "y"), method, colour, 1, opacity=0.6))
+        names = tuple(map(_told, of_method))
+        look = {"names": names, "shape": SHAPES.get(mark, "star")}
+        marks.append(Mark("points", _pairs(mean, mean), ("x", "y"), method, colour, 8, **look))
+    marks += _real(floor, limits[0])
+    labels, scales = tuple(map(_name, CHOICES)), tuple("log" if c in LOGARITHMIC else "linear" for c in CHOICES)
+    xaxes, yaxes = (Scales(by, labels, limits, scales) for by in ("x", "y"))
+    whole = limits[0]  # of a panel whose axes are chosen
+    panel = Panel("", tuple(marks), whole, whole, size=(560, 400), xaxes=xaxes, yaxes=yaxes)
+    return Interactive(
+        "frontier-scatter",
+        f"{len(drawn)} settings of {len(looks(drawn))} methods as points joined by lines, with bars for 95 % intervals "
+        "over sets. Two lists choose the axes; the legend switches methods off. A table below has the numbers.",
+        (Control("x", "horizontal", labels), Control("y", "vertical", labels, start=CHOICES.index("fid"))),
+        (panel,),
+        switches=True,
+    )
+
+
+def _told(point: Point) -> str:
+    """A point under the pointer: method and setting, price, and scores."""
+    shown = (f"{_name(name)} {_place(point, name)[0]:.{SCORES[name].digits}f}" for name in CHOICES[1:])
+    return f"{label_of(point)}: {point.evaluations():,.0f} evaluations, {', '.join(shown)}"
+
+
+def _cross(mean: np.ndarray, low: np.ndarray, high: np.ndarray, gap: np.ndarray) -> tuple[list, list]:
+    """Both coordinates of a cross over each interval, cut between its two lines and behind it."""
+    return [low, high, gap, mean, mean, gap], [mean, mean, gap, low, high, gap]
+
+
+def _pairs(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(choices, n) each -> (choices, choices, n, 2): every choice of x with every choice of y."""
+    return np.stack(np.broadcast_arrays(x[:, None], y[None]), axis=-1)
+
+
+def _limits(name: str, values: Sequence[float], floor: Mapping[str, float]) -> tuple[float, float]:
+    """Ends of an axis that has these values and those of real data a little inside."""
+    shown = [*values, *([floor[name]] if name in floor else [])]
+    if name in LOGARITHMIC:
+        return 0.8 * min(shown), 1.25 * max(shown)
+    space = 0.08 * (max(shown) - min(shown)) or 0.1
+    return min(shown) - space, max(shown) + space
+
+
+def _real(floor: Mapping[str, float], prices: tuple[float, float]) -> tuple[Mark, Mark]:
+    """Real data in the samples' place: a point where both axes are scores, else a line, since they have no price."""
+    values = np.array([[floor.get(name, np.nan)] for name in CHOICES])
+    ends = np.full((len(CHOICES), len(CHOICES), 2, 2), np.nan)
+    ends[0, 1:, :, 0] = ends[1:, 0, :, 1] = prices
+    ends[0, 1:, :, 1] = ends[1:, 0, :, 0] = values[1:]
+    name = ", ".join(f"{_name(c)} {floor[c]:.{SCORES[c].digits}f}" for c in CHOICES if c in floor)
+    look = {"names": (f"real: {name}",), "shape": "star"}
+    line = Mark("line", ends, ("x", "y"), "real", TEXT, 1, dashes="4 3")
+    return line, Mark("points", _pairs(values, values), ("x", "y"), "real", TEXT, 11, **look)
+
+
 def looks(points: Sequence[Point]) -> dict[str, tuple[str, str]]:
     """Method -> (colour, mark), in the order of the points."""
     spare = iter(OTHERS * len(points))
@@ -76,9 +154,9 @@ def looks(points: Sequence[Point]) -> dict[str, tuple[str, str]]:
 def reliability(tables: Mapping[str, Mapping[str, Reliability]]) -> Figure:
     """A panel for each discriminator, a line for each calibration that it has, by its bins; the diagonal is right."""
     check_count("tables: panels", len(tables))
-    columns = min(len(tables), 3)
+    columns = min(len(tables), 4)
     rows = -(-len(tables) // columns)
-    size = (3.4 * columns, 3.4 * rows)
+    size = (2.8 * columns, 2.9 * rows)
     figure, grid = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
     for axis in grid.flat[len(tables) :]:
         axis.set_visible(False)

@@ -83,6 +83,39 @@ def test_a_budget_shows_the_best_setting_that_it_pays_for_and_no_hair_decides():
     assert lines[3] == "| DOT | - | 9.00 (5) | 7.00 (10) |"  # and not the largest
 
 
+def test_methods_are_ranked_by_their_best_within_the_budget():
+    """MH-GAN is best and costs 500 evaluations: within 100 it has no rank, and comes last with all its numbers."""
+    dear = Point(
+        "MH-GAN",
+        500,
+        {"fid": [1.0, 1.0], "is_mean": [6.0, 7.0]},
+        [Cost(200, 200, 50, 0.1)] * 2,
+        [Cost(9)] * 2,
+        [0.25] * 2,
+    )
+    none = Point("OBRS", 0.5, {}, [], [], [], "nothing accepted")
+    family = [costly(5, 20, 9.0, 9.0), costly(10, 40, 7.0, 7.0)]
+    for each in family:
+        each.scores["is_mean"] = [5.0, 5.0]
+    bare = Point("bare", 1, {"fid": [9.5, 9.5], "is_mean": [4.0, 4.0]}, [Cost(1)] * 2, [Cost()] * 2, [])
+    points = [dear, none, bare, *family]
+    assert comparison_tables.ranks(points, "fid", 100) == {"DOT": 1, "bare": 2}
+    assert comparison_tables.ranks(points, "fid", 500) == {"MH-GAN": 1, "DOT": 2, "bare": 3}
+    assert comparison_tables.ranks(points, "is_mean", 500) == {"MH-GAN": 1, "DOT": 2, "bare": 3}  # higher is better
+    head, _, *lines = comparison_tables.ranked_table(points, ["fid", "is_mean"], 100).splitlines()
+    assert head.endswith("| once | accepted | FID | FID - bare | IS |")
+    assert [line.split(" | ")[0] for line in lines] == [
+        "| 1: DOT, 5",
+        "| 1: DOT, 10",
+        "| 2: bare",
+        "| -: MH-GAN, 500",
+        "| -: OBRS, 0.5",
+    ]
+    assert lines[1].endswith("| 40.0 (40, 0, 0) | 0 | - | 7.00 | -2.50 [-2.50, -2.50] | 5.00 |")
+    assert lines[3].endswith("| 500.0 (200, 200, 50) | 9 | 0.250 | 1.00 | -8.50 [-8.50, -8.50] | 6.50 |")
+    assert lines[4].count("refused") == 3
+
+
 def test_no_set_is_scored_at_the_setting_that_it_chose():
     """The first set alone makes 5 look best; it is scored at 10, which is best on the two others."""
     first, second = costly(5, 20, 0.0, 9.0, 9.0), costly(10, 40, 8.0, 7.0, 6.0)

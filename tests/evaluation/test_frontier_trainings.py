@@ -54,7 +54,7 @@ def test_dot_is_ahead_behind_or_undecided_over_trainings():
     assert words == {"bare": "ahead", "naive": "behind", "MH-GAN": "undecided"}
     assert frontier_trainings.differences(frame, "fid")["bare"].to_numpy() == pytest.approx(-2.0 + NOISE)
     text = frontier_trainings.answer({f"{PAIR}, laptop": frame})
-    assert "**ahead** of bare; **behind** naive; undecided: MH-GAN." in text
+    assert "**ahead** of bare; **behind** naive; undecided: MH-GAN. With 5 trainings of one pair" in text
 
 
 def test_sets_that_agree_are_no_trainings():

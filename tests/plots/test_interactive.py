@@ -13,7 +13,7 @@ from PIL import Image
 
 from dotlib.errors import InputError
 from dotlib.plots import interactive
-from dotlib.plots.interactive import Control, Interactive, Mark, Number, Panel, Pictures, Table
+from dotlib.plots.interactive import Control, Interactive, Mark, Number, Panel, Pictures, Scales, Table
 
 RNG = np.random.default_rng(0)
 PATHS = RNG.normal(size=(3, 11, 40, 2))  # lists to choose from, positions of the slider, points
@@ -97,6 +97,48 @@ def test_the_book_takes_the_library_out_and_leaves_the_data():
 def test_a_closing_tag_in_a_text_ends_nothing():
     spec = read(figure(table=Table(("</script>", "DOT"), {})).html())
     assert spec["table"]["heads"] == ["</script>", "DOT"]
+
+
+SCORES = np.array([[[[0.25, 1e4], [0.5, 2e4]]] * 2] * 3)  # two points at (K, axis): far apart in scale
+AXES = Scales("axis", ("price", "FID"), ((0.0, 1.0), (1.0, 100.0)), ("linear", "log"))
+CHOOSE = (CONTROLS[0], Control("axis", "horizontal", ("price", "FID"), start=1))
+
+
+def chosen(names=("A, 1", "A, 2"), axes=AXES, shape="diamond"):
+    mark = Mark("points", SCORES, ("K", "axis"), "A", names=names, shape=shape)
+    return figure(
+        controls=CHOOSE, panels=(Panel("", (mark,), (0, 1), (0, 5e4), xaxes=axes),), table=None, switches=True
+    )
+
+
+def test_points_with_names_keep_them_and_small_numbers_beside_large_ones():
+    spec = read(chosen().html())
+    (mark,) = spec["panels"][0]["marks"]
+    assert mark["names"] == ["A, 1", "A, 2"] and mark["shape"] == "diamond" and spec["switches"]
+    assert np.array_equal(decoded(mark["values"]), SCORES)
+
+
+def test_an_axis_follows_its_control_and_the_still_image_has_the_first():
+    shown = chosen()
+    axes = read(shown.html())["panels"][0]["xaxes"]
+    assert axes == {"by": "axis", "labels": ["price", "FID"], "limits": [[0, 1], [1, 100]], "scales": ["linear", "log"]}
+    drawn = shown.still().axes[0]
+    assert (drawn.get_xlabel(), drawn.get_xscale(), drawn.get_xlim()) == ("FID", "log", (1, 100))
+    assert not read(figure().html())["switches"] and read(figure().html())["panels"][0]["xaxes"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"names": ("A, 1",)}, "names: found 1 for 2 points; name each"),
+        ({"shape": "heart"}, "shape: unknown 'heart'"),
+        ({"axes": Scales("axes", ("a", "b"), ((0, 1),) * 2, ("log",) * 2)}, "by: unknown 'axes'"),
+        ({"axes": Scales("axis", ("a", "b"), ((0, 1),) * 2, ("log",))}, r"axes: found \[1, 2\] of them, expected 2"),
+    ],
+)
+def test_names_and_axes_that_do_not_fit_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        chosen(**changes)
 
 
 def test_a_picture_is_shown_pixel_by_pixel():

@@ -43,10 +43,10 @@ def test_figures_have_a_line_for_each_method_and_its_intervals():
 
 
 def test_only_the_last_panel_of_a_column_has_numbers_below_it():
-    panels = sampler_plots.reliability({f"D {i}": {"as trained": BINS} for i in range(4)})
-    assert [a.get_title() for a in panels.axes if a.get_visible()] == [f"D {i}" for i in range(4)]
-    shown = [a.xaxis.get_major_ticks()[0].label1.get_visible() for a in panels.axes[:4]]
-    assert shown == [False, True, True, True]  # the last of every column
+    panels = sampler_plots.reliability({f"D {i}": {"as trained": BINS} for i in range(5)})
+    assert [a.get_title() for a in panels.axes if a.get_visible()] == [f"D {i}" for i in range(5)]
+    shown = [a.xaxis.get_major_ticks()[0].label1.get_visible() for a in panels.axes[:5]]
+    assert shown == [False, True, True, True, True]  # the last of every column
 
 
 def test_a_map_that_is_missing_in_one_panel_keeps_its_colour_in_the_others():
@@ -56,3 +56,39 @@ def test_a_map_that_is_missing_in_one_panel_keeps_its_colour_in_the_others():
     colours = [{line.get_label(): line.get_color() for line in axis.lines[1:]} for axis in figure.axes]
     assert colours[0].items() <= colours[1].items() and len(set(colours[1].values())) == 3
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["raw", "isotonic", "logistic"]
+
+
+SCORES = {"fid": 30.0, "is_mean": 5.0, "precision": 0.5, "recall": 0.4, "density": 0.6, "coverage": 0.7}
+
+
+def scored(method, setting, evaluations, refused="", **changes):
+    scores = {} if refused else {name: [v, v + 0.25, v + 0.5] for name, v in (SCORES | changes).items()}
+    costs = [] if refused else [Cost(evaluations)] * 3
+    return Point(method, setting, scores, costs, costs, [], refused)
+
+
+def test_the_scatter_has_every_point_at_every_choice_of_axes_and_says_its_setting():
+    points = [scored("bare", 1, 1), scored("DOT", 10, 21, fid=20.0), scored("DOT", 20, 41, fid=22.0)]
+    points.append(scored("MH-GAN", 500, 999, refused="no"))
+    shown = sampler_plots.scatter(points, SCORES | {"fid": 3.0})
+    choices, marks = sampler_plots.CHOICES, {m.label: m for m in shown.panels[0].marks if m.kind == "points"}
+    assert list(marks) == ["bare", "DOT", "real"] and shown.switches
+    values, fid, price = np.asarray(marks["DOT"].values), choices.index("fid"), choices.index("evaluations")
+    assert values[price, fid].tolist() == [[21, 20.25], [41, 22.25]]
+    assert values[fid, price].tolist() == [[20.25, 21], [22.25, 41]]
+    assert [name.partition(":")[0] for name in marks["DOT"].names] == ["DOT, 10", "DOT, 20"]
+    assert "DOT, 20: 41 evaluations, FID 22.25, " in marks["DOT"].names[1]
+    assert np.isnan(np.asarray(marks["real"].values)[price, fid]).any()  # real images have no price
+    assert np.asarray(marks["real"].values)[fid, choices.index("recall"), 0].tolist() == [3.0, 0.4]
+    level = next(m for m in shown.panels[0].marks if m.label == "real" and m.kind == "line")
+    assert np.asarray(level.values)[price, fid, :, 1].tolist() == [3.0, 3.0]
+    assert np.asarray(level.values)[fid, price, :, 0].tolist() == [3.0, 3.0]
+    assert np.isnan(np.asarray(level.values)[fid, fid]).all()
+    line, bars = (m for m in shown.panels[0].marks if m.label == "DOT" and m.kind == "line")
+    across = np.asarray(bars.values)[fid, price][:2]
+    half = 4.302653 * 0.25 / 3**0.5  # t at 97.5 % with two degrees of freedom
+    assert np.allclose(across, [[20.25 - half, 21], [20.25 + half, 21]], atol=1e-5)
+    assert np.array_equal(line.values, values)
+    for axes in (shown.panels[0].xaxes, shown.panels[0].yaxes):
+        at = axes.labels.index("FID")
+        assert axes.scales[at] == "log" and axes.limits[at][0] < 3.0 and axes.limits[at][1] > 30.25
