@@ -199,6 +199,26 @@ def _put_draws(record: records.Record, row: str, draws: Draws) -> None:
         record.put_trials("accepted", point.acceptance, unit="", pair=row, method=method, setting=calibration)
 
 
+def answer(record: records.Record) -> str:
+    """How many discriminators are off by more than chance with each map, how they rank, and what that leaves open."""
+    (seen, held_out), told, sizes = REALS, [], []
+    for calibration, name in MAPS.items():
+        errors = list(record.rows(quantity="ECE", method=calibration, setting=held_out))
+        bounds = (record.get("ECE by chance", pair=e.pair, method=calibration, setting=held_out) for e in errors)
+        off = sum(error.value > bound.value for error, bound in zip(errors, bounds, strict=True))
+        told.append(f"{off} of {len(errors)} ({name})")
+        sizes.append(len(errors))
+    gaps = [row.interval for row in record.rows(quantity="above samples", setting=seen, against=held_out)]
+    by_chance = 0.05 * max(sizes)
+    return (
+        "This many discriminators, each of *one training*, have a larger error than chance alone would leave: "
+        f"{', '.join(told)}, where chance would have {by_chance:.2g} of right ones above their own bounds of 95 %. "
+        f"By a 95 % interval {sum(low > 0 for low, _ in gaps)} of {len(gaps)} rank the images of their training above "
+        "others, and the maps are fit on such images. A small error says that a logit is right on average at each of "
+        "its values, and not that it tells good samples from bad ones."
+    )
+
+
 def refusals(examined: Mapping[str, Examined], drawn: Mapping[str, Draws]) -> dict[str, str]:
     """What could not be fit, checked or drawn: "<row>, <method or check>, <map>" -> the message."""
     messages = {}

@@ -200,6 +200,32 @@ def test_the_record_holds_the_checks_and_the_paired_differences(measured, tmp_pa
     assert calibration.point_cells(drawn.bare, drawn.bare)[0] == "-"
 
 
+def answered(errors, bound, gaps):
+    """A record of discriminators with these errors for each map, one bound for all, and gaps of ranking."""
+    record = records.start("calibration", profile="laptop", dataset="x", seed=0, parameters={})
+    for name, of_map in zip(calibration.MAPS, errors, strict=True):
+        for row, error in enumerate(of_map):
+            where = {"pair": f"D {row}", "method": name, "setting": "held out", "unit": "probability"}
+            record.put("ECE", error, **where)
+            record.put("ECE by chance", bound, **where)
+    for row, gap in enumerate(gaps):
+        where = {"pair": f"D {row}", "setting": "seen", "against": "held out", "unit": ""}
+        record.put("above samples", gap, interval=(gap - 0.1, gap + 0.1), **where)
+    return record
+
+
+def test_the_answer_follows_the_record():
+    errors = [(0.3, 0.4), (0.3, 0.01), (0.01, 0.02)]
+    text = calibration.answer(answered(errors, 0.05, (0.2, 0.05)))
+    assert (
+        "2 of 2 (as trained), 1 of 2 (logistic), 0 of 2 (isotonic), where chance would have 0.1 of right ones" in text
+    )
+    assert "By a 95 % interval 1 of 2 rank the images of their training above others" in text
+    assert text.count(". ") == 2 and "*one training*" in text  # three sentences
+    changed = calibration.answer(answered(errors, 0.015, (0.2, 0.3)))
+    assert "1 of 2 (logistic), 1 of 2 (isotonic)," in changed and "2 of 2 rank the images" in changed
+
+
 def cells_of(table, line):
     """Cells of one line of a Markdown table, 0 for its head."""
     return [cell.strip() for cell in table.splitlines()[line + (line > 0)].strip("|").split("|")]
