@@ -22,6 +22,7 @@ ROWS = [f"dcgan-{kind}" for kind in OBJECTIVES]  # that are printed
 COLUMNS = (("tab7", "bare"), ("tab7", "mhgan"), ("tab1", "dot"))  # bare, MH-GAN and DOT in print
 
 DIFFERENCES = (("MH-GAN", "bare"), ("DOT", "bare"), ("DOT", "MH-GAN"))
+TOO_FEW = "too few trainings"  # of a row in which a method refused
 OTHERS = ("kid", "precision", "recall", "density", "coverage")
 
 
@@ -142,19 +143,49 @@ def _trainings(of: pd.DataFrame) -> str:
 
 
 def answer(of: Mapping[str, pd.DataFrame]) -> str:
-    """What was found, a paragraph for each data set: the verdicts of both statements by both scores, counted."""
+    """How both statements fare by both scores, two sentences for each data set, and what no count here shows."""
     texts = []
     for label, frame in of.items():
-        words, parts = verdicts(frame), []
-        for quantity, score in SCORES.items():
-            for at, said in enumerate((f"MH-GAN changes {score.label} as printed", f"DOT is better by {score.label}")):
-                texts_of = ((pair, statements(pair, quantity)[at].text) for pair in pairs(frame))
-                count = Counter(paper.kind(words[key]) for key in texts_of if key in words)
-                counted = ", ".join(f"{word} in {n}" for word, n in count.most_common()) or "not judged"
-                parts.append(f"*{said}*: {counted}")
+        words, told = verdicts(frame), []
+        for at, said in enumerate(("MH-GAN changes a row as printed", "DOT is better than MH-GAN")):
+            counts = []
+            for quantity, score in SCORES.items():
+                keys = ((pair, statements(pair, quantity)[at].text) for pair in pairs(frame))
+                count = Counter(paper.kind(words.get(key, TOO_FEW)) for key in keys)
+                counts.append(f"by {score.label}: {', '.join(f'{word} ({n})' for word, n in count.most_common())}")
+            told.append(f"*{said}*, {'; '.join(counts)}")
         runs = len(frame.groupby(over_trainings.TRAINING))
-        texts.append(f"{label}, {runs} trainings of {len(pairs(frame))} rows. {'. '.join(parts)}.")
-    return "\n\n".join(texts) or "No training is recorded yet; the tables below are of single pairs."
+        texts.append(f"On {label}, {runs} trainings of {len(pairs(frame))} rows: {told[0]}. {told[1]}.")
+    if not texts:
+        return "No training is recorded yet; the tables below are of single pairs."
+    judges = max(frame["judge"].nunique() for frame in of.values())
+    chain = max(frame.loc[frame["method"] == "MH-GAN", "setting"].max() for frame in of.values())
+    return "\n\n".join(texts) + (
+        f" The chains have {chain:.0f} proposals and the judges are {judges} classifiers of this book, so signs can be "
+        "compared with the print and sizes cannot."
+    )
+
+
+FOREST = (("MH-GAN", "bare"), ("DOT", "MH-GAN"))
+Panels = dict[str, dict[str, tuple[float, float, float]]]  # title -> row -> low, mean, high
+
+
+def forest(frame: pd.DataFrame) -> tuple[Panels, dict[str, dict[str, list[float]]], dict[str, int]]:
+    """For `plots.curves.forest`: differences over trainings, each training, and the side where DOT would be better."""
+    panels: Panels = {}
+    trainings: dict[str, dict[str, list[float]]] = {}
+    shaded = {}
+    for quantity, score in SCORES.items():
+        for method, against in FOREST:
+            title = f"{score.label}\n{method} - {against}"
+            of = {row_of(pair): difference(frame, pair, quantity, method, against) for pair in pairs(frame)}
+            of = {row: values for row, values in of.items() if len(values) > 1}
+            ends = {row: intervals.t_interval(values) for row, values in of.items()}
+            panels[title] = {row: (low, mean, high) for row, (mean, (low, high)) in ends.items()}
+            trainings[title] = {row: values.tolist() for row, values in of.items()}
+            if method == "DOT":
+                shaded[title] = -1 if score.lower_is_better else 1
+    return panels, trainings, shaded
 
 
 def words(of: Mapping[str, pd.DataFrame]) -> dict[str, Words]:

@@ -103,8 +103,31 @@ def test_a_row_shows_print_scores_differences_and_the_build():
 def test_the_answer_counts_all_statements():
     frame = table(lambda pair, method: 2 * printed_sign(pair) - 3 * (method == "DOT"))
     text = table7_trainings.answer({"digits, laptop": frame})
-    assert "25 trainings of 5 rows" in text and f"DOT is better by FID*: {paper.REPLICATED} in 5" in text
+    assert text.startswith("On digits, laptop, 25 trainings of 5 rows: *MH-GAN changes a row as printed*, by IS: ")
+    assert f"; by FID: {paper.REPLICATED} (5). *DOT is better than MH-GAN*, by IS: {paper.REPLICATED} (5); by" in text
+    assert "The chains have 1 proposals and the judges are 1 classifiers" in text and text.count(". ") == 2
     assert "No training" in table7_trainings.answer({})
+
+
+def test_the_answer_turns_with_the_tables():
+    frame = table(lambda pair, method: -2 * printed_sign(pair) + 3 * (method == "DOT"))
+    text = table7_trainings.answer({"digits, laptop": frame})
+    assert f"by FID: {paper.CONTRADICTED} (5). *DOT is better than MH-GAN*, by IS: {paper.CONTRADICTED} (5)" in text
+    few = table(lambda *_: -1.0, refused=[(PAIRS[0], seed, "MH-GAN") for seed in range(3)])
+    assert "too few trainings (1)" in table7_trainings.answer({"digits, laptop": few})
+
+
+def test_the_forest_has_differences_over_trainings_and_each_of_them():
+    frame = table(lambda pair, method: -2 - 3 * (method == "DOT"), refused=[(PAIRS[1], 0, "MH-GAN")])
+    panels, trainings, shaded = table7_trainings.forest(frame)
+    assert list(panels) == ["IS\nMH-GAN - bare", "IS\nDOT - MH-GAN", "FID\nMH-GAN - bare", "FID\nDOT - MH-GAN"]
+    assert shaded == {"IS\nDOT - MH-GAN": 1, "FID\nDOT - MH-GAN": -1}
+    row = table7_trainings.ROWS[0]
+    assert trainings["FID\nMH-GAN - bare"][row] == pytest.approx(-2 + NOISE)
+    low, mean, high = panels["FID\nMH-GAN - bare"][row]
+    assert mean == pytest.approx(-2) and high - mean == pytest.approx(mean - low)
+    assert high - mean == pytest.approx(2.776445 * NOISE.std(ddof=1) / 5**0.5, rel=1e-5)
+    assert len(trainings["FID\nDOT - MH-GAN"][table7_trainings.ROWS[1]]) == 4  # the refused one is left out
 
 
 def test_tables_of_a_folder_are_read_with_their_pair_and_seed(tmp_path):
