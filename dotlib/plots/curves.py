@@ -145,7 +145,9 @@ def descents(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) ->
 
 
 @style.figure
-def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str, reference: float | None = None) -> Figure:
+def intervals(
+    rows: Mapping[str, tuple[float, float, float]], *, unit: str, reference: float | None = None, log_x: bool = False
+) -> Figure:
     """Horizontal intervals, name -> (low, middle, high); the reference is a vertical line, 0 for differences."""
     figure, axis = plt.subplots(figsize=(6.4, 0.8 + 0.34 * len(rows)))
     for height, (low, middle, high) in enumerate(rows.values()):
@@ -155,7 +157,10 @@ def intervals(rows: Mapping[str, tuple[float, float, float]], *, unit: str, refe
         axis.axvline(reference, color=BLACK, lw=1)
     axis.set_yticks(range(len(rows)), list(rows))
     axis.set_xlabel(unit)
-    axis.locator_params(axis="x", nbins=5)
+    if log_x:
+        axis.set_xscale("log")
+    else:
+        axis.locator_params(axis="x", nbins=5)
     axis.invert_yaxis()
     return figure
 

@@ -22,6 +22,8 @@ def no_figure_stays_open():
 def test_intervals_and_curves_show_their_names():
     figure = curve_plots.intervals({"one": (-1, 0, 1), "two": (1, 2, 3)}, unit="EMD", reference=0)
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["one", "two"]
+    ratios = curve_plots.intervals({"one": (0.5, 1, 2)}, unit="ratio", reference=1, log_x=True)
+    assert (figure.axes[0].get_xscale(), ratios.axes[0].get_xscale()) == ("linear", "log")
     figure = curve_plots.lines(
         [1, 10],
         {"a": np.array([1, 2])},
