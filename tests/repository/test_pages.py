@@ -108,7 +108,11 @@ def test_a_page_opens_with_a_claim_or_question_and_its_answer(path):
         assert parts == ["intro_doors", "intro_moving", "intro_scorecard", "intro_strongest"]
         return
     assert re.search(rf"\*\*({'|'.join(OPENINGS)})\.\*\*", opening), "the page does not say what it asks"
-    assert re.search(r"^```\{glue:md\}", opening, re.MULTILINE), "no computed answer before the first section"
+    parts = re.findall(r"\{glue:(\w+)\} (\w+)", opening)
+    assert parts and parts[0][0] == "md" and parts[0][1].endswith("answer"), (
+        "no computed answer before the first section"
+    )
+    assert [kind for kind, _ in parts[1:2]] in ([], ["figure"]), "a table stands between the answer and its figure"
 
 
 def test_labels_are_unique():
