@@ -82,12 +82,13 @@ def test_a_page_from_nothing_is_built_and_nothing_else_is_touched(tmp_path):
 def test_the_new_page_passes_the_rules_for_all_pages_and_runs_alone(tmp_path):
     tree = copy_of_the_repository(tmp_path / "tree")
     the_walk(tree)
-    rules = ["tests/repository/test_orphans.py", "tests/repository/test_pages.py", "tests/repository/test_hygiene.py"]
+    rules = [f"tests/repository/test_{name}.py" for name in ("orphans", "pages", "hygiene", "language")]
     pytest_here = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
     report = run(
         tree, *pytest_here, "-rA", *rules, "tests/experiments/test_radius.py", "-k", "radius or orphans or labels"
     )
     assert "test_pages.py::test_of_what_a_page_shows_at_most_a_third_is_code_and_no_function[radius]" in report
+    assert "test_language.py::test_a_page_is_said_as_one_says_it_aloud[radius]" in report
     assert "test_hygiene.py::test_module_is_small_documented_and_seeded[dotlib/experiments/radius.py]" in report
     run(tree, *pytest_here, "-m", "book", "tests/book/test_smoke_book.py", "-k", "owes")
     (command,) = re.findall(r"^```sh\n(.*?)\n```$", WALK, re.DOTALL | re.MULTILINE)
