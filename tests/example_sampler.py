@@ -2,20 +2,22 @@
 
 from dataclasses import dataclass
 
+import torch
+
 from dotlib.samplers import base as sampling
 from dotlib.samplers.base import Kept, Sampler
 
 
 @dataclass(frozen=True)
 class Best(Sampler):
-    """Of `tries` candidates for each sample, those that D likes best."""
+    """Of `tries` candidates for each sample, the one that D likes best."""
 
     tries: int = 4
 
     def prepare(self, pair, rng):
         def keep(n, rng):
             z, x, logits = sampling.proposals(pair, self.tries * n, rng)
-            first = logits.topk(n).indices
-            return Kept(z[first], x[first], self.tries * n)
+            best = self.tries * torch.arange(n) + logits.view(n, self.tries).argmax(dim=1)
+            return Kept(z[best], x[best], self.tries * n)
 
         return keep

@@ -35,6 +35,13 @@ def test_a_sampler_of_ten_lines_is_counted():
     assert (drawn.setup.generator, drawn.setup.discriminator, drawn.setup.backward) == (0, 0, 0)
 
 
+def test_the_example_chooses_among_the_candidates_of_each_sample():
+    pair = sampling.Metered.of(networks())
+    kept = Best(tries=4).prepare(pair, rng())(30, rng(1))
+    _, _, logits = sampling.proposals(pair, 120, rng(1))
+    torch.testing.assert_close(sampling.logits(pair, kept.samples), logits.view(30, 4).amax(dim=1))
+
+
 @pytest.mark.parametrize(
     ("sampler", "setup", "each"),
     [
