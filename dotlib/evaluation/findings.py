@@ -289,8 +289,8 @@ def strongest(found: Texts) -> str:
     of = {
         "The distance pulls less than $D$ does": (
             f"At the median sample the slope of $D$ is {found['least_slope']} to {found['largest_slope']} times "
-            f"that of the distance. Whether FID feels it is {found['pooled_word']}: DOT minus the naive ascent is "
-            f"{found['pooled']} of what the latter changes ({found['trainings']} trainings, "
+            f"that of the distance. The verdict on FID is {found['pooled_word']}: DOT minus the naive ascent is "
+            f"{found['pooled']} of what the latter changes, by two readings ({found['trainings']} trainings, "
             "{ref}`page <transport_matters>`)."
         ),
         "The scores do not agree about DOT": (
