@@ -193,12 +193,13 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
             continue
         by_rule, of_means = readings(comparisons)
         word = over_trainings.agreed(by_rule.word, of_means.word)
-        told = "" if by_rule.word == of_means.word else f" ({WORDS[by_rule.word]}, and {WORDS[of_means.word]})"
+        told = f" ({WORDS[by_rule.word]} by one reading of the rule, {WORDS[of_means.word]} by the other)"
+        told = "" if by_rule.word == of_means.word else told
         sentences.append(
             f"*{label}*, {tables.count(len(comparisons), 'pair')} of {len(by_rule.ratios)} trainings: "
             f"**{WORDS[word]}**{told}, with a margin of {MARGIN}. FID of DOT minus FID of the naive ascent is "
             f"{tables.change(*by_rule.interval, 2)} of what the naive ascent changes, or "
-            f"{tables.change(*of_means.interval, 2)} by a second reading of the rule.{_hangs_on(comparisons)}"
+            f"{tables.change(*of_means.interval, 2)} by the other reading.{_hangs_on(comparisons)}"
         )
     return "\n\n".join(sentences)
 
@@ -212,7 +213,7 @@ def _hangs_on(comparisons: list[Comparison]) -> str:
     """Without which pairs the word would be another one; "" where there is none."""
     words = {label: over_trainings.agreed(*(pool.word for pool in both)) for label, both in pools(comparisons).items()}
     others = [f"{WORDS[word]} {label}" for label, word in words.items() if word != words[ALL]]
-    return f" The word hangs on single pairs: {'; '.join(others)}." if others else ""
+    return f" The word depends on single pairs: {'; '.join(others)}." if others else ""
 
 
 def pools(comparisons: list[Comparison]) -> dict[str, tuple[Pooled, Pooled]]:

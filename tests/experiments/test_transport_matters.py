@@ -215,7 +215,7 @@ def test_a_word_needs_both_readings_of_the_rule():
     frame["fid"] -= 4.0 * sign * moved + 0.4 * (frame["method"] == "DOT")
     frame["fid"] += 0.001 * frame["seed"] * (frame["method"] == "DOT")  # a spread, for a test
     text = transport_matters.answer({"digits, laptop": frame})
-    assert "**undecided** (equivalent, and DOT lower)" in text and "by a second reading of the rule" in text
+    assert "**undecided** (equivalent by one reading of the rule, DOT lower by the other)" in text
     rows = transport_matters.primary_table(frame).splitlines()[2:]
     assert [[cell.strip() for cell in row.split("|")[-5:-1]] for row in rows] == [
         ["0.80", "0.16", "equivalent", "DOT lower"]
@@ -246,7 +246,7 @@ def test_the_answer_names_what_its_word_hangs_on():
     other = (frame["dataset"] == PAIRS[1]) & (frame["method"] == "DOT")
     frame.loc[other, "fid"] += 2.4  # 0.15 of the pool, 0.3 of its own pair
     text = transport_matters.answer({"digits, laptop": frame})
-    assert "The word hangs on single pairs: naive lower without" in text
+    assert "The word depends on single pairs: naive lower without" in text
     assert f"without {PAIRS[0].partition('-')[2]}" in text
     assert "hangs" not in transport_matters.answer({"digits, laptop": full(8.0, 8.0, noise=0.01)})
 

@@ -37,7 +37,6 @@ OWED = {
     "runtimes": 3,
     "tab3_conditional": 2,
     "theorems": 2,
-    "transport_matters": 8,
     "wgan_mnist": 1,
 }  # page: faults it still has; may only shrink
 PARSER = MarkdownIt("commonmark").enable("table")
