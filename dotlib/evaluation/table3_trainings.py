@@ -137,7 +137,8 @@ def _sentence(lines: pd.DataFrame, quantity: str, words: Mapping[str, str]) -> s
     bare, real = (over_trainings.cells(lines, method, quantity).mean() for method in ("bare", "real"))
     change = shown(values, SCORES[quantity].digits)
     word = f", **{words[claim.text]}**" if claim.text in words else ""
-    return f"{SCORES[quantity].label} {bare:.2f} (real images {real:.2f}), after {UPDATES[-1]} updates {change}{word}"
+    begins = f"{SCORES[quantity].label} of bare samples is {bare:.2f} (real images {real:.2f})"
+    return f"{begins}, and {UPDATES[-1]} updates of DOT change it by {change}{word}"
 
 
 def shown(values: pd.Series, digits: int) -> str:

@@ -171,10 +171,10 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         line, own = {PAPER_G: fid[PAPER_G]}, fid[PAPER_G][OWN]
         n = len(own.change)
         texts.append(
-            f"*{label}*: {len(foreign(line))} discriminators of another seed move the generator of Table 2, over {n} "
-            f"trainings. By FID they make it, in so many cases, {_words(counts(line))}; its own D changes FID by "
-            f"{tables.change(*own.interval)}.\n\n"
-            f"All {len(foreign(fid))} such cells, of {tables.count(len(fid), 'generator')}: "
+            f"*{label}*: {len(foreign(line))} discriminators of another seed move samples of the generator of Table 2, "
+            f"over {n} trainings. By FID {_words(counts(line))}; "
+            f"its own D changes FID by {tables.change(*own.interval)}.\n\n"
+            f"All {len(foreign(fid))} combinations of {tables.count(len(fid), 'generator')} with such a discriminator: "
             + "; ".join(f"by {SCORES[q].label} {_words(counts(matrix(frame, q)))}" for q in QUANTITIES)
             + "."
         )

@@ -67,8 +67,9 @@ def test_both_pairs_stand_beside_each_other_with_their_hinge_loss(tmp_path):
     *_, last = table3_trainings.claim_table(frame, tmp_path).splitlines()
     assert last == "| hinge loss of D | - | 1.10 | - | 1.80 | - |"
     text = table3_trainings.answer({"digits, laptop": frame}, tmp_path)
-    assert "5 updates of D for one of G*, 3 trainings, hinge loss 1.10: FID 10.65 (real images 5.00), after" in text
-    assert "after 32 updates -1.00" in text
+    assert "5 updates of D for one of G*, 3 trainings, hinge loss 1.10" in text
+    assert "FID of bare samples is 10.65 (real images 5.00)" in text
+    assert "32 updates of DOT change it by -1.00" in text
     assert "1 update of D for one of G*, 3 trainings, hinge loss 1.80" in text
     assert "of the way" not in text  # a share of a short way, without an interval, once read as +62 % of an undecided
     assert table3_trainings.answer({}).startswith("No training is recorded yet")

@@ -229,9 +229,10 @@ def test_the_whole_matrix_is_counted_for_every_score():
     cell = table2_trainings.matrix(frame, "fid")[A]["own D"]
     assert cell.change.mean() == pytest.approx(-2.0) and cell.share.mean() == pytest.approx(0.2)
     text = tab2_swap.answer({"digits, laptop": frame})
-    assert "7 discriminators of another seed move the generator of Table 2" in text
-    assert "in so many cases, 6 better, 0 worse, 1 undecided; its own D changes FID by -2.00" in text
-    assert "All 14 such cells, of 2 generators: by FID 6 better, 2 worse, 6 undecided; by IS 6 better" in text
+    assert "7 discriminators of another seed move samples of the generator of Table 2" in text
+    assert "By FID 6 better, 0 worse, 1 undecided; its own D changes FID by -2.00" in text
+    assert "All 14 combinations of 2 generators with such a discriminator: by FID 6 better, 2 worse" in text
+    assert "; by IS 6 better" in text
 
 
 def test_fewer_than_three_trainings_have_no_verdict():

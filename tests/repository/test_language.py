@@ -35,7 +35,6 @@ OWED = {
     "otgan": 2,
     "real_images": 1,
     "runtimes": 3,
-    "tab3_conditional": 2,
     "theorems": 2,
     "wgan_mnist": 1,
 }  # page: faults it still has; may only shrink
