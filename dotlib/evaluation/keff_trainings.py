@@ -119,9 +119,12 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
             of_score = [text for text, (*_, q) in claims().items() if q == quantity and text in words]
             count = Counter(paper.kind(words[text]) for text in of_score)
             counted = ", ".join(f"{word} in {n}" for word, n in count.most_common()) or "not judged"
-            parts.append(f"*the lower constant {claim}*: {counted}")
+            parts.append(f"*The lower constant {claim}*: {counted}.")
         runs = frame[frame["dataset"].str.contains("-dcgan-")].groupby(over_trainings.TRAINING)
-        texts.append(f"{label}, {len(runs)} trainings of the DCGANs. {'; '.join(parts)}.")
+        texts.append(
+            f"*{label}*, {tables.count(len(runs), 'training')} of the DCGANs, a verdict for each network and number of "
+            f"updates. {' '.join(parts)}"
+        )
     return "\n\n".join(texts) or "No training is recorded yet; the numbers below are of single pairs."
 
 

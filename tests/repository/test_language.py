@@ -31,7 +31,6 @@ OWED = {
     "fig4_spaces": 1,
     "fig9_histories": 2,
     "frontier": 3,
-    "keff": 1,
     "otgan": 2,
     "real_images": 1,
     "runtimes": 3,
