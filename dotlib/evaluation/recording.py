@@ -182,7 +182,7 @@ def answer(record: Record, claims: Collection[str], over: str) -> str:
         f"{len(kinds) - agree - against} cannot be told."
     )
     told = [f"*{claim}*" for claim, kind in zip(claims, kinds, strict=True) if kind == paper.CONTRADICTED]
-    text += f" Contradicted: {', '.join(told)}." if told else ""
+    text += f" Contradicted: {'; '.join(told)}." if told else ""
     return (
         f"{text} This is *one training* of {record.dataset}, profile {record.profile}: the intervals are over {over}, "
         "and another training may differ."

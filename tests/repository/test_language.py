@@ -28,8 +28,6 @@ BANNED = {  # what no page says, and why
 OWED = {
     "run-in-batch": 1,
     "embedded": 1,
-    "fig4_spaces": 1,
-    "fig9_histories": 2,
     "frontier": 3,
     "otgan": 2,
     "real_images": 1,
