@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LAB_READY := $(VENV)/lab-ready
+BROWSER_READY := $(VENV)/browser-ready
 SNAKEMAKE := PYTHONPATH=workflow/plugins$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/snakemake --logger progress
 export PYTHONDONTWRITEBYTECODE :=# where it is set, each of fifty processes compiles torch anew
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1# two workers with two threads each wait for one another
 
 .DEFAULT_GOAL := help
-.PHONY: help book live campaign test coverage test-book test-cluster lab pins bench clean
+.PHONY: help book live campaign test coverage test-book test-browser test-cluster pdf lab pins bench clean
 
 help:  ## print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -36,9 +37,15 @@ test-book: $(READY)  ## check what `make book PROFILE=smoke` left in this folder
 	$(BIN)/python -m pytest -m book tests/book
 	$(BIN)/python workflow/check_book.py
 
+test-browser: $(BROWSER_READY)  ## open what `make book` left in Chromium: every page, search, sliders, downloads, PDF
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m browser tests/browser
+
 test-cluster: $(READY)  ## run the workflow on a Slurm that it starts and stops; needs root, slurm-wlm and munge
 	@$(BIN)/python tests/cluster/loopback_slurm.py
 	env $(ONE_THREAD) $(BIN)/python -m pytest -m cluster tests/cluster
+
+pdf: $(BROWSER_READY)  ## print what `make book` left to _build/book.pdf; needs Chromium
+	$(BIN)/python workflow/print_book.py
 
 live: $(READY)  ## show an edit of one page's text in seconds, in _build/live: make live PAGE=keff
 	$(BIN)/python workflow/live.py "$(PAGE)" $(PROFILE)
@@ -54,7 +61,7 @@ bench: $(READY)  ## run the benchmarks
 	set -e; for file in benchmarks/*.py; do echo "$$file"; $(ONE_THREAD) $(BIN)/python $$file; done
 
 clean:  ## remove what was built; the environment and trained pairs stay
-	rm -rf _build/html _build/html-* _build/executed _build/records _build/steps _build/campaign _build/logs \
+	rm -rf _build/html _build/html-* _build/book.pdf _build/executed _build/records _build/steps _build/campaign _build/logs \
 	  executed .snakemake .pytest_cache .ruff_cache .hypothesis .coverage
 
 $(READY): pyproject.toml constraints.txt
@@ -63,6 +70,10 @@ $(READY): pyproject.toml constraints.txt
 	@echo "making the environment in $(VENV), about two minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[book,judges,test]'
+	@touch $@
+
+$(BROWSER_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	@touch $@
 
 $(LAB_READY): $(READY) workflow/lab_settings.json workflow/lab_startup.py

@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+import colab
 from sphinx.application import Sphinx
 
 from dotlib.plots import interactive
@@ -39,10 +40,20 @@ def setup(app: Sphinx) -> dict:
 def configure(app: Sphinx, config) -> None:
     """Settings that YAML cannot express, and the repository's address from the environment."""
     config.nitpick_ignore_regex = [*config.nitpick_ignore_regex, *FOREIGN]
+    leave_out(app, "sphinx_thebe")
     options = config.html_theme_options
     options["repository_url"] = os.environ.get("DOTLIB_REPOSITORY") or options.get("repository_url") or ""
     options["navbar_persistent"] = []  # the search field is in the side bar already
     options["use_repository_button"] = bool(options["repository_url"])
+
+
+def leave_out(app: Sphinx, extension: str) -> None:
+    """Take back what an extension of Jupyter Book's own announced: thebe names an address elsewhere on every page."""
+    for listener in [each for many in app.events.listeners.values() for each in many]:
+        if listener.handler.__module__.split(".")[0] == extension:
+            app.disconnect(listener.id)
+    style = extension.replace("_", "-") + ".css"
+    app.registry.css_files = [file for file in app.registry.css_files if file[0] != style]
 
 
 def link_equations(app, what, name, obj, options, lines) -> None:
@@ -118,26 +129,26 @@ def load_figure_library(app: Sphinx, pagename: str, templatename: str, context: 
 
 
 def add_buttons(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """On an executed page, where a repository is configured: open its text notebook on Binder."""
+    """On an executed page, where a repository is configured: open its notebook on Colab or Binder."""
     address = app.config.html_theme_options["repository_url"].rstrip("/")
     if not pagename.startswith("executed/") or not address.startswith("https://github.com/"):
         return
-    place = address.removeprefix("https://github.com/").removesuffix(".git")
-    url = f"{BINDER}/{place}/HEAD?urlpath=lab/tree/notebooks/{pagename.removeprefix('executed/')}.md"
+    place, page = address.removeprefix("https://github.com/").removesuffix(".git"), pagename.removeprefix("executed/")
+    binder = f"{BINDER}/{place}/HEAD?urlpath=lab/tree/notebooks/{page}.md"
+    buttons = {
+        "Colab": (colab.address_of(place, page), "Open the notebook on Colab"),
+        "Binder": (binder, "Open the text notebook in JupyterLab on Binder"),
+    }
+    links = [
+        {"type": "link", "text": name, "url": url, "icon": "fas fa-rocket", "tooltip": tooltip}
+        for name, (url, tooltip) in buttons.items()
+    ]
     context["header_buttons"].append(
         {
             "type": "group",
             "label": "launch-buttons",
             "icon": "fas fa-rocket",
             "tooltip": "Run this notebook elsewhere",
-            "buttons": [
-                {
-                    "type": "link",
-                    "text": "Binder",
-                    "url": url,
-                    "icon": "fas fa-rocket",
-                    "tooltip": "Open the text notebook in JupyterLab on Binder",
-                }
-            ],
+            "buttons": links,
         }
     )

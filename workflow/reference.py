@@ -1,4 +1,7 @@
-"""Sphinx extension: fills book/api from the package: the front door first, then the rooms from the ground up."""
+"""Sphinx extension: fills book/api and its pages, one for each room, from the package: the front door first.
+
+What only makes the pages of this book, the program and its workflow is left out: it may be read, but is not for use.
+"""
 
 import importlib
 import inspect
@@ -11,7 +14,21 @@ from sphinx.application import Sphinx
 import dotlib
 
 ROOT = Path(__file__).resolve().parents[1]
-FRONT_DOOR, ROOMS = "<!-- front door -->", "<!-- rooms -->"
+FRONT_DOOR, ROOMS, ROOM = "<!-- front door -->", "<!-- rooms -->", "<!-- room -->"
+INTERNAL = ("cli", "notebooks", "steps", "experiments")  # rooms
+EVALUATION = (  # what measures any pair or sampler; the other modules of this room make statements of single pages
+    "classifiers",
+    "comparison",
+    "conditional",
+    "efficientnet",
+    "extractors",
+    "images",
+    "inception",
+    "judges",
+    "moves",
+    "point_quality",
+    "points",
+)
 
 
 def setup(app: Sphinx) -> dict:
@@ -21,9 +38,11 @@ def setup(app: Sphinx) -> dict:
 
 
 def fill(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Put the names of the package in the place of the two marks."""
+    """Put the names of the package in the place of the marks."""
     if docname == "book/api":
-        source[0] = source[0].replace(FRONT_DOOR, front_door()).replace(ROOMS, "\n".join(map(room, rooms())))
+        source[0] = source[0].replace(FRONT_DOOR, front_door()).replace(ROOMS, table())
+    elif docname.startswith("book/api-"):
+        source[0] = source[0].replace(ROOM, room(docname.removeprefix("book/api-")))
 
 
 def front_door() -> str:
@@ -37,22 +56,33 @@ def front_door() -> str:
 
 
 def rooms() -> list[str]:
-    """The rooms from the ground up, as the import contract orders them."""
+    """The rooms for use, from the ground up, as the import contract orders them."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    return [name.strip() for layer in reversed(layers) for name in layer.split("|")]
+    names = [name.strip() for layer in reversed(layers) for name in layer.split("|")]
+    return [name for name in names if name not in INTERNAL]
+
+
+def table() -> str:
+    """A table of the rooms, each with a link to its page."""
+    lines = ["| room | holds |", "|:--|:--|"]
+    for name in rooms():
+        summary = (inspect.getdoc(importlib.import_module(f"dotlib.{name}")) or "").splitlines()[0]
+        lines.append(f"| {{doc}}`dotlib.{name} <api-{name}>` | {summary} |")
+    return "\n".join(lines)
 
 
 def room(name: str) -> str:
-    """A section: the room's own docstring, then each of its modules with all public names."""
+    """The room's own docstring, then each of its modules with all public names."""
     package = importlib.import_module(f"dotlib.{name}")
     if not hasattr(package, "__path__"):
-        return f"## `dotlib.{name}`\n\n{members(package.__name__)}"
-    modules = [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
-    sections = [f"### `{module}`\n\n{members(module)}" for module in modules]
-    return "\n".join([f"## `dotlib.{name}`", "", inspect.getdoc(package) or "", "", *sections])
+        return members(package.__name__)
+    modules = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    shown = [module for module in modules if name != "evaluation" or module in EVALUATION]
+    sections = [f"## `dotlib.{name}.{module}`\n\n{members(f'dotlib.{name}.{module}')}" for module in shown]
+    return "\n".join([inspect.getdoc(package) or "", "", *sections])
 
 
 def members(module: str) -> str:

@@ -39,7 +39,7 @@ def stacked(sheets: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([part for sheet in sheets for part in (sheet, gap)][:-1])
 
 
-@style.figure
+@style.photographs
 def before_after(
     sets: Mapping[str, np.ndarray], captions: Mapping[str, Sequence[str]], *, framed: bool = False
 ) -> Figure:
@@ -58,7 +58,7 @@ def before_after(
     return figure
 
 
-@style.figure
+@style.photographs
 def grids(rows: Mapping[str, Mapping[str, np.ndarray]], *, columns: int = 6) -> Figure:
     """A sheet of images (n, C, H, W) uint8 for every row and column, row -> column -> images; each row has a name."""
     names = list(next(iter(rows.values())))
@@ -74,7 +74,7 @@ def grids(rows: Mapping[str, Mapping[str, np.ndarray]], *, columns: int = 6) -> 
     return figure
 
 
-@style.figure
+@style.photographs
 def pictures(files: Mapping[str, Path]) -> Figure:
     """Picture files below each other, equally wide. Raises InputError for none, FileError for an unreadable one."""
     if not files:
@@ -89,7 +89,7 @@ def pictures(files: Mapping[str, Path]) -> Figure:
     return figure
 
 
-@style.figure
+@style.photographs
 def strip(images: np.ndarray, steps: Sequence[int]) -> Figure:
     """Evolution of samples, (steps, samples, C, H, W) uint8: one row a sample, one column a kept step, the last red."""
     columns, rows = images.shape[:2]
@@ -143,7 +143,7 @@ def film(images: np.ndarray, columns: int, scale: int) -> bytes:
 def grey(figure: Figure) -> bytes:
     """A figure as a PNG of 100 dots an inch in 16 greys, small enough to be kept beside a record."""
     drawn, content = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=100)
+    figure.savefig(drawn, format="png", dpi=100, facecolor="white")
     step = 255 // (GREYS - 1)
     rounded = Image.open(drawn).convert("L").point([round(value / step) * step for value in range(256)])
     rounded.quantize(GREYS).save(content, format="PNG", optimize=True)

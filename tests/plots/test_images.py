@@ -14,6 +14,7 @@ from PIL import Image
 
 from dotlib.errors import FileError, InputError
 from dotlib.plots import images as image_plots
+from dotlib.plots import style
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(256, size=(5, 3, 4, 6), dtype=np.uint8)
@@ -231,7 +232,7 @@ def test_grids_have_a_sheet_for_every_row_and_column_and_name_both():
 def test_a_figure_in_greys_differs_by_less_than_a_grey_and_is_far_smaller():
     figure = image_plots.grids({f"run {i}": {"samples": GREY.repeat(5, 0)} for i in range(4)})
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=100)
+    figure.savefig(drawn, format="png", dpi=100, facecolor="white")
     kept = image_plots.grey(figure)
     difference = np.asarray(Image.open(io.BytesIO(kept)).convert("L"), int) - np.asarray(
         Image.open(drawn).convert("L"), int
@@ -252,3 +253,13 @@ def test_a_gallery_has_a_sheet_for_each_pair_and_position_with_its_rises():
     assert shown.controls[0].start == 1
     (low,) = shown.table.rows["rise of D, low"]
     assert np.array_equal(low.values, [of[name][1][:, 2] for name in of])
+
+
+def test_a_figure_of_images_has_no_ground_of_its_own_and_letters_that_read_on_both():
+    figure = image_plots.grids({"run": {"samples": GREY}})
+    assert figure.get_facecolor()[3] == 0 and figure.axes[0].get_facecolor()[3] == 0
+    grey = sum(int(style.BESIDE_PHOTOGRAPHS[at : at + 2], 16) for at in (1, 3, 5)) / 3 / 255
+    luminance = ((grey + 0.055) / 1.055) ** 2.4
+    dark = 0.0091  # relative luminance of the theme's dark page, #14181e
+    assert 1.05 / (luminance + 0.05) > 4 and (luminance + 0.05) / (dark + 0.05) > 4
+    assert figure.axes[0].title.get_color() == style.BESIDE_PHOTOGRAPHS

@@ -79,7 +79,8 @@ def test_ci_runs_the_two_commands_and_the_check():
     text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     steps = re.findall(r"^step (.+)$", text, re.MULTILINE)
     assert steps == ["make coverage", "make book PROFILE=smoke", "make test-book"]
-    assert "    step make test-cluster\n" in text
+    for step in ("test-browser", "test-cluster"):
+        assert f"    step make {step}\n" in text and f"make {step} is left out: it needs" in text
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
@@ -95,5 +96,16 @@ def test_hooks_fetch_nothing_and_make_test_runs_them():
 
 def test_make_help_lists_every_command():
     run = subprocess.run(["make", "-C", str(ROOT), "--no-print-directory"], capture_output=True, text=True, check=True)
-    for command in ("book", "test", "coverage", "test-book", "test-cluster", "lab", "bench", "clean"):
+    for command in (
+        "book",
+        "test",
+        "coverage",
+        "test-book",
+        "test-browser",
+        "pdf",
+        "test-cluster",
+        "lab",
+        "bench",
+        "clean",
+    ):
         assert re.search(rf"^  make {command}\s", run.stdout, re.MULTILINE)

@@ -1,0 +1,90 @@
+"""Every check of a page sees its fault, planted in a small page, and nothing in a sound one. Kinds: failures."""
+
+import io
+
+import chromium
+import pytest
+from PIL import Image
+
+checks = pytest.importorskip("browser.checks", reason="the extra `browser` is not installed")
+pytestmark = pytest.mark.browser
+
+SOUND = """<!doctype html><html lang="en"><head><title>A page</title><link rel="icon" href="dot.png">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="description" content="A page of a book that has nothing wrong with it, for tests.">
+<style>
+@media (prefers-color-scheme: dark) {{ body {{ background: #111; color: #eee }} a {{ color: #9cf }} }}</style></head>
+<body><main><article><h1>A page</h1><a href="https://arxiv.org/abs/1910.06832">a paper</a>
+<img src="dot.png" width="60" alt="a dark square without words"><svg xmlns="http://www.w3.org/2000/svg" width="9"/>
+{0}</article></main></body></html>"""
+
+
+@pytest.fixture
+def found(browser, tmp_path):
+    """What the survey finds in a page with that text."""
+
+    def survey(text):
+        for name, grey in (("dot", 20), ("white", 255)):
+            content = io.BytesIO()
+            Image.new("L", (60, 60), grey).save(content, "PNG")
+            (tmp_path / f"{name}.png").write_bytes(content.getvalue())
+        (tmp_path / "heavy.png").write_bytes((tmp_path / "dot.png").read_bytes() + bytes(2_000_000))
+        (tmp_path / "page.html").write_text(text, encoding="utf-8")
+        with chromium.served(tmp_path) as address:
+            return checks.survey(browser, address, "page.html")
+
+    return survey
+
+
+def test_a_sound_page_has_no_faults(found):
+    assert found(SOUND.format("")) == {}
+
+
+@pytest.mark.parametrize(
+    ("check", "part", "said"),
+    [
+        ("console", "<script>console.error('broken')</script>", "broken"),
+        ("console", "<script>let a = 1; let a = 2;</script>", "has already been declared"),
+        ("console", '<script src="gone.js"></script>', "404"),
+        ("foreign", '<script>fetch("https://example.org/x").catch(() => null)</script>', "https://example.org/x"),
+        ("foreign", '<link rel="preconnect" href="//example.org">', "<link href>: //example.org"),
+        ("foreign", '<script type="text/x-config">const URL = "https://unpkg.com/thebe"</script>', "https://unpkg.com"),
+        ("foreign", '<img src="https://example.org/a.png" alt="a foreign image">', "https://example.org/a.png"),
+        ("mathematics", '<span class="math">\\(x\\)</span>', "1 formulas, 0 drawn"),
+        ("alternative texts", '<img src="dot.png" width="9">', "dot.png: None"),
+        ("alternative texts", '<img src="dot.png" width="9" alt="../_images/dot.png">', "'../_images/dot.png'"),
+        ("alternative texts", '<noscript><img src="dot.png" alt=""></noscript>', "dot.png: ''"),
+        ("weight", '<img src="heavy.png" width="9" alt="a heavy image">', "2.00 MB, of these heavy.png 2.00"),
+        ("clipped", '<div style="overflow-x: auto"><p style="width: 3000px">wide</p></div>', "of 3000 pixels"),
+        ("clipped", '<p style="width: 3000px">wide</p>', "sticks out"),
+        ("phone", '<p style="width: 500px">wide</p>', "the page is"),
+        ("slabs", '<img src="white.png" width="60" alt="a white slab">', "white.png: grey level 255"),
+        ("accessibility", '<p style="color: #bbb; background: #fff">pale</p>', "color-contrast, 1 times"),
+        ("contrast in the dark", '<p style="color: #111; background: #222">dark</p>', "color-contrast, 1 times"),
+    ],
+)
+def test_each_fault_is_seen(found, check, part, said):
+    assert said in "\n".join(found(SOUND.format(part)).get(check, []))
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [('rel="icon"', "no favicon"), ('name="description"', "no description"), ('lang="en"', "no language")],
+)
+def test_a_page_without_a_part_of_its_head_is_seen(found, part, said):
+    assert said in found(SOUND.format("").replace(part, ""))["head"]
+
+
+@pytest.mark.parametrize("text", [None, "", "figure", "../_images/9cebd8.png", "a picture.png"])
+def test_these_are_no_words_for_an_image(text):
+    assert not checks.is_alternative(text)
+
+
+def test_the_rim_of_a_picture_is_measured_not_its_middle():
+    picture = Image.new("L", (40, 40), 255)
+    picture.paste(0, (0, 0, 40, 3))
+    picture.paste(0, (0, 37, 40, 40))
+    picture.paste(0, (0, 0, 3, 40))
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    assert checks.rim(content.getvalue()) == 0
