@@ -1,8 +1,8 @@
 """Sphinx extension: what stands behind a link, shown when a reader points at it.
 
-Words of the glossary are linked at their first use on a page. For each of them, and each labelled equation, its HTML
-goes into one file, which book/_static/previews.js reads; citations carry their entry as a title already. All of it is
-in the book.
+Words of the glossary, but for common ones, are linked at their first use on a page. For each of them, and each
+labelled equation, its HTML goes into one file, which book/_static/previews.js reads; citations carry their entry as a
+title already. All of it is in the book.
 """
 
 import json
@@ -25,6 +25,7 @@ OTHERS = {  # spelling on a page -> the glossary's word
     "latents": "latent",
     "discriminator optimal transport": "DOT",
 }
+COMMON = {"set", "share", "row", "training"}  # have another meaning in most sentences; linked by hand, with {term}
 SKIPPED = (nodes.reference, nodes.literal, nodes.title, nodes.math, nodes.target, nodes.term, nodes.caption, nodes.raw)
 
 
@@ -49,7 +50,9 @@ def link_terms(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     if docname == PAGE or PAGE not in app.env.found_docs:
         return
     anchors = {word: anchor for word, (anchor, _) in definitions(app.env.get_doctree(PAGE)).items()}
-    of = {word: word for word in anchors} | {other: word for other, word in OTHERS.items() if word in anchors}
+    of = {word: word for word in anchors if word not in COMMON} | {
+        other: word for other, word in OTHERS.items() if word in anchors
+    }
     base = app.builder.get_relative_uri(docname, PAGE) if app.builder.format == "html" else ""
     for text in list(doctree.findall(nodes.Text)):
         if base and not _inside(text, SKIPPED) and _inside(text, (nodes.paragraph,)):

@@ -22,11 +22,14 @@ FID
 
 judge
   The network that measures.
+
+set
+  Samples that are scored together.
 :::
 """
 PAGE = """# FID is no link in a heading
 
-Code `FID` and [a link about FID](#here) stay. Here FID is first, then judges, then FID again, and a prejudged one.
+Code `FID` and [a link about FID](#here) stay. Here FID is first, then judges, then FID again, a prejudged one, a set.
 
 (here)=
 ## Here
@@ -65,7 +68,7 @@ def test_each_preview_has_the_address_of_its_target(book):
     for address in previews:
         name, anchor = address.split("#")
         assert f'id="{anchor}"' in (book / name).read_text(encoding="utf-8")
-    assert len(previews) == 3
+    assert len(previews) == 4
 
 
 def test_the_glossary_has_the_words_of_the_tables_and_each_word_once():
