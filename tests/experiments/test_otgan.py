@@ -81,7 +81,7 @@ def test_a_record_has_times_audit_origins_and_its_picture(run, filled, tmp_path,
     ].sha256
     assert filled.verdicts == {}  # of one training
     picture = Image.open(path.with_suffix(".png"))
-    assert picture.mode == "P" and len(picture.getcolors()) == image_plots.GREYS
+    assert picture.mode == "P" and image_plots.GREYS // 2 < len(picture.getcolors()) <= image_plots.GREYS
 
 
 def test_changed_source_under_a_training_makes_its_record_unkeepable(run, filled):
