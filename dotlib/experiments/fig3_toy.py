@@ -66,7 +66,7 @@ def on_their_way(
         set_: _ways(pairs[name], sets[name]["g"][0][:SHOWN], K_eff[name], settings)
         for set_, name in sorted(shown.items())
     }
-    updates = tuple(map(str, range(0, settings.steps + 1, EVERY)))
+    updates = tuple(map(str, _positions(settings)))
     controls = (
         Control("updates", "updates", updates, start=len(updates) - 1, slider=True, plays=True),
         Control("set", "data set", tuple(ways)),
@@ -88,10 +88,14 @@ def on_their_way(
     )
 
 
+def _positions(settings: Figure3) -> list[int]:
+    """Updates at which the slider stops; the last update is always one."""
+    return sorted({*range(0, settings.steps + 1, EVERY), settings.steps})
+
+
 def _ways(pair: ToyPair, y: Tensor, K_eff: float, settings: Figure3) -> dict[str, np.ndarray]:
     """Points of both methods, (factors of K_eff, updates, n, 2) and (updates, n, 2), and the table's numbers."""
-    kept = tuple(range(0, settings.steps + 1, EVERY))
-    move = partial(toy_pairs.move, pair, y, settings=settings, snapshots=kept)
+    move = partial(toy_pairs.move, pair, y, settings=settings, snapshots=_positions(settings))
     dot = np.stack([move(K_eff * factor, method="dot").points.numpy() for factor in FACTORS.values()])
     naive = move(K_eff, method="naive").points.numpy()
     real, other = (

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page
 
 DESK, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 HEAVIEST = 2_000_000  # bytes of everything that a page loads, uncompressed
-SLAB = 110  # grey level of 255: a figure whose rim is lighter stands out of a dark page
+SLAB = 170  # grey level of 255: a figure with a lighter rim lies on paper, which stands out of a dark page
 # Without preload axe leaves style sheets to the browser; docutils gives entries of bibliographies roles that newer
 # versions of ARIA deprecate, and lists of them roles that ask for others inside.
 UNASKED = {"aria-deprecated-role": {"enabled": False}, "aria-required-children": {"enabled": False}}
@@ -48,7 +48,7 @@ const scrolled = (e) => Boolean(e.parentElement) && (cuts(e.parentElement) || sc
 """
 
 CLIPPED = f"""() => {{ {TOOLS}
-  const article = document.querySelector('article') || document.body;
+  const article = document.querySelector('article, main') || document.body;
   const right = article.getBoundingClientRect().right;
   const over = (e) => Math.round(e.getBoundingClientRect().right - right);
   const all = [...article.querySelectorAll('*')].filter((e) => seen(e) && !e.parentElement.closest('mjx-container'));

@@ -208,3 +208,9 @@ def test_the_scatter_of_pairs_is_that_of_what_trials_do_not_share():
     shared, alone = np.array([0.0, 10.0, 0.0, 10.0]), np.array([1.0, 1.0, -1.0, -1.0])
     emds = {"a": {"dot": shared, "naive": shared + alone}, "b": {"dot": shared, "naive": 5 * alone}}
     assert fig3_toy.paired_scatter(emds) == "14% (a), 100% (b)"
+
+
+@pytest.mark.parametrize(("steps", "last"), [(10, [8, 10]), (100, [96, 100]), (4, [0, 4])])
+def test_the_slider_ends_at_the_last_update_whether_or_not_its_step_divides_them(steps, last):
+    positions = fig3_toy._positions(toy_pairs.Figure3(steps=steps))
+    assert positions[0] == 0 and positions[-2:] == last
