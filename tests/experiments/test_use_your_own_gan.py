@@ -85,3 +85,20 @@ def test_the_code_of_the_page_runs_as_it_stands(tmp_path):
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
+
+
+def test_table_and_figures_have_a_line_and_a_column_for_each_constant():
+    pair = dot.load_pair("digits-dcgan-sngan-ns", seed=0)
+    rng = dot.generator(0, "figures")
+    z = pair.prior.sample(12, rng)
+    of = page.regimes(pair, z, dot.latent_constant(pair, n_pairs=20, repeats=2, rng=rng).value)
+    lines = page.table(of).splitlines()[2:]
+    assert [line.split("|")[1].strip() for line in lines] == [f"{factor:g} k_eff" for factor in page.FACTORS]
+    assert [line.rstrip("| ").rpartition("| ")[2] for line in lines] == [each.word for each in of.values()]
+    axes = page.figure(of).axes
+    assert [axis.get_title() for axis in axes[:3]] == [f"{name}: {each.word}" for name, each in of.items()]
+    middle = axes[0].lines[0].get_ydata()
+    objective = next(iter(of.values())).moved.objective
+    expected = (objective - objective[0]).quantile(0.5, dim=1)
+    torch.testing.assert_close(torch.as_tensor(middle), expected, check_dtype=False, rtol=1e-5, atol=1e-6)
+    assert len(page.samples(pair, next(iter(of.values())), n=4).axes) == 4 * len(page.KEPT)
