@@ -99,8 +99,8 @@ def test_sliders_move_by_keyboard(browser, book):
 def test_the_download_of_a_page_is_a_valid_notebook(browser, book, name):
     with checks.visit(browser, book, f"{name}.html") as seen:
         link = seen.page.locator("a.btn-download-source-button").first
-        answer = seen.page.request.get(seen.page.evaluate("(e) => e.href", link.element_handle()))
-    notebook = nbformat.reads(answer.text(), as_version=4)
+        text = seen.page.request.get(seen.page.evaluate("(e) => e.href", link.element_handle())).text()
+    notebook = nbformat.reads(text, as_version=4)
     nbformat.validate(notebook)
     assert any(cell.get("outputs") for cell in notebook.cells)
 
