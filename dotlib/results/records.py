@@ -178,7 +178,7 @@ def start(
 
 def write(record: Record, folder: Path = BUILT) -> Path:
     """Close the record, unless it is closed, and write it to `<folder>/<stem>/<key>.json`, atomically."""
-    record.made.setdefault("seconds", round(time.time() - record.made["started"], 1))
+    record.made.setdefault("seconds", round(time.time() - record.made["started"], 3))
     path = Path(folder) / record.stem / f"{record.key}.json"
     files.write_text(path, text_of(record))
     return path
