@@ -12,6 +12,7 @@ from wgan_tables import planted
 
 from dotlib.data import images
 from dotlib.evaluation import wgan, wgan_statements
+from dotlib.evaluation.wgan_statements import FREE, GP, SN
 from dotlib.experiments import wgan_mnist
 from dotlib.metrics import frequencies, intervals
 from dotlib.results import paper, records, tidy
@@ -142,6 +143,9 @@ def test_what_the_page_says_in_words_holds_of_the_recorded_digits():
     assert shown["over_precision"].startswith("+0.094 [") and shown["rougher"].startswith("+0.010 [")
     assert shown["rough"] == intervals.shown(after, 3) and set(wgan_mnist.texts(None).values()) == {"-"}
     assert wgan_mnist.texts(None).keys() == shown.keys()
+    ratio = {pair: of.constant("norm slope", pair) / of.constant("norm K_eff", pair) for pair in (GP, SN, FREE)}
+    assert ratio[FREE][0] > 2 * ratio[GP][0]  # "Try it" asks it of seed 0
+    assert (ratio[SN] > 3).all()
 
 
 def test_the_trap_differs_in_its_file_alone(run):
