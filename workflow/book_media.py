@@ -22,6 +22,7 @@ SENTENCE = re.compile(r"(?<=[.:?!])\s+")
 SAID = 300  # characters of an alternative text or a description, about
 FORMULA = "\0"
 WHITE = 250  # grey level of 255 from which the corner of a figure is its paper
+WHITE_GROUND = re.compile(r'<g id="patch_1">\s*<path[^>]*style="fill: #ffffff')  # the first thing that matplotlib draws
 
 
 def setup(app: Sphinx) -> dict:
@@ -108,11 +109,10 @@ def shortened(sentences: list[str]) -> str:
 
 
 def lies_on_white(path: Path) -> bool:
-    """Whether a picture has white, opaque corners, as a diagram has and a photograph has not."""
-    try:
-        picture = Image.open(io.BytesIO(path.read_bytes())).convert("RGBA")
-    except OSError:  # a drawing in SVG
-        return False
+    """Whether a picture has white, opaque corners, as a diagram has and a photograph has not, or a drawing a ground."""
+    if path.suffix == ".svg":
+        return bool(WHITE_GROUND.search(path.read_text(encoding="utf-8")))
+    picture = Image.open(io.BytesIO(path.read_bytes())).convert("RGBA")
     width, height = picture.size
     corners = [picture.getpixel((x, y)) for x in (0, width - 1) for y in (0, height - 1)]
     return all(min(corner) >= WHITE for corner in corners)

@@ -301,3 +301,30 @@ def _interval(axis: Axes, height: float, ends: Sequence[float], colour: str, lab
 def _band(axis: Axes, x: Sequence[float], mean: ArrayLike, half: ArrayLike, colour: str) -> None:
     mean, half = np.asarray(mean), np.asarray(half)
     axis.fill_between(x, mean - half, mean + half, color=colour, alpha=0.2, linewidth=0)
+
+
+@style.figure
+def slacks(rises: ArrayLike, distances: ArrayLike, plan: ArrayLike) -> Figure:
+    """Eq. (33): distances of pairs over the rise of the dual function, all (n, m); the plan's pairs are a mask."""
+    rises, distances, plan = np.asarray(rises), np.asarray(distances), np.asarray(plan)
+    figure, axis = plt.subplots(figsize=(5.6, 4.2))
+    top = 1.6 * float(distances[plan].max())
+    near = distances < top
+    axis.scatter(rises[near], distances[near], s=1.5, linewidths=0, color="#777777", alpha=0.3)
+    axis.plot([0, top], [0, top], color=BLUE, lw=1.5, label="slack zero")
+    axis.plot(rises[plan], distances[plan], "o", ms=5, mec="white", mew=0.5, color=VERMILION, label="on the plan")
+    axis.set(xlabel="D*(x) - D*(y)", ylabel="distance of x and y", ylim=(0, top), aspect="equal")
+    axis.legend(loc="lower right")
+    return figure
+
+
+@style.figure
+def slopes(norms: Mapping[str, ArrayLike]) -> Figure:
+    """Histograms of the gradient norms of D over its constant, name -> (n,); right of the line a sample can move."""
+    figure, axis = plt.subplots(figsize=(5.2, 3.4))
+    for (name, values), colour in zip(norms.items(), CYCLE, strict=False):
+        axis.hist(np.asarray(values), bins=30, histtype="step", lw=2, color=colour, label=name, density=True)
+    axis.axvline(1, color=BLACK, lw=1)
+    axis.set(xlabel="gradient norm / K_eff", ylabel="density")
+    axis.legend()
+    return figure

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dotlib import profiles, transport
-from dotlib.errors import InputError
+from dotlib.errors import InputError, UnusableError
 from dotlib.experiments import runtimes
 from dotlib.experiments.runtimes import WORKLOADS, Plan, Timing, Workload
 from dotlib.networks.mlp import MLP
@@ -136,6 +136,20 @@ def test_a_disturbed_start_cannot_make_an_update_negative(wind):
     clock = wind(Wound(pace=[1.0, 1.0, 1.0, 1.0, 1000.0, 1.0, 1.0, 1.0, 1.0]))
     timing = runtimes.measure(wound(clock), 1, rng=rng(), updates=2, runs=3)
     assert timing.start == 1 and timing.seconds == pytest.approx([38.5] * 3)
+
+
+def test_where_every_start_was_disturbed_it_is_timed_again(wind):
+    """Both evaluations of the start are 1,000 times slower than two updates; the next one, a tenth slower, decides."""
+    clock = wind(Wound(pace=[1.0, 1000.0, 1.0] * 2 + [1.1]))
+    timing = runtimes.measure(wound(clock), 1, rng=rng(), updates=2, runs=2)
+    assert timing.start == pytest.approx(1.1) and (timing.update > 0).all() and timing.text
+
+
+def test_a_machine_that_is_never_quiet_is_refused(wind):
+    """Every evaluation of the start is slower than the fastest updates after it."""
+    clock = wind(Wound(pace=[1.0, 1000.0, 1.0] * 2 + [1000.0] * 60))
+    with pytest.raises(UnusableError, match="too busy"):
+        runtimes.measure(wound(clock), 1, rng=rng(), updates=2, runs=2)
 
 
 def test_the_real_clock_runs():

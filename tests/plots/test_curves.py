@@ -198,3 +198,17 @@ def test_a_forest_has_a_line_a_row_and_its_claims_side_shaded():
     assert fid.get_xlim()[0] == -fid.get_xlim()[1] and abs(fid.get_xlim()[0]) >= 3
     spans = [patch.get_extents().width for patch in fid.patches], len(other.patches)
     assert len(spans[0]) == 1 and spans[1] == 0
+
+
+def test_slacks_show_the_pairs_near_the_plan_and_the_plan_above_them():
+    rises, distances = np.array([[0.0, 1.0], [2.0, -1.0]]), np.array([[1.0, 1.0], [9.0, 1.5]])
+    axis = curve_plots.slacks(rises, distances, np.array([[False, True], [False, False]])).axes[0]
+    assert sorted(map(tuple, axis.collections[0].get_offsets())) == [(-1, 1.5), (0, 1), (1, 1)]  # 9 is far
+    assert axis.lines[1].get_xydata().tolist() == [[1, 1]] and axis.get_ylim() == (0, 1.6)
+
+
+def test_slopes_are_densities_over_the_constant():
+    axis = curve_plots.slopes({"a": np.linspace(0, 2, 100), "b": np.ones(9)}).axes[0]
+    assert [line.get_xdata()[0] for line in axis.lines] == [1]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b"]
+    assert all(0.9 < np.ptp(patch.get_xy()[:, 0]) < 2.1 for patch in axis.patches)

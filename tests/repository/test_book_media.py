@@ -17,7 +17,10 @@ import pytest
 from docutils import nodes
 from docutils.utils import new_document
 from fontTools.ttLib import TTFont
+from matplotlib import pyplot as plt
 from PIL import Image
+
+from dotlib.plots import style
 
 STYLES = (
     "@import 'a.css';.used{a:b}.gone,.used .x:not(.gone){c:d}@media (x){.gone{e:f}}@media (y){p{g:h}}:is(.gone,.x){i:j}"
@@ -75,8 +78,14 @@ def test_a_diagram_lies_on_white_a_photograph_and_a_drawing_without_ground_do_no
     for name, colour, expected in (("white", "white", True), ("black", "black", False), ("clear", (0, 0, 0, 0), False)):
         (tmp_path / name).write_bytes(png(Image.new("RGBA", (8, 8), colour)))
         assert book_media.lies_on_white(tmp_path / name) is expected, name
-    (tmp_path / "svg").write_text("<svg/>")
-    assert not book_media.lies_on_white(tmp_path / "svg")
+    photograph = style.photographs(plt.figure)()
+    for name, text, expected in (
+        ("diagram.svg", style.shown(style.figure(plt.figure)())["image/svg+xml"], True),
+        ("photographs.svg", style.shown(photograph)["image/svg+xml"], False),
+        ("empty.svg", "<svg/>", False),
+    ):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert book_media.lies_on_white(tmp_path / name) is expected, name
 
 
 def test_a_page_is_described_by_its_sentences_without_formulas(document):
