@@ -91,6 +91,13 @@ def pairs(frame: pd.DataFrame) -> list[str]:
     return [f"{dataset}-{row}" for row in ROWS if f"{dataset}-{row}" in present]
 
 
+def apart(frame: pd.DataFrame, quantity: str) -> str:
+    """Of how many rows the interval of MH-GAN minus bare over trainings excludes 0: "3 of 4"."""
+    changes = [difference(frame, pair, quantity, "MH-GAN", "bare") for pair in pairs(frame)]
+    ends = [intervals.t_interval(of_row)[1] for of_row in changes if len(of_row) >= over_trainings.LEAST]
+    return f"{sum(low > 0 or high < 0 for low, high in ends)} of {len(ends)}"
+
+
 def verdict_table(frame: pd.DataFrame) -> str:
     """Markdown: a row a pair, the printed direction of MH-GAN, and the verdicts on both statements by both scores."""
     words, lines = verdicts(frame), []

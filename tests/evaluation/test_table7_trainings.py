@@ -52,6 +52,13 @@ def test_a_sign_over_trainings_is_replicated_and_its_mirror_contradicted():
             assert word_of(of, pair, "MH-GAN, FID") == word
 
 
+def test_rows_whose_change_is_apart_from_zero_are_counted():
+    """Two rows rise by 3; two do nothing; of the last MH-GAN refused all trainings but two."""
+    refused = [(PAIRS[4], seed, "MH-GAN") for seed in range(3)]
+    frame = table(lambda pair, _: 3.0 * (pair in PAIRS[1:3]), refused=refused)
+    assert table7_trainings.apart(frame, "fid") == table7_trainings.apart(frame, "is_mean") == "2 of 4"
+
+
 def test_sets_that_agree_are_no_trainings():
     """Five trainings that scatter about 0 decide nothing, however many sets of each say the same."""
     frame = table(lambda *_: -0.1, noise=4 * np.array([1.0, -1.0, 0.5, -0.5, 0.2]), sets=20)

@@ -313,3 +313,20 @@ def test_the_advice_on_k_eff_is_what_the_recorded_trainings_of_the_digits_show()
     assert curves.loc["DOT", "high"] < 0
     for multiple in ("DOT, 3 k_eff", "DOT, 10 k_eff", "DOT, 30 k_eff"):
         assert curves.loc[multiple, "low"] > curves.loc["DOT", "high"], multiple
+
+
+def test_what_try_it_says_of_the_recorded_trainings_holds():
+    """k at the largest slope moves hardly anything; a flat D is climbed farther than another one, and to no effect."""
+
+    def of(row, seed):
+        stored = tidy.read("transport_matters", profile="laptop", dataset=row, seed=seed, folder=records.KEPT)
+        ends = stored[stored["setting"].isin([1, 20])].groupby("method")[["moved", "D", "fid"]].mean()
+        return ends.loc["bare"], ends.loc["DOT"], ends
+
+    bare, dot, ends = of("digits-dcgan-sngan-ns", 0)
+    assert ends.loc["DOT, k = max", "moved"] < 0.05 * dot["moved"]
+    assert abs(ends.loc["DOT, k = max", "fid"] - bare["fid"]) < 0.01
+    assert 0.9 < dot["D"] - bare["D"] < 1.1
+    flat, moved, _ = of("digits-dcgan-sngan-hi", 1)
+    assert moved["moved"] > dot["moved"] and 0.00005 < moved["D"] - flat["D"] < 0.00015
+    assert abs(moved["fid"] - flat["fid"]) < flat["fid"] / 1_000
