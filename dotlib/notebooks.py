@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from dotlib.errors import FileError, InputError, nearest, one_line
 from dotlib.results import files
 
-CELL_SECONDS = {"smoke": 600, "laptop": 3600}  # profile -> limit of a cell; the published sizes have none
+CELL_SECONDS = {"smoke": 600, "laptop": 4 * 3600}  # profile -> limit of a cell; the published sizes have none
 LONG = 10.0  # seconds after which a cell is told of
 SOCKET_FOLDER = 80  # letters of a folder in which a socket can lie; the system allows it about 104 with its own name
 EXTENSIONS = (".ipynb", ".json", ".md")  # of the files that papermill takes without a warning
