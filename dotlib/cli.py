@@ -6,6 +6,7 @@ import inspect
 import statistics
 import sys
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -43,13 +44,56 @@ OBJECTIVE: {", ".join(OBJECTIVES)}"""
 KINDS = "\n".join(["\b", "KIND:", *(f"  {name:8} {step.run.__doc__}" for name, step in steps.KINDS.items())])
 
 
+class Misuse(click.UsageError):
+    """Words that no command takes, told in one line: what is wrong, and the command's example."""
+
+    @classmethod
+    def of(cls, error: click.UsageError) -> click.UsageError:
+        """The same in one line; a call without any word still shows the help."""
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # click 8.1 has none
+            return error
+        command = error.ctx.command if error.ctx else main
+        if isinstance(error, click.NoSuchOption):
+            known = sorted(name for each in command.params for name in each.opts if name.startswith("-"))
+            what = f"option: unknown {error.option_name!r}; known: {', '.join([*known, '--help'])}"
+            return cls(what + nearest(error.option_name, known))
+        if isinstance(error, click.MissingParameter) and error.param:
+            what = f"{error.param.human_readable_name}: missing"
+        elif isinstance(error, click.BadParameter) and error.param:
+            what = f"{error.param.opts[0]}: {error.message.rstrip('.')}"
+        elif isinstance(error, click.BadOptionUsage):
+            what = f"{error.option_name}: found no value"
+        else:
+            said = error.format_message().rstrip(".")
+            what = f"{command.name}: {said[:1].lower()}{said[1:]}"
+        return cls(f"{what}; {(command.epilog or 'see dotlib --help').replace('Example:', 'write')}")
+
+    def show(self, file: IO | None = None) -> None:
+        """Print the line."""
+        click.echo(f"dotlib: {self.message}", file=file, err=True)
+
+
 class Commands(click.Group):
     """Commands whose known errors are told in one line, with exit status 2."""
+
+    def make_context(self, *arguments, **settings) -> click.Context:
+        """Read what stands before the command. Raises Misuse."""
+        try:
+            return super().make_context(*arguments, **settings)
+        except click.UsageError as error:
+            raise Misuse.of(error) from error
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple:
+        """The command that the first word names. Raises InputError."""
+        check_option("command", args[0], self.commands)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise Misuse.of(error) from error
         except (FileError, InputError, NothingAcceptedError, SettingsDifferError) as error:
             click.echo(f"dotlib: {error}", err=True)
             ctx.exit(2)

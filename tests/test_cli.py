@@ -234,12 +234,26 @@ def test_a_parameter_without_a_value_is_told_in_one_line(asked):
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [[], ["trian"], ["train"], ["train", "x", "--seed", "one"], ["train", "x", "--profil3", "smoke"], ["keep"]],
+    ("arguments", "line"),
+    [
+        (["trian", "x"], "command: unknown 'trian'; known: choose-gp-weight, .*, train; nearest: train"),
+        (["-x"], "option: unknown '-x'; known: --help"),
+        (["train", "x", "--profil3", "smoke"], "option: unknown '--profil3'; known: .*; nearest: --profile"),
+        (["train"], "NAME: missing; write dotlib train digits-dcgan-sngan-ns --seed 7"),
+        (["keep"], "PATH: missing; write dotlib keep _build/records/keff/laptop-digits-s0.json"),
+        (["train", "x", "--seed", "one"], "--seed: 'one' is not a valid integer; write dotlib train .*"),
+        (["train", "x", "--seed"], "--seed: found no value; .*"),
+        (["train", "x", "y"], r"train: got unexpected extra argument \(y\); write dotlib train .*"),
+    ],
 )
-def test_wrong_usage_ends_in_status_2(arguments):
-    _, err = call(*arguments, status=2)
-    assert err.startswith("Usage: ")
+def test_a_slip_is_told_in_one_line_with_the_nearest_or_an_example(arguments, line):
+    out, err = call(*arguments, status=2)
+    assert out == "" and re.fullmatch(f"dotlib: {line}\n", err)
+
+
+def test_no_word_at_all_shows_the_help():
+    out, err = call(status=2)
+    assert (out + err).startswith("Usage: ") and "Commands, in the order of use" in out + err
 
 
 def test_help_stands_in_the_order_of_use_with_an_example_of_each_command():
