@@ -190,3 +190,49 @@ def test_of_what_a_page_shows_at_most_a_third_is_code_and_no_function(path):
     ]
     words = len(" ".join(shown).split()), len(" ".join(sentences(prose)).split())
     assert words[0] <= sum(words) / 3, f"{words[0]} words of code, {words[1]} of prose"
+
+
+UNASKED = ("intro",)  # pages that ask nothing of their reader
+LASTS = r"\b(?:seconds?|minutes?|hours?)\b|\bNo run is needed\b"
+
+
+def unanswered(page: str) -> list[str]:
+    """What a reader misses in a page's questions: all of them, or the time or the folded answer of one."""
+    section = re.search(r"^## Try it$(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+    asked = re.split(r"^\d+\. ", section[1], flags=re.MULTILINE)[1:] if section else []
+    missed = [] if asked else ["no question under 'Try it'"]
+    for number, item in enumerate(asked, start=1):
+        question, opened, rest = item.partition(":::{dropdown} Answer\n")
+        if not opened or not rest.partition(":::")[0].strip():
+            missed.append(f"question {number} has no folded answer")
+        if not re.search(LASTS, " ".join(question.split()), re.IGNORECASE):
+            missed.append(f"question {number} does not say how long it takes")
+    return missed
+
+
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.stem not in UNASKED], ids=lambda path: path.stem)
+def test_every_question_of_a_page_has_its_time_and_its_folded_answer(path):
+    assert unanswered(text(path)) == []
+
+
+LONG = ", two\n   minutes"
+ANSWER = "   :::{dropdown} Answer\n   It rises.\n   :::\n"
+ASKED = f"## Try it\n\n1. Run it{LONG}. Predict $x$.\n\n{ANSWER}\nThe end.\n"
+
+
+@pytest.mark.parametrize(
+    ("page", "missed"),
+    [
+        (ASKED, []),
+        (ASKED.replace("two\n   minutes", "no run is needed"), []),
+        ("## Results\n", ["no question under 'Try it'"]),
+        ("## Try it\n\nTry anything.\n", ["no question under 'Try it'"]),
+        (ASKED.replace(LONG, ""), ["question 1 does not say how long it takes"]),
+        (ASKED.replace(LONG, "").replace("It rises", "In a minute"), ["question 1 does not say how long it takes"]),
+        (ASKED.replace(":::{dropdown} Answer", ":::{note}"), ["question 1 has no folded answer"]),
+        (ASKED.replace("   It rises.\n", ""), ["question 1 has no folded answer"]),
+        (ASKED.replace("The end.", "2. Run it, a minute. Predict $y$."), ["question 2 has no folded answer"]),
+    ],
+)  # fmt: skip
+def test_a_question_without_its_time_or_answer_is_seen(page, missed):
+    assert unanswered(page) == missed
