@@ -1,20 +1,19 @@
 """Sphinx extension: a page loads no more than the book shows. The last thing that a build does.
 
 The theme brings two thousand icons, as a script and as a font, and the styles of everything that it could show: two
-megabytes a page. Kept is what a page or a script of the book names. Figures get a palette where nobody sees it.
+megabytes a page. Kept is what a page or a script of the book names. `book_pictures` has the rest.
 """
 
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
+import book_pictures
 from fontTools import subset
-from PIL import Image
 from sphinx.application import Sphinx
 
 SCRIPT, STYLES = "_static/scripts/fontawesome.js", "_static/styles/pydata-sphinx-theme.css"
+OTHER_STYLES = ("basic.css", "mystnb*.css", "sphinx-design*.css", "styles/sphinx-book-theme.css")
 FONT = "_static/vendor/fontawesome/webfonts/fa-solid-900.ttf"
 # One icon of the script: name:[width,height,[other names],"code point","path" or ["path","path"]],
 ICON = re.compile(r'"?([\w$-]+)"?:\[\d+,\d+,\[([^\]]*)\],"[0-9a-f]+",(?:"[^"]*"|\["[^"]*"(?:,"[^"]*")*\])\],?')
@@ -25,7 +24,6 @@ NOT = re.compile(r":not\([^)]*\)")
 OTHER_FORMAT = re.compile(r'url\([^)]*fa-solid-900\.woff2\) format\("?woff2"?\),')
 MADE_BY_SCRIPTS = re.compile(r"(bs|only)-")  # how classes begin that a script puts together
 CODE_POINT = re.compile(r'"\\(f[0-9a-f]{3})"')
-SEEN = 1.0  # mean difference of grey levels, of 255, below which a palette is taken
 
 
 def setup(app: Sphinx) -> dict:
@@ -35,7 +33,7 @@ def setup(app: Sphinx) -> dict:
 
 
 def lighten(app: Sphinx, exception: Exception | None) -> None:
-    """Rewrite the theme's files and the figures of a book of HTML."""
+    """Rewrite the theme's files and the pictures of a book of HTML."""
     out = Path(app.outdir)
     if exception is not None or app.builder.format != "html" or not (out / STYLES).exists():
         return
@@ -48,9 +46,10 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
     icons = {name for text in (*texts, *codes) for name in NAMED_ICON.findall(text)}
     _rewrite(out / SCRIPT, lambda text: with_icons(text, icons))
     _rewrite(out / STYLES, lambda text: OTHER_FORMAT.sub("", with_classes(text, names)))
+    for path in (path for pattern in OTHER_STYLES for path in out.glob(f"_static/{pattern}")):
+        _rewrite(path, lambda text: with_classes(text, names))
     keep_glyphs(out / FONT, set(CODE_POINT.findall((out / STYLES).read_text(encoding="utf-8"))))
-    for path in out.glob("_images/*.png"):
-        path.write_bytes(with_palette(path.read_bytes()))
+    book_pictures.lighten(out, pages)
 
 
 def _rewrite(path: Path, change) -> None:
@@ -110,15 +109,3 @@ def keep_glyphs(font: Path, codes: set[str]) -> None:
     chooser.populate(unicodes=[int(code, 16) for code in codes])
     chooser.subset(opened)
     subset.save_font(opened, str(font), options)
-
-
-def with_palette(png: bytes) -> bytes:
-    """The picture in 256 colours, where that is smaller and nobody sees it; else as it was."""
-    picture = Image.open(io.BytesIO(png)).convert("RGBA")
-    opaque = picture.getextrema()[3][0] == 255
-    method = Image.Quantize.MEDIANCUT if opaque else Image.Quantize.FASTOCTREE
-    small = (picture.convert("RGB") if opaque else picture).quantize(256, method=method)
-    difference = np.abs(np.asarray(small.convert("RGBA"), float) - np.asarray(picture, float)).mean()
-    content = io.BytesIO()
-    small.save(content, "PNG", optimize=True)
-    return content.getvalue() if difference < SEEN and len(content.getvalue()) < len(png) else png

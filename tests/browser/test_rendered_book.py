@@ -50,8 +50,12 @@ def test_a_page_is_sound(browser, book, name):
 
 
 def test_the_root_leads_to_the_first_page(browser, book):
-    with checks.visit(browser, book, "") as seen:
-        seen.page.wait_for_url(f"{book}{TOC['root']}.html")
+    """The root is a page without content that sends the reader on, so nothing is asked of it before it has done so."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(book, wait_until="commit")
+        page.wait_for_url(f"{book}{TOC['root']}.html", timeout=20_000)
+        assert page.locator("article h1").count() == 1
 
 
 def test_the_first_screen_holds_picture_scorecard_and_findings(browser, book):
@@ -96,13 +100,21 @@ def test_sliders_move_by_keyboard(browser, book):
 
 
 @pytest.mark.parametrize("name", EXECUTED)
-def test_the_download_of_a_page_is_a_valid_notebook(browser, book, name):
+def test_the_download_of_a_page_is_its_executed_notebook(browser, book, name):
+    """Valid, of this page, and with every cell run: a cell that leaves nothing to see still has its number."""
     with checks.visit(browser, book, f"{name}.html") as seen:
-        link = seen.page.locator("a.btn-download-source-button").first
-        text = seen.page.request.get(seen.page.evaluate("(e) => e.href", link.element_handle())).text()
+        address = seen.page.locator("a.btn-download-source-button").first.evaluate("(e) => e.href")
+        answer = seen.page.request.get(address)
+        text = answer.text()
+    assert answer.ok and address == f"{book}_sources/{name}.ipynb"
     notebook = nbformat.reads(text, as_version=4)
     nbformat.validate(notebook)
-    assert any(cell.get("outputs") for cell in notebook.cells)
+    stem = name.removeprefix("executed/")
+    assert notebook.metadata["papermill"]["input_path"] == f"notebooks/{stem}.md"
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert cells and all(cell.execution_count for cell in cells)
+    assert any(cell.outputs for cell in cells)
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
 
 
 def test_the_reference_has_a_page_for_each_room_and_nothing_private():

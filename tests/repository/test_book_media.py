@@ -12,7 +12,6 @@ import book_weight
 import colab
 import matplotlib.font_manager
 import nbformat
-import numpy as np
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
@@ -116,17 +115,6 @@ def test_a_font_keeps_the_glyphs_that_are_named(tmp_path):
     book_weight.keep_glyphs(font, {"0041"})
     assert set(TTFont(font).getBestCmap()) == {0x41}
     assert font.stat().st_size < 20_000
-
-
-def test_a_palette_is_taken_where_nobody_sees_it():
-    diagram = Image.new("RGB", (200, 200), "white")
-    diagram.paste((0, 114, 178), (20, 20, 90, 90))
-    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
-    clear = Image.new("RGBA", (50, 50), (0, 0, 0, 0))
-    made = Image.open(io.BytesIO(book_weight.with_palette(png(diagram))))
-    assert made.mode == "P" and made.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
-    assert book_weight.with_palette(png(noise)) == png(noise)
-    assert Image.open(io.BytesIO(book_weight.with_palette(png(clear)))).convert("RGBA").getpixel((3, 3))[3] == 0
 
 
 def test_what_an_extension_announced_is_taken_back():
