@@ -65,14 +65,15 @@ def alternative_texts(notebook: Path) -> dict[str, str]:
 
 
 def words_around(image: nodes.image) -> str:
-    """The caption of an image; without one, the last sentence before it; at the top of a page, the page's title."""
+    """The caption of an image; without one, the last sentence before it outside of tables; else the page's title."""
     figure = next(_parents(image, nodes.figure), None)
     if figure is not None and (captions := list(figure.findall(nodes.caption))):
         return shortened(SENTENCE.split(plain(captions[0])))
     for place in (image, *_parents(image, nodes.Element)):
         siblings = place.parent.children if place.parent is not None else []
         for before in reversed(siblings[: siblings.index(place)] if place in siblings else []):
-            if texts := [plain(each) for each in before.findall(nodes.paragraph)] if before.children else []:
+            paragraphs = before.findall(nodes.paragraph) if before.children else []
+            if texts := [plain(each) for each in paragraphs if not any(_parents(each, nodes.entry))]:
                 return shortened(SENTENCE.split(texts[-1])[-1:]).rstrip(":")
     return plain(next(iter(image.document.findall(nodes.title)), nodes.title("", "a figure")))
 

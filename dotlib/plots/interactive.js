@@ -84,7 +84,7 @@
     const kind = { linear: d3.scaleLinear, log: d3.scaleLog };
     let x = null, y = null;
     const svg = parent.append("svg").attr("viewBox", `0 0 ${width} ${height}`).attr("role", "img");
-    svg.append("title").text(spec.title);
+    const title = svg.append("title").text(spec.title);
     const text = (content, left, top) =>
       svg.append("text").attr("x", left).attr("y", top).attr("text-anchor", "middle").attr("fill", "currentColor").text(content);
     text(spec.title, (SIDE.left + width) / 2, 15).attr("font-weight", 600);
@@ -100,6 +100,7 @@
       const [across, up] = ["x", "y"].map((way) => axisOf(spec, way, state));
       x = kind[across.scale]().domain(across.limits).range([SIDE.left, width - SIDE.right]);
       y = kind[up.scale]().domain(up.limits).range([height - SIDE.bottom, SIDE.top]);
+      if (!spec.title) title.text(`${up.label} against ${across.label}`);
       below.text(across.label);
       beside.text(up.label);
       bottom.call(ticks(d3.axisBottom(x), across.scale));

@@ -53,6 +53,14 @@ def test_an_image_is_said_by_the_last_sentence_before_it(document):
     assert book_media.words_around(document.children[1]) == "The page"
 
 
+def test_no_cell_of_a_table_speaks_for_an_image(document):
+    entry = nodes.entry("", nodes.paragraph("", "undecided"))
+    document.insert(
+        len(document.children) - 1, nodes.table("", nodes.tgroup("", nodes.tbody("", nodes.row("", entry))))
+    )
+    assert book_media.words_around(document.children[-1]) == "It shows K_eff over time"
+
+
 def test_an_image_of_a_figure_is_said_by_its_caption(document):
     figure = nodes.figure("", nodes.image(uri="b.png"), nodes.caption("", "Samples in data units."))
     document += figure
