@@ -3,6 +3,7 @@
 import functools
 import platform
 import subprocess
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,9 +11,13 @@ PACKAGES = ("torch", "numpy", "scipy", "POT", "scikit-learn", "matplotlib")
 
 
 def checkout() -> Path | None:
-    """Root of the repository that this code stands in; None for an installed copy."""
+    """Root of the repository that this code stands in; None for an installed copy, in whatever folder."""
     root = Path(__file__).resolve().parents[2]
-    return root if (root / "pyproject.toml").is_file() else None
+    try:
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return root if project.get("project", {}).get("name") == "dotlib" else None
 
 
 def here(device: str = "cpu") -> dict:

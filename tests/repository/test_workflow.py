@@ -171,7 +171,7 @@ def tree(tmp_path_factory):
         "_toc.yml": TOC,
         "constraints.txt": "",
         "book/prose.md": "text",
-        "pyproject.toml": "",  # marks a checkout
+        "pyproject.toml": '[project]\nname = "dotlib"\n',  # marks a checkout
         "notebooks/one.md": CELL,
         "notebooks/two.md": CELL.replace("one", "two"),
         "notebooks/last.md": CELL.replace("one", "last"),

@@ -21,7 +21,7 @@ def test_source_state_follows_git(tmp_path, monkeypatch):
     module = tmp_path / "dotlib" / "results" / "provenance.py"
     module.parent.mkdir(parents=True)
     module.write_text("x = 1\n")
-    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "dotlib"\n')
     git("init", "-q")
     git("add", ".")
     git("commit", "-q", "-m", "first")

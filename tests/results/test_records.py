@@ -210,8 +210,12 @@ def test_an_installed_copy_knows_no_commit_and_says_where_committed_records_are(
     """Also where the environment lies in a repository, which is another one."""
     site = tmp_path / "lib" / "site-packages"
     monkeypatch.setattr(provenance, "__file__", str(site / "dotlib" / "results" / "provenance.py"))
+    site.mkdir(parents=True)
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    assert provenance.checkout() is None and provenance.source_state() == ("unknown", True)
+    for project in (None, "not TOML", '[project]\nname = "another"'):
+        if project:
+            (site / "pyproject.toml").write_text(project, encoding="utf-8")
+        assert provenance.checkout() is None and provenance.source_state() == ("unknown", True)
     path = records.write(clean(filled()))
     key = {"profile": "laptop", "dataset": "toy", "seed": 3}
     assert records.find("fig9", **key) is not None
