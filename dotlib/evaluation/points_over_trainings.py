@@ -187,7 +187,7 @@ def by_ranks(trainings: Mapping[str, pd.DataFrame]) -> str:
                 word = UNDECIDED if p >= LEVEL else FIRST if at.trainings.median() < 0 else SECOND
                 if word != at.word:
                     other = at._replace(word=word).verdict
-                    texts.append(f"{name}, {label(reading)}, *{at.claim.text}*: {other} in the place of {at.verdict}")
+                    texts.append(f'{name}, {label(reading)}, "{at.claim.text}": {other} in the place of {at.verdict}')
     return "; ".join(texts) or "none"
 
 

@@ -84,9 +84,12 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         dataset, profile = label.split(", ")
         runs, rows = len(frame.groupby(over_trainings.TRAINING)), frame["dataset"].nunique()
         judges = tables.count(frame["judge"].nunique(), "classifier")
+        judged = words({label: frame})[label]
+        enough = sum(score == SCORES["fid"].label for score, _ in judged)
+        few = f"; {enough} with the {over_trainings.LEAST} of a verdict" if 0 < enough < rows else ""
         texts.append(
-            f"On {dataset} ({tables.count(rows, 'row')}, {tables.count(runs, 'training')}) "
-            f"{_found(words({label: frame})[label])}. {_covered(frame)} These are pairs of the profile {profile} under "
+            f"On {dataset} ({tables.count(rows, 'row')}, {tables.count(runs, 'training')}{few}) "
+            f"{_found(judged)}. {_covered(frame)} These are pairs of the profile {profile} under "
             f"{judges} of this book: signs can be compared with the paper's, sizes cannot."
         )
     return "\n\n".join(texts) or "No training is recorded yet; the tables below are of single pairs."

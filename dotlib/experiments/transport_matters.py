@@ -195,11 +195,13 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         word = over_trainings.agreed(by_rule.word, of_means.word)
         told = f" ({WORDS[by_rule.word]} by one reading of the rule, {WORDS[of_means.word]} by the other)"
         told = "" if by_rule.word == of_means.word else told
+        pairs, seeds = tables.count(len(comparisons), "pair"), tables.count(len(by_rule.ratios), "training seed")
         sentences.append(
-            f"*{label}*, {tables.count(len(comparisons), 'pair')} of {len(by_rule.ratios)} trainings: "
-            f"**{WORDS[word]}**{told}, with a margin of {MARGIN}. FID of DOT minus FID of the naive ascent is "
+            f"*{label}*, {pairs}, {seeds}: "
+            f"**{WORDS[word]}**{told}. FID of DOT minus FID of the naive ascent is "
             f"{tables.change(*by_rule.interval, 2)} of what the naive ascent changes, or "
-            f"{tables.change(*of_means.interval, 2)} by the other reading.{_hangs_on(comparisons)}"
+            f"{tables.change(*of_means.interval, 2)} by the other reading. The margin is {MARGIN} of the same."
+            f"{_hangs_on(comparisons)}"
         )
     return "\n\n".join(sentences)
 
@@ -259,7 +261,7 @@ def pooled_table(frame: pd.DataFrame) -> str:
         [label, len(rule.ratios), _ratio(rule), WORDS[rule.word], _ratio(of_means), WORDS[of_means.word]]
         for label, (rule, of_means) in pools(comparisons).items()
     ]
-    head = ["pairs", "training seeds", "(DOT - naive) / |naive - bare|", "verdict", "by |mean|", "verdict"]
+    head = ["pairs", "training seeds", "ratio, seed by seed", "verdict", "ratio, by means", "verdict"]
     return tables.markdown(head, rows)
 
 

@@ -56,8 +56,8 @@ def test_signed_ranks_see_what_a_t_test_leaves_open_and_change_no_verdict():
     frame = table(far, np.linspace(0.3, 0.4, 10))
     assert verdicts(frame) == [UNDECIDED, UNDECIDED, "holds"]
     first, second = over.by_ranks({"swissroll": frame}).split("; ")
-    assert first == "swissroll, squared cost, random, *DOT is better than naive*: holds in the place of undecided"
-    assert second == "swissroll, squared cost, random, *DOT is not worse than G*: holds in the place of undecided"
+    assert first == 'swissroll, squared cost, random, "DOT is better than naive": holds in the place of undecided'
+    assert second == 'swissroll, squared cost, random, "DOT is not worse than G": holds in the place of undecided'
     assert over.by_ranks({"swissroll": table(spread(-0.2, 0.01), spread(0.3, 0.01))}) == "none"
 
 

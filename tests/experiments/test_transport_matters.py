@@ -203,7 +203,7 @@ def full(naive, dot, **options):
 def test_the_answer_says_what_was_planted(naive, dot, noise, word):
     frame = full(naive, dot, noise=noise)
     text = transport_matters.answer({"digits, laptop": frame})
-    assert f": **{word}**, with a margin" in text and "2 pairs of 5 trainings" in text
+    assert f": **{word}**. FID of DOT" in text and "2 pairs, 5 training seeds" in text
     rows = transport_matters.primary_table(frame).splitlines()[2:]
     assert [[cell.strip() for cell in row.split("|")[-3:-1]] for row in rows] == [[word, word]] * 2
 
@@ -229,6 +229,13 @@ def test_the_rules_are_those_of_the_protocol():
     assert transport_matters.MARGIN == 0.2 and over_trainings.LEVEL == 0.05
     assert transport_matters.QUANTILES == {"q50": 0.5, "q90": 0.9, "max": 1.0}
     assert moves.TIMES == (1, 3, 10, 30)
+
+
+def test_no_bar_in_a_cell_cuts_a_table():
+    """With |naive - bare| in its header the table of the pool stood on the page as a paragraph of bars."""
+    frame = full(8.0, 5.0, noise=0.05)
+    for of in (transport_matters.pooled_table, transport_matters.primary_table, transport_matters.control_table):
+        assert len({line.count("|") for line in of(frame).splitlines()}) == 1
 
 
 def test_the_pool_is_shown_whole_and_without_each_pair():
