@@ -288,9 +288,9 @@ def strongest(found: Texts) -> str:
     """Markdown: the eighth, the seventh and the first finding in a sentence each, from the texts of all."""
     of = {
         "The distance pulls less than $D$ does": (
-            f"At the median sample the slope of $D$ is {found['least_slope']} to {found['largest_slope']} times "
-            f"that of the distance. The verdict on FID is {found['pooled_word']}: DOT minus the naive ascent is "
-            f"{found['pooled']} of what the latter changes, by two readings ({found['trainings']} trainings, "
+            f"At the median sample $D/k_\\text{{eff}}$ is {found['least_slope']} to {found['largest_slope']} times as "
+            f"steep as the distance. FID of DOT minus that of the naive ascent is {found['pooled']} of what the latter "
+            f"changes, by two readings of one rule: {found['pooled_word']} ({found['trainings']} trainings, "
             "{ref}`page <transport_matters>`)."
         ),
         "The scores do not agree about DOT": (
