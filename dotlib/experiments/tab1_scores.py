@@ -181,9 +181,9 @@ def before_today(kept: Mapping[str, Rows]) -> str:
     counts = sorted({sum(name.startswith("classifier") for name in record.made["weights"]) for record in rows})
     judges = " or ".join(str(n) for n in counts)
     return (
-        f"The {len(rows)} here were made on {' and '.join(days)} from the commits {', '.join(commits)}: {others} with "
-        f"pairs that the settings of today would not make, and under {judges} judges in the place of the {len(SEEDS)} "
-        f"of today; {sum(not recording.judge_of(record) for record in rows)} of them show their first judge alone."
+        f"The {len(rows)} here were made on {' and '.join(days)} from the commits {', '.join(commits)}: {others} of "
+        f"pairs that today's settings would not make. They were scored by {judges} judges, where a build of today has "
+        f"{len(SEEDS)}; {sum(not recording.judge_of(record) for record in rows)} of them show their first judge alone."
     )
 
 

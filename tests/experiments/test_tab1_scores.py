@@ -270,8 +270,8 @@ def test_the_committed_rows_are_shown_with_their_provenance():
 def test_the_recorded_runs_say_how_old_they_are():
     """Typed from their provenance: older pairs, three judges, one day."""
     text = tab1_scores.before_today(tab1_scores.kept_runs())
-    assert text.startswith("The 6 here were made on 22 November 2026 from the commits e5134fc, f14559a: 6 with pairs")
-    assert "under 3 judges in the place of the 5 of today; 6 of them show their first judge alone." in text
+    assert text.startswith("The 6 here were made on 22 November 2026 from the commits e5134fc, f14559a: 6 of pairs")
+    assert "by 3 judges, where a build of today has 5; 6 of them show their first judge alone." in text
     assert tab1_scores.before_today({}) == ""
 
 
