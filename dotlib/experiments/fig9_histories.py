@@ -110,7 +110,7 @@ def claims(settings: Settings) -> tuple[Claim, ...]:
     table = []
     for quantity, score in (("is_mean", "IS"), ("fid", "FID")):
         start, rise, fall = (printed(quantity, update) for update in (0, 10, 90))
-        improves, worsens = f"improves {score} within {early} updates", f"worsens {score} from update {early} to {late}"
+        improves, worsens = f"improves {score} by update {early}", f"worsens {score} from update {early} to {late}"
         table += [
             Claim(f"{large}: DOT {improves}", quantity, (dot[large], early), (dot[large], 0), rise - start),
             Claim(f"{large}: DOT {worsens}", quantity, (dot[large], late), (dot[large], early), fall - rise),

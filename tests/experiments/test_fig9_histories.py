@@ -93,7 +93,7 @@ def test_every_claim_holds_in_the_published_story_and_none_in_its_reverse():
 def test_differences_are_paired_over_sets():
     """What is common to a set, 0, 5 or 7, leaves neither a mean nor a width."""
     record = verdicts(as_published)
-    text = "lr 0.5: DOT improves FID within 1 updates"
+    text = "lr 0.5: DOT improves FID by update 1"
     assert record.get(text).value == pytest.approx(-4)
     assert record.get(text).interval == pytest.approx((-4, -4))
 
@@ -127,7 +127,7 @@ def test_tables_show_the_claims_and_what_the_text_quotes():
     lines = fig9_histories.claim_table(record, SMALL).splitlines()
     assert len(lines) == 2 + 9
     cells = [cell.strip() for cell in lines[4].strip("|").split("|")]
-    assert cells == ["lr 0.5: DOT improves FID within 1 updates", "-4.76", "-4.000 [-4.000, -4.000]", paper.REPLICATED]
+    assert cells == ["lr 0.5: DOT improves FID by update 1", "-4.76", "-4.000 [-4.000, -4.000]", paper.REPLICATED]
     assert [fig9_histories.printed(score, 0) for score in ("is_mean", "fid")] == [7.40, 22.37]
 
 
