@@ -57,7 +57,7 @@ def _cells(record: Record, endings: Sequence[str]) -> str:
         len(record.content),
         f"{datetime.fromtimestamp(made['started'], UTC):%Y-%m-%d}",
         f"{made['seconds'] / 60:.1f}",
-        escape(made["device"]),
+        f"<span class='device'>{escape(made['device'])}</span>",
         f"<code>{escape(made['commit'][:7])}</code>",
         files,
     ]

@@ -37,7 +37,7 @@ def test_a_line_links_its_page_and_each_file_and_is_escaped():
         "2",
         "1970-01-02",
         "1.5",
-        "a &lt;machine&gt;",
+        "<span class='device'>a &lt;machine&gt;</span>",
     ]
     folder = "../results/keff/laptop-digits-s0"
     assert cells[9] == f"<a href='{folder}.json' download>JSON</a>, <a href='{folder}.csv' download>CSV</a>"
