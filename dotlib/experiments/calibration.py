@@ -212,7 +212,7 @@ def answer(record: records.Record) -> str:
     by_chance = 0.05 * max(sizes)
     return (
         "This many discriminators, each of *one training*, have a larger error than chance alone would leave: "
-        f"{', '.join(told)}. Were all of them calibrated, {by_chance:.2g} would be expected above such a bound. "
+        f"{', '.join(told)}; were all of them calibrated, {by_chance:.2g} would be expected above such a bound. "
         f"By a 95 % interval {sum(low > 0 for low, _ in gaps)} of {len(gaps)} rank the images of their training above "
         "others, and the maps are fit on such images. A small error says that a logit is right on average at each of "
         "its values, and not that it tells good samples from bad ones."

@@ -217,7 +217,7 @@ def answered(errors, bound, gaps):
 def test_the_answer_follows_the_record():
     errors = [(0.3, 0.4), (0.3, 0.01), (0.01, 0.02)]
     text = calibration.answer(answered(errors, 0.05, (0.2, 0.05)))
-    assert "2 of 2 (as trained), 1 of 2 (logistic), 0 of 2 (isotonic). Were all of them calibrated, 0.1 would" in text
+    assert "2 of 2 (as trained), 1 of 2 (logistic), 0 of 2 (isotonic); were all of them calibrated, 0.1 would" in text
     assert "By a 95 % interval 1 of 2 rank the images of their training above others" in text
     assert text.count(". ") == 2 and "*one training*" in text  # three sentences
     changed = calibration.answer(answered(errors, 0.015, (0.2, 0.3)))
