@@ -221,7 +221,7 @@ def test_the_answer_follows_the_record():
     assert "By a 95 % interval 1 of 2 rank the images of their training above others" in text
     assert text.count(". ") == 2 and "*one training*" in text  # three sentences
     changed = calibration.answer(answered(errors, 0.015, (0.2, 0.3)))
-    assert "1 of 2 (logistic), 1 of 2 (isotonic)," in changed and "2 of 2 rank the images" in changed
+    assert "1 of 2 (logistic), 1 of 2 (isotonic);" in changed and "2 of 2 rank the images" in changed
 
 
 def cells_of(table, line):
