@@ -164,9 +164,9 @@ def counts(frame: pd.DataFrame, first: str = "DOT", second: str = "bare") -> dic
 
 
 def changes(frame: pd.DataFrame, quantity: str) -> str:
-    """DOT minus bare, mean over pairs inside a training seed, with the 95 % interval over seeds."""
+    """DOT minus bare, mean over pairs inside a training seed, with the 95 % interval over the seeds of all pairs."""
     difference = over_trainings.cells(frame, "DOT", quantity) - over_trainings.cells(frame, "bare", quantity)
-    seeds = over_trainings.by_training(difference).groupby("seed").mean()
+    seeds = over_trainings.over_pairs(over_trainings.by_training(difference))
     return tables.change(*intervals.t_interval(seeds), SCORES[quantity].digits)
 
 
@@ -234,7 +234,7 @@ def friction(frame: pd.DataFrame, runs: Sequence[Record]) -> Texts:
     pools = [over_trainings.pooled(by_pair, margin, of_means=of) for of in (False, True)]
     shares = over_trainings.shares(frame, "fid")
     at = {name: over_trainings.at_published(shares, name) for name in GAINS.values()}
-    rise = (at["DOT"]["rise"] / at["naive"]["rise"]).groupby("seed").mean()
+    rise = over_trainings.over_pairs(at["DOT"]["rise"] / at["naive"]["rise"])
     return (
         texts
         | {f"gain_{key}": _over_pairs(at[name]["gain"]) for key, name in GAINS.items()}
@@ -256,7 +256,7 @@ GAINS = {"1": "DOT", "3": "DOT, 3 k_eff", "naive": "naive"}
 
 def _over_pairs(values: pd.Series, digits: int = 2) -> str:
     """Mean over the pairs of each training seed, and its interval over seeds."""
-    return _change(values.groupby("seed").mean(), digits)
+    return _change(over_trainings.over_pairs(values), digits)
 
 
 def _change(values: pd.Series, digits: int) -> str:
@@ -288,7 +288,7 @@ def strongest(found: Texts) -> str:
     """Markdown: the eighth, the seventh and the first finding in a sentence each, from the texts of all."""
     of = {
         "The distance pulls less than $D$ does": (
-            f"At the median sample $D/k_\\text{{eff}}$ is {found['least_slope']} to {found['largest_slope']} times as "
+            f"At the median digits sample $D/k_\\text{{eff}}$ is {found['least_slope']} to {found['largest_slope']} times as "
             f"steep as the distance. FID of DOT minus that of the naive ascent is {found['pooled']} of what the latter "
             f"changes, by two readings of one rule: {found['pooled_word']} ({found['trainings']} trainings, "
             "{ref}`page <transport_matters>`)."

@@ -245,7 +245,8 @@ def _ranked(frame: pd.DataFrame) -> str:
     above = sum(loss > L[worst] for loss in L.values())
     return (
         f"Loss and FID have a rank correlation of {coherence(frame).mean():+.2f} along the training, and of "
-        f"{across(frame).mean():+.2f} over the {len(runs)} runs at their ends: the worst images are those of "
+        f"{across(frame).mean():+.2f} over the {len(runs)} runs at their ends, the mean over seeds that have all of "
+        "them: the worst images are those of "
         f"*{worst}*, FID {fid[worst]:.1f}, whose loss is below that of {above} other runs."
     )
 

@@ -46,6 +46,11 @@ def by_training(values: pd.Series) -> pd.Series:
     return values.groupby(TRAINING).mean()
 
 
+def over_pairs(values: pd.Series) -> pd.Series:
+    """Mean over the pairs of values by pair and seed, by training seed: of the seeds that all these pairs have."""
+    return values.unstack("dataset").dropna().mean(axis=1)
+
+
 def effects(frame: pd.DataFrame, method: str, quantity: str) -> pd.DataFrame:
     """What a method at its published setting does in each training, indexed by pair and seed.
 
@@ -184,7 +189,7 @@ def matched_share(frame: pd.DataFrame, quantity: str, first: str, second: str, b
     """`matched` as a share of (floor - bare), mean over the pairs, by training seed; positive is better for first."""
     bare, real = (by_training(cells(frame, method, quantity)) for method in ("bare", "real"))
     values = matched(frame, quantity, first, second, by)
-    return (values / (real - bare).reindex(values.index)).groupby("seed").mean()
+    return over_pairs(values / (real - bare).reindex(values.index))
 
 
 def shares(frame: pd.DataFrame, quantity: str) -> pd.DataFrame:
@@ -213,11 +218,11 @@ def at_published(shares_of: pd.DataFrame, method: str) -> pd.DataFrame:
 
 def curves(shares_of: pd.DataFrame) -> pd.DataFrame:
     """Mean over pairs inside a training seed, then mean and 95 % interval over seeds, of each method and setting."""
-    inside = shares_of.groupby(["method", "setting", "seed"], as_index=False)[["rise", "gain"]].mean()
     rows = []
-    for (method, setting), seeds in inside.groupby(["method", "setting"]):
-        mean, ends = intervals.t_interval(seeds["gain"]) if len(seeds) > 1 else (seeds["gain"].mean(), (np.nan, np.nan))
-        line = {"method": method, "setting": setting, "trainings": len(seeds), "rise": seeds["rise"].mean()}
+    for (method, setting), lines in shares_of.groupby(["method", "setting"]):
+        rise, gain = (over_pairs(lines.set_index(TRAINING)[column]) for column in ("rise", "gain"))
+        mean, ends = intervals.t_interval(gain) if len(gain) > 1 else (gain.mean(), (np.nan, np.nan))
+        line = {"method": method, "setting": setting, "trainings": len(gain), "rise": rise.mean()}
         rows.append(line | {"gain": mean, "low": ends[0], "high": ends[1]})
     return pd.DataFrame(rows)
 

@@ -313,9 +313,9 @@ def gain_table(frame: pd.DataFrame) -> str:
     for pair in of[GAINS[0]].index.unique("dataset"):
         is_own = {method: values.index.get_level_values("dataset") == pair for method, values in of.items()}
         pairs.append([row_of(pair), *(_interval(values[is_own[method]]) for method, values in of.items())])
-        others = (over_pairs(values[~is_own[method]]) for method, values in of.items())
+        others = (over_trainings.over_pairs(values[~is_own[method]]) for method, values in of.items())
         rest.append([f"all but {row_of(pair)}", *map(_interval, others)])
-    whole = [ALL, *(_interval(over_pairs(values)) for values in of.values())]
+    whole = [ALL, *(_interval(over_trainings.over_pairs(values)) for values in of.values())]
     return tables.markdown(["gain, FID", *of], [whole, *pairs, *rest])
 
 
@@ -324,11 +324,6 @@ def gains(frame: pd.DataFrame) -> dict[str, pd.Series]:
     shares = over_trainings.shares(frame, "fid")
     of = {method: over_trainings.at_published(shares, method)["gain"] for method in GAINS}
     return of | {"DOT - naive": (of["DOT"] - of["naive"]).dropna()}
-
-
-def over_pairs(gain: pd.Series) -> pd.Series:
-    """Mean over the pairs, by training seed."""
-    return gain.groupby("seed").mean()
 
 
 def _interval(values: pd.Series) -> str:

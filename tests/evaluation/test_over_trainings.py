@@ -4,6 +4,7 @@ Kinds of test: closed forms, invariances (sets and judges inside a training), pl
 """
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from training_tables import PAIRS, table
@@ -136,6 +137,12 @@ def test_a_seed_that_one_pair_lacks_is_no_seed_of_the_pool():
     comparisons = over_trainings.compare(frame, "fid", "DOT", "naive", 0.2)
     assert [len(each.difference) for each in comparisons] == [4, 5]
     assert sorted(over_trainings.pooled(comparisons, 0.2).ratios.index) == [0, 1, 3, 4]
+
+
+def test_a_mean_over_pairs_is_of_the_seeds_that_all_of_them_have():
+    """A second training of one pair only, 90 away, changes no mean over pairs."""
+    values = pd.Series({("a", 0): 1.0, ("b", 0): 3.0, ("a", 1): 5.0, ("b", 1): 7.0, ("a", 2): 92.0})
+    assert over_trainings.over_pairs(values.rename_axis(over_trainings.TRAINING)).to_dict() == {0: 2.0, 1: 6.0}
 
 
 def test_matched_at_equal_rise_lies_on_the_curve_of_the_other():
