@@ -288,9 +288,9 @@ def strongest(found: Texts) -> str:
     """Markdown: the eighth, the seventh and the first finding in a sentence each, from the texts of all."""
     of = {
         "The distance pulls less than $D$ does": (
-            f"At the median digits sample $D/k_\\text{{eff}}$ is {found['least_slope']} to {found['largest_slope']} times as "
-            f"steep as the distance. FID of DOT minus that of the naive ascent is {found['pooled']} of what the latter "
-            f"changes, by two readings of one rule: {found['pooled_word']} ({found['trainings']} trainings, "
+            f"At the median digits sample $D/k_\\text{{eff}}$ is {found['least_slope']} to {found['largest_slope']} "
+            f"times as steep as the distance. FID of DOT minus that of the naive ascent is {found['pooled']} of what the "
+            f"latter changes, by two readings of one rule: {found['pooled_word']} ({found['trainings']} trainings, "
             "{ref}`page <transport_matters>`)."
         ),
         "The scores do not agree about DOT": (

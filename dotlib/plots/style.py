@@ -58,17 +58,10 @@ def _drawn(draw: Callable[Arguments, Figure], changes: dict[str, Any]) -> Callab
         with house(), plt.style.context(changes):
             made = draw(*args, **kwargs)
         plt.close(made)
-        vars(made)["_ipython_display_"] = functools.partial(_display, made)
+        vars(made)["_repr_mimebundle_"] = lambda include=None, exclude=None: shown(made)  # for cells and for `glue`
         return made
 
     return drawn
-
-
-def _display(made: Figure) -> None:
-    """Called by a notebook whose cell returns the figure."""
-    from IPython.display import display
-
-    display(shown(made), raw=True)
 
 
 def shown(made: Figure) -> dict[str, str]:

@@ -80,3 +80,14 @@ def test_a_page_ran_without_a_warning_and_left_its_records(page):
 def test_the_map_compares_nothing_of_a_smoke_run():
     whole = nbformat.read(BUILD / "executed/smoke/intro.ipynb", as_version=4)
     assert "smoke: not comparable" in nbformat.writes(whole)
+
+
+@pytest.mark.parametrize("page", [path.stem for path in NOTEBOOKS])
+def test_every_figure_of_a_page_has_something_above_its_caption(page):
+    """A figure that is glued and not shown leaves a caption alone."""
+    html = (BUILD / f"html/executed/{page}.html").read_text(encoding="utf-8")
+    figures = re.findall(r"<figure\b.*?</figure>", html, re.DOTALL)
+    alone = [
+        each for each in figures if not re.search(r"<(?:img|svg|object|video|canvas|table|div class=\"dot-)", each)
+    ]
+    assert alone == []
