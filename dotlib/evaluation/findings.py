@@ -289,8 +289,8 @@ def strongest(found: Texts) -> str:
     of = {
         "The distance pulls less than $D$ does": (
             f"At the median digits sample $D/k_\\text{{eff}}$ is {found['least_slope']} to {found['largest_slope']} "
-            f"times as steep as the distance. FID of DOT minus that of the naive ascent is {found['pooled']} of what the "
-            f"latter changes, by two readings of one rule: {found['pooled_word']} ({found['trainings']} trainings, "
+            f"times as steep as the distance. FID of DOT minus that of the naive ascent is {found['pooled']} of what "
+            f"the latter changes, by two readings of one rule: {found['pooled_word']} ({found['trainings']} trainings, "
             "{ref}`page <transport_matters>`)."
         ),
         "The scores do not agree about DOT": (
