@@ -84,7 +84,9 @@ def frontier_table(points: Sequence[Point], names: Sequence[str]) -> str:
             cells = [f"{point.evaluations():.1f}", f"{1e3 * _mean(point.cost).seconds:.2f}", accepted]
             cells += [_score(point, bare, name) for name in names]
         rows.append([label_of(point), *cells])
-    return tables.markdown(["method", "evaluations", "ms", "accepted", *(SCORES[name].label for name in names)], rows)
+    return tables.markdown(
+        ["method", "evaluations", "ms a sample", "accepted", *(SCORES[name].label for name in names)], rows
+    )
 
 
 def ranked_table(points: Sequence[Point], names: Sequence[str], budget: float) -> str:

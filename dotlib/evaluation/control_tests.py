@@ -79,8 +79,8 @@ def table(frame: pd.DataFrame) -> str:
             if quantity == "fid":
                 cells.append(_over_pairs(differences(frame, control, quantity)))
         rows.append([control.name, *cells])
-    told = ", ".join(VERDICTS)
-    heads = [f"{SCORES[q].label}: {told if q == 'fid' else 'the same'}" for q in QUANTITIES]
+    told = " / ".join(VERDICTS)
+    heads = [f"{SCORES[q].label}: {told}" for q in QUANTITIES]
     return tables.markdown(["DOT against", heads[0], "FID, DOT - control, median pair", *heads[1:]], rows)
 
 

@@ -121,7 +121,10 @@ def radial_part(record: Record) -> Texts:
     assert high < -1 and all(a > b for a, b in zip(after, before, strict=True)) and max(tangent) < 1e-3
     sizes = {"drive": "radial drive", "radius": "radius of the sphere"}
     texts = {key: f"{record.get(quantity).value:.2f}" for key, quantity in sizes.items()}
-    texts |= {"factor": f"{factor:.1f}, {low:.1f} to {high:.1f}", "radial_trainings": str(len(after))}
+    texts |= {
+        "factor": f"{factor:.1f}, {low:.1f} to {high:.1f}",
+        "radial_trainings": tables.count(len(after), "training"),
+    }
     return texts | {"before": intervals.shown(before), "after": intervals.shown(after)}
 
 
@@ -137,7 +140,7 @@ def normalised(record: Record) -> Texts:
         texts |= {
             f"maps_{kind}": intervals.shown(maps, 1, positive=True),
             f"slopes_{kind}": f"{min(slopes):.2f} to {max(slopes):.2f}",
-            f"above_{kind}": f"{sum(slope > 1 for slope in slopes)} of {len(slopes)}",
+            f"above_{kind}": f"{sum(slope > 1 for slope in slopes)} of {tables.count(len(slopes), 'training')}",
         }
     return texts
 

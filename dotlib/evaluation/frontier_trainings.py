@@ -67,7 +67,13 @@ def table(frame: pd.DataFrame) -> str:
         cells = (_change(of[method], SCORES[quantity].digits) for quantity, of in of_scores.items())
         price = f"{prices[method]:.0f}" if len(values) else "-"
         rows.append([method, len(values), price, *cells, judged.get(method, "too few trainings")])
-    heads = ["DOT minus", "trainings", "its evaluations", *(SCORES[q].label for q in of_scores), "DOT by FID is"]
+    heads = [
+        "DOT minus",
+        "trainings",
+        "evaluations a sample, the other",
+        *(SCORES[q].label for q in of_scores),
+        "DOT by FID is",
+    ]
     return tables.markdown(heads, rows)
 
 
@@ -79,11 +85,11 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         lists = ((word, [method for method, said in judged.items() if said == word]) for word in WORDS.values())
         found = "; ".join(f"**{word}** of {', '.join(names) or 'none'}" for word, names in lists)
         open_ = [method for method, said in judged.items() if said == over_trainings.UNDECIDED]
-        trainings = frame["seed"].nunique()
+        counted = tables.count(frame["seed"].nunique(), "training")
         texts.append(
-            f"*{label}*, {trainings} trainings: by FID, each method at its best setting, DOT is "
+            f"*{label}*, {counted}: by FID, each method at its best setting, DOT is "
             f"{found.replace('behind** of', 'behind**')}; {over_trainings.UNDECIDED}: {', '.join(open_) or 'none'}. "
-            f"With {trainings} trainings of one pair *{over_trainings.UNDECIDED}* is no finding that methods are equal."
+            f"With {counted} of one pair *{over_trainings.UNDECIDED}* is no finding that methods are equal."
         )
     return "\n\n".join(texts) or "No training is recorded yet; what follows is of a single pair."
 

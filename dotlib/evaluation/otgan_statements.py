@@ -243,11 +243,12 @@ def _ranked(frame: pd.DataFrame) -> str:
     fid = {run: float(last(frame, run, "fid").mean()) for run in runs}
     worst = max(runs, key=fid.__getitem__)
     above = sum(loss > L[worst] for loss in L.values())
+    rank = "the lowest of all" if above == len(L) - 1 else f"below that of {tables.count(above, 'other run')}"
     return (
         f"Loss and FID have a rank correlation of {coherence(frame).mean():+.2f} along the training, and of "
         f"{across(frame).mean():+.2f} over the {len(runs)} runs at their ends, the mean over seeds that have all of "
         "them: the worst images are those of "
-        f"*{worst}*, FID {fid[worst]:.1f}, whose loss is below that of {above} other runs."
+        f"*{worst}*, FID {fid[worst]:.1f}, whose loss is {rank}."
     )
 
 

@@ -146,7 +146,7 @@ def answer(trainings: Mapping[str, pd.DataFrame]) -> str:
     published = []
     for name, frame in trainings.items():
         told = ", ".join(f"*{at.claim.text}* {_as_verb(at.verdict)}" for at in compare(frame, *PUBLISHED))
-        published.append(f"on {name} ({frame['seed'].nunique()} trainings) {told}")
+        published.append(f"on {name} ({tables.count(frame['seed'].nunique(), 'training')}) {told}")
     readings = [of for frame in trainings.values() for of in compared(frame, READINGS).values()]
     counts = []
     for claim, verdicts in zip(CLAIMS, zip(*readings, strict=True), strict=True):

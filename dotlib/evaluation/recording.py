@@ -178,8 +178,8 @@ def answer(record: Record, claims: Collection[str], over: str) -> str:
     agree = sum(kind in (paper.REPRODUCED, paper.REPLICATED) for kind in kinds)
     against = kinds.count(paper.CONTRADICTED)
     text = (
-        f"Of {len(kinds)} statements of the paper {agree} hold here in sign, {against} are contradicted, and "
-        f"{len(kinds) - agree - against} cannot be told."
+        f"Of {tables.count(len(kinds), 'claim')}, one a line of the table below, {agree} hold here in sign, "
+        f"{against} are contradicted, and {len(kinds) - agree - against} cannot be told."
     )
     told = [f"*{claim}*" for claim, kind in zip(claims, kinds, strict=True) if kind == paper.CONTRADICTED]
     text += f" Contradicted: {'; '.join(told)}." if told else ""

@@ -86,7 +86,7 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         judges = tables.count(frame["judge"].nunique(), "classifier")
         judged = words({label: frame})[label]
         enough = sum(score == SCORES["fid"].label for score, _ in judged)
-        few = f"; {enough} with the {over_trainings.LEAST} of a verdict" if 0 < enough < rows else ""
+        few = f"; {enough} with at least {over_trainings.LEAST}, which a verdict needs" if 0 < enough < rows else ""
         texts.append(
             f"On {dataset} ({tables.count(rows, 'row')}, {tables.count(runs, 'training')}{few}) "
             f"{_found(judged)}. {_covered(frame)} These are pairs of the profile {profile} under "
@@ -111,7 +111,7 @@ def _covered(frame: pd.DataFrame) -> str:
 def _found(judged: Words) -> str:
     """In how many rows each score goes which way."""
     if not judged:
-        return f"no row has the {over_trainings.LEAST} trainings of a verdict"
+        return f"no row has the {over_trainings.LEAST} trainings that a verdict needs"
     texts = []
     for quantity, name, right, wrong in (("fid", "FID", "falls", "rises"), ("is_mean", "IS", "rises", "falls")):
         count = Counter(paper.kind(word) for score, word in judged if score == SCORES[quantity].label)

@@ -162,7 +162,8 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
                 counts.append(f"by {score.label}: {', '.join(f'{word} ({n})' for word, n in count.most_common())}")
             told.append(f"*{said}*, {'; '.join(counts)}")
         runs = len(frame.groupby(over_trainings.TRAINING))
-        texts.append(f"On {label}, {runs} trainings of {len(pairs(frame))} rows: {told[0]}. {told[1]}.")
+        recorded = f"{tables.count(runs, 'training')} of {tables.count(len(pairs(frame)), 'row')}"
+        texts.append(f"On {label}, {recorded}: {told[0]}. {told[1]}.")
     if not texts:
         return "No training is recorded yet; the tables below are of single pairs."
     judges = max(frame["judge"].nunique() for frame in of.values())

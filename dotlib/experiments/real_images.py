@@ -181,8 +181,8 @@ def of_other_judges(runs: Mapping[str, Record]) -> str:
     if not old:
         return ""
     return (
-        f"**Under judges of before:** {'; '.join(old)}. The scores of the other pages are made with judges of another "
-        "kind, so this record says nothing about theirs until it is made anew."
+        f"**Under earlier judges:** {'; '.join(old)}. The judges of this data set are networks of another kind now, so "
+        "this record says nothing about scores of other pages until it is made anew."
     )
 
 

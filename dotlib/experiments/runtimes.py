@@ -368,7 +368,7 @@ def answer(record: records.Record) -> str:
     words = "; ".join(f"{word} for {', '.join(labels)}" for word, labels in judged.items())
     threads = record.made["threads"]
     return (
-        f"That an update costs what its gradient costs, at the largest batch timed: {words}. An update takes "
+        f"At the largest batch timed, that an update costs what its gradient costs is {words}. An update takes "
         f"{', '.join(ratios)} times as long as one forward and backward pass, geometric means with 95 % intervals over "
         f"the runs. This is one machine ({record.made['device']}, threads: {threads}), and the printed seconds are "
         "compared with none of ours, since no batch is printed with them."

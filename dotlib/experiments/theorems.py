@@ -253,9 +253,10 @@ def answer(record: records.Record) -> str:
     told = " and ".join(f"{by} from {claim} (*{record.verdicts[claim]}*)" for claim, by in worst.items())
     steep = (f"{row.value:.0%} ({NAMES.get(row.pair, row.pair)})" for row in record.rows(quantity="share_movable"))
     return (
-        f"The largest deviation that this page finds is {told}. To the first of these the sample $y$ is itself a "
-        "minimum of {eq}`eq-16`, so the exact $D^*$ gives no reason to move; of the samples of trained pairs "
-        f"{' and '.join(steep)} have a slope above $K_\\text{{eff}}$ and so start at no minimum of {{eq}}`eq-22`. "
+        f"The largest deviation that this page finds is {told}. The sample $y$ is itself a minimum "
+        "of {eq}`eq-16`, up to the first of these, so the exact $D^*$ gives no reason to move; of the samples of "
+        f"trained pairs {' and '.join(steep)} have a slope above $K_\\text{{eff}}$ and so start at no minimum of "
+        "{eq}`eq-22`. "
         "Numbers can refute a theorem and not prove it, and the shares are each of *one training*."
     )
 

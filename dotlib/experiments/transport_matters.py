@@ -195,7 +195,7 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
         word = over_trainings.agreed(by_rule.word, of_means.word)
         told = f" ({WORDS[by_rule.word]} by one reading of the rule, {WORDS[of_means.word]} by the other)"
         told = "" if by_rule.word == of_means.word else told
-        pairs, seeds = tables.count(len(comparisons), "pair"), tables.count(len(by_rule.ratios), "training seed")
+        pairs, seeds = tables.count(len(comparisons), "pair"), _seeds(len(by_rule.ratios), len(comparisons))
         sentences.append(
             f"*{label}*, {pairs}, {seeds}: "
             f"**{WORDS[word]}**{told}. FID of DOT minus FID of the naive ascent is "
@@ -204,6 +204,11 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
             f"{_hangs_on(comparisons)}"
         )
     return "\n\n".join(sentences)
+
+
+def _seeds(n: int, pairs: int) -> str:
+    """How many training seeds stand behind a mean over pairs: those that all of them have."""
+    return tables.count(n, "training seed") + " that all of them have" * (pairs > 1)
 
 
 def readings(comparisons: list[Comparison]) -> tuple[Pooled, Pooled]:
@@ -261,7 +266,7 @@ def pooled_table(frame: pd.DataFrame) -> str:
         [label, len(rule.ratios), _ratio(rule), WORDS[rule.word], _ratio(of_means), WORDS[of_means.word]]
         for label, (rule, of_means) in pools(comparisons).items()
     ]
-    head = ["pairs", "training seeds", "ratio, seed by seed", "verdict", "ratio, by means", "verdict"]
+    head = ["pairs", "seeds of all these pairs", "ratio, seed by seed", "verdict", "ratio, by means", "verdict"]
     return tables.markdown(head, rows)
 
 
@@ -313,9 +318,9 @@ def gain_table(frame: pd.DataFrame) -> str:
     for pair in of[GAINS[0]].index.unique("dataset"):
         is_own = {method: values.index.get_level_values("dataset") == pair for method, values in of.items()}
         pairs.append([row_of(pair), *(_interval(values[is_own[method]]) for method, values in of.items())])
-        others = (over_trainings.over_pairs(values[~is_own[method]]) for method, values in of.items())
-        rest.append([f"all but {row_of(pair)}", *map(_interval, others)])
-    whole = [ALL, *(_interval(over_trainings.over_pairs(values)) for values in of.values())]
+        others = (values[~is_own[method]] for method, values in of.items())
+        rest.append([f"all but {row_of(pair)}", *map(_common, others)])
+    whole = [ALL, *map(_common, of.values())]
     return tables.markdown(["gain, FID", *of], [whole, *pairs, *rest])
 
 
@@ -328,6 +333,12 @@ def gains(frame: pd.DataFrame) -> dict[str, pd.Series]:
 
 def _interval(values: pd.Series) -> str:
     return tables.change(*intervals.t_interval(values), 2) if len(values) > 1 else "-"
+
+
+def _common(values: pd.Series) -> str:
+    """Mean over pairs with its interval over the seeds that all have, of which two would tell nothing."""
+    seeds = over_trainings.over_pairs(values)
+    return _interval(seeds) if len(seeds) >= over_trainings.LEAST else "too few common seeds"
 
 
 def _change(of: pd.Series, quantity: str) -> str:
@@ -348,7 +359,7 @@ def control_table(frame: pd.DataFrame) -> str:
         other = gains["coverage"].query("method == @method and setting == @setting")
         cells = [_gain(table) for table in (line, other)]
         rows.append([str(method), f"{setting:g}", f"{line['rise'].item():.2f}", *cells])
-    return tables.markdown(["way", "setting", "rise of D", "gain, FID", "gain, coverage"], rows)
+    return tables.markdown(["way", "updates, m or share", "rise of D", "gain, FID", "gain, coverage"], rows)
 
 
 def _gain(line: pd.DataFrame) -> str:
@@ -366,10 +377,15 @@ def slope_table(folder: Path = records.KEPT) -> str:
     for pair, runs in of.items():
         k = np.array([run.get("k_eff", method="own").value for run in runs])
         norms = np.array([[run.get("gradient norm", method=name).value for name in QUANTILES] for run in runs])
-        rows.append([pair, len(runs), f"{k.mean():.3g}", *(f"{ratio:.2g}" for ratio in (norms / k[:, None]).mean(0))])
+        rows.append([pair, len(runs), f"{k.mean():.3g}", *(_short(ratio) for ratio in (norms / k[:, None]).mean(0))])
     return tables.markdown(
         ["pair", "trainings", "k_eff", *(f"{name} / k_eff" for name in ("median", "90 %", "largest"))], rows
     )
+
+
+def _short(value: float) -> str:
+    """Two significant digits, without an exponent for large numbers: "0.85", "5.8", "110"."""
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def figure(of: Mapping[str, pd.DataFrame]) -> Figure:

@@ -67,13 +67,13 @@ def regimes(pair: Pair, z_y: Tensor, k_eff: float) -> dict[str, Regime]:
 
 def answer(of: Mapping[str, Regime]) -> str:
     """What the page sees on its own pair, in three sentences."""
-    parts = [f"with {name} it is *{each.word}*" for name, each in of.items()]
+    parts = [f"*{each.word}* with {name}" for name, each in of.items()]
     first = next(iter(of.values()))
     rise, distance = (float(first.numbers[name].median()) for name in ("rise of D", "distance"))
     return (
-        f"Ten lines move your samples, and three numbers say whether it worked. On the shipped pair `{NAME}` "
-        f"{', '.join(parts[:-1])} and {parts[-1]}; in the first case a typical latent moves by {distance:.2f} and its "
-        f"$D$ rises by {rise:.2f}. That the transport works does not say that the samples are better: score them "
+        f"Ten lines move your samples, and three numbers say whether it worked. On the shipped pair `{NAME}` they "
+        f"say {', '.join(parts[:-1])} and {parts[-1]}; in the first case a typical latent moves by {distance:.2f} and "
+        f"its $D$ rises by {rise:.2f}. That the transport works does not say that the samples are better: score them "
         "beside bare ones, from the same latents, with a judge that no step has seen."
     )
 

@@ -57,9 +57,14 @@ def shown(values: ArrayLike, digits: int = 2, *, positive: bool = False) -> str:
     """
     values = np.asarray(values, dtype=float)
     if len(values) == 1:
-        return f"{values[0]:.{digits}f}"
+        return _number(values[0], digits)
     mean, (low, high) = geometric(values) if positive else t_interval(values)
-    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{_number(mean, digits)} [{_number(low, digits)}, {_number(high, digits)}]"
+
+
+def _number(value: float, digits: int) -> str:
+    """With so many digits; from 10,000 on three significant ones: "339,000"."""
+    return f"{value:.{digits}f}" if abs(value) < 1e4 else f"{float(f'{value:.3g}'):,.0f}"
 
 
 def p_value(values: ArrayLike) -> float:

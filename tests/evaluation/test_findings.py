@@ -167,7 +167,7 @@ def test_the_fourth_finding_has_the_factor_over_latents_and_shares_over_training
     found = findings.radial_part(projected())
     assert found["factor"] == "-10.3, -13.0 to -7.5" and (found["drive"], found["radius"]) == ("0.10", "11.31")
     assert (found["before"], found["after"]) == ("0.20 [-0.05, 0.45]", "0.60 [0.35, 0.85]")
-    assert found["radial_trainings"] == "3"
+    assert found["radial_trainings"] == "3 trainings"
 
 
 @pytest.mark.parametrize("fault", [{"highest": -0.9}, {"after": 0.15}, {"tangent": 0.1}])
@@ -186,7 +186,7 @@ def test_findings_over_trainings_have_their_intervals():
             slopes.put("largest gradient norm, by training seed", 0.5 * (seed + 1) * scale / 4, **where)
     found = findings.normalised(slopes)
     assert found["maps_ns"] == "7.3 [1.8, 28.9]" and found["slopes_hi"] == "1.00 to 3.00"
-    assert (found["above_ns"], found["above_hi"]) == ("1 of 3", "2 of 3")
+    assert (found["above_ns"], found["above_hi"]) == ("1 of 3 trainings", "2 of 3 trainings")
 
 
 def test_the_sixth_finding_compares_ratios():

@@ -177,12 +177,12 @@ def test_the_answer_of_one_training_counts_all_claims_and_names_the_contradicted
     record.verdicts = dict(zip("abcd", words, strict=True))
     told = recording.answer(record, record.verdicts, "sets of samples")
     assert told.startswith(
-        "Of 4 statements of the paper 1 hold here in sign, 1 are contradicted, and 2 cannot be told. "
+        "Of 4 claims, one a line of the table below, 1 hold here in sign, 1 are contradicted, and 2 cannot be told. "
     )
     assert "Contradicted: *b*. This is *one training* of digits, profile laptop: the intervals are over sets" in told
     record.verdicts["b"] = paper.REPRODUCED
     told = recording.answer(record, ["a", "b"], "pairs")
     assert told.startswith(
-        "Of 2 statements of the paper 2 hold here in sign, 0 are contradicted, and 0 cannot be told. "
+        "Of 2 claims, one a line of the table below, 2 hold here in sign, 0 are contradicted, and 0 cannot be told. "
     )
     assert "Contradicted:" not in told

@@ -52,9 +52,12 @@ def test_words_over_the_sets_of_one_training_are_not_counted_over_trainings():
         "FID",
         "IS",
     ]
-    assert "no row has the 3 trainings of a verdict" in table1_trainings.answer({"mnist, laptop": one})
+    assert "no row has the 3 trainings that a verdict needs" in table1_trainings.answer({"mnist, laptop": one})
     told = table1_trainings.answer({"mnist, laptop": half})
-    assert "On mnist (2 rows, 4 trainings; 1 with the 3 of a verdict) FID falls in 1, rises in 0, and is" in told
+    assert (
+        "On mnist (2 rows, 4 trainings; 1 with at least 3, which a verdict needs) FID falls in 1, rises in 0, and is"
+        in told
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ def test_fewer_than_three_trainings_are_judged_over_sets_and_say_so():
     assert ", over 10 sets of 2 trainings |" in table1_trainings.table("fid", frame, {}, "build")
     single = frame[(frame["seed"] == 0) & (frame["set"] == 0)]
     assert table1_trainings.verdicts(single) == {}  # one set has no interval
-    assert "no row has the 3 trainings of a verdict" in table1_trainings.answer({"digits, laptop": single})
+    assert "no row has the 3 trainings that a verdict needs" in table1_trainings.answer({"digits, laptop": single})
 
 
 def test_a_row_shows_trainings_share_judges_and_the_pair_of_the_build():

@@ -187,7 +187,9 @@ def test_the_answer_follows_the_record():
     record = theorems.open_record({}, "laptop", 0)
     theorems.fill_record(record, results(1e-12))
     text = theorems.answer(record)
-    assert "is 1e-12 from Theorem 1 (*reproduced*) and 0 from Theorem 2 (*reproduced*). To the first of these" in text
+    assert (
+        "is 1e-12 from Theorem 1 (*reproduced*) and 0 from Theorem 2 (*reproduced*). The sample $y$ is itself" in text
+    )
     assert "25% (swissroll) have a slope above $K_\\text{eff}$" in text and "*one training*" in text
     broken = theorems.open_record({}, "laptop", 0)
     theorems.fill_record(broken, results(1e-7))

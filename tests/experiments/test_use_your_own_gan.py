@@ -65,7 +65,7 @@ def test_the_answer_changes_with_what_was_measured():
     pair = linear_pair(1.0)
     z = pair.prior.sample(8, dot.generator(0, "z"))
     first, second = (page.answer(page.regimes(pair, z, k)) for k in (0.1, 100.0))
-    assert "with 100 k_eff it is *frozen*" in first and "with 3 k_eff it is *frozen*" in second
+    assert "*frozen* with 100 k_eff" in first and "*frozen* with 3 k_eff" in second
     assert first.count(". ") == 2
 
 
