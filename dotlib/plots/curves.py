@@ -49,7 +49,7 @@ def rises(panels: Mapping[str, Mapping[str, pd.DataFrame]], *, xlabel: str, ylab
     Every curve begins at the bare samples, (0, 0). Two panels a row.
     """
     rows = -(-len(panels) // 2)
-    figure, axes = plt.subplots(rows, 2, figsize=(9.6, 4.2 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, 2, figsize=(9.6, 3.5 * rows), squeeze=False)
     for axis, (title, curves) in zip(axes.flat, panels.items(), strict=True):
         for colour, (name, lines) in zip((*CYCLE, BLACK, GREY), curves.items(), strict=False):
             x, y, low, high = (
