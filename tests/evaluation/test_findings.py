@@ -298,3 +298,17 @@ def test_the_three_strongest_findings_are_read_from_the_texts_of_all():
     lines = findings.strongest({key: f"<{key}>" for key in keys}).splitlines()
     assert [line[:3] for line in lines] == ["1. ", "2. ", "3. "]
     assert all(f"<{key}>" in "".join(lines) for key in keys)
+
+
+def test_the_seventh_finding_counts_other_data_sets():
+    """Of MNIST's eight scores recall stays as it is, on no side and undecided in both pairs of the table."""
+    frame, digits = full(), full()
+    frame["recall"] = 0.5
+    digits["fid"] = 10.0
+    digits.loc[digits["method"] == "DOT", "recall"] -= 30.0
+    text = findings.disagreement({"digits": digits, "mnist": frame})["elsewhere"]
+    assert text == (
+        "On MNIST 7 of 8 mean changes are on the better side, and 14 of the 16 words, one a score and pair, are "
+        "decided."
+    )
+    assert findings.disagreement({"digits": digits})["elsewhere"].startswith("No other data set")

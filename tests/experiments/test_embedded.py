@@ -224,3 +224,25 @@ def test_the_campaign_has_every_committed_record():
     listed = yaml.safe_load((ROOT / "results" / "campaign.yml").read_text(encoding="utf-8"))
     kept = {f"embedded/{record.key}" for record in records.stored(records.KEPT, "embedded")}
     assert kept <= {key for key in listed if key.startswith("embedded/")}
+
+
+def test_the_sentences_beside_the_table_of_shrunk_latents_hold_in_the_records():
+    """What `notebooks/embedded.md` says in words below "latent space": on digits and on MNIST."""
+    recorded, last = embedded_statements.frames(), embedded_moves.LATENT[-1]
+
+    def ends(label, quantity, cell):
+        frame = next(frame for pair, frame in recorded.items() if pair.startswith(label))
+        change = embedded_statements.at(frame, quantity, cell) - embedded_statements.at(frame, quantity, ("bare", 1.0))
+        return intervals.t_interval(change)[1]
+
+    shrunk = [("latents shrunk", scale) for scale in embedded_moves.SCALES]
+    with_D, without, own = ((way, last) for way in embedded.SHRINKING.values())
+    assert all(ends("digits", "recall", cell)[1] < 0 for cell in (*shrunk, with_D, without))
+    assert all(ends("digits", "precision", cell)[0] > 0 for cell in (with_D, without))
+    assert all(ends("mnist", "recall", cell)[1] >= 0 for cell in shrunk)
+    for quantity in ("precision", "recall"):
+        low, high = ends("digits", quantity, own)
+        assert low <= 0 <= high
+        low, high = ends("mnist", quantity, without)
+        assert low <= 0 <= high
+    assert ends("mnist", "recall", own)[0] > 0

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from conditional_tables import PAIR, table
 
-from dotlib.evaluation import conditional, table3_trainings
+from dotlib.evaluation import conditional, over_trainings, table3_trainings
 from dotlib.experiments import tab3_conditional
+from dotlib.metrics import intervals
 from dotlib.results import records, tidy
 from dotlib.training import imagenet
 
@@ -71,3 +72,15 @@ def test_without_the_public_files_there_is_no_picture(monkeypatch, tmp_path):
     for variable in imagenet.VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     assert tab3_conditional.public_evolution() is None
+
+
+def test_truncation_raises_fid_in_every_recorded_training_as_the_page_says():
+    frames, held = table3_trainings.frames(), []
+    for frame in frames.values():
+        for _, lines in frame.groupby("dataset"):
+            bare = over_trainings.by_training(over_trainings.cells(lines, "bare", "fid"))
+            for share in lines.loc[lines["method"] == "truncation", "setting"].unique():
+                change = over_trainings.by_training(over_trainings.cells(lines, "truncation", "fid", share)) - bare
+                assert (change > 0).all()
+                held.append(intervals.t_interval(change)[1][0] <= 0)
+    assert sum(held) > len(held) / 2
