@@ -378,9 +378,8 @@ def slope_table(folder: Path = records.KEPT) -> str:
         k = np.array([run.get("k_eff", method="own").value for run in runs])
         norms = np.array([[run.get("gradient norm", method=name).value for name in QUANTILES] for run in runs])
         rows.append([pair, len(runs), f"{k.mean():.3g}", *(_short(ratio) for ratio in (norms / k[:, None]).mean(0))])
-    return tables.markdown(
-        ["pair", "trainings", "k_eff", *(f"{name} / k_eff" for name in ("median", "90 %", "largest"))], rows
-    )
+    heads = ["pair", "trainings", "k_eff", *(f"{name} / k_eff" for name in ("median", "90 %", "largest"))]
+    return tables.markdown(heads, rows)
 
 
 def _short(value: float) -> str:
@@ -396,4 +395,6 @@ def figure(of: Mapping[str, pd.DataFrame]) -> Figure:
             curves = over_trainings.curves(over_trainings.shares(frame, quantity))
             lines = {name: curves[curves["method"] == name].sort_values("rise") for name in CURVES}
             panels[f"{SCORES[quantity].label}, {label}"] = {name: of for name, of in lines.items() if len(of)}
-    return curve_plots.rises(panels, xlabel="rise of D, naive ascent as published = 1", ylabel="gain, real images = 1")
+    return curve_plots.rises(
+        panels, whole=CURVES[:3], xlabel="rise of D, naive ascent as published = 1", ylabel="gain, real images = 1"
+    )

@@ -43,10 +43,13 @@ def lines(
 
 
 @style.figure
-def rises(panels: Mapping[str, Mapping[str, pd.DataFrame]], *, xlabel: str, ylabel: str) -> Figure:
+def rises(
+    panels: Mapping[str, Mapping[str, pd.DataFrame]], *, whole: Collection[str], xlabel: str, ylabel: str
+) -> Figure:
     """Gains over the rise of D: title of the panel -> name -> lines with the columns rise, gain, low and high.
 
-    Every curve begins at the bare samples, (0, 0). Two panels a row.
+    Every curve begins at the bare samples, (0, 0). Two panels a row. A panel has the curves named in `whole` with their
+    bands, and cuts others that go far beyond them.
     """
     rows = -(-len(panels) // 2)
     figure, axes = plt.subplots(rows, 2, figsize=(9.6, 3.5 * rows), squeeze=False)
@@ -58,8 +61,16 @@ def rises(panels: Mapping[str, Mapping[str, pd.DataFrame]], *, xlabel: str, ylab
             axis.plot(x, y, "o-", ms=3, color=colour, label=name)
             axis.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
         axis.axhline(0, color=BLACK, lw=0.6)
+        shown = pd.concat([lines[["rise", "gain", "low", "high"]] for name, lines in curves.items() if name in whole])
+        (left, right), (low, high) = (
+            (min(0.0, ends.min().min()), max(0.0, ends.max().max()))
+            for ends in (shown[["rise"]], shown[["gain", "low", "high"]])
+        )
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    axes.flat[0].legend(fontsize=8)
+        axis.set(xlim=(left - 0.3 * (right - left), right + 0.05 * (right - left)))
+        axis.set(ylim=(low - 0.3 * (high - low), high + 0.1 * (high - low)))
+    handles = axes.flat[0].get_legend_handles_labels()
+    figure.legend(*handles, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(handles[1]) // 2)
     return figure
 
 

@@ -6,6 +6,7 @@ Kinds of test: identities, closed forms (contrast).
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
@@ -48,6 +49,18 @@ def test_paths_go_from_small_marks_to_large_ones_and_a_single_point_is_a_star():
     assert marks.get_offsets().tolist() == [[0.7, 0.7], [0.2, 0.9]] and marks.get_sizes()[0] < marks.get_sizes()[1]
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["squared", "real"]
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("recall", "P")
+
+
+def test_gains_are_whole_where_named_and_others_may_leave_the_panel():
+    """By hand: from 0 to 1 across and to 0.2 up, with 30 % of room on the left and below; -9 is out of sight."""
+    line = pd.DataFrame({"rise": [1.0], "gain": [0.1], "low": [0.0], "high": [0.2]})
+    far = pd.DataFrame({"rise": [-3.0], "gain": [-9.0], "low": [-10.0], "high": [-8.0]})
+    panels = {"FID": {"DOT": line, "truncation": far}, "coverage": {"DOT": line}}
+    figure = curve_plots.rises(panels, whole=["DOT"], xlabel="rise", ylabel="gain")
+    axis = figure.axes[0]
+    assert axis.get_xlim() == pytest.approx((-0.3, 1.05)) and axis.get_ylim() == pytest.approx((-0.06, 0.22))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["DOT", "truncation"]
+    assert axis.lines[0].get_xydata().tolist() == [[0.0, 0.0], [1.0, 0.1]]
 
 
 def test_bars_of_two_groups_stand_beside_each_other_at_their_label():
