@@ -240,5 +240,5 @@ def answer(built: Mapping[str, Record], dataset: str) -> str:
         f"The EMD of DOT in this build differs {', and '.join(changes)}, with 95 % intervals over trials. "
         f"Of the orders that the paper prints, over {tables.count(len(runs), 'pair')} at hand: "
         f"{'; '.join(told)}. Every pair is *one training*, and these words say nothing of another one; "
-        "{ref}`fig3_audit` has the words over trainings."
+        "{ref}`the audit of Figure 3 <fig3_audit>` has the words over trainings."
     )
