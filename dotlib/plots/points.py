@@ -99,7 +99,7 @@ def particles(
     frames = []
     with style.house(), mpl.rc_context({"figure.constrained_layout.use": False}):
         figure, axes = plt.subplots(1, len(paths), figsize=(3.4 * len(paths), 3.7), squeeze=False)
-        figure.subplots_adjust(0.07, 0.08, 0.99, 0.9, 0.14)
+        figure.subplots_adjust(0.07, 0.08, 0.98, 0.9, 0.2)
         for axis in axes.flat:
             axis.scatter(*np.asarray(background).T, s=3, linewidths=0, color="#c8c8c8")
         panels = zip(axes.flat, paths.items(), strict=True)
