@@ -337,3 +337,7 @@ def test_what_try_it_says_of_the_recorded_trainings_holds():
     flat, moved, _ = of("digits-dcgan-sngan-hi", 1)
     assert moved["moved"] > dot["moved"] and 0.00005 < moved["D"] - flat["D"] < 0.00015
     assert abs(moved["fid"] - flat["fid"]) < flat["fid"] / 1_000
+
+
+def test_slopes_are_printed_without_exponents():
+    assert [transport_matters._short(value) for value in (0.853, 5.84, 112.0)] == ["0.85", "5.8", "110"]

@@ -70,6 +70,7 @@ def test_a_mean_is_shown_with_its_interval_and_one_value_alone():
     """1, 2, 3: mean 2, sd 1, t(0.975, 2) / sqrt(3) = 2.484."""
     assert intervals.shown([1.0, 2.0, 3.0]) == "2.00 [-0.48, 4.48]"
     assert intervals.shown([1.25], 1) == "1.2"
+    assert intervals.shown([338_869.15]) == "339,000" and intervals.shown([9_999.5], 1) == "9999.5"
 
 
 def test_the_interval_of_positive_values_is_that_of_their_logarithms():
