@@ -16,7 +16,7 @@ from dotlib.evaluation import over_trainings, wgan, wgan_statements
 from dotlib.evaluation.one_training import Line
 from dotlib.evaluation.wgan import LRS, UPDATES, Run, Way
 from dotlib.evaluation.wgan_statements import FREE, GP, SN, Runs
-from dotlib.metrics import intervals
+from dotlib.metrics import frequencies, intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.plots import curves as curve_plots
 from dotlib.results import paper, records, tables
@@ -138,10 +138,7 @@ def change_table(of: Runs, ways: Mapping[str, tuple[str, float]], quantities: Se
         rows.append(
             [
                 label,
-                *(
-                    tables.change(*intervals.t_interval(c), _digits(q)) if len(c) > 1 else f"{c.mean():+.{_digits(q)}f}"
-                    for q, c in zip(quantities, changes, strict=True)
-                ),
+                *(_shown(c, _digits(q)) for q, c in zip(quantities, changes, strict=True)),
             ]
         )
     return tables.markdown(["change from bare", *(_label(q) for q in quantities)], rows)
@@ -172,24 +169,39 @@ def _label(quantity: str) -> str:
     return SCORES[quantity].label if quantity in SCORES else heads.get(quantity, quantity)
 
 
-def texts(of: Runs | None) -> dict[str, str]:
-    """Differences of two ways in the text of the page, over trainings; dashes where none is recorded."""
-    (lr, _), (larger, _) = wgan.TARGET
-    after, before = (wgan_statements.TARGETS, larger), (wgan_statements.TARGETS, lr)
-    strongest = ("truncation", min(wgan.SHARES))
-    asked = {
-        "rougher": ("rough", after, before),
-        "over_precision": ("precision", ("best", 1.0), strongest),
-        "over_recall": ("recall", ("best", 1.0), strongest),
-    }
-    if of is None:
-        return dict.fromkeys([*asked, "rough"], "-")
-    changes = {name: of.change(*ways) for name, ways in asked.items()}
-    shown = {
-        name: tables.change(*intervals.t_interval(c), 3) if len(c) > 1 else f"{c.mean():+.3f}"
-        for name, c in changes.items()
-    }
-    return shown | {"rough": intervals.shown(of.score("rough", *after), 3)}
+SIDES = {"digits": 8}  # of a picture as D sees it; 28 for the others
+NOISE = (wgan_statements.TARGETS, wgan.TARGET[1][0]), (wgan_statements.TARGETS, wgan.TARGET[0][0])
+STRONGEST = ("truncation", min(wgan.SHARES))
+
+
+def _shown(values: pd.Series, digits: int = 3) -> str:
+    return tables.change(*intervals.t_interval(values), digits) if len(values) > 1 else f"{values.mean():+.{digits}f}"
+
+
+def noise(of: Mapping[str, Runs]) -> str:
+    """Sentences, one a data set: how rough the program's change in image space is, beside noise and beside before."""
+    texts = []
+    for label, each in of.items():
+        side = SIDES.get(label.partition(",")[0], 28)
+        rough, rougher = intervals.shown(each.score("rough", *NOISE[0]), 3), _shown(each.change("rough", *NOISE))
+        texts.append(
+            f"On *{label}* independent pixels would have {frequencies.white_share(side, side):.2f} on average; "
+            f"the change after both additions has {rough}, a difference of {rougher} to the change before."
+        )
+    return " ".join(texts) or "No training is recorded yet."
+
+
+def beyond_truncation(of: Mapping[str, Runs]) -> str:
+    """Sentences, one a data set: the best setting beside the stronger truncation, and if that reaches as much."""
+    texts = []
+    for label, each in of.items():
+        gains = {quantity: each.change(quantity, ("best", 1.0), STRONGEST) for quantity in ("precision", "recall")}
+        enough = all(len(values) >= over_trainings.LEAST for values in gains.values())
+        above = enough and all(intervals.t_interval(values)[1][0] > 0 for values in gains.values())
+        more = "truncation reaches neither" if above else "these trainings do not tell it from truncation"
+        changes = " and ".join(f"{quantity} by {_shown(values)}" for quantity, values in gains.items())
+        texts.append(f"On *{label}* it changes {changes}: {more}.")
+    return " ".join(texts) or "No training is recorded yet."
 
 
 def plane(of: Runs, family: str) -> dict[str, tuple[list[float], list[float]]]:
@@ -212,25 +224,22 @@ def answer(of: Mapping[str, Runs]) -> str:
     """The first screen: what is contradicted and what holds, and the trap in numbers."""
     if not of:
         return "No training is recorded yet: only the sentences of theory have verdicts."
-    texts = []
+    texts = ["With the penalty the norm of D should come near 1, and the best setting should raise precision."]
     for label, each in of.items():
         words = wgan_statements.verdicts(each)
         n = each.table.loc[each.table["dataset"].str.endswith(GP), "seed"].nunique()
         text = f"*{label}*, trainings with the penalty: {n}. "
         if n > 1:
             slope, K = (intervals.shown(each.constant(f"norm {name}")) for name in ("slope", "K_eff"))
-            saved = each.change("fid", SAVED["saved in [-1, 1]"])
-            best = each.change("fid", ("best", 1.0))
+            saved, fid = (each.change("fid", way) for way in (SAVED["saved in [-1, 1]"], ("best", 1.0)))
             text += (
-                f"The penalty should bring the norm of D to 1: the slope at samples is {slope} "
-                f"(**{words['s4.gp.slope'].word}**), K_eff {K} (**{words['s4.gp.keff'].word}**). "
-                f"The best setting changes FID by {tables.change(*intervals.t_interval(best), 2)}; saving bare samples "
-                f"without rescaling them changes it by {tables.change(*intervals.t_interval(saved), 2)}. "
-                f"Precision at the best setting: **{words['s4.best'].word}**. "
+                f"The slope at samples is {slope} (**{words['s4.gp.slope'].word}**), K_eff {K} "
+                f"(**{words['s4.gp.keff'].word}**). The best setting changes precision by "
+                f"{_shown(each.change('precision', ('best', 1.0)))} (**{words['s4.best'].word}**) and FID by "
+                f"{_shown(fid, 2)}; saving bare samples without rescaling them changes FID by {_shown(saved, 2)}. "
             )
         counts = paper.counted((id, verdict.word) for id, verdict in words.items())
-        text += f"The {len(words)} statements of the report: {counts}."
-        texts.append(text)
+        texts.append(text + f"The {len(words)} statements of the report: {counts}.")
     return "\n\n".join(texts)
 
 
