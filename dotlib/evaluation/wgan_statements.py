@@ -18,7 +18,7 @@ from dotlib.results import paper, records, tables
 from dotlib.results.paper import Claim
 
 STEM = "wgan_mnist"
-GP, SN, FREE = "mlp-wgan-gp", "mlp-wgan-sn", "mlp-wgan-free"
+GP, SN, FREE, CODE = "mlp-wgan-gp", "mlp-wgan-sn", "mlp-wgan-free", "mlp-wgan-gp-code"
 LOW, MIDDLE, HIGH = LRS
 LIKE = "printed, squared"  # the sweep that speaks: Algorithm 2 with its cost
 TARGETS = "target, program"
@@ -52,9 +52,15 @@ class Runs:
         of = self.table[self.table["dataset"].str.endswith(pair)]
         return over_trainings.by_training(over_trainings.cells(of, method, quantity, setting)).droplevel("dataset")
 
-    def change(self, quantity: str, first: tuple[str, float], second: tuple[str, float] = ("bare", 1.0)) -> pd.Series:
+    def change(
+        self, quantity: str, first: tuple[str, float], second: tuple[str, float] = ("bare", 1.0), pair: str = GP
+    ) -> pd.Series:
         """By training seed, a score of the first way minus that of the second."""
-        return (self.score(quantity, *first) - self.score(quantity, *second)).dropna()
+        return (self.score(quantity, *first, pair) - self.score(quantity, *second, pair)).dropna()
+
+    def seeds(self, pair: str = GP) -> int:
+        """How many trainings of a pair are recorded."""
+        return self.table.loc[self.table["dataset"].str.endswith(pair), "seed"].nunique()
 
     def constant(self, quantity: str, pair: str = GP, setting: float | None = None) -> pd.Series:
         """By training seed, at a setting; at the largest, the end of a training or the most pairs, unless given."""

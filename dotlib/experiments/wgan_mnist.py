@@ -15,7 +15,7 @@ from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import over_trainings, wgan, wgan_statements
 from dotlib.evaluation.one_training import Line
 from dotlib.evaluation.wgan import LRS, UPDATES, Run, Way
-from dotlib.evaluation.wgan_statements import FREE, GP, SN, Runs
+from dotlib.evaluation.wgan_statements import CODE, FREE, GP, SN, Runs
 from dotlib.metrics import frequencies, intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.plots import curves as curve_plots
@@ -129,12 +129,12 @@ def growth_table(of: Runs) -> str:
     return tables.markdown(["pairs behind a maximum", "K_eff", "k_eff"], rows)
 
 
-def change_table(of: Runs, ways: Mapping[str, tuple[str, float]], quantities: Sequence[str]) -> str:
+def change_table(of: Runs, ways: Mapping[str, tuple[str, float]], quantities: Sequence[str], pair: str = GP) -> str:
     """Markdown: what ways change since the bare samples, over trainings; the first line has bare samples themselves."""
-    bare = [f"{of.score(q, 'bare', 1.0).mean():.{_digits(q)}f}" for q in quantities]
+    bare = [f"{of.score(q, 'bare', 1.0, pair).mean():.{_digits(q)}f}" for q in quantities]
     rows = [["bare, a score", *bare]]
     for label, way in ways.items():
-        changes = (of.change(quantity, way) for quantity in quantities)
+        changes = (of.change(quantity, way, pair=pair) for quantity in quantities)
         rows.append(
             [
                 label,
@@ -167,6 +167,19 @@ def _digits(quantity: str) -> int:
 def _label(quantity: str) -> str:
     heads = {"rough": "high frequencies of the change", "changed": "other label", "apart": "distance of two samples"}
     return SCORES[quantity].label if quantity in SCORES else heads.get(quantity, quantity)
+
+
+def program_table(of: Mapping[str, Runs]) -> str:
+    """Markdown: what the ways of the report do to the pairs of its program's network, each data set that has one."""
+    target, saved = (wgan_statements.TARGETS, wgan.TARGET[0][0]), "saved in [-1, 1]"
+    ways = {"target, program": target} | CONTROLS | {f"bare, {saved}": SAVED[saved]}
+    texts = []
+    for label, each in of.items():
+        if n := each.seeds(CODE):
+            slope, K = (intervals.shown(each.constant(f"norm {name}", CODE)) for name in ("slope", "K_eff"))
+            head = f"*{label}*, the program's network, trainings: {n}. Slope at samples {slope}, K_eff {K}."
+            texts.append(f"{head}\n\n{change_table(each, ways, ('precision', 'recall', 'fid', 'D', 'moved'), CODE)}")
+    return "\n\n".join(texts) or "No training of it is recorded yet."
 
 
 SIDES = {"digits": 8}  # of a picture as D sees it; 28 for the others
@@ -227,7 +240,7 @@ def answer(of: Mapping[str, Runs]) -> str:
     texts = ["With the penalty the norm of D should come near 1, and the best setting should raise precision."]
     for label, each in of.items():
         words = wgan_statements.verdicts(each)
-        n = each.table.loc[each.table["dataset"].str.endswith(GP), "seed"].nunique()
+        n = each.seeds()
         text = f"*{label}*, trainings with the penalty: {n}. "
         if n > 1:
             slope, K = (intervals.shown(each.constant(f"norm {name}")) for name in ("slope", "K_eff"))

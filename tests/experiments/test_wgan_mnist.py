@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from wgan_tables import planted
+from wgan_tables import constants, lines, planted
 
 from dotlib.data import images
 from dotlib.evaluation import wgan, wgan_statements
@@ -164,6 +164,17 @@ def test_sentences_on_noise_and_truncation_have_one_for_each_data_set():
     for of in (near, few):
         assert wgan_mnist.beyond_truncation(of).endswith("these trainings do not tell it from truncation.")
     assert wgan_mnist.noise({}) == wgan_mnist.beyond_truncation({}) == "No training is recorded yet."
+
+
+def test_the_programs_network_has_a_table_of_its_own_pairs():
+    of, pair = planted(), wgan_statements.CODE
+    assert wgan_mnist.program_table({"digits, laptop": of}) == "No training of it is recorded yet."
+    table = pd.concat([of.table, pd.DataFrame(lines(0, pair, {("best", 1.0): (0.3, 0.0, -2.0)}))])
+    with_it = wgan_statements.Runs(table, pd.concat([of.constants, pd.DataFrame(constants(0, pair, K=0.5, slope=1.3))]))
+    text = wgan_mnist.program_table({"digits, laptop": with_it, "mnist, laptop": of})
+    assert "trainings: 1. Slope at samples 1.29, K_eff 0.49." in text and "mnist" not in text
+    assert "| best, as printed | +0.300 | +0.000 | -1.98 |" in text and "| bare, saved in [-1, 1] | +0.000 |" in text
+    assert with_it.score("fid", "best", 1.0).equals(of.score("fid", "best", 1.0)), "no number of the penalty's rows"
 
 
 def test_the_trap_differs_in_its_file_alone(run):
