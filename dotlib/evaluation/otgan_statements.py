@@ -243,7 +243,8 @@ def _ranked(frame: pd.DataFrame) -> str:
     fid = {run: float(last(frame, run, "fid").mean()) for run in runs}
     worst = max(runs, key=fid.__getitem__)
     above = sum(loss > L[worst] for loss in L.values())
-    rank = "the lowest of all" if above == len(L) - 1 else f"below that of {tables.count(above, 'other run')}"
+    ends = {len(L) - 1: "the lowest of all", 0: "the highest of all"}
+    rank = ends.get(above, f"below that of {tables.count(above, 'other run')}")
     return (
         f"Loss and FID have a rank correlation of {coherence(frame).mean():+.2f} along the training, and of "
         f"{across(frame).mean():+.2f} over the {len(runs)} runs at their ends, the mean over seeds that have all of "

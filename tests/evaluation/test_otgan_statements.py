@@ -231,6 +231,31 @@ def test_the_answer_counts_the_words_and_names_what_is_against_the_report():
     assert "No training is recorded" in otgan_statements.answer({}, {})
 
 
+@pytest.mark.parametrize(
+    ("losses", "rank"),
+    [
+        ((5, 1, 2, 3, 4), "below that of 3 other runs"),
+        ((5, 1, 0.5, 3, 4), "the lowest of all"),
+        ((3, 3, 1, 2, 0.5), "below that of 3 other runs"),
+        ((1, 1, 4, 2, 3), "the highest of all"),
+    ],
+)
+def test_the_answer_ranks_the_loss_of_the_worst_images(losses, rank):
+    """The images of "batch 8" are planted to be the worst, FID 9 beside 1; its loss stands where it is planted."""
+
+    def story(run, quantity, update):
+        if quantity == "L":
+            return losses[RUNS.index(run)] + (120 - update) / 1e6
+        return (9.0 if run == SMALL else 1.0) - update / 1_000
+
+    found = frame(story, noise=0.0)
+    text = otgan_statements.answer({"x": found}, {"x": otgan_statements.verdicts(found, BIAS, own=True)})
+    expected = sum(loss > losses[RUNS.index(SMALL)] for loss in losses)
+    assert text.endswith(f"*batch 8*, FID 8.9, whose loss is {rank}.") and (rank == "the lowest of all") == (
+        expected == 4
+    )
+
+
 def test_tables_have_a_line_for_each_statement_and_run():
     found = frame(as_stated, noise=0.0)
     lines = otgan_statements.verdict_table(otgan_statements.verdicts(found, BIAS, own=True)).splitlines()[2:]
