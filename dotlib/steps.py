@@ -144,6 +144,7 @@ def table7(name: str, *, profile: str, seed: int, judge: str = "classifier", dev
 def table3(trial: str, *, profile: str, seed: int, judge: str = "inception", device: str) -> str:
     """Make a trial of Table 3, 1 to 4 or 1-uniform to 4-uniform, from the public weights for ImageNet."""
     from dotlib.evaluation import judges, public_pair
+    from dotlib.results import records
     from dotlib.training import imagenet
 
     number, _, labels = trial.partition("-")
@@ -152,14 +153,19 @@ def table3(trial: str, *, profile: str, seed: int, judge: str = "inception", dev
     job = public_pair.Job(**options, **sizes)
     public, network = imagenet.load_conditional().on(device), judges.public(judge)
     network.network.to(device)
-    folder = public_pair.imagenet_folder()
-    row = public_pair.row(public, network, job, public_pair.reference(folder, network) if folder else None)
+    folder, enough = public_pair.imagenet_folder(), job.samples > network.dim
+    record = public_pair.open_record(public, network, job, profile)
+    moments = public_pair.reference(folder, network) if folder and enough else None
+    row = public_pair.row(public, network, job, moments)
+    public_pair.fill_record(record, public, network, row, moments)
+    why = f"{job.samples} samples are too few" if folder else f"{public_pair.VARIABLE} names no folder"
     columns = (
         f"{update} updates: IS {row.is_mean[update]:.2f}({row.is_sd[update]:.2f}), FID "
-        + (f"{row.fid[update]:.2f}" if row.fid else f"not measured, {public_pair.VARIABLE} names no folder")
+        + (f"{row.fid[update]:.2f}" if row.fid else f"not measured, {why}")
         for update in row.is_mean
     )
-    return "\n".join([*columns, f"{row.seconds:.3f} s a sample for {max(row.is_mean)} updates"])
+    cost = f"{row.seconds:.3f} s a sample for {max(row.is_mean)} updates"
+    return "\n".join([*columns, cost, str(records.write(record))])
 
 
 def _sampled(name: str, methods: Iterable[str] | None = None, *, last: bool = False, seed: int, **options) -> str:

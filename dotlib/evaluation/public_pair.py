@@ -10,7 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +25,16 @@ from dotlib.errors import FileError, InputError, check_count, check_option, one_
 from dotlib.evaluation.conditional import UPDATES
 from dotlib.evaluation.judges import Judge
 from dotlib.metrics.frechet import Moments, fid
-from dotlib.metrics.scores import InceptionScore
+from dotlib.metrics.scores import SCORES, InceptionScore
 from dotlib.pairs import Pair
-from dotlib.results import files
+from dotlib.results import files, records
+from dotlib.results.records import Record
 from dotlib.seeding import generator
 from dotlib.training import checkpoints
 from dotlib.training.imagenet import PublicPair
 from dotlib.transport import lipschitz
 
+STEM = "tab3_public"  # of the records of trials
 VARIABLE = "DOTLIB_IMAGENET"  # names the folder that holds train/
 LABELS = ("balanced", "uniform")  # uniform: drawn with replacement, as released
 SIDE = 299  # pixels of a reference file, whatever judge looks at it
@@ -92,7 +94,13 @@ def drawn(job: Job, classes: int, number: int, samples: int, dim: int) -> tuple[
 
 
 def row(public: PublicPair, judge: Judge, job: Job, reference: Moments | None = None) -> Row:
-    """One trial: its shards, made or read back, and their scores; FID where there is a reference."""
+    """One trial: its shards, made or read back, and their scores; FID where there is a reference.
+
+    Raises InputError, before anything is moved, where the samples are too few for FID.
+    """
+    if reference is not None and job.samples <= judge.dim:
+        few = f"{job.samples:,}, too few for FID with {judge.dim:,} features of {judge.name}"
+        raise InputError(f"samples: {few}; take more, or give no reference")
     constants = _constants(public, job)
     collectors = {u: InceptionScore(total=job.samples, classes=judge.classes, splits=job.splits) for u in (0, *UPDATES)}
     moments, seconds = {u: Moments(judge.dim) for u in collectors}, 0.0
@@ -112,6 +120,27 @@ def row(public: PublicPair, judge: Judge, job: Job, reference: Moments | None = 
     means, sds = ({update: value[at] for update, value in scores.items()} for at in (0, 1))
     distances = {} if reference is None else {u: fid(real=reference, fake=of) for u, of in moments.items()}
     return Row(means, sds, distances, seconds / job.samples)
+
+
+def open_record(public: PublicPair, judge: Judge, job: Job, profile: str) -> Record:
+    """Start the record of one trial; to be called before the work, which it times."""
+    started = {"dataset": f"imagenet-trial{job.trial}-{job.labels}", "parameters": asdict(job), "judge": judge.name}
+    return records.start(STEM, profile=profile, seed=job.seed, device=str(public.pair.device), **started)
+
+
+def fill_record(record: Record, public: PublicPair, judge: Judge, found: Row, reference: Moments | None) -> None:
+    """Put scores by the number of updates, seconds, digests, sigmas and what the reference is into a record."""
+    record.made["weights"] = public.digests | {judge.name: judge.sha256}
+    record.made["images"] = {"reference": f"{reference.n:,} files of train/" if reference is not None else "none"}
+    samples, splits = record.parameters["samples"], record.parameters["splits"]
+    for update, value in found.is_mean.items():
+        sd = found.is_sd[update]
+        record.put("is_mean", value, setting=update, sd=sd, n=splits, judge=judge.name, unit="")
+    for update, value in found.fid.items():
+        record.put("fid", value, setting=update, n=samples, unit=SCORES["fid"].unit, judge=judge.name)
+    record.put("seconds a sample", found.seconds, n=samples, unit="seconds")
+    for layer, ratio in public.ratios.items():
+        record.put("sigma over its limit", ratio, method=layer, unit="")
 
 
 def _constants(public: PublicPair, job: Job) -> list[float]:

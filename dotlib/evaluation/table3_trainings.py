@@ -3,12 +3,14 @@
 The rules are those of book/protocol, "Conditional pairs"; they were fixed before the runs.
 """
 
+import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from scipy import stats
 
 from dotlib.evaluation import over_trainings, recording
 from dotlib.evaluation.conditional import UPDATES
@@ -121,7 +123,7 @@ def answer(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> str:
             runs = lines["seed"].nunique()
             texts.append(
                 f"*{label}, {_critic_updates(str(pair))} of D for one of G*, {tables.count(runs, 'training')}, hinge "
-                f"loss {losses[str(pair)]:.2f}: {'; '.join(parts)}."
+                f"loss {losses[str(pair)]:.2f}: {'; '.join(parts)}. {_others(lines, words.get(str(pair), {}))}"
             )
     return "\n\n".join(texts) or "No training is recorded yet, so this page answers for the pair of its build alone."
 
@@ -139,6 +141,40 @@ def _sentence(lines: pd.DataFrame, quantity: str, words: Mapping[str, str]) -> s
     word = f", **{words[claim.text]}**" if claim.text in words else ""
     begins = f"{SCORES[quantity].label} of bare samples is {bare:.2f} (real images {real:.2f})"
     return f"{begins}, and {UPDATES[-1]} updates of DOT change it by {change}{word}"
+
+
+def _others(lines: pd.DataFrame, words: Mapping[str, str]) -> str:
+    """What the constant changes, and what the naive ascent does to FID."""
+    parts = []
+    for claim in CLAIMS[-2:]:
+        word = f" (**{paper.kind(words[claim.text])}**)" if claim.text in words else ""
+        change = shown(differences(lines, claim), SCORES[claim.quantity].digits)
+        parts.append(f"{SCORES[claim.quantity].label} by {change}{word}")
+    cells = (over_trainings.cells(lines, method, "fid") for method in ("naive", "bare"))
+    naive = shown(over_trainings.by_training(next(cells) - next(cells)), SCORES["fid"].digits)
+    constant = "$k_\\text{eff}(y)$ in place of $k = 1$"
+    return f"{constant} changes {' and '.join(parts)}; the naive ascent changes FID by {naive}."
+
+
+def resolution(of: Mapping[str, pd.DataFrame]) -> str:
+    """Sentences, one a judged pair: how large a change of FID has to be for a word, beside the way to real images.
+
+    The smallest p-value is multiplied by the number of claims, so its t has to pass the quantile for that share.
+    """
+    claim = next(claim for claim in CLAIMS if claim.quantity == "fid" and claim.updates == UPDATES[-1])
+    texts = []
+    for label, frame in of.items():
+        for pair, lines in frame.groupby("dataset"):
+            values = differences(lines, claim)
+            if (n := len(values)) >= over_trainings.LEAST:
+                t = float(stats.t.isf(over_trainings.LEVEL / 2 / len(CLAIMS), n - 1))
+                least = t * values.std() / math.sqrt(n)
+                real, bare = (over_trainings.cells(lines, method, "fid").mean() for method in ("real", "bare"))
+                texts.append(
+                    f"For *{label}, {row_of(str(pair))}*, with {n} trainings and their spread, the mean change of FID "
+                    f"would have to be {least:.1f}; all the way to real images it is {abs(real - bare):.1f}."
+                )
+    return " ".join(texts)
 
 
 def shown(values: pd.Series, digits: int) -> str:

@@ -12,7 +12,7 @@ STEPS = (("record", "*"),)
 
 FOLDER = "../results"  # seen from the notebook and from the page alike: the book carries a copy
 HEADS = ("page", "data set or pair", "profile", "seed", "values", "measured", "minutes", "device", "commit", "files")
-WITHOUT_PAGE = ("gp_weight",)  # what chose a setting, before any page used it
+WITHOUT_PAGE = ("gp_weight", "tab3_public")  # what chose a setting, before any page used it; trials of Table 3
 FILTERED = ("page", "profile", "seed")  # columns of which a reader picks a value
 
 

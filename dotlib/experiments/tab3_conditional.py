@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 
 from dotlib.data import images
 from dotlib.evaluation import conditional, over_trainings, table3_trainings
-from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.conditional import QUANTITIES, UPDATES, Run
 from dotlib.evaluation.one_training import Line
+from dotlib.evaluation.public_pair import STEM as PUBLIC
+from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.plots import curves as curve_plots
 from dotlib.results import records, tables
@@ -29,6 +30,8 @@ STEPS = (("pair", "digits-cond-hi"), ("judge", "digits"))
 SHOWN = 30  # updates of Figure 5
 PICTURED = (207, 281, 366, 483, 963, 980)  # ImageNet classes: retriever, cat, gorilla, castle, pizza, volcano
 CONTROLS = ("DOT", "DOT, k = 1", "official", "exact", "naive", "truncation")
+DESCENTS = CONTROLS[:-1]
+NAMES = {"DOT": "DOT, k_eff(y)"}  # on the page, where "DOT" is the mean of both constants
 
 
 # --- one training -------------------------------------------------------------------------------
@@ -116,21 +119,37 @@ def _of_trial(frame: pd.DataFrame, method: str, update: int, trial: int) -> str:
 # --- over trainings -------------------------------------------------------------------------------
 
 
+def changes(frame: pd.DataFrame, method: str, setting: float, quantity: str) -> pd.Series:
+    """What a way changes in a score since the bare samples, in each training of one pair."""
+    moved = over_trainings.cells(frame, method, quantity, setting)
+    return over_trainings.by_training(moved - over_trainings.cells(frame, "bare", quantity))
+
+
+def gaps(frame: pd.DataFrame, other: str, quantity: str, first: str = "DOT") -> pd.Series:
+    """What one descent has minus what another has, at the published number of updates, in each training of one pair."""
+    ends = (over_trainings.cells(frame, method, quantity) for method in (first, other))
+    return over_trainings.by_training(next(ends) - next(ends))
+
+
 def control_table(frame: pd.DataFrame) -> str:
     """Markdown, the trainings of one pair: every score bare and real, and what each way changes in it."""
     rows = [[name, *(_score(frame, name, quantity) for quantity in QUANTITIES)] for name in ("bare", "real")]
     for method, setting in _ways(frame):
-        cells = []
-        for quantity in QUANTITIES:
-            moved = over_trainings.cells(frame, method, quantity, setting)
-            change = over_trainings.by_training(moved - over_trainings.cells(frame, "bare", quantity))
-            cells.append(table3_trainings.shown(change, SCORES[quantity].digits))
-        rows.append([method if method != "truncation" else f"truncation to {setting:.0%}", *cells])
+        cells = (table3_trainings.shown(changes(frame, method, setting, q), _digits(q)) for q in QUANTITIES)
+        rows.append([_name(method, setting), *cells])
     return tables.markdown(["way", *(SCORES[quantity].label for quantity in QUANTITIES)], rows)
 
 
 def _score(frame: pd.DataFrame, method: str, quantity: str) -> str:
-    return f"{over_trainings.cells(frame, method, quantity).mean():.{SCORES[quantity].digits}f}"
+    return f"{over_trainings.cells(frame, method, quantity).mean():.{_digits(quantity)}f}"
+
+
+def _digits(quantity: str) -> int:
+    return 1 if quantity == "kid" else SCORES[quantity].digits  # of these judges, whose features are large
+
+
+def _name(method: str, setting: float) -> str:
+    return NAMES.get(method, method if method != "truncation" else f"truncation to {setting:.0%}")
 
 
 def _ways(frame: pd.DataFrame) -> list[tuple[str, float]]:
@@ -139,15 +158,50 @@ def _ways(frame: pd.DataFrame) -> list[tuple[str, float]]:
     return [(method, s) for method, of in own.items() for s in (of if method == "truncation" else [UPDATES[-1]])]
 
 
-def against_table(frame: pd.DataFrame, first: str = "DOT") -> str:
-    """Markdown, the trainings of one pair: every score of DOT after 32 updates minus that of each other way."""
-    others = [method for method in CONTROLS if method not in (first, "truncation")]
+def against_table(frame: pd.DataFrame) -> str:
+    """Markdown, the trainings of one pair: every score of DOT with k_eff(y) minus that of each other descent."""
     rows = []
     for quantity in (*QUANTITIES, "D", "moved"):
-        own = over_trainings.cells(frame, first, quantity)
-        gaps = (over_trainings.by_training(own - over_trainings.cells(frame, each, quantity)) for each in others)
-        rows.append([SCORES[quantity].label, *(table3_trainings.shown(gap, SCORES[quantity].digits) for gap in gaps)])
-    return tables.markdown([f"{first} minus", *others], rows)
+        cells = (table3_trainings.shown(gaps(frame, each, quantity), _digits(quantity)) for each in DESCENTS[1:])
+        rows.append([SCORES[quantity].label, *cells])
+    return tables.markdown([f"{NAMES['DOT']} minus", *DESCENTS[1:]], rows)
+
+
+def moves_table(frame: pd.DataFrame) -> str:
+    """Markdown, the trainings of one pair: how far each descent goes and how much it raises D."""
+    rows = []
+    for method in DESCENTS:
+        values = {"moved": changes(frame, method, UPDATES[-1], "moved"), "D": changes(frame, method, UPDATES[-1], "D")}
+        rows.append([_name(method, 0.0), *(table3_trainings.shown(v, SCORES[q].digits) for q, v in values.items())])
+    return tables.markdown(["way", "distance moved", "rise of D"], rows)
+
+
+def excluding(of: Iterable[pd.DataFrame]) -> tuple[int, int]:
+    """How many intervals of `control_table` and `against_table` exclude 0, and how many there are."""
+    values = []
+    for frame in of:
+        values += [changes(frame, *way, q) for way in _ways(frame) for q in QUANTITIES]
+        values += [gaps(frame, each, q) for each in DESCENTS[1:] for q in (*QUANTITIES, "D", "moved")]
+    ends = [intervals.t_interval(each)[1] for each in values if len(each) > 1]
+    return sum(low > 0 or high < 0 for low, high in ends), len(ends)
+
+
+def agreement(frame: pd.DataFrame) -> str:
+    """What each way changes in class agreement, in one line."""
+    parts = []
+    for way in _ways(frame):
+        change = table3_trainings.shown(changes(frame, *way, "agreement"), SCORES["agreement"].digits)
+        parts.append(f"{_name(*way)} {change}")
+    return "; ".join(parts)
+
+
+def texts(of: Iterable[pd.DataFrame]) -> dict[str, str]:
+    """Numbers in the text of the page, over the trainings of the first pair; dashes where none is recorded."""
+    pairs = [lines for frame in of for _, lines in frame.groupby("dataset")]
+    if not pairs:
+        return dict.fromkeys(("excluding", "intervals", "agreement"), "-")
+    some, all_of_them = excluding(pairs)
+    return {"excluding": str(some), "intervals": str(all_of_them), "agreement": agreement(pairs[0])}
 
 
 # --- pictures -------------------------------------------------------------------------------------
@@ -170,16 +224,39 @@ def evolution(run: Run, each: int = 1) -> tuple[np.ndarray, np.ndarray]:
 
 def before_after(run: Run) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
     """Figure 1: one latent of each label before and after, with D of the first and how it changed."""
-    z, labels = conditional.first_latents(run, 1)
-    shown, D = conditional.path(run.pair, z, labels, 1.0, SHOWN)
-    return image_pairs.captioned({"bare": (shown[0], D[0]), "DOT": (shown[-1], D[1])})
+    return ends(*evolution(run))
 
 
-def public_evolution(seed: int = 0, updates: int = SHOWN) -> np.ndarray | None:
-    """Figure 5 on the public weights, pixels (updates + 1, classes, 3, 128, 128); None where their files are not."""
+def public_path(seed: int = 0, updates: int = SHOWN, device: str = "cpu") -> tuple[np.ndarray, np.ndarray] | None:
+    """The public weights along Algorithm 3, k = 1: pixels (updates + 1, classes, 3, 128, 128) uint8, D (2, classes).
+
+    None where no folder is named. Its first and last images are Figure 1, all of them Figure 5.
+    """
     if imagenet.folder() is None:
         return None
-    pair = imagenet.load_conditional().pair
-    z = pair.prior.sample(len(PICTURED), generator(seed, "ImageNet", "latents"))
-    shown, _ = conditional.path(pair, z, torch.tensor(PICTURED), 1.0, updates)
-    return np.stack([images.to_uint8(frame).numpy() for frame in shown])
+    pair = imagenet.load_conditional().on(device).pair
+    z = pair.prior.sample(len(PICTURED), generator(seed, "ImageNet", "latents")).to(device)
+    shown, D = conditional.path(pair, z, torch.tensor(PICTURED), 1.0, updates)
+    return np.stack([images.to_uint8(frame).numpy() for frame in shown]), D.numpy()
+
+
+def ends(pixels: np.ndarray, D: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
+    """Figure 1 from a path: its first and last images, with D of the first and how it changed."""
+    captions = {"bare": [f"{d:.2f}" for d in D[0]], "DOT": [f"{d:+.2f}" for d in D[1] - D[0]]}
+    return {"bare": pixels[0], "DOT": pixels[-1]}, captions
+
+
+def public_trials() -> str:
+    """Markdown: the trials of Table 3 that `dotlib step table3` has made here or that are kept, one row each."""
+    places = records.KEPT, records.BUILT
+    found = {record.key: record for place in places for record in records.stored(place, PUBLIC)}
+    rows = []
+    for record in found.values():
+        cells = []
+        for update in (0, *UPDATES):
+            (score,) = record.rows(quantity="is_mean", setting=update)
+            distance = next((f"{row.value:.2f}" for row in record.rows(quantity="fid", setting=update)), "-")
+            cells.append(f"{score.value:.2f}({score.sd:.2f}), {distance}")
+        of = record.parameters
+        rows.append([f"trial {of['trial']}, {of['judge']}, {of['labels']} labels, N = {of['samples']:,}", *cells])
+    return tables.markdown(_trial_heads(), rows) if rows else "No trial of Table 3 has been made here."

@@ -151,6 +151,12 @@ def code_of(*modules: str) -> str:
     return _digest(f"{name} {_module(name)[0]}" for name in sorted(known))
 
 
+def variables(notebook: str) -> str:
+    """The values of the environment variables of this package that a notebook's text names: "DOTLIB_X=value"."""
+    names = sorted(set(re.findall(r"DOTLIB_[A-Z]+", _source(notebook).read_text(encoding="utf-8"))))
+    return " ".join(f"{name}={os.environ.get(name, '')}" for name in names)
+
+
 def imported(tree: ast.AST) -> set[str]:
     """Modules of dotlib that a syntax tree imports; "dotlib" where it takes something from the package itself."""
     names, types_only = set(), set()

@@ -118,7 +118,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
     """The arrays of one file, nothing unpickled, and its SHA-256. Raises FileError."""
     content, digest = authors.content_of(path, f"get it from {SOURCE}, or correct {VARIABLES[0]}")
     if content[:512].lstrip()[:1] == b"<":
-        raise FileError(f"{path}: a web page, not the file; press its button for the download, then {AGAIN}")
+        raise FileError(f"{path}: a web page, not the file; {AGAIN}, by the button of that page")
     if SHA256.get(path.name) not in (None, digest):
         raise FileError(f"{path}: SHA-256 {digest[:12]}... is not that of the published file; {AGAIN}")
     return authors.plain_arrays(content, path, AGAIN), digest

@@ -16,6 +16,7 @@ from dotlib.data import images
 from dotlib.errors import InputError
 from dotlib.evaluation import conditional, judges
 from dotlib.evaluation import images as image_pairs
+from dotlib.metrics.classes import ClassReference
 from dotlib.transport import lipschitz
 
 NAME = "digits-cond-hi"
@@ -99,6 +100,21 @@ def test_wrong_labels_leave_the_fid_and_are_seen_by_the_scores_of_classes(run):
         collector.add(*judge(real.images), labels)
         found.append(collector.scores())
     assert found[0]["agreement"] > 2 * found[1]["agreement"] and found[1]["intra_fid"] > 2 * found[0]["intra_fid"]
+
+
+def test_the_reference_of_a_class_is_of_other_images_than_the_floor(run):
+    """By hand: features of the split "reference"; the floor's own images would score 0 against themselves."""
+    reference, judge = run.classes[run.panel.first], run.panel.judges[run.panel.first]
+    own = images.image_set("digits", judges.SPLITS["classifier"][0])
+    assert own.split == "test"
+    direct = ClassReference(judge(own.images)[0], own.labels, directions=conditional.SMOKE_DIRECTIONS)
+    floor = images.image_set("digits", "floor")
+    scores = []
+    for each in (reference, direct):
+        collector = each.collector()
+        collector.add(*judge(floor.images), floor.labels)
+        scores.append(collector.scores()["intra_fid"])
+    assert scores[0] == pytest.approx(scores[1], rel=1e-6)
 
 
 def test_constants_are_the_mean_of_repeats_with_the_label_and_one_maximum_without(run):

@@ -8,6 +8,7 @@ import pytest
 from conditional_tables import PAIR, table
 
 from dotlib.evaluation import table3_trainings
+from dotlib.metrics import intervals
 from dotlib.results import paper, records
 
 CLAIMS = {claim.text: claim for claim in table3_trainings.CLAIMS}
@@ -45,6 +46,39 @@ def test_trainings_that_scatter_decide_nothing_and_two_are_not_judged():
     assert paper.CONTRADICTED not in words.values() and words["FID falls, 32 updates"] == paper.UNDECIDED
     assert table3_trainings.verdicts(table(-1.0, seeds=2)) == {}
     assert "| - |" in table3_trainings.claim_table(table(-1.0, seeds=2))
+
+
+def test_one_small_p_value_among_eight_is_no_word():
+    """Planted: raw p-values between the level and an eighth of it, which Holm's correction takes the word from."""
+    frame = table(-1.0, noise=0.6)
+    values = table3_trainings.differences(frame, CLAIMS["FID falls, 32 updates"])
+    assert 0.05 / 8 < intervals.p_value(values) < 0.05
+    words = table3_trainings.verdicts(frame)[PAIR]
+    assert words["FID falls, 32 updates"] == paper.UNDECIDED == words["FID falls, 4 updates"]
+
+
+def test_the_page_says_how_large_a_change_had_to_be():
+    frame = table(-1.0, noise=0.2)
+    values = table3_trainings.differences(frame, CLAIMS["FID falls, 32 updates"])
+    least = 12.590 * values.std() / 3**0.5  # t of two degrees of freedom at 1 - .05 / 16
+    text = table3_trainings.resolution({"digits, laptop": frame})
+    assert f"have to be {least:.1f}; all the way to real images it is 5.7." in text
+    assert table3_trainings.resolution({"digits, laptop": table(-1.0, seeds=2)}) == ""
+
+
+def test_the_answer_has_the_other_half_of_the_claim_and_the_naive_ascent(tmp_path):
+    frame = table(-1.0, k=-0.5)
+    for seed, loss in enumerate((1.0, 1.0, 1.6)):
+        record = records.start("tab3_conditional", profile="laptop", dataset=PAIR, seed=seed, parameters={})
+        record.put("hinge loss", loss, unit="")
+        records.write(record, tmp_path)
+    text = table3_trainings.answer({"digits, laptop": frame}, tmp_path)
+    assert "hinge loss 1.20" in text, "the mean, not the median"
+    assert (
+        "in place of $k = 1$ changes FID by -0.50 [-0.50, -0.50] (**print does not resolve it**) and IS by +0.50"
+        in text
+    )
+    assert text.endswith("the naive ascent changes FID by -1.00 [-1.00, -1.00].")
 
 
 def test_a_claim_is_of_both_constants_and_their_difference_has_one_of_its_own():

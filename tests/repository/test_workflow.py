@@ -75,6 +75,17 @@ def test_a_page_reaches_its_own_module_and_that_of_no_other_page(page):
 
 
 @pytest.mark.usefixtures("_root")
+def test_a_page_depends_on_the_variables_that_its_text_names(monkeypatch):
+    """Else a folder of weights that is named after a first build would change nothing."""
+    monkeypatch.delenv("DOTLIB_SNGAN", raising=False)
+    before = files.variables("notebooks/tab3_conditional.md")
+    monkeypatch.setenv("DOTLIB_SNGAN", "weights")
+    after = files.variables("notebooks/tab3_conditional.md")
+    assert "DOTLIB_SNGAN=" in before.split() and "DOTLIB_SNGAN=weights" in after.split()
+    assert files.variables("notebooks/keff.md") == ""
+
+
+@pytest.mark.usefixtures("_root")
 def test_the_campaign_names_the_records_that_its_parameters_make():
     campaign = yaml.safe_load(Path("results/campaign.yml").read_text(encoding="utf-8"))
     assert len(campaign) > 20
@@ -235,9 +246,12 @@ def test_only_what_changed_is_made_again(tree):
         ("results/two/laptop.json", add, ["html", "run last", "run one", "run two"]),
         ("dotlib/results/paper_values.yml", add, ["html", "run last", "run one"]),
         ("constraints.txt", add, ["html", "run last", "run one", "run two"]),
+        ("notebooks/two.md", lambda text: text + "DOTLIB_PLACE names it.\n", ["html", "run last", "run two"]),
     ):
         edit(tree, name, change)
         assert sorted(make(tree)[0]) == made, name
+    assert sorted(make(tree, DOTLIB_PLACE="elsewhere")[0]) == ["html", "run last", "run two"]
+    assert sorted(make(tree)[0]) == ["html", "run last", "run two"]
 
 
 def test_a_changed_training_setting_trains_again(tree):

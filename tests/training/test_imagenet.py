@@ -158,7 +158,7 @@ def test_damaged_files_are_refused_and_no_network_is_filled(place, role, monkeyp
         refused(place, f"{path.name}: not an npz file of plain arrays")
     for page in (b"<!DOCTYPE html><html><title>Google Drive - Virus scan warning</title>", b"\n <html>404</html>"):
         path.write_bytes(page)
-        refused(place, f"{path.name}: a web page, not the file; press its button for the download")
+        refused(place, f"{path.name}: a web page, not the file; download it again from the Google Drive")
     flipped = bytearray(content)
     flipped[len(content) // 2] ^= 0xFF
     path.write_bytes(bytes(flipped))
