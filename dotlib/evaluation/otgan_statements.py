@@ -245,12 +245,23 @@ def _ranked(frame: pd.DataFrame) -> str:
     above = sum(loss > L[worst] for loss in L.values())
     ends = {len(L) - 1: "the lowest of all", 0: "the highest of all"}
     rank = ends.get(above, f"below that of {tables.count(above, 'other run')}")
+    along_, over = (_interval(values) for values in (coherence(frame), across(frame)))
     return (
-        f"Loss and FID have a rank correlation of {coherence(frame).mean():+.2f} along the training, and of "
-        f"{across(frame).mean():+.2f} over the {len(runs)} runs at their ends, the mean over seeds that have all of "
-        "them: the worst images are those of "
+        f"Loss and FID have a rank correlation of {along_} along the training, and of {over} over the {len(runs)} runs "
+        "at their ends, by the seeds that have all of them: the worst images are those of "
         f"*{worst}*, FID {fid[worst]:.1f}, whose loss is {rank}."
     )
+
+
+def _interval(values: pd.Series) -> str:
+    """A correlation with its interval over trainings, or alone where there is one."""
+    values = values.dropna()
+    return tables.change(*intervals.t_interval(values), 2) if len(values) > 1 else f"{values.mean():+.2f}"
+
+
+def without(frame: pd.DataFrame, run: str) -> str:
+    """The rank correlation of loss and FID over all runs but one."""
+    return _interval(across(frame[frame["run"] != run]))
 
 
 def verdict_table(verdicts: Mapping[str, Verdict]) -> str:

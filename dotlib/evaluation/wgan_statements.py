@@ -27,7 +27,7 @@ KEPT = 0.02  # a change of recall within this is none
 KINDS = 9.0  # of ten labels equally often, at least
 NORMS = {"K_eff": "K_eff", "slope": "mean slope at samples", "largest slope": "largest slope at samples"}
 FEW = f"not attempted (fewer than {over_trainings.LEAST} trainings)"
-SIZES = "not attempted (no data at several sizes)"
+SIZES = "not attempted (two sizes, each of other data)"
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,10 @@ def _smaller(of: Runs) -> pd.Series:
 
 DIFFERENCES = {
     "s4.sn.small": Difference("log of K_eff, spectral norm over penalty", -1, _smaller),
-    "s4.diverse": Difference(f"labels, minus {KINDS:g}", 1, lambda of: of.score("labels", "bare", 1.0) - KINDS, 2),
+    "s4.diverse": Difference(
+        f"kinds of labels among the samples, minus {KINDS:g} of 10", 1,
+        lambda of: of.score("labels", "bare", 1.0) - KINDS, 2,
+    ),
     "s4.pairs": Difference("log of K_eff, most pairs over fewest", -1, _growth),
     "s4.target.improves": Difference(
         "FID, moved minus bare", -1, lambda of: of.change("fid", (TARGETS, TARGET[0][0])), 2

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -182,9 +183,10 @@ def program_table(of: Mapping[str, Runs]) -> str:
     return "\n\n".join(texts) or "No training of it is recorded yet."
 
 
+NOTHING = "No training is recorded yet."
 SIDES = {"digits": 8}  # of a picture as D sees it; 28 for the others
-NOISE = (wgan_statements.TARGETS, wgan.TARGET[1][0]), (wgan_statements.TARGETS, wgan.TARGET[0][0])
-STRONGEST = ("truncation", min(wgan.SHARES))
+AFTER, BEFORE = ((wgan_statements.TARGETS, lr) for lr, _ in reversed(wgan.TARGET))
+BEST = ("best", 1.0)
 
 
 def _shown(values: pd.Series, digits: int = 3) -> str:
@@ -196,25 +198,52 @@ def noise(of: Mapping[str, Runs]) -> str:
     texts = []
     for label, each in of.items():
         side = SIDES.get(label.partition(",")[0], 28)
-        rough, rougher = intervals.shown(each.score("rough", *NOISE[0]), 3), _shown(each.change("rough", *NOISE))
+        rough, rougher = intervals.shown(each.score("rough", *AFTER), 3), _shown(each.change("rough", AFTER, BEFORE))
         texts.append(
             f"On *{label}* independent pixels would have {frequencies.white_share(side, side):.2f} on average; "
             f"the change after both additions has {rough}, a difference of {rougher} to the change before."
         )
-    return " ".join(texts) or "No training is recorded yet."
+    return " ".join(texts) or NOTHING
+
+
+def as_printed(of: Mapping[str, Runs]) -> str:
+    """Sentences, one a data set: what Algorithm 1 as printed does to FID, without and with both additions."""
+    texts = []
+    for label, each in of.items():
+        fids = (_shown(each.change("fid", ("target, printed", lr)), 2) for lr, _ in wgan.TARGET)
+        texts.append(f"On *{label}* it changes FID by {next(fids)}, and with both additions by {next(fids)}.")
+    return " ".join(texts) or NOTHING
+
+
+def steps(of: Mapping[str, Runs]) -> str:
+    """Sentences, one a data set: what a larger step of the printed sweep does, from the first to the second and on."""
+    texts = []
+    for label, each in of.items():
+        parts = []
+        for low, high in pairwise(LRS):
+            ways = (wgan_statements.LIKE, high), (wgan_statements.LIKE, low)
+            precision, recall = (_shown(each.change(q, *ways)) for q in ("precision", "recall"))
+            parts.append(f"from {low:g} to {high:g} precision changes by {precision} and recall by {recall}")
+        texts.append(f"On *{label}*, {'; '.join(parts)}.")
+    return " ".join(texts) or NOTHING
 
 
 def beyond_truncation(of: Mapping[str, Runs]) -> str:
-    """Sentences, one a data set: the best setting beside the stronger truncation, and if that reaches as much."""
-    texts = []
+    """Markdown: the best setting minus truncation of each strength, by data set, and in which scores it is better."""
+    rows = []
     for label, each in of.items():
-        gains = {quantity: each.change(quantity, ("best", 1.0), STRONGEST) for quantity in ("precision", "recall")}
-        enough = all(len(values) >= over_trainings.LEAST for values in gains.values())
-        above = enough and all(intervals.t_interval(values)[1][0] > 0 for values in gains.values())
-        more = "truncation reaches neither" if above else "these trainings do not tell it from truncation"
-        changes = " and ".join(f"{quantity} by {_shown(values)}" for quantity, values in gains.items())
-        texts.append(f"On *{label}* it changes {changes}: {more}.")
-    return " ".join(texts) or "No training is recorded yet."
+        for share in sorted(wgan.SHARES):
+            gaps = {q: each.change(q, BEST, ("truncation", share)) for q in ("precision", "recall", "fid")}
+            words: dict[str, list[str]] = {"better": [], "worse": []}
+            for quantity, values in gaps.items():
+                low, high = intervals.t_interval(values)[1] if len(values) >= over_trainings.LEAST else (-1.0, 1.0)
+                if low > 0 or high < 0:
+                    falls = SCORES[quantity].lower_is_better
+                    words["better" if (high < 0) == falls else "worse"].append(SCORES[quantity].label)
+            cells = (_shown(values, _digits(quantity)) for quantity, values in gaps.items())
+            rows.append([label, f"{share:.0%}", *cells, *(", ".join(each) or "-" for each in words.values())])
+    heads = ["best setting minus", "truncation to", "precision", "recall", "FID", "better in", "worse in"]
+    return tables.markdown(heads, rows) if rows else NOTHING
 
 
 def plane(of: Runs, family: str) -> dict[str, tuple[list[float], list[float]]]:
@@ -246,10 +275,11 @@ def answer(of: Mapping[str, Runs]) -> str:
             slope, K = (intervals.shown(each.constant(f"norm {name}")) for name in ("slope", "K_eff"))
             saved, fid = (each.change("fid", way) for way in (SAVED["saved in [-1, 1]"], ("best", 1.0)))
             text += (
-                f"The slope at samples is {slope} (**{words['s4.gp.slope'].word}**), K_eff {K} "
+                f"The slope at samples is {slope} (**{words['s4.gp.slope'].word}**), K_eff over 500 pairs {K} "
                 f"(**{words['s4.gp.keff'].word}**). The best setting changes precision by "
                 f"{_shown(each.change('precision', ('best', 1.0)))} (**{words['s4.best'].word}**) and FID by "
-                f"{_shown(fid, 2)}; saving bare samples without rescaling them changes FID by {_shown(saved, 2)}. "
+                f"{_shown(fid, 2)}; saving bare samples without rescaling them changes FID by {_shown(saved, 2)}, "
+                f"{'more' if abs(saved.mean()) > abs(fid.mean()) else 'less'} than this transport does. "
             )
         counts = paper.counted((id, verdict.word) for id, verdict in words.items())
         texts.append(text + f"The {len(words)} statements of the report: {counts}.")
@@ -298,7 +328,14 @@ def trap(run: Run) -> tuple[dict[str, np.ndarray], dict[str, list[str]]]:
 def printed() -> dict[str, str]:
     """The report's numbers that the page names."""
     texts = {f"printed_{q}": f"{paper.value(f's4.best.{q}').value:g}" for q in ("fid", "precision", "recall")}
-    return texts | {"pairs": f"{paper.value('s4.pairs.number').value:,.0f}"}
+    texts |= {"pairs": f"{paper.value('s4.pairs.number').value:,.0f}", "k": f"{paper.value('s4.best.k').value:g}"}
+    return texts
+
+
+def end_radius(run: Run, lr: float = LRS[-1]) -> str:
+    """Mean norm of latents before and after the sweep's descent with its own projection, at a step size."""
+    radii = wgan.radii(run, latents(run, FOLLOWED), "norm", "sqeuclidean", lr)
+    return f"{radii[0]:.1f} to {radii[-1]:.1f}"
 
 
 PRESETS = {
@@ -314,13 +351,14 @@ PRESETS = {
 LEFT_OPEN = ("updates of D for one of G", "weight of the penalty")  # by the report
 
 
-def preset_table(dataset: str) -> str:
-    """Markdown: the training as printed, that of the program, and what this book runs in "laptop"."""
-    kinds = [("wgan-gp", "paper"), ("wgan-gp-code", "paper"), ("wgan-gp", "laptop")]
-    settings = [mlp_training(dataset, objective, profile) for objective, profile in kinds]
+def preset_table() -> str:
+    """Markdown: the training as printed, that of the program, and what this book runs in "laptop" by data set."""
+    kinds = [("mnist", "wgan-gp", "paper"), ("mnist", "wgan-gp-code", "paper")]
+    kinds += [(dataset, "wgan-gp", "laptop") for dataset in ("digits", "mnist")]
+    settings = [mlp_training(*kind) for kind in kinds]
     rows = [[name, *(str(text(each)) for each in settings)] for name, text in PRESETS.items()]
     rows = [[name, f"{first} (ours)" if name in LEFT_OPEN else first, *rest] for name, first, *rest in rows]
-    return tables.markdown(["", "printed", "program", "here, laptop"], rows)
+    return tables.markdown(["", "printed", "program", "here, digits", "here, MNIST"], rows)
 
 
 def target_ways() -> dict[str, Way]:

@@ -160,6 +160,9 @@ def test_columns_are_those_of_a_plain_computation(run, measured):
     changed = (judge(px)[1].argmax(1) != judge(images.to_uint8(y))[1].argmax(1)).double().mean()
     assert line["changed"] == pytest.approx(float(changed), abs=1e-9)
     assert line["confidence"] == pytest.approx(float(judge(px)[1].double().softmax(1).amax(1).mean()), rel=1e-6)
+    with torch.no_grad():
+        assert line["D"] == pytest.approx(float(run.pair.logit(x).double().mean()), rel=1e-5)
+        assert abs(line["D"] - float(run.pair.logit(y).double().mean())) > 1e-3
     assert line["moved"] == pytest.approx(float((x - y).flatten(1).norm(dim=1).mean()), rel=1e-4)
     assert line["features"] == pytest.approx(float((run.E(x) - run.E(y)).norm(dim=1).mean()), rel=1e-3)
     real = Moments.of(judge(images.image_set("digits", "test").images)[0])
@@ -179,6 +182,37 @@ def test_unmoved_rows_are_left_out_of_the_share(run, z):
     assert embedded_moves._unseen(run, x, y) == 0.0
     x[0] += 0.01
     assert 0 < embedded_moves._unseen(run, x, y) <= 1
+
+
+class _First(torch.nn.Module):
+    """Features are the squares of the first four pixels: at y the Jacobian sees these, but for a pixel that is 0."""
+
+    def forward(self, x):
+        flat = x.flatten(1)
+        return flat[:, :4].square(), flat[:, :10]
+
+
+def test_what_e_does_not_see_is_measured_at_the_start_of_the_move(run):
+    """In closed form: of a move by (3, 4) in a seen and an unseen pixel 16/25 of the square is unseen."""
+    known = replace(run, extractor=replace(run.extractor, network=_First()))
+    y = torch.full((3, 1, 8, 8), 0.5)
+    x = y.clone()
+    x[:, 0, 0, 0] += 0.3
+    x[:, 0, 7, 7] += 0.4
+    assert embedded_moves._unseen(known, x, y) == pytest.approx(0.64, abs=1e-4)
+    y[:, 0, 0, 0] = 0.0  # there the slope is 0 at the start, and not at the end
+    assert embedded_moves._unseen(known, x, y) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_an_untrained_extractor_is_the_one_with_first_weights(run, z):
+    with torch.no_grad():
+        y = run.pair.generate(z)
+    cost = embedded(embedded_moves.Features(run.untrained))
+    options = {"steps": 10, "optimizer": Adam(0.01), "clip": 1.0, "variant": embedded_moves.AS_PRINTED}
+    expected = target_dot(run.pair.logit, y, run.constants["K_eff"], cost=cost, **options).final
+    found = images_of(run, "embedded, untrained E", z)[10]
+    assert torch.allclose(found, expected, atol=1e-6)
+    assert not torch.allclose(found, images_of(run, "embedded", z)[10], atol=1e-3)
 
 
 def test_every_space_has_the_bare_samples(run):

@@ -10,6 +10,7 @@ import pytest
 from embedded_tables import NAME, as_reported, changed, table
 
 from dotlib.evaluation import embedded_statements, recording
+from dotlib.metrics import intervals
 from dotlib.results import paper, records, tidy
 
 
@@ -142,8 +143,23 @@ def test_curves_begin_at_the_bare_samples_and_have_bands_of_the_change():
     (curve,) = embedded_statements.curves(table(noise=0.0), "fid", {"x": "plain"}).values()
     steps, mean, half = curve
     assert steps == [0.0, 10.0, 20.0, 50.0, 100.0] and mean[0] == 18.0 and (half == 0).all()
-    (curve,) = embedded_statements.curves(table(noise=0.5), "fid", {"x": "plain"}).values()
+    frame = table(noise=0.5)
+    (curve,) = embedded_statements.curves(frame, "fid", {"x": "plain"}).values()
     assert curve[2][0] == 0 and (curve[2][1:] > 0.05).all()
+    change = embedded_statements.at(frame, "fid", ("plain", 20)) - embedded_statements.at(frame, "fid", ("bare", 1.0))
+    low, high = intervals.t_interval(change)[1]
+    assert curve[2][2] == pytest.approx((high - low) / 2), "the band is of the change, not of the value"
+
+
+def test_a_claim_has_the_p_value_of_its_trainings():
+    frame = table(noise=0.3)
+    (difference,) = embedded_statements.DIFFERENCES["s1.clusters"]
+    p = intervals.p_value(difference.of(frame))
+    assert 1e-4 < p < 0.5
+    assert embedded_statements._judged(frame, (difference,))[1].p == pytest.approx(p)
+
+
+def test_no_band_without_a_second_training():
     (curve,) = embedded_statements.curves(table(seeds=1), "fid", {"x": "plain"}).values()
     assert (curve[2] == 0).all()
 
@@ -161,5 +177,8 @@ def test_recorded_trainings_of_one_pair_are_one_frame(tmp_path):
     assert label == f"{NAME}, laptop" and not rest and set(frame["seed"]) == {0, 1}
     inside = frame[frame["method"] == "in E"]
     assert len(inside) == 2 and (inside["separation"] == 0.1).all()
+    for number, space in enumerate(embedded_statements.SPACES):
+        own = frame[frame["method"] == f"in {space}"]
+        assert len(own) == 2 and (own[["precision", "recall", "separation"]] == 0.1 * number).all().all()
     assert embedded_statements.counted(tmp_path).startswith(f"{label}: {paper.REPRODUCED} (1), ")
     assert embedded_statements.frames(tmp_path / "none") == {} and embedded_statements.counted(tmp_path / "none") == "-"

@@ -13,7 +13,7 @@ from dotlib.evaluation import judges, otgan_runs
 from dotlib.evaluation.judges import Scoring
 from dotlib.evaluation.otgan_runs import NONE
 from dotlib.metrics.frechet import Moments, fid
-from dotlib.metrics.sinkhorn import cosine_costs
+from dotlib.metrics.sinkhorn import Plans, cosine_costs, plans
 from dotlib.seeding import generator
 from dotlib.training import otgan
 from dotlib.training.otgan import OTGANTraining
@@ -117,6 +117,28 @@ def test_real_images_of_plans_are_not_those_of_the_judges(training, panel, monke
     otgan_runs.audit(training, [(1.0, 4)], long=2)
     otgan_runs._lines(training, panel, SCORING)
     assert set(asked) == {("digits", "floor")}
+
+
+def test_the_entropy_is_that_of_the_plans_of_the_training(training, monkeypatch):
+    """By plain calls: epsilon, iterations and rule of the settings decide, and the directions are the critic's."""
+    real = images.image_set("digits", "floor")
+    for change in ({"epsilon": 0.01}, {"epsilon": 0.01, "rule": "released"}, {"epsilon": 1.0, "iterations": 3}):
+        settings = replace(TRAINING, **change)
+        found = {line["quantity"]: line["value"] for line in otgan_runs.critic(training.G, training.D, real, settings)}
+        options = {"epsilon": settings.epsilon, "iterations": settings.iterations, "rule": settings.rule}
+        C = otgan_runs._costs(training.G, training.D, real, settings, settings.batch_size)
+        assert found["entropy"] == pytest.approx(float(plans(C, **options).entropy.mean()), rel=1e-5)
+        with torch.no_grad():
+            features = training.D(images.to_float(real.images[: otgan_runs.LOOKED]))
+        assert found["directions"] == pytest.approx(otgan_runs.directions(features))
+
+
+def test_the_marginal_error_is_the_larger_of_rows_and_columns():
+    plan = torch.tensor([[[0.5, 0.1], [0.0, 0.4]]], dtype=torch.float64)
+    found = Plans(plan, plan[:, :, 0], plan[:, 0], torch.tensor([3]))
+    line = otgan_runs._of_plans(found, torch.ones_like(plan))
+    assert line["error"] == pytest.approx(float(max(found.row_error.item(), found.column_error.item())))
+    assert found.row_error.item() != found.column_error.item()
 
 
 def test_plans_are_of_the_batch_and_between_real_images_and_samples(training):

@@ -9,6 +9,7 @@ import pytest
 from dotlib.evaluation import minibatch_bias, otgan_statements, recording
 from dotlib.evaluation.minibatch_bias import WITH, WITHOUT, Bias
 from dotlib.evaluation.otgan_statements import CNN, FEW, MLP, OFTEN, SHARP, SMALL
+from dotlib.metrics import intervals
 from dotlib.results import paper, records, tidy
 
 RUNS = (CNN, MLP, SMALL, SHARP, OFTEN)
@@ -184,6 +185,18 @@ def test_across_runs_the_last_loss_is_ranked_with_the_last_fid():
     assert otgan_statements.across(other).tolist() == pytest.approx([-1.0] * 3)
 
 
+def test_the_correlation_over_runs_can_leave_one_out():
+    """Ranks agree but for one run, whose loss is the lowest and whose images are the worst."""
+    order = {run: rank + 1.0 for rank, run in enumerate(RUNS)}
+
+    def story(run, quantity, update):
+        return -9.0 if (run, quantity) == (OFTEN, "L") else order[run]
+
+    found = frame(story, noise=0.0)
+    assert otgan_statements.across(found).mean() < 0.1
+    assert otgan_statements.without(found, OFTEN) == "+1.00 [+1.00, +1.00]"
+
+
 def test_the_uniform_plan_is_compared_where_both_runs_are():
     """FID 3 against 1; a single run, or a single training, has no interval."""
 
@@ -222,13 +235,32 @@ def test_the_answer_counts_the_words_and_names_what_is_against_the_report():
     verdicts = otgan_statements.verdicts(found, BIAS, own=True)
     text = otgan_statements.answer({"mnist8, laptop": found}, {"mnist8, laptop": verdicts})
     assert text.startswith("*mnist8, laptop, 3 trainings a run*: reproduced (5), sign replicated (other data) (6).")
-    assert "Contradicted" not in text and "correlation of +1.00 along the training" in text
+    assert "Contradicted" not in text and "correlation of +1.00 [+1.00, +1.00] along the training" in text
     assert "the worst images are those of *epsilon 0.01*, FID 4.0" in text
     contrary = otgan_statements.verdicts(frame(against), BIAS, own=True)
     text = otgan_statements.answer({"mnist8, laptop": frame(against)}, {"mnist8, laptop": contrary})
     says = {statement.id: statement.says for statement in paper.statements("s3")}
     assert f"Contradicted: {says['s3.rhythm']}; {says['s3.loss.falls']}; " in text
     assert "No training is recorded" in otgan_statements.answer({}, {})
+
+
+def test_a_claim_has_the_p_value_of_its_trainings():
+    found = frame(as_stated, noise=0.4)
+    (difference,) = otgan_statements.DIFFERENCES["s3.batch.variance"]
+    p = intervals.p_value(difference.of(found).dropna())
+    assert otgan_statements._judged(found, (difference,), True)[1].p == pytest.approx(p)
+
+
+def test_a_change_of_fid_is_a_mean_over_judges():
+    """The second judge, at the end alone, sees 9 where the first sees 3."""
+
+    def higher(run, quantity, update):
+        return 3.0 if run == "uniform plan" and quantity == "fid" else 1.0
+
+    both = frame(higher, runs=(CNN, "uniform plan"), noise=0.0)
+    second = both["judge"].eq("classifier 1") & both["run"].eq("uniform plan") & both["quantity"].eq("fid")
+    both.loc[second, "value"] = 9.0
+    assert otgan_statements.change_of_fid(both, otgan_statements.UNIFORM, CNN) == "+5.0 [+5.0, +5.0]"
 
 
 @pytest.mark.parametrize(

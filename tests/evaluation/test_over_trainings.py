@@ -57,6 +57,12 @@ def test_noise_between_trainings_is_undecided_whatever_judges_and_sets():
     assert widths[0] == pytest.approx(widths[1])  # more judges and sets are no more trainings
 
 
+def test_sets_and_judges_of_a_training_are_averaged():
+    index = pd.MultiIndex.from_product([["p"], [0, 1], [0], ["a", "b", "c"]], names=over_trainings.CELL)
+    values = pd.Series([0.0, 0.0, 3.0, 1.0, 1.0, 1.0], index)
+    assert over_trainings.by_training(values).tolist() == [1.0, 1.0]
+
+
 def test_judges_that_lie_apart_change_nothing_of_a_paired_difference():
     near, far = (table(5.0, 6.0, noise=0.5, level=level) for level in (0.0, 100.0))
     for a, b in zip(*(over_trainings.compare(f, "fid", "DOT", "naive", 0.2) for f in (near, far)), strict=True):

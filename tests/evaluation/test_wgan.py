@@ -13,8 +13,11 @@ import torch
 from dotlib import transport
 from dotlib.data import images
 from dotlib.errors import InputError
+from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation import wgan
 from dotlib.evaluation.coupled import coupled_dot
+from dotlib.metrics.frechet import Moments, fid
+from dotlib.metrics.frequencies import high_share
 from dotlib.metrics.scores import IMAGE_SCORES
 from dotlib.training import zoo
 from dotlib.transport import SGD, Adam, lipschitz
@@ -180,6 +183,40 @@ def test_the_printed_divisor_drives_outward_without_end_and_inward_to_the_norm_t
         assert len(norms) < 25 and max(norms) > 1e3
     else:
         assert len(norms) == 25 and norms[-1] == pytest.approx(10**0.5, rel=0.02)
+
+
+def test_every_column_is_that_of_a_plain_computation(run):
+    """Two sets, by hand: moved in both spaces, truncated, and saved in another range. `moved` has its own test."""
+    two, (judge,) = replace(run, settings=replace(run.settings, sets=2)), run.panel.judges.values()
+    asked = [("bare", 1.0), ("printed, squared", 0.5), ("target, program", 0.13), ("best, saved in [-1, 1]", 1.0)]
+    ways = {(way.name, way.setting): way for way in wgan.ways(whole=True)}
+    lines = wgan.measure(two, [ways[key] for key in (*asked, ("truncation", 0.8))])[1:]
+    assert [line["set"] for line in lines] == [0] * 5 + [1] * 5
+    for line in lines:
+        way = ways[line["method"], line["setting"]]
+        z = image_pairs.latents(run.pair, run.settings, 0, line["set"])
+        y, (x, _) = run.pair.generate(z).detach(), wgan.moved(way, run, z)
+        written, half = (wgan.as_saved(x) if way.saved else x).detach(), len(x) // 2
+        pixels, seen = images.to_uint8(written), judge(images.to_uint8(written))[1].argmax(1)
+        expected = {
+            "D": float(run.pair.logit(x).detach().double().mean()),
+            "rough": float(high_share((x - y).detach()).mean()),
+            "changed": float((seen != judge(images.to_uint8(y))[1].argmax(1)).double().mean()),
+            "labels": wgan.kinds(seen),
+            "apart": sum(float((written[i] - written[half + i]).norm()) for i in range(half)) / half,
+            "fid": fid(real=run.panel.references["classifier 0"].moments, fake=Moments.of(judge(pixels)[0])),
+        }
+        assert {name: line[name] for name in expected} == pytest.approx(expected, rel=1e-3, abs=1e-6), line["method"]
+
+
+def test_truncation_keeps_the_middle_of_the_prior(run, z):
+    """80 % of N(0, 1) lie within 1.2816; a coordinate inside keeps its order."""
+    (way,) = (way for way in wgan.ways(whole=True) if (way.name, way.setting) == ("truncation", 0.8))
+    latents = wgan._latents(way, run, z, SGD(0.1))
+    assert 1.2 < float(latents.abs().max()) <= 1.28156
+    assert torch.equal(latents[:, 0].argsort(), z[:, 0].argsort())
+    x, distance = wgan.moved(way, run, z)
+    assert torch.equal(x, run.pair.generate(latents)) and torch.equal(distance, (latents - z).norm(dim=1))
 
 
 def test_labels_count_the_kinds():

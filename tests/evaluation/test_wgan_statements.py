@@ -139,6 +139,31 @@ def test_the_words_are_corrected_for_their_number(monkeypatch):
     assert len(seen) == 1 and len(seen[0]) == 20 and sum(claim.p is not None for claim in seen[0]) == 12
 
 
+def test_a_claim_has_the_p_value_of_its_trainings():
+    """Five trainings that scatter: with another n the same interval has another p."""
+    of = planted(effects={("best", 1.0): (0.01, 0.0, -0.1)})
+    wide = of.table["method"].eq("best") & of.table["seed"].isin((1, 3))
+    scattered = statements.Runs(of.table.assign(precision=of.table["precision"] + 0.05 * wide), of.constants)
+    values = scattered.change("precision", ("best", 1.0))
+    p = intervals.p_value(values)
+    assert 0.01 < p < 0.5 and statements._judged("s4.best", scattered)[1].p == pytest.approx(p)
+
+
+def test_a_number_is_of_its_own_pair():
+    """The rows of spectral normalisation and of the program's network are planted with other effects."""
+    of = planted()
+    other = [
+        line for pair in (statements.SN, statements.CODE) for line in lines(0, pair, {("best", 1.0): (0.3, 0, -9)})
+    ]
+    rows = of.table[~of.table["dataset"].str.endswith(statements.SN)]
+    mixed = statements.Runs(pd.concat([rows, pd.DataFrame(other)]), of.constants)
+    assert mixed.seeds() == 5 and mixed.seeds(statements.CODE) == mixed.seeds(statements.SN) == 1
+    assert mixed.score("fid", "best", 1.0).equals(of.score("fid", "best", 1.0))
+    assert mixed.change("precision", ("best", 1.0), pair=statements.CODE).tolist() == pytest.approx([0.3])
+    assert statements.sweep_table(mixed, "printed") == statements.sweep_table(of, "printed")
+    assert statements.verdicts(mixed)["s4.best"] == statements.verdicts(of)["s4.best"]
+
+
 def test_a_change_is_taken_training_by_training_over_sets_and_judges():
     change = planted().change("precision", ("best", 1.0))
     assert change.tolist() == pytest.approx([0.1] * 5) and list(change.index) == [0, 1, 2, 3, 4]

@@ -12,6 +12,7 @@ from wgan_tables import constants, lines, planted
 
 from dotlib.data import images
 from dotlib.evaluation import wgan, wgan_statements
+from dotlib.evaluation import wgan_statements as statements
 from dotlib.evaluation.wgan_statements import FREE, GP, SN
 from dotlib.experiments import wgan_mnist
 from dotlib.metrics import frequencies, intervals
@@ -121,9 +122,9 @@ def test_the_plane_has_each_cost_from_bare_to_the_largest_step():
 def test_the_answer_names_both_norms_and_both_changes():
     text = wgan_mnist.answer({"digits, laptop": planted()})
     assert "slope at samples is 1.05 [" in text and f"**{paper.REPLICATED}**" in text
-    assert "K_eff 0.30 [" in text and f"**{paper.CONTRADICTED}**" in text
+    assert "K_eff over 500 pairs 0.30 [" in text and f"**{paper.CONTRADICTED}**" in text
     assert "changes precision by +0.100 [" in text and "and FID by -0.50 [" in text
-    assert "without rescaling them changes FID by +17.00 [" in text
+    assert "without rescaling them changes FID by +17.00 [" in text and "more than this transport does" in text
     assert wgan_mnist.answer({}).startswith("No training is recorded yet")
     assert f"The 20 statements of the report: {paper.CONTRADICTED} (" in text
     assert "FID" not in wgan_mnist.answer({"digits, laptop": planted(seeds=1)})
@@ -147,6 +148,25 @@ def test_what_the_page_says_in_words_holds_of_every_recorded_data_set():
     of = recorded["digits, laptop"]  # of these and seed 0 "Try it" asks
     ratio = {pair: of.constant("norm slope", pair) / of.constant("norm K_eff", pair) for pair in (GP, SN, FREE)}
     assert ratio[FREE][0] > 2 * ratio[GP][0] and ratio[SN].mean() == pytest.approx(4, abs=0.5)
+    program = wgan_statements.TARGETS, wgan.TARGET[0][0]
+    far = of.score("moved", *program, FREE) - of.score("moved", *program)
+    assert of.score("moved", *program, FREE)[0] == pytest.approx(2 * of.score("moved", *program)[0], rel=0.2)
+    low, high = intervals.t_interval(far)[1]
+    assert low < 0 < high, "over trainings no difference is resolved"
+    for each in recorded.values():
+        (first, second, third) = ((wgan_statements.LIKE, lr) for lr in wgan.LRS)
+        assert intervals.t_interval(each.change("precision", second, first))[1][0] > 0
+        assert intervals.t_interval(each.change("recall", second, first))[1][1] < 0
+        assert intervals.t_interval(each.change("precision", third, second))[1][1] < 0
+        assert intervals.t_interval(each.change("fid", ("best", 1.0), ("truncation", 0.9)))[1][1] < 0
+        assert intervals.t_interval(each.change("recall", ("best", 1.0), ("truncation", 0.9)))[1][1] < 0
+    best, weak = (
+        {q: recorded["mnist, laptop"].change(q, way, pair=wgan_statements.CODE).mean() for q in ("precision", "recall")}
+        for way in (("best", 1.0), ("truncation", 0.9))
+    )
+    assert best["precision"] < weak["precision"] + 0.001 and best["recall"] == pytest.approx(
+        2 * weak["recall"], rel=0.1
+    )
     mnist = recorded["mnist, laptop"]
     assert min(mnist.constant(norm, FREE).mean() for norm in ("norm slope", "norm K_eff")) > 1e6
     recall = mnist.change("recall", wgan_mnist.SAVED["saved in [-1, 1]"])
@@ -157,13 +177,38 @@ def test_sentences_on_noise_and_truncation_have_one_for_each_data_set():
     """Planted: the best setting is no different from truncation until it gains precision and recall over it."""
     noise = wgan_mnist.noise({"digits, laptop": planted(), "mnist, laptop": planted()})
     assert noise.count("a difference of +0.000 [") == 2 and "would have 0.61" in noise and "would have 0.71" in noise
-    far = {"digits, laptop": planted(effects={("best", 1.0): (0.2, 0.1, 0.0), ("truncation", 0.8): (0.1, 0.0, 0.0)})}
-    assert wgan_mnist.beyond_truncation(far).endswith("truncation reaches neither.")
-    near = {"digits, laptop": planted(effects={("best", 1.0): (0.2, -0.1, 0.0), ("truncation", 0.8): (0.1, 0.0, 0.0)})}
-    few = {"digits, laptop": planted(seeds=2, effects={("best", 1.0): (0.2, 0.1, 0.0)})}
-    for of in (near, few):
-        assert wgan_mnist.beyond_truncation(of).endswith("these trainings do not tell it from truncation.")
-    assert wgan_mnist.noise({}) == wgan_mnist.beyond_truncation({}) == "No training is recorded yet."
+    of = planted()
+    rough = of.table["rough"] + 0.02 * (of.table["method"].eq("target, program") & of.table["setting"].eq(0.13))
+    rougher = statements.Runs(of.table.assign(rough=rough), of.constants)
+    text = wgan_mnist.noise({"digits, laptop": rougher})
+    assert "both additions has 0.520 [" in text and "a difference of +0.020 [" in text
+    for words in (wgan_mnist.noise, wgan_mnist.beyond_truncation, wgan_mnist.steps, wgan_mnist.as_printed):
+        assert words({}) == "No training is recorded yet."
+
+
+def test_the_best_setting_is_compared_with_truncation_of_each_strength():
+    """Planted: precision and FID better than at 80 % and recall worse; at 90 % all alike; two trainings say nothing."""
+    effects = {
+        ("best", 1.0): (0.2, -0.1, -1.0),
+        ("truncation", 0.8): (0.1, 0.0, 3.0),
+        ("truncation", 0.9): (0.2, -0.1, -1.0),
+    }
+    rows = wgan_mnist.beyond_truncation({"digits, laptop": planted(effects=effects)}).splitlines()
+    assert rows[2].startswith("| digits, laptop | 80% | +0.100 [") and rows[2].endswith("| precision, FID | recall |")
+    assert rows[3].startswith("| digits, laptop | 90% | +0.000 [") and rows[3].endswith("| - | - |")
+    few = wgan_mnist.beyond_truncation({"digits, laptop": planted(seeds=2, effects=effects)}).splitlines()
+    assert few[2].endswith("| - | - |")
+
+
+def test_sentences_on_steps_and_on_the_printed_algorithm_take_their_ways():
+    effects = {("printed, squared", 0.005): (0.0, 0.0, 0.0), ("printed, squared", 0.05): (0.1, -0.2, 0.0),
+               ("printed, squared", 0.5): (-0.2, 0.1, 0.0), ("target, printed", 0.08): (0.0, 0.0, -1.0),
+               ("target, printed", 0.13): (0.0, 0.0, -2.0)}  # fmt: skip
+    of = {"digits, laptop": planted(effects=effects)}
+    text = wgan_mnist.steps(of)
+    assert "from 0.005 to 0.05 precision changes by +0.100 [" in text and "and recall by -0.200 [" in text
+    assert "from 0.05 to 0.5 precision changes by -0.300 [" in text
+    assert "changes FID by -1.00 [" in (text := wgan_mnist.as_printed(of)) and "both additions by -2.00 [" in text
 
 
 def test_the_programs_network_has_a_table_of_its_own_pairs():
@@ -205,13 +250,14 @@ def test_the_radius_of_the_printed_reading_leaves(run):
 
 
 def test_presets_and_print():
-    rows = wgan_mnist.preset_table("mnist").splitlines()
-    assert "| updates of G | 37,500 | 157,500 | 9,375 |" in rows
-    assert "| step size | 0.0001, at last 1e-05 | 0.0001, at last 0.0001 | 0.0005, at last 5e-05 |" in rows
-    assert any(row.startswith("| weight of the penalty | 10 (ours) | 10 | 10 |") for row in rows)
+    rows = wgan_mnist.preset_table().splitlines()
+    assert "| updates of G | 37,500 | 157,500 | 3,000 | 9,375 |" in rows
+    last = "0.0005, at last 5e-05"
+    assert f"| step size | 0.0001, at last 1e-05 | 0.0001, at last 0.0001 | {last} | {last} |" in rows
+    assert any(row.startswith("| weight of the penalty | 10 (ours) | 10 | 10 | 10 |") for row in rows)
     assert any(row.startswith("| updates of D for one of G | 5, at last 5 (ours) | 5, at last 1 |") for row in rows)
     assert wgan_mnist.printed() == {
-        "printed_fid": "19.65", "printed_precision": "0.52", "printed_recall": "0.32", "pairs": "50,000",
+        "printed_fid": "19.65", "printed_precision": "0.52", "printed_recall": "0.32", "pairs": "50,000", "k": "0.47",
     }  # fmt: skip
 
 
