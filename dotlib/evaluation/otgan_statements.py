@@ -159,11 +159,12 @@ class Verdict:
 
 
 def frames(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
-    """Label of a data set, "mnist8, laptop", to the lines of all its recorded trainings."""
+    """Label of a data set, "mnist8, laptop", to the lines of all its recorded trainings; the report's data first."""
     whole = tidy.stored(folder, "otgan")
     if whole.empty:
         return {}
-    return {f"{dataset}, {profile}": of for (dataset, profile), of in whole.groupby(["dataset", "profile"])}
+    of = {f"{dataset}, {profile}": lines for (dataset, profile), lines in whole.groupby(["dataset", "profile"])}
+    return dict(sorted(of.items(), key=lambda each: each[0].partition(",")[0] not in OWN))
 
 
 def verdicts(frame: pd.DataFrame, bias: Bias, *, own: bool) -> dict[str, Verdict]:
@@ -254,14 +255,23 @@ def _ranked(frame: pd.DataFrame) -> str:
 
 
 def _interval(values: pd.Series) -> str:
-    """A correlation with its interval over trainings, or alone where there is one."""
+    """A correlation with its interval over trainings, cut off at -1 and 1, or alone where there is one."""
     values = values.dropna()
-    return tables.change(*intervals.t_interval(values), 2) if len(values) > 1 else f"{values.mean():+.2f}"
+    if len(values) < 2:
+        return f"{values.mean():+.2f}"
+    mean, (low, high) = intervals.t_interval(values)
+    return tables.change(mean, (max(low, -1.0), min(high, 1.0)), 2)
 
 
 def without(frame: pd.DataFrame, run: str) -> str:
     """The rank correlation of loss and FID over all runs but one."""
     return _interval(across(frame[frame["run"] != run]))
+
+
+def changes_of_fid(recorded: Mapping[str, pd.DataFrame], first: str, second: str) -> str:
+    """`change_of_fid` of every data set, in one line."""
+    of = (f"{label.partition(',')[0]} {change_of_fid(frame, first, second)}" for label, frame in recorded.items())
+    return "; ".join(of) or "-"
 
 
 def verdict_table(verdicts: Mapping[str, Verdict]) -> str:

@@ -209,13 +209,26 @@ def test_the_uniform_plan_is_compared_where_both_runs_are():
     assert otgan_statements.change_of_fid(both[both["seed"] == 0], otgan_statements.UNIFORM, CNN) == "-"
 
 
+def test_a_correlation_has_no_interval_beyond_1():
+    assert otgan_statements._interval(pd.Series([0.8, 0.99])) == "+0.90 [-0.31, +1.00]"
+    assert otgan_statements._interval(pd.Series([-0.8, -0.99, None])).startswith("-0.90 [-1.00, ")
+    assert otgan_statements._interval(pd.Series([0.5])) == "+0.50"
+
+
+def test_a_change_of_fid_is_told_for_every_data_set():
+    both = frame(as_stated, noise=0.0)
+    line = otgan_statements.changes_of_fid({"mnist8, laptop": both, "fashion_mnist8, laptop": both}, SHARP, CNN)
+    assert line == "mnist8 +3.0 [+3.0, +3.0]; fashion_mnist8 +3.0 [+3.0, +3.0]"
+    assert otgan_statements.changes_of_fid({}, SHARP, CNN) == "-"
+
+
 def test_records_of_one_data_set_are_one_frame(tmp_path):
     for dataset, seed in (("mnist8", 0), ("mnist8", 1), ("digits", 0)):
         record = records.start("otgan", profile="laptop", dataset=dataset, seed=seed, parameters={})
         lines = frame(as_stated, seeds=1, noise=0.0).drop(columns="seed").to_dict("records")
         tidy.write(record, lines, tmp_path)
     found = otgan_statements.frames(tmp_path)
-    assert list(found) == ["digits, laptop", "mnist8, laptop"] and set(found["mnist8, laptop"]["seed"]) == {0, 1}
+    assert list(found) == ["mnist8, laptop", "digits, laptop"] and set(found["mnist8, laptop"]["seed"]) == {0, 1}
     assert otgan_statements.frames(tmp_path / "none") == {}
     of = otgan_statements.verdicts(found["mnist8, laptop"], BIAS, own=True)
     assert of["s3.mlp.noisier"].word == paper.REPLICATED and "+0.200" in of["s3.mlp.noisier"].measured
