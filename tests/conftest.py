@@ -1,5 +1,7 @@
 """What every test gets: artifacts of its own, never those of the repository."""
 
+import os
+
 import pytest
 
 
@@ -7,6 +9,21 @@ import pytest
 def artifact_folder(tmp_path):
     """Where artifacts go. A module whose tests share what they train overrides this with its own scope."""
     return tmp_path / "artifacts"
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory):
+    """Makes folders of artifacts that have one folder of judges among them, so that each judge is fit once in a run."""
+    base = tmp_path_factory.getbasetemp()
+    judges = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "judges"
+    judges.mkdir(exist_ok=True)
+
+    def folder():
+        made = tmp_path_factory.mktemp("artifacts")
+        (made / "judges").symlink_to(judges)
+        return made
+
+    return folder
 
 
 @pytest.fixture(autouse=True)

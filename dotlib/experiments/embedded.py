@@ -55,6 +55,22 @@ ALGORITHMS = (  # way, its setting in the table of both algorithms
 )
 EMBEDDED = ("plain", "embedded", "embedded, K_E", "embedded, untrained E", "naive")
 SAVED = "saved without (x + 1) / 2"
+SCORED = (("fid", 1), ("recall", 2), ("precision", 2))  # and digits
+PRINTED_ROWS = (  # where, ids of the printed scores in the order of SCORED, and our way; Figure 2 ends after 19 updates
+    *(
+        (f"Table 1, {name}", [f"tab1.{name}.{q}" for q in ("fid", "accuracy", "precision")], row)
+        for name, row in (("vanilla", ("bare", 1.0)), ("latent", (PRINTED, 5)))
+    ),
+    *(
+        (f"Figure 2, {update} updates", [f"fig2.u{update}.{q}" if q in known else "" for q, _ in SCORED], row)
+        for update, row, known in (
+            (0, ("bare", 1.0), ("fid", "precision", "recall")),
+            (1, (PRINTED, 1), ("fid", "precision", "recall")),
+            (5, (PRINTED, 5), ("fid",)),
+            (19, (PRINTED, 20), ("fid", "precision", "recall")),
+        )
+    ),
+)
 NOTHING = "Fewer than two trainings are recorded."
 UNMOVED = ("bare", SAVED)  # ways without updates
 
@@ -192,17 +208,16 @@ def unseen(of: Mapping[str, pd.DataFrame]) -> str:
 
 
 def printed_table(of: Mapping[str, pd.DataFrame]) -> str:
-    """Markdown: Table 1 of the report, bare samples and its latent version, beside ours after five updates."""
+    """Markdown: Table 1 and Figure 2 of the report, its latent version, beside ours; a dash where it has no number."""
     rows = []
-    for name, row in (("vanilla", ("bare", 1.0)), ("latent", (PRINTED, 5))):
-        print_ = " / ".join(f"{paper.value(f's1.tab1.{name}.{q}').value:g}" for q in ("fid", "accuracy", "precision"))
-        scores = [("fid", 1), ("recall", 2), ("precision", 2)]
-        cells = (
-            " / ".join(f"{embedded_statements.at(frame, q, row).mean():.{digits}f}" for q, digits in scores)
+    for place, keys, row in PRINTED_ROWS:
+        print_ = (f"{paper.value(f's1.{key}').value:g}" if key else "-" for key in keys)
+        ours = (
+            " / ".join(f"{embedded_statements.at(frame, q, row).mean():.{digits}f}" for q, digits in SCORED)
             for frame in of.values()
         )
-        rows.append([name, print_, *cells])
-    return tables.markdown(["FID / recall / precision", "report, Table 1", *of], rows)
+        rows.append([place, " / ".join(print_), *ours])
+    return tables.markdown(["FID / recall / precision", "report", *of], rows)
 
 
 def statement_table(frame: pd.DataFrame) -> str:

@@ -26,8 +26,8 @@ METHODS = (image_pairs.Method("dot", (0, 2, 4), 0.01), image_pairs.Method("naive
 
 
 @pytest.fixture(scope="module")
-def artifact_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("artifacts")
+def artifact_folder(judged):
+    return judged()
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ TRAINING = OTGANTraining("digits", generator_updates=120, batch_size=4, width_G=
 
 
 @pytest.fixture(scope="module")
-def artifact_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("artifacts")
+def artifact_folder(judged):
+    return judged()
 
 
 @pytest.fixture

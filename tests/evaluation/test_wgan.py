@@ -26,8 +26,8 @@ NAME = "digits-mlp-wgan-gp"
 
 
 @pytest.fixture(scope="module")
-def artifact_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("artifacts")
+def artifact_folder(judged):
+    return judged()
 
 
 @pytest.fixture

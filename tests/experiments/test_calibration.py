@@ -154,8 +154,8 @@ def test_a_method_that_fails_is_in_the_table_as_such():
 
 
 @pytest.fixture(scope="module")
-def artifact_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("artifacts")
+def artifact_folder(judged):
+    return judged()
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def artifact_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("artifacts")
+def artifact_folder(judged):
+    return judged()
 
 
 @pytest.fixture
@@ -148,9 +148,21 @@ def test_sentences_of_each_pair_take_their_ways():
     for words in (embedded.moves, embedded.saving, embedded.unseen):
         assert words({"x": table(seeds=1)}) == embedded.NOTHING
     rows = embedded.printed_table(of).splitlines()
-    assert rows[2] == "| vanilla | 49.87 / 0.15 / 0.47 | 18.0 / 0.40 / 0.50 |" and rows[3].startswith(
-        "| latent | 24.25 /"
-    )
+    assert rows[2] == "| Table 1, vanilla | 49.87 / 0.15 / 0.47 | 18.0 / 0.40 / 0.50 |"
+    assert rows[3].startswith("| Table 1, latent | 24.25 / 0.22 / 0.52 | 11.0 /")
+    assert rows[4] == "| Figure 2, 0 updates | 17.9 / 0.38 / 0.5 | 18.0 / 0.40 / 0.50 |"
+    assert rows[6] == "| Figure 2, 5 updates | 11.3 / - / - | 11.0 / 0.55 / 0.55 |"
+    assert rows[7].startswith("| Figure 2, 19 updates | 12.2 / 0.52 / 0.81 | 12.0 /")
+
+
+def test_every_printed_number_of_the_report_is_on_the_page(monkeypatch):
+    asked, value = set(), paper.value
+    monkeypatch.setattr(paper, "value", lambda name: asked.add(name) or value(name))
+    judge = table().query("method == 'in E'").assign(method="in judge")
+    frame = pd.concat([table(), judge])
+    for shown in (embedded.audit_table, embedded.space_table, lambda of: embedded.printed_table({"x": of})):
+        shown(frame)
+    assert asked == {each for each in paper._entries() if each.startswith("s1.")}
 
 
 def test_spaces_stand_beside_the_print():

@@ -15,14 +15,15 @@ from PIL import Image
 from dotlib.errors import InputError
 from dotlib.evaluation import otgan_runs, otgan_statements
 from dotlib.experiments import otgan
+from dotlib.metrics import intervals
 from dotlib.plots import images as image_plots
 from dotlib.results import paper, records, tidy
 from dotlib.training.otgan import OTGANTraining
 
 
 @pytest.fixture(scope="module")
-def artifact_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("artifacts")
+def artifact_folder(judged):
+    return judged()
 
 
 @pytest.fixture
@@ -156,6 +157,12 @@ def test_the_opening_holds_of_the_recorded_trainings(kept):
     assert L["mlp"] < L["cnn"] and fid["mlp"] > 2 * fid["cnn"]
     untrained, trained = (otgan_statements.last(kept, run, "directions") for run in ("critic untrained", "cnn"))
     assert untrained.mean() < 2 and untrained.max() < trained.min() / 2
+
+
+def test_one_run_carries_the_correlation_over_runs(kept):
+    """As the page says: with it the interval excludes 0, without it it does not."""
+    whole, rest = (otgan_statements.across(frame).dropna() for frame in (kept, kept[kept["run"] != "critic untrained"]))
+    assert len(whole) == len(rest) == 3 and intervals.t_interval(whole)[1][1] < 0 < intervals.t_interval(rest)[1][1]
 
 
 def test_the_campaign_makes_the_records_that_are_kept(kept):

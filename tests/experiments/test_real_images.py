@@ -19,9 +19,9 @@ SETTINGS = real_images.settings_of("digits")
 
 
 @pytest.fixture(scope="module")
-def artifact_folder(tmp_path_factory):
+def artifact_folder(judged):
     """One folder, so that the five judges of the digits are fit once."""
-    return tmp_path_factory.mktemp("artifacts")
+    return judged()
 
 
 @pytest.fixture
