@@ -24,7 +24,7 @@ from dotlib.networks.conditional import Discriminator, DownBlock, Generator, UpB
 from dotlib.pairs import Normal, Pair
 from dotlib.training import authors
 
-VARIABLES = ("DOTLIB_SNGAN", authors.VARIABLE)  # the first that is set names the folder
+VARIABLES = ("DOTLIB_SNGAN", authors.VARIABLE)  # see `folder`
 FILES = {"G": "ResNetGenerator_850000.npz", "D": "SNResNetProjectionDiscriminator_850000.npz"}
 SHA256: dict[str, str | None] = dict.fromkeys(FILES.values())  # None: the digest is recorded, and compared with nothing
 SOURCE = "the Google Drive folder that the README of pfnet-research/sngan_projection links"
@@ -53,9 +53,14 @@ class PublicPair:
 
 
 def folder() -> Path | None:
-    """The folder named by $DOTLIB_SNGAN, else by $DOTLIB_OFFICIAL; None where both are unset or empty."""
-    name = next(filter(None, (os.environ.get(variable) for variable in VARIABLES)), None)
-    return Path(name) if name else None
+    """The folder named by $DOTLIB_SNGAN, else by $DOTLIB_OFFICIAL where it holds one of the files; else None.
+
+    The second names the authors' 2-D weights, too, which somebody may have without these.
+    """
+    own, shared = (Path(name) if (name := os.environ.get(variable)) else None for variable in VARIABLES)
+    if own is None and shared is not None and any((shared / name).exists() for name in FILES.values()):
+        return shared
+    return own
 
 
 def load_conditional(

@@ -266,12 +266,14 @@ def test_missing_files_say_where_to_get_them(tmp_path, monkeypatch):
         monkeypatch.delenv(variable, raising=False)
     assert imagenet.folder() is None
     refused(None, "^DOTLIB_SNGAN: not set; get ResNetGenerator_850000.npz and SNResNetProjectionDiscr.*set it to their")
-    monkeypatch.setenv("DOTLIB_OFFICIAL", "here")
-    assert imagenet.folder() == Path("here")
+    monkeypatch.setenv("DOTLIB_OFFICIAL", str(tmp_path))
+    assert imagenet.folder() is None, "the folder may have the 2-D weights alone"
+    (tmp_path / imagenet.FILES["D"]).write_bytes(b"")
+    assert imagenet.folder() == tmp_path
     monkeypatch.setenv("DOTLIB_SNGAN", "there")
     assert imagenet.folder() == Path("there")
     monkeypatch.setenv("DOTLIB_SNGAN", "")
-    assert imagenet.folder() == Path("here")
+    assert imagenet.folder() == tmp_path
 
 
 def test_an_unknown_sigma_is_refused(place):
