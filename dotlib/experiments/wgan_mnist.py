@@ -186,7 +186,6 @@ def program_table(of: Mapping[str, Runs]) -> str:
 NOTHING = "No training is recorded yet."
 SIDES = {"digits": 8}  # of a picture as D sees it; 28 for the others
 AFTER, BEFORE = ((wgan_statements.TARGETS, lr) for lr, _ in reversed(wgan.TARGET))
-BEST = ("best", 1.0)
 
 
 def _shown(values: pd.Series, digits: int = 3) -> str:
@@ -233,7 +232,7 @@ def beyond_truncation(of: Mapping[str, Runs]) -> str:
     rows = []
     for label, each in of.items():
         for share in sorted(wgan.SHARES):
-            gaps = {q: each.change(q, BEST, ("truncation", share)) for q in ("precision", "recall", "fid")}
+            gaps = {q: each.change(q, SAVED["best"], ("truncation", share)) for q in ("precision", "recall", "fid")}
             words: dict[str, list[str]] = {"better": [], "worse": []}
             for quantity, values in gaps.items():
                 low, high = intervals.t_interval(values)[1] if len(values) >= over_trainings.LEAST else (-1.0, 1.0)

@@ -12,7 +12,6 @@ from wgan_tables import constants, lines, planted
 
 from dotlib.data import images
 from dotlib.evaluation import wgan, wgan_statements
-from dotlib.evaluation import wgan_statements as statements
 from dotlib.evaluation.wgan_statements import FREE, GP, SN
 from dotlib.experiments import wgan_mnist
 from dotlib.metrics import frequencies, intervals
@@ -179,7 +178,7 @@ def test_sentences_on_noise_and_truncation_have_one_for_each_data_set():
     assert noise.count("a difference of +0.000 [") == 2 and "would have 0.61" in noise and "would have 0.71" in noise
     of = planted()
     rough = of.table["rough"] + 0.02 * (of.table["method"].eq("target, program") & of.table["setting"].eq(0.13))
-    rougher = statements.Runs(of.table.assign(rough=rough), of.constants)
+    rougher = wgan_statements.Runs(of.table.assign(rough=rough), of.constants)
     text = wgan_mnist.noise({"digits, laptop": rougher})
     assert "both additions has 0.520 [" in text and "a difference of +0.020 [" in text
     for words in (wgan_mnist.noise, wgan_mnist.beyond_truncation, wgan_mnist.steps, wgan_mnist.as_printed):
