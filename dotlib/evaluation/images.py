@@ -214,7 +214,8 @@ def _score_set(pair: Pair, method: Method, K: float, panel: Panel, settings: Sco
     """Step -> scores of every judge and the mean logit, for one set; memory is that of a batch."""
     collectors = {step: panel.collectors(settings) for step in method.steps}
     total = dict.fromkeys(method.steps, 0.0)
-    for z in latents(pair, settings, seed, number).split(settings.batch):
+    whole = latents(pair, settings, seed, number).to(pair.device)
+    for z in whole.split(sampling.block_for(pair, whole, settings.batch)):
         for step, x in moved(pair, method, z, K):
             with torch.no_grad():
                 total[step] += float(pair.logit(x).double().sum())

@@ -18,6 +18,7 @@ from dotlib.errors import InputError, check_count
 from dotlib.pairs import Pair
 
 BLOCK = 256  # rows in one evaluation of G and D
+MANY, NUMBERS = 2_048, 2**16  # where a row is small: rows in one evaluation at most, and numbers in all of them
 
 
 @dataclass(frozen=True)
@@ -139,13 +140,28 @@ def latents(pair: Pair, n: int, rng: torch.Generator) -> Tensor:
     return pair.prior.sample(n, rng).to(pair.device)
 
 
+def block_of(x: Tensor, large: int = BLOCK) -> int:
+    """Rows of data (n, ...) to evaluate together: small ones by the thousand, where a call costs more than a row.
+
+    It changes time and memory, not results (up to rounding). large: the answer for data of more numbers a row.
+    """
+    numbers = max(1, x[0].numel())
+    return min(NUMBERS // numbers, MANY) if numbers * BLOCK <= NUMBERS else large
+
+
 @torch.no_grad()
-def generate(pair: Pair, z: Tensor, block: int = BLOCK) -> Tensor:
-    """G(z) a block at a time, (n, d) -> (n, ...)."""
-    return torch.cat([pair.generate(rows) for rows in z.split(block)])
+def block_for(pair: Pair, z: Tensor, large: int = BLOCK) -> int:
+    """The same for latents (n, d), whose data are as large as G makes them. Its one sample is not counted."""
+    return block_of(Pair.generate(pair, z[:1]), large) if len(z) > large else large
 
 
-def generated(pair: Pair, n: int, rng: torch.Generator, block: int = BLOCK) -> Tensor:
+@torch.no_grad()
+def generate(pair: Pair, z: Tensor, block: int | None = None) -> Tensor:
+    """G(z) a block of rows at a time, None for `block_for`: (n, d) -> (n, ...)."""
+    return torch.cat([pair.generate(rows) for rows in z.split(block or block_for(pair, z))])
+
+
+def generated(pair: Pair, n: int, rng: torch.Generator, block: int | None = None) -> Tensor:
     """n samples of G, (n, ...)."""
     return generate(pair, latents(pair, n, rng), block)
 
@@ -153,7 +169,7 @@ def generated(pair: Pair, n: int, rng: torch.Generator, block: int = BLOCK) -> T
 @torch.no_grad()
 def logits(pair: Pair, x: Tensor) -> Tensor:
     """D(x) a block at a time, (n, ...) -> (n,) float64 on the CPU. Raises InputError for NaN."""
-    values = torch.cat([pair.logit(rows).double().cpu() for rows in x.split(BLOCK)])
+    values = torch.cat([pair.logit(rows).double().cpu() for rows in x.split(block_of(x))])
     if not torch.isfinite(values).all():
         raise InputError(
             f"discriminator: NaN or infinity among {len(values)} logits; it diverged, or "

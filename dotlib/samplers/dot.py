@@ -51,7 +51,7 @@ class LatentDOT(Sampler):
 
         def keep(n: int, rng: torch.Generator) -> Kept:
             z = sampling.latents(pair, n, rng)
-            return Kept(transport.latent_dot(pair, z, k_eff, **_options(self, n)).final)
+            return Kept(transport.latent_dot(pair, z, k_eff, **_options(self, sampling.block_for(pair, z))).final)
 
         return keep
 
@@ -88,12 +88,13 @@ class TargetDOT(Sampler):
         def keep(n: int, rng: torch.Generator) -> Kept:
             z = sampling.latents(pair, n, rng)
             y = sampling.generate(pair, z)
-            return Kept(z, transport.target_dot(pair.logit, y, K_eff, clip=self.clip, **_options(self, n)).final)
+            options = _options(self, sampling.block_of(y))
+            return Kept(z, transport.target_dot(pair.logit, y, K_eff, clip=self.clip, **options).final)
 
         return keep
 
 
-def _options(sampler: LatentDOT | TargetDOT, n: int) -> dict[str, Any]:
-    """What both transports take, for n points."""
+def _options(sampler: LatentDOT | TargetDOT, block: int) -> dict[str, Any]:
+    """What both transports take, with so many rows moved together."""
     options = {name: getattr(sampler, name) for name in ("steps", "cost", "optimizer", "variant")}
-    return options | {"batch_size": min(n, sampling.BLOCK)}
+    return options | {"batch_size": block}

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from dotlib.errors import InputError, UnusableError, check_count, check_not_negative, check_option, check_positive
 from dotlib.pairs import Normal, Pair, Uniform, explain_mismatch, rowwise_gradient
-from dotlib.samplers.base import BLOCK, Keep, Kept, Sampler, latents
+from dotlib.samplers.base import Keep, Kept, Sampler, block_for, latents
 
 # s(d) of [DGFLOW21]: the derivative of -f'(r) with respect to d, where r = p_G / p_data = e^-d.
 SCALES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -46,17 +46,18 @@ class DDLS(Sampler):
         steps: Number of updates; 0 returns the starting latents.
         step: 0 < step < 4. 0.01, that is noise of standard deviation 0.1, is the setting in common use. The bias of the
             chain is of its order: where E is ``|z|^2`` / 2, variances are 1 / (1 - step / 4) instead of 1.
-        block: Rows in one gradient; changes memory, not results (up to rounding).
+        block: Rows in one gradient, None for `base.block_for`; changes memory, not results (up to rounding).
     """
 
     steps: int = 1000
     step: float = 0.01
-    block: int = BLOCK
+    block: int | None = None
 
     def __post_init__(self) -> None:
         check_count("steps", self.steps, least=0)
         check_positive("step", self.step, "0.01 is in common use")
-        check_count("block", self.block)
+        if self.block is not None:
+            check_count("block", self.block)
         if self.step >= 4:  # where the chain on -log p of a standard normal stops being stable
             raise InputError(
                 f"step: {self.step} is unstable under the prior alone; stay below 4, 0.01 is in common use"
@@ -74,9 +75,9 @@ class DDLS(Sampler):
         cube = isinstance(pair.prior, Uniform)
         if self.steps == 0:
             return z
-        v = _from_cube(z) if cube else z
+        v, block = _from_cube(z) if cube else z, self.block or block_for(pair, z)
         for step, noise in _steps(self.steps, v, rng):
-            d, grad = _logit_and_gradient(lambda v: pair.latent_logit(_to_cube(v) if cube else v), v, self.block)
+            d, grad = _logit_and_gradient(lambda v: pair.latent_logit(_to_cube(v) if cube else v), v, block)
             v = v + (self.step / 2) * (grad - v)
             _refuse_divergence(d, v, step, "step")
             v = v + math.sqrt(self.step) * noise
@@ -103,29 +104,31 @@ class DGflow(Sampler):
         eta: Step size; > 0.
         gamma: Weight of the entropy, hence of the noise; >= 0.
         steps: Number of updates; 0 returns the starting latents.
-        block: Rows in one gradient; changes memory, not results (up to rounding).
+        block: Rows in one gradient, None for `base.block_for`; changes memory, not results (up to rounding).
     """
 
     f: str = "KL"
     eta: float = 0.1
     gamma: float = 0.01
     steps: int = 25
-    block: int = BLOCK
+    block: int | None = None
 
     def __post_init__(self) -> None:
         check_option("f", self.f, SCALES)
         check_positive("eta", self.eta, "the released one is 0.1")
         check_not_negative("gamma", self.gamma, "the released one is 0.01")
         check_count("steps", self.steps, least=0)
-        check_count("block", self.block)
+        if self.block is not None:
+            check_count("block", self.block)
 
     def prepare(self, pair: Pair, rng: torch.Generator) -> Keep:
         """Estimate nothing: flows of n rows start from n draws of the prior."""
         return partial(_keep, pair, self._move)
 
     def _move(self, pair: Pair, z: Tensor, rng: torch.Generator) -> Tensor:
+        block = self.block or block_for(pair, z)
         for step, noise in _steps(self.steps, z, rng):
-            d, grad = _logit_and_gradient(pair.latent_logit, z, self.block)
+            d, grad = _logit_and_gradient(pair.latent_logit, z, block)
             z = z + self.eta * SCALES[self.f](d)[:, None] * grad
             _refuse_divergence(d, z, step, "eta")
             z = pair.prior.constrain(z + math.sqrt(2 * self.eta * self.gamma) * noise)

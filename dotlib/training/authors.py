@@ -18,6 +18,7 @@ from torch import nn
 from dotlib.data.toy import TOY
 from dotlib.errors import FileError, check_option, one_line
 from dotlib.networks import mlp
+from dotlib.networks.freezing import frozen
 from dotlib.pairs import Pair, Uniform
 
 VARIABLE = "DOTLIB_OFFICIAL"
@@ -63,8 +64,7 @@ def load_pair(dataset: str, place: Path | None = None) -> tuple[Pair, dict[str, 
         path = place / file_name(role, dataset)
         arrays, digests[path.name] = read(path)
         _fill(network, arrays, LAYERS[role], path)
-        network.eval().requires_grad_(False)
-    return Pair(networks["G"], networks["D"], Uniform(2)), digests
+    return Pair(frozen(networks["G"]), frozen(networks["D"]), Uniform(2)), digests
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], str]:

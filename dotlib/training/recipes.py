@@ -10,7 +10,7 @@ from torch import nn
 from dotlib.data import images
 from dotlib.data import toy as toy_data
 from dotlib.metrics.optimal_transport import emd
-from dotlib.networks import conditional, course, dcgan, freezing, mlp, resnet
+from dotlib.networks import conditional, course, dcgan, mlp, resnet
 from dotlib.networks.layers import Design
 from dotlib.pairs import Normal, Uniform
 from dotlib.seeding import generator, numpy_rng
@@ -44,10 +44,6 @@ class ToyRecipe:
         """(n, rng) -> training points (n, 2), alone in a tuple."""
         points = self.training_set().points
         return lambda n, rng: (points[torch.randint(len(points), (n,), generator=rng)],)
-
-    def ready(self, network: nn.Module) -> nn.Module:
-        """The network in evaluation mode, without gradients of weights."""
-        return network.eval().requires_grad_(False)
 
     def score(self) -> Callable[[nn.Module], dict[str, float]]:
         """Mean EMD (squared l2, as published) of four sets of 1,000 points of G to training points.
@@ -105,10 +101,6 @@ class ImageRecipe:
         """(n, rng) -> images (n, C, H, W) in [-1, 1], alone in a tuple."""
         whole = self.training_set()
         return lambda n, rng: (whole.draw(n, rng),)
-
-    def ready(self, network: nn.Module) -> nn.Module:
-        """The network with its spectral norms fixed, without gradients of weights."""
-        return freezing.frozen(network)
 
     def score(self) -> None:
         """Image pairs are judged after the training, from the milestones that it leaves."""

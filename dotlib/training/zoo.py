@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from dotlib.errors import FileError, check_device, one_line, refuse_difference
+from dotlib.networks.freezing import frozen
 from dotlib.pairs import Pair
 from dotlib.results import files, provenance
 from dotlib.training import checkpoints
@@ -109,7 +110,7 @@ def read(settings: Training, path: Path, *keys: str) -> tuple[Pair, list]:
         values = [meta[key] for key in keys]
     except (KeyError, RuntimeError) as error:
         raise FileError(f"{path}: does not hold this pair ({one_line(error)}); delete it and train again") from error
-    return Pair(parts.ready(G), parts.ready(D), parts.prior), values
+    return Pair(frozen(G), frozen(D), parts.prior), values
 
 
 def add_training_provenance(record: "Record", *trained: TrainedPair) -> None:

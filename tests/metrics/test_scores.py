@@ -124,6 +124,19 @@ def test_kid_of_one_whole_subset_equals_a_plain_loop():
     assert found.sd == 0 and found.subsets == 1 and found.subset_size == 12
 
 
+@pytest.mark.parametrize(("rows", "subsets", "size"), [((300, 200), 20, 100), ((50, 80), 7, 50)])
+def test_kid_agrees_with_torch_fidelity_subset_by_subset(rows, subsets, size):
+    """The same seed draws the same subsets there: a spread over other subsets would differ."""
+    x, y = normal(0, rows[0], 16), 1.1 * normal(1, rows[1], 16) + 0.1
+    seed = int(torch.randint(2**32, (1,), generator=seeded(3)))
+    metric = backends.module("torch_fidelity.metric_kid")
+    options = {"kid_subsets": subsets, "kid_subset_size": size, "rng_seed": seed, "verbose": False}
+    theirs = metric.kid_features_to_metric(x.double(), y.double(), **options)
+    found = scores.kid(real=x, fake=y, rng=seeded(3), subsets=subsets, subset_size=size)
+    assert found.mean == pytest.approx(theirs[metric.KEY_METRIC_KID_MEAN], rel=1e-10)
+    assert found.sd == pytest.approx(theirs[metric.KEY_METRIC_KID_STD], rel=1e-10)
+
+
 def test_kid_by_exchange_is_kid_and_its_law_is_that_of_equal_populations():
     """Second method: a plain KID of every exchanged pair of sides; over draws, mean 0 and the error that KID has."""
     x, y = normal(0, 12, 3), normal(1, 12, 3) + 0.5

@@ -42,6 +42,33 @@ def test_the_example_chooses_among_the_candidates_of_each_sample():
     torch.testing.assert_close(sampling.logits(pair, kept.samples), logits.view(30, 4).amax(dim=1))
 
 
+@pytest.mark.parametrize(("shape", "rows"), [((2,), 2_048), ((1, 8, 8), 1_024), ((1, 28, 28), 256), ((3, 64, 64), 256)])
+def test_small_data_are_evaluated_together_by_the_thousand(shape, rows):
+    def G(z):
+        sizes.append(len(z))
+        return torch.zeros(len(z), *shape)
+
+    sizes, pair = [], Pair(G, lambda x: x.flatten(1).sum(1), Uniform(2))
+    assert sampling.block_of(torch.zeros(1, *shape)) == rows
+    sampling.generated(pair, 2 * rows + 3, rng())
+    assert sizes == [1, rows, rows, 3]  # the first tells how large the data are
+
+
+def test_a_few_latents_are_evaluated_at_once_and_nothing_is_tried_before():
+    """Labels that belong to the rows, one each, would not fit a single row."""
+    sizes = []
+    pair = Pair(lambda z: (sizes.append(len(z)), z)[1], lambda x: x.sum(1), Uniform(2))
+    sampling.generated(pair, sampling.BLOCK, rng())
+    assert sizes == [sampling.BLOCK]
+
+
+@pytest.mark.parametrize("kind", [dot_samplers.LatentDOT, dot_samplers.TargetDOT])
+def test_the_size_of_a_block_does_not_move_the_samples(kind, monkeypatch):
+    whole = kind(steps=5).draw(networks(), 300, rng()).samples
+    monkeypatch.setattr(sampling, "block_of", lambda x, large=0: 7)
+    torch.testing.assert_close(kind(steps=5).draw(networks(), 300, rng()).samples, whole)
+
+
 @pytest.mark.parametrize(
     ("sampler", "setup", "each"),
     [

@@ -53,8 +53,8 @@ LAST = {  # name -> the sampler at its last setting, with every option written o
     "DRS": DRS(percentile=95, budget=None, burn_in=10_000, eps=1e-8, limit=1_000),
     "OBRS": OBRS(budget=0.1, burn_in=10_000, limit=1_000),
     "MH-GAN": MHGAN(steps=500, start=SETTINGS.real, restart="generator", attempts=10),
-    "DDLS": DDLS(steps=500, step=0.01, block=256),
-} | {f"DGflow {f}": DGflow(f=f, eta=0.1, gamma=0.01, steps=25, block=256) for f in ("KL", "JS", "logD")}
+    "DDLS": DDLS(steps=500, step=0.01, block=None),
+} | {f"DGflow {f}": DGflow(f=f, eta=0.1, gamma=0.01, steps=25, block=None) for f in ("KL", "JS", "logD")}
 
 
 def test_the_settings_of_all_methods_have_the_defaults_of_their_sources():
