@@ -176,6 +176,8 @@ def verdicts(frame: pd.DataFrame, bias: Bias, *, own: bool) -> dict[str, Verdict
     for statement in paper.statements("s3"):
         if statement.id == "s3.unbiased":
             measured[statement.id], claims[statement.id] = _slopes(bias), minibatch_bias.claim(bias)
+        elif statement.id == "s3.loss.varies":  # a size that the report gives no scale, so nothing can be tested
+            measured[statement.id], claims[statement.id] = _varies(frame), paper.without_test(paper.NOT_RESOLVED)
         else:
             measured[statement.id], claims[statement.id] = _judged(frame, DIFFERENCES[statement.id], own)
     words = recording.words_of(claims.values())
@@ -202,6 +204,14 @@ def counted(folder: Path = records.KEPT) -> str:
 def _slopes(bias: Bias) -> str:
     each = (f"{name}: {tables.change(*intervals.t_interval(bias.slope[name]), 3)}" for name in (WITHOUT, WITH))
     return f"slope of the loss where the model is the data, {'; '.join(each)}"
+
+
+def _varies(frame: pd.DataFrame) -> str:
+    sd, falls = spread(frame, CNN).dropna(), -_falls(frame).dropna()
+    if len(sd) < 2:
+        return "-"
+    shown = (intervals.shown(values, 3) for values in (sd, falls))
+    return "sd of L within a window {}, beside a fall of L by {}".format(*shown)
 
 
 def _judged(frame: pd.DataFrame, differences: tuple[Difference, ...], own: bool) -> tuple[str, Claim]:

@@ -56,7 +56,7 @@ ALGORITHMS = (  # way, its setting in the table of both algorithms
 EMBEDDED = ("plain", "embedded", "embedded, K_E", "embedded, untrained E", "naive")
 SAVED = "saved without (x + 1) / 2"
 SCORED = (("fid", 1), ("recall", 2), ("precision", 2))  # and digits
-PRINTED_ROWS = (  # where, ids of the printed scores in the order of SCORED, and our way; Figure 2 ends after 19 updates
+PRINTED_ROWS = (  # where, ids of the printed scores in the order of SCORED, and our way, of the nearest update
     *(
         (f"Table 1, {name}", [f"tab1.{name}.{q}" for q in ("fid", "accuracy", "precision")], row)
         for name, row in (("vanilla", ("bare", 1.0)), ("latent", (PRINTED, 5)))
@@ -70,6 +70,11 @@ PRINTED_ROWS = (  # where, ids of the printed scores in the order of SCORED, and
             (19, (PRINTED, 20), ("fid", "precision", "recall")),
         )
     ),
+    ("Figure 6, embedded, 20 updates", ["", "fig6.u20.recall", ""], ("embedded", 20)),
+    ("Figure 6, embedded, 70 updates", [f"fig6.u70.{q}" for q, _ in SCORED], ("embedded", 100)),
+    ("Figure 7, its samples", [f"fig7.u0.{q}" for q, _ in SCORED], ("bare", 1.0)),
+    ("Figure 7, embedded, 20 updates", ["", "fig7.u20.recall", ""], ("latent, embedded", 20)),
+    ("Figure 7, embedded, at its end", ["fig7.end.fid", "", "fig7.end.precision"], ("latent, embedded", 20)),
 )
 NOTHING = "Fewer than two trainings are recorded."
 UNMOVED = ("bare", SAVED)  # ways without updates
@@ -208,7 +213,7 @@ def unseen(of: Mapping[str, pd.DataFrame]) -> str:
 
 
 def printed_table(of: Mapping[str, pd.DataFrame]) -> str:
-    """Markdown: Table 1 and Figure 2 of the report, its latent version, beside ours; a dash where it has no number."""
+    """Markdown: the report's Table 1 and Figures 2, 6 and 7 beside ours; a dash where no number can be read there."""
     rows = []
     for place, keys, row in PRINTED_ROWS:
         print_ = (f"{paper.value(f's1.{key}').value:g}" if key else "-" for key in keys)

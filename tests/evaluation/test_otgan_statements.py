@@ -65,35 +65,52 @@ def words(value, **options):
     return {name: each.word for name, each in otgan_statements.verdicts(frame(value, **options), **of).items()}
 
 
+def judged(value, **options):
+    """The words of all statements but the one that names no scale, which has its word whatever is measured."""
+    of = words(value, **options)
+    assert of.pop("s3.loss.varies") == paper.NOT_RESOLVED
+    return of
+
+
 def test_every_statement_of_the_report_has_a_verdict():
     stated = [statement.id for statement in paper.statements("s3")]
     assert list(words(as_stated)) == stated
-    assert {*otgan_statements.DIFFERENCES, "s3.unbiased"} == {*stated}
+    assert {*otgan_statements.DIFFERENCES, "s3.unbiased", "s3.loss.varies"} == {*stated}
+
+
+def test_a_variation_without_a_scale_is_shown_and_not_judged():
+    """L falls from 1.1 to 0.1 as a cube; its windows have the standard deviation 0.1 in each."""
+    found = otgan_statements.verdicts(frame(as_stated, noise=0.0), BIAS, own=True)["s3.loss.varies"]
+    late, early = (np.mean([as_stated(CNN, "L", update) for update in windows]) for windows in (ENDS[45:], ENDS[:15]))
+    fall = f"{early - late:.3f} [{early - late:.3f}, {early - late:.3f}]"
+    assert found.measured == f"sd of L within a window 0.100 [0.100, 0.100], beside a fall of L by {fall}"
+    single = otgan_statements.verdicts(frame(as_stated, seeds=1), BIAS, own=True)["s3.loss.varies"]
+    assert single == otgan_statements.Verdict("-", paper.NOT_RESOLVED)
 
 
 def test_all_holds_in_the_reports_story_and_what_the_eye_saw_is_replicated_only():
     seen = {name for name, of in otgan_statements.DIFFERENCES.items() if any(each.seen for each in of)}
-    assert words(as_stated) == {
-        name: paper.REPLICATED if name in seen else paper.REPRODUCED for name in words(as_stated)
+    assert judged(as_stated) == {
+        name: paper.REPLICATED if name in seen else paper.REPRODUCED for name in judged(as_stated)
     }
     assert seen == {"s3.rhythm", "s3.images.early", "s3.loss.coherent", "s3.mlp.noisier", "s3.batch.variety",
                     "s3.epsilon.quality"}  # fmt: skip
-    elsewhere = words(as_stated, own=False)
+    elsewhere = judged(as_stated, own=False)
     assert elsewhere.pop("s3.unbiased") == paper.REPRODUCED and set(elsewhere.values()) == {paper.REPLICATED}
 
 
 def test_nothing_holds_in_the_reverse_story():
     biased = Bias(4, {}, {}, {WITHOUT: BIAS.slope[WITHOUT], WITH: BIAS.slope[WITHOUT]})
-    assert set(words(against, bias=biased).values()) == {paper.CONTRADICTED}
+    assert set(judged(against, bias=biased).values()) == {paper.CONTRADICTED}
 
 
 def test_wide_trainings_are_undecided_and_missing_ones_not_attempted():
-    loud = words(as_stated, noise=3.0)
+    loud = judged(as_stated, noise=3.0)
     assert loud["s3.batch.variety"] == loud["s3.loss.falls"] == paper.UNDECIDED
-    few = words(as_stated, runs=(CNN, MLP))
+    few = judged(as_stated, runs=(CNN, MLP))
     assert few["s3.batch.variety"] == few["s3.rhythm"] == few["s3.epsilon.start"] == FEW
     assert few["s3.mlp.noisier"] == paper.REPLICATED
-    single = words(as_stated, seeds=1)
+    single = judged(as_stated, seeds=1)
     assert single.pop("s3.unbiased") == paper.REPRODUCED and set(single.values()) == {FEW}
 
 
@@ -247,7 +264,7 @@ def test_the_answer_counts_the_words_and_names_what_is_against_the_report():
     found = frame(as_stated)
     verdicts = otgan_statements.verdicts(found, BIAS, own=True)
     text = otgan_statements.answer({"mnist8, laptop": found}, {"mnist8, laptop": verdicts})
-    assert text.startswith("*mnist8, laptop, 3 trainings a run*: reproduced (5), sign replicated (other data) (6).")
+    assert text.startswith("*mnist8, laptop, 3 trainings a run*: reproduced (5), sign replicated (other data) (6), ")
     assert "Contradicted" not in text and "correlation of +1.00 [+1.00, +1.00] along the training" in text
     assert "the worst images are those of *epsilon 0.01*, FID 4.0" in text
     contrary = otgan_statements.verdicts(frame(against), BIAS, own=True)
@@ -304,7 +321,7 @@ def test_the_answer_ranks_the_loss_of_the_worst_images(losses, rank):
 def test_tables_have_a_line_for_each_statement_and_run():
     found = frame(as_stated, noise=0.0)
     lines = otgan_statements.verdict_table(otgan_statements.verdicts(found, BIAS, own=True)).splitlines()[2:]
-    assert len(lines) == len(paper.statements("s3")) == 11
+    assert len(lines) == len(paper.statements("s3")) == 12
     assert "| 3.4, Figure 3 | sd of L, batch 8 minus 32: +0.300 [+0.300, +0.300] | reproduced |" in "\n".join(lines)
     rows = {row.split("|")[1].strip(): row for row in otgan_statements.run_table(found).splitlines()[2:]}
     assert list(rows) == list(RUNS)

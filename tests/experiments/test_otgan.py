@@ -141,7 +141,7 @@ def test_every_statement_has_a_verdict_on_the_page_and_its_words_are_of_the_voca
     table = otgan_statements.verdict_table(verdicts)
     stated = paper.statements("s3")
     assert len(table.splitlines()) == 2 + len(stated) and list(verdicts) == [statement.id for statement in stated]
-    words = {paper.REPRODUCED, paper.CONTRADICTED, paper.UNDECIDED, paper.REPLICATED}
+    words = {paper.REPRODUCED, paper.CONTRADICTED, paper.UNDECIDED, paper.REPLICATED, paper.NOT_RESOLVED}
     for statement in stated:
         assert statement.says in table and verdicts[statement.id].word in words
     text = otgan_statements.answer({"mnist8, laptop": kept}, {"mnist8, laptop": verdicts})

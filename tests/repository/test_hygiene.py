@@ -81,12 +81,13 @@ def unseeded_draws(tree) -> list[str]:
                 faults.append(f"line {node.lineno}: {name} without generator")
         elif re.match(r"(np|numpy)\.random\.|random\.", name) and name not in (
             "np.random.default_rng",
+            "np.random.RandomState",
             "np.random.Generator",
             "np.random.SeedSequence",
         ):
             faults.append(f"line {node.lineno}: {name}")
-        elif name == "np.random.default_rng" and not (node.args or given):
-            faults.append(f"line {node.lineno}: default_rng without a seed")
+        elif name in ("np.random.default_rng", "np.random.RandomState") and not (node.args or given):
+            faults.append(f"line {node.lineno}: {name} without a seed")
         elif re.fullmatch(r"torch\.(cuda\.)?(manual_seed|manual_seed_all|seed)", name):
             faults.append(f"line {node.lineno}: {name} changes the global state")
     return faults
@@ -195,8 +196,9 @@ def test_rules_catch_offenders():
     bad = ast.parse(
         "torch.randn(3)\ntorch.randn(3, generator=g)\nnp.random.normal(3)\n"
         "np.random.default_rng()\nnp.random.default_rng(3)\ntorch.manual_seed(0)\n"
+        "np.random.RandomState()\nnp.random.RandomState(3)\n"
     )
-    assert len(unseeded_draws(bad)) == 4
+    assert len(unseeded_draws(bad)) == 5
     text = "def f(x):\n" + "    x += 1\n" * 40
     assert code_lines(ast.parse(text).body[0], text) == FUNCTION_LINES + 1
     text = "def f(x):\n    'doc'\n\n    # why\n    return x\n"
