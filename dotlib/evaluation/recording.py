@@ -1,21 +1,24 @@
 """What pages share around their records: what is put, and how it is shown."""
 
-from collections.abc import Collection, Iterable, Mapping
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
-from typing import Unpack
+from typing import Protocol, TypeVar, Unpack
 
 from numpy.typing import ArrayLike
 
 from dotlib.data import downloads
 from dotlib.errors import InputError, check_option
-from dotlib.evaluation.images import Measurement, Table1Row
+from dotlib.evaluation.images import ImagePair, Measurement, Table1Row
+from dotlib.evaluation.one_training import Line
 from dotlib.evaluation.points import Figure3, ToyPair
 from dotlib.metrics.intervals import holm, put_difference
 from dotlib.metrics.scores import IMAGE_SCORES, SCORES
-from dotlib.results import paper, records, tables
+from dotlib.results import paper, records, tables, tidy
 from dotlib.results.records import Record, Where
 from dotlib.training import zoo
-from dotlib.training.settings import PairName, dataset_of
+from dotlib.training.settings import PairName, dataset_of, trains_all
 
 Key = tuple[str, str | float]  # (method, setting)
 MEAN = "mean"  # in the place of a judge: the mean over all of them, set by set
@@ -43,6 +46,43 @@ def describe(record: Record, runs: Collection[Table1Row]) -> None:
         settings = {"training": run.trained.settings.key(), "scoring": asdict(run.settings)}
         record.parameters["settings"][run.trained.name] = settings
     zoo.add_training_provenance(record, *(run.trained for run in runs))
+
+
+class OfOnePair(Protocol):
+    """What a page measures: a pair, with whatever else that takes."""
+
+    @property
+    @abstractmethod
+    def pair(self) -> ImagePair:
+        """G, D, the prior, and the digests of their file."""
+
+
+Run = TypeVar("Run", bound=OfOnePair)
+
+
+def lines_of(
+    record: Record,
+    run: Run,
+    measure: Callable[[Run], list[Line]],
+    fill: Callable[[Record, Run, list[Line]], None],
+    *,
+    anew: bool,
+) -> tuple[Record, list[Line], str]:
+    """A record of one pair with the lines of its table, and where they come from: committed, else measured now.
+
+    The committed record stands in where it is of this very pair and of the parameters that `record` was opened with;
+    with `anew`, and in a build that trains all pairs, it does not. `fill` puts what was measured into the record.
+    """
+    where = {"profile": record.profile, "dataset": record.dataset, "seed": record.seed}
+    kept = None if anew or trains_all() else records.find(record.stem, folder=records.KEPT, **where)
+    opened, weights = json.loads(json.dumps(record.parameters)), run.pair.digests
+    if kept and opened.items() <= kept.parameters.items() and weights.items() <= kept.made["weights"].items():
+        table = tidy.of(kept, records.KEPT).to_dict("records")
+        lines = [{str(name): value for name, value in line.items()} for line in table]
+        return kept, lines, f"recorded at commit {kept.made['commit'][:12]}"
+    lines = measure(run)
+    fill(record, run, lines)
+    return record, lines, "measured by this build"
 
 
 def put_scores(record: Record, values: Values, *, pair: str = "", judge: str = "") -> None:

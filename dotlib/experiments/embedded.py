@@ -12,7 +12,6 @@ import torch
 from matplotlib.figure import Figure
 
 from dotlib.data import images
-from dotlib.errors import InputError
 from dotlib.evaluation import embedded_moves, embedded_statements, extractors
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.embedded_moves import Run
@@ -22,7 +21,7 @@ from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.plots import curves as curve_plots
 from dotlib.plots import points as toy_plots
-from dotlib.results import paper, records, tables, tidy
+from dotlib.results import paper, records, tables
 from dotlib.results.records import Record
 from dotlib.seeding import generator
 from dotlib.training import zoo
@@ -87,25 +86,6 @@ def open_record(name: str, profile: str, seed: int, device: str = "cpu") -> Reco
     """Start the record of one pair; to be called before the work, which it times."""
     parameters = asdict(embedded_moves.scoring(name, profile))
     return records.start("embedded", profile=profile, dataset=name, seed=seed, parameters=parameters, device=device)
-
-
-def measured(run: Run, record: Record, *, anew: bool) -> tuple[Record, list[Line], str]:
-    """The record of a run, its lines, and where they come from: the committed ones unless `anew`, else measured.
-
-    Raises InputError where the committed record is of another pair.
-    """
-    where = {"profile": record.profile, "dataset": record.dataset, "seed": record.seed}
-    kept = None if anew else records.find("embedded", folder=records.KEPT, **where)
-    if kept is None:
-        lines = embedded_moves.measure(run)
-        fill_record(record, run, lines)
-        return record, lines, "measured by this build"
-    if not run.pair.digests.items() <= kept.made["weights"].items():
-        raise InputError(f"record: {kept.key} is of another pair than {run.trained.path}; run with -p anew true")
-    lines = [
-        {str(name): value for name, value in line.items()} for line in tidy.of(kept, records.KEPT).to_dict("records")
-    ]
-    return kept, lines, f"recorded at commit {kept.made['commit'][:12]}"
 
 
 def fill_record(record: Record, run: Run, lines: list[Line]) -> None:

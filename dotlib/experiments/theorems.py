@@ -160,7 +160,7 @@ def gaps(D: nn.Module, optimum: Optimum, weight: float, rng: torch.Generator) ->
     with torch.no_grad():
         real, fake = D(optimum.x)[:, 0], D(optimum.y)[:, 0]
     value = {key: objectives.OBJECTIVES[key].critic_value(real, fake) for key in PROVED}
-    value["wgan"] = value["wgan"] - weight * objectives.gradient_penalty(D, optimum.x, optimum.y, rng=rng)
+    value["wgan"] = value["wgan"] - weight * objectives.gradient_penalty(D, optimum.x, optimum.y, rng=rng).detach()
     value["printed"] = (real - 1).clamp(min=0).mean() + (-1 - fake).clamp(min=0).mean()
     dual = real.mean() - fake.mean()
     return {"dual": float(dual)} | {key: float(dual - v) for key, v in value.items()}

@@ -264,10 +264,15 @@ def artifact_path(name: str, *, profile: str, seed: int = 0) -> Path:
     return pair_file(name, settings_of(name, profile, seed), profile)
 
 
+def trains_all() -> bool:
+    """Whether $DOTLIB_TRAIN asks for all pairs to be trained here, and all that follows from them to be measured."""
+    return os.environ.get("DOTLIB_TRAIN", "") not in ("", "0")
+
+
 def pair_file(name: str, settings: Training, profile: str) -> Path:
     """The committed file of a pair with these settings; where there is none, or $DOTLIB_TRAIN is set, `pair_path`."""
-    folder, trains = shipped_folder(), os.environ.get("DOTLIB_TRAIN", "") not in ("", "0")
-    shipped = folder and not trains and folder / pair_name(name, settings, profile)
+    folder = None if trains_all() else shipped_folder()
+    shipped = folder and folder / pair_name(name, settings, profile)
     return shipped if shipped and shipped.exists() else pair_path(name, settings, profile)
 
 

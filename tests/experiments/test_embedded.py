@@ -15,8 +15,7 @@ import yaml
 from embedded_tables import NAME, as_reported, changed, table
 
 from dotlib.data import images
-from dotlib.errors import InputError
-from dotlib.evaluation import embedded_moves, embedded_statements
+from dotlib.evaluation import embedded_moves, embedded_statements, recording
 from dotlib.evaluation import images as image_pairs
 from dotlib.experiments import embedded
 from dotlib.metrics import intervals
@@ -202,9 +201,14 @@ def few(monkeypatch):
     monkeypatch.setattr(embedded_moves, "ways", lambda profile="laptop": tuple(ways))
 
 
+def lines_of(run, record=None, *, anew=False):
+    record = record or embedded.open_record(NAME, "smoke", 0)
+    return recording.lines_of(record, run, embedded_moves.measure, embedded.fill_record, anew=anew)
+
+
 @pytest.mark.usefixtures("few")
 def test_a_run_leaves_a_record_with_its_table(run, tmp_path):
-    record, lines, source = embedded.measured(run, embedded.open_record(NAME, "smoke", 0), anew=False)
+    record, lines, source = lines_of(run)
     tidy.write(record, lines, tmp_path)
     frame = embedded_statements.frame_of(record, pd.DataFrame(lines))
     assert source == "measured by this build" and record.verdicts == {}, "one training judges no statement"
@@ -223,20 +227,24 @@ def test_a_run_leaves_a_record_with_its_table(run, tmp_path):
 @pytest.mark.usefixtures("few")
 def test_a_committed_record_is_shown_unless_asked_otherwise(run, tmp_path, monkeypatch):
     monkeypatch.setattr(records, "KEPT", tmp_path)
-    first, lines, _ = embedded.measured(run, embedded.open_record(NAME, "smoke", 0), anew=False)
+    first, lines, _ = lines_of(run)
     first.made["commit"] = "0123456789abcdef"
     tidy.write(first, lines, tmp_path)
     opened = embedded.open_record(NAME, "smoke", 0)
-    again, shown, source = embedded.measured(run, opened, anew=False)
+    again, shown, source = lines_of(run, opened)
     assert source == "recorded at commit 0123456789ab" and again.content == first.content
     assert [line["fid"] for line in shown] == pytest.approx([line["fid"] for line in lines], rel=1e-6)
     table, made = tmp_path / "embedded" / f"{first.key}.csv", (tmp_path / "again")
     tidy.write(again, shown, made)
     assert (made / "embedded" / table.name).read_bytes() == table.read_bytes()
-    assert embedded.measured(run, opened, anew=True)[0] is opened
+    assert lines_of(run, opened, anew=True)[0] is opened
     other = replace(run, pair=replace(run.pair, digests={"x": "0" * 64}))
-    with pytest.raises(InputError, match=r"is of another pair than .*; run with -p anew true"):
-        embedded.measured(other, embedded.open_record(NAME, "smoke", 0), anew=False)
+    assert lines_of(other)[2] == "measured by this build", "the record is of another pair"
+    changed = embedded.open_record(NAME, "smoke", 0)
+    changed.parameters["sets"] = 7
+    assert lines_of(run, changed)[2] == "measured by this build", "the record is of other settings"
+    monkeypatch.setenv("DOTLIB_TRAIN", "1")
+    assert lines_of(run)[2] == "measured by this build"
 
 
 def test_strips_begin_at_the_bare_samples(run):
