@@ -71,8 +71,8 @@ TRANSPORT = {"anchor": None, "cost": "l2", "variant": "paper", "delta": 1e-3, "s
 DEFAULTS = {  # name -> what a caller gets without a word, and where it comes from
     "Adam": {"betas": (0.0, 0.9)},  # [DOT19] B.1
     "Calibrated": {"calibration": "logistic", "fakes": 1_000},  # [DOT19] B.2
-    "DDLS": {"steps": 1_000, "step": 0.01, "block": 256},  # the step is that in common use, the number ours
-    "DGflow": {"f": "KL", "eta": 0.1, "gamma": 0.01, "steps": 25, "block": 256},  # released configurations
+    "DDLS": {"steps": 1_000, "step": 0.01, "block": None},  # the step is that in common use, the number ours
+    "DGflow": {"f": "KL", "eta": 0.1, "gamma": 0.01, "steps": 25, "block": None},  # released configurations
     "DRS": {"percentile": 60.0, "budget": None, "burn_in": 10_000, "eps": 1e-8, "limit": 1_000},  # reference program
     "InceptionScore": {"splits": 10},  # as published
     "LatentDOT": {"steps": 20, "optimizer": dot.SGD(0.01), "cost": "l2", "variant": "paper", "k_eff": None}

@@ -92,4 +92,4 @@ def _over_pairs(of: dict[str, pd.Series]) -> str:
     if not of:
         return "-"
     seeds = pd.DataFrame(of).dropna().median(axis=1)
-    return tables.change(*intervals.t_interval(seeds), SCORES["fid"].digits) if len(seeds) > 1 else "-"
+    return intervals.changed(seeds, SCORES["fid"].digits, few="-")

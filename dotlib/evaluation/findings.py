@@ -191,7 +191,7 @@ def all_counts(recorded: Mapping[str, pd.DataFrame]) -> str:
     for quantity in MATTERS:
         cells = []
         for name, frame in recorded.items():
-            change = _change(changes(frame, quantity), SCORES[quantity].digits)
+            change = intervals.changed(changes(frame, quantity), SCORES[quantity].digits)
             cells += [*(of[name][quantity][word] for word in ALL_WORDS), change]
         rows.append([SCORES[quantity].label, *cells])
     return tables.markdown(["score", *heads], rows)
@@ -263,7 +263,7 @@ def friction(frame: pd.DataFrame, runs: Sequence[Record]) -> Texts:
             "pooled": " or ".join(tables.change(*pool.interval, 2) for pool in pools),
             "pooled_word": over_trainings.agreed(*(pool.word for pool in pools)),
             "paired": _over_pairs((at["DOT"]["gain"] - at["naive"]["gain"]).dropna()),
-            "matched": _change(over_trainings.matched_share(frame, "fid", "DOT", "naive", "D"), 3),
+            "matched": intervals.changed(over_trainings.matched_share(frame, "fid", "DOT", "naive", "D"), 3),
             "without_gp": _over_pairs(at["DOT"]["gain"].drop("digits-dcgan-wgan-gp", level="dataset", errors="ignore")),
             "rise": f"{rise.mean():.0%}",
             "least_slope": f"{min(means):.0f}",
@@ -277,11 +277,7 @@ GAINS = {"1": "DOT", "3": "DOT, 3 k_eff", "naive": "naive"}
 
 def _over_pairs(values: pd.Series, digits: int = 2) -> str:
     """Mean over the pairs of each training seed, and its interval over seeds."""
-    return _change(over_trainings.over_pairs(values), digits)
-
-
-def _change(values: pd.Series, digits: int) -> str:
-    return tables.change(*intervals.t_interval(values), digits)
+    return intervals.changed(over_trainings.over_pairs(values), digits)
 
 
 def _counted(comparisons: Iterable[over_trainings.Comparison]) -> str:

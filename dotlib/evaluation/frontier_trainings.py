@@ -95,6 +95,4 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
 
 
 def _change(values: pd.Series, digits: int) -> str:
-    if len(values) > 1:
-        return tables.change(*intervals.t_interval(values), digits)
-    return f"{values.item():+.{digits}f}" if len(values) else "refused"
+    return intervals.changed(values, digits) if len(values) else "refused"

@@ -104,7 +104,7 @@ def table(frame: pd.DataFrame, here: Mapping[str, str], build: str) -> str:
         kind, updates, _ = key
         values = difference(frame, key).k_eff_minus_1
         cells = rows.setdefault(f"{kind}, {updates} updates", [len(values)])
-        shown = tables.change(*intervals.t_interval(values)) if len(values) > 1 else "-"
+        shown = intervals.changed(values, few="-")
         cells += [f"{printed_gap(*key):+.2f}", shown, words.get(text, "-"), here.get(text, "-")]
     heads = [f"{score}, {part}" for score in ("IS", "FID") for part in ("paper", "over trainings", "verdict", build)]
     return tables.markdown(["k_eff - (k = 1)", "trainings", *heads], [[name, *row] for name, row in rows.items()])

@@ -84,7 +84,7 @@ def change_of_fid(frame: pd.DataFrame, first: str, second: str) -> str:
     if not {first, second} <= set(frame["run"]):
         return "-"
     change = (last(frame, first, "fid") - last(frame, second, "fid")).dropna()
-    return tables.change(*intervals.t_interval(change), 1) if len(change) > 1 else "-"
+    return intervals.changed(change, 1, few="-")
 
 
 def _first_judge(frame: pd.DataFrame, run: str, quantity: str) -> pd.DataFrame:
@@ -202,7 +202,7 @@ def counted(folder: Path = records.KEPT) -> str:
 
 
 def _slopes(bias: Bias) -> str:
-    each = (f"{name}: {tables.change(*intervals.t_interval(bias.slope[name]), 3)}" for name in (WITHOUT, WITH))
+    each = (f"{name}: {intervals.changed(bias.slope[name], 3)}" for name in (WITHOUT, WITH))
     return f"slope of the loss where the model is the data, {'; '.join(each)}"
 
 

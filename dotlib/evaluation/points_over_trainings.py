@@ -258,7 +258,7 @@ def change_table(stored: Mapping[str, Sequence[Record]], **where: str | float) -
             values = [record.content[row.key].value for record in of_name]
             below = f"{sum(value < 0 for value in values)} of {len(values)}"
             text = label((row.quantity, str(row.setting))) if row.quantity in READINGS else row.setting
-            rows.append([f"{name}, {text}", tables.change(*intervals.t_interval(values), 4), below])
+            rows.append([f"{name}, {text}", intervals.changed(values, 4), below])
     return tables.markdown(["change", "over trainings", "trainings below 0"], rows) if rows else "-"
 
 

@@ -35,7 +35,7 @@ class Change(NamedTuple):
 
     def __str__(self) -> str:
         """Mean and 95 % interval, where there are two values or more."""
-        return tables.change(*intervals.t_interval(self.values)) if len(self.values) > 1 else "-"
+        return intervals.changed(self.values, few="-")
 
 
 def changes(frame: pd.DataFrame, quantity: str) -> dict[str, Change]:
@@ -104,7 +104,7 @@ def _covered(frame: pd.DataFrame) -> str:
     if len(seeds) < over_trainings.LEAST:
         why = "too few seeds are common to all rows for an interval"
         return f"{begins.format(f'{rows.mean():+.2f}')}, {spread}; {why}."
-    share = begins.format(tables.change(*intervals.t_interval(seeds)))
+    share = begins.format(intervals.changed(seeds))
     return f"{share}, mean over rows and 95 % interval over {len(seeds)} training seeds, {spread}."
 
 

@@ -137,7 +137,7 @@ def _sentence(lines: pd.DataFrame, quantity: str, words: Mapping[str, str]) -> s
     claim = next(claim for claim in CLAIMS if claim.quantity == quantity and claim.updates == UPDATES[-1])
     values = differences(lines, claim)
     bare, real = (over_trainings.cells(lines, method, quantity).mean() for method in ("bare", "real"))
-    change = shown(values, SCORES[quantity].digits)
+    change = intervals.changed(values, SCORES[quantity].digits)
     word = f", **{words[claim.text]}**" if claim.text in words else ""
     begins = f"{SCORES[quantity].label} of bare samples is {bare:.2f} (real images {real:.2f})"
     return f"{begins}, and {UPDATES[-1]} updates of DOT change it by {change}{word}"
@@ -148,10 +148,10 @@ def _others(lines: pd.DataFrame, words: Mapping[str, str]) -> str:
     parts = []
     for claim in CLAIMS[-2:]:
         word = f" (**{paper.kind(words[claim.text])}**)" if claim.text in words else ""
-        change = shown(differences(lines, claim), SCORES[claim.quantity].digits)
+        change = intervals.changed(differences(lines, claim), SCORES[claim.quantity].digits)
         parts.append(f"{SCORES[claim.quantity].label} by {change}{word}")
     cells = (over_trainings.cells(lines, method, "fid") for method in ("naive", "bare"))
-    naive = shown(over_trainings.by_training(next(cells) - next(cells)), SCORES["fid"].digits)
+    naive = intervals.changed(over_trainings.by_training(next(cells) - next(cells)), SCORES["fid"].digits)
     constant = "$k_\\text{eff}(y)$ in place of $k = 1$"
     return f"{constant} changes {' and '.join(parts)}; the naive ascent changes FID by {naive}."
 
@@ -177,13 +177,6 @@ def resolution(of: Mapping[str, pd.DataFrame]) -> str:
     return " ".join(texts)
 
 
-def shown(values: pd.Series, digits: int) -> str:
-    """A mean change with its interval, or alone where there is one training."""
-    if len(values) > 1:
-        return tables.change(*intervals.t_interval(values), digits)
-    return f"{values.mean():+.{digits}f}"
-
-
 def claim_table(frame: pd.DataFrame, folder: Path = records.KEPT) -> str:
     """Markdown: each claim in print and for each pair of a data set, over its trainings, with the hinge loss."""
     pairs, words, losses = sorted(frame["dataset"].unique()), verdicts(frame), hinge_losses(folder)
@@ -194,7 +187,10 @@ def claim_table(frame: pd.DataFrame, folder: Path = records.KEPT) -> str:
         cells = [tables.change(gap, (gap - half, gap + half), 2)]
         for pair in pairs:
             values = differences(frame[frame["dataset"] == pair], claim)
-            cells += [shown(values, SCORES[claim.quantity].digits), words.get(pair, {}).get(claim.text, "-")]
+            cells += [
+                intervals.changed(values, SCORES[claim.quantity].digits),
+                words.get(pair, {}).get(claim.text, "-"),
+            ]
         rows.append([claim.text, *cells])
     loss = [part for pair in pairs for part in (f"{losses[pair]:.2f}" if pair in losses else "-", "-")]
     return tables.markdown(["claim", "paper, four trials", *heads], [*rows, ["hinge loss of D", "-", *loss]])

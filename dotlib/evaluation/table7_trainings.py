@@ -138,9 +138,7 @@ def others_table(frame: pd.DataFrame) -> str:
 
 def _change(values: pd.Series, digits: int) -> str:
     """Mean and 95 % interval over trainings, where there are two or more."""
-    if len(values) > 1:
-        return tables.change(*intervals.t_interval(values), digits)
-    return f"{values.item():+.{digits}f}" if len(values) else "refused"
+    return intervals.changed(values, digits) if len(values) else "refused"
 
 
 def _trainings(of: pd.DataFrame) -> str:

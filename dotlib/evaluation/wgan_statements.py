@@ -173,7 +173,7 @@ def _judged(id: str, of: Runs | None) -> tuple[str, Claim]:
     values = [] if of is None else _values(id, of)
     if not values or min(map(len, values)) < over_trainings.LEAST:
         return "-", paper.without_test(FEW)
-    shown = [tables.change(*intervals.t_interval(each), _digits(id)) for each in values]
+    shown = [intervals.changed(each, _digits(id)) for each in values]
     if id == "s4.lr.balance":
         return f"precision {shown[0]}, recall {shown[1]}", balance(*values)
     if id == "s4.sn.bound":

@@ -138,7 +138,7 @@ def _of_embedded(frame: pd.DataFrame) -> str:
     last = frame.loc[frame["method"] == "plain", "setting"].max()
     classes = _minus(frame, "changed", "embedded", "plain", last)
     rise, fid = embedded_statements.at_equal_rise(frame), _minus(frame, "fid", "embedded", "plain", last)
-    shown = [tables.change(*intervals.t_interval(v), digits) for v, digits in ((classes, 3), (rise, 3), (fid, 2))]
+    shown = [intervals.changed(v, digits) for v, digits in ((classes, 3), (rise, 3), (fid, 2))]
     return (
         f"Beside the cost of pixels, that of features changes the share in another class by {shown[0]} at one $K$, by "
         f"{shown[1]} at an equal rise of $D$, and FID by {shown[2]}."
@@ -187,7 +187,7 @@ def unseen(of: Mapping[str, pd.DataFrame]) -> str:
         if frame["seed"].nunique() > 1:
             last = frame.loc[frame["method"] == "plain", "setting"].max()
             gaps = (_minus(frame, "unseen", "embedded", other, last) for other in ("plain", "naive"))
-            plain, naive = (tables.change(*intervals.t_interval(gap), 3) for gap in gaps)
+            plain, naive = (intervals.changed(gap, 3) for gap in gaps)
             texts.append(f"On *{label}* it is {plain} beside the cost of pixels, and {naive} beside the naive ascent.")
     return " ".join(texts) or NOTHING
 
@@ -232,9 +232,7 @@ def _cell(frame: pd.DataFrame, cell: tuple[str, float], column: str) -> str:
     if column in HEADS or cell[0] == "bare":
         return intervals.shown(values, digits)
     change = values - embedded_statements.at(frame, column, embedded_statements.BARE)
-    if len(change) < 2:
-        return f"{change.mean():+.{digits}f}"
-    return tables.change(*intervals.t_interval(change), digits)
+    return intervals.changed(change, digits)
 
 
 def embedded_table(frame: pd.DataFrame) -> str:

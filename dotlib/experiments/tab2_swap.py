@@ -228,7 +228,7 @@ def own_table(frame: pd.DataFrame) -> str:
     for (row, line), gap, word in zip(cells.items(), gaps, words, strict=True):
         means = {label: cell.change.mean() for label, cell in line.items()}
         rank = 1 + sum(mean < means[OWN] for mean in means.values())
-        change = tables.change(*intervals.t_interval(gap))
+        change = intervals.changed(gap)
         rows.append([row, len(gap), change, word, f"{rank} of {len(means)}", min(means, key=lambda name: means[name])])
     heads = ["G", "trainings", "FID, own D minus D of another seed", "own D is", "its rank by means", "best mean"]
     return tables.markdown(heads, rows)

@@ -82,7 +82,7 @@ def paired_table(frame: pd.DataFrame) -> str:
         for method in table3_trainings.K_TRIALS:
             moved = (over_trainings.cells(frame, method, quantity, update) for update in UPDATES)
             changes = ((each - bare).groupby("set").mean() for each in moved)
-            cells = (table3_trainings.shown(change, SCORES[quantity].digits) for change in changes)
+            cells = (intervals.changed(change, SCORES[quantity].digits) for change in changes)
             rows.append([f"{SCORES[quantity].label}, {_constant(method)}", *cells])
     return tables.markdown(["change from bare", *_trial_heads()[2:]], rows)
 
@@ -135,7 +135,7 @@ def control_table(frame: pd.DataFrame) -> str:
     """Markdown, the trainings of one pair: every score bare and real, and what each way changes in it."""
     rows = [[name, *(_score(frame, name, quantity) for quantity in QUANTITIES)] for name in ("bare", "real")]
     for method, setting in _ways(frame):
-        cells = (table3_trainings.shown(changes(frame, method, setting, q), _digits(q)) for q in QUANTITIES)
+        cells = (intervals.changed(changes(frame, method, setting, q), _digits(q)) for q in QUANTITIES)
         rows.append([_name(method, setting), *cells])
     return tables.markdown(["way", *(SCORES[quantity].label for quantity in QUANTITIES)], rows)
 
@@ -162,7 +162,7 @@ def against_table(frame: pd.DataFrame) -> str:
     """Markdown, the trainings of one pair: every score of DOT with k_eff(y) minus that of each other descent."""
     rows = []
     for quantity in (*QUANTITIES, "D", "moved"):
-        cells = (table3_trainings.shown(gaps(frame, each, quantity), _digits(quantity)) for each in DESCENTS[1:])
+        cells = (intervals.changed(gaps(frame, each, quantity), _digits(quantity)) for each in DESCENTS[1:])
         rows.append([SCORES[quantity].label, *cells])
     return tables.markdown([f"{NAMES['DOT']} minus", *DESCENTS[1:]], rows)
 
@@ -172,7 +172,7 @@ def moves_table(frame: pd.DataFrame) -> str:
     rows = []
     for method in DESCENTS:
         values = {"moved": changes(frame, method, UPDATES[-1], "moved"), "D": changes(frame, method, UPDATES[-1], "D")}
-        rows.append([_name(method, 0.0), *(table3_trainings.shown(v, SCORES[q].digits) for q, v in values.items())])
+        rows.append([_name(method, 0.0), *(intervals.changed(v, SCORES[q].digits) for q, v in values.items())])
     return tables.markdown(["way", "distance moved", "rise of D"], rows)
 
 
@@ -190,7 +190,7 @@ def agreement(frame: pd.DataFrame) -> str:
     """What each way changes in class agreement, in one line."""
     parts = []
     for way in _ways(frame):
-        change = table3_trainings.shown(changes(frame, *way, "agreement"), SCORES["agreement"].digits)
+        change = intervals.changed(changes(frame, *way, "agreement"), SCORES["agreement"].digits)
         parts.append(f"{_name(*way)} {change}")
     return "; ".join(parts)
 

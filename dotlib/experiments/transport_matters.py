@@ -243,7 +243,7 @@ def primary_table(frame: pd.DataFrame) -> str:
     by_rule = over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN)
     of_means = over_trainings.compare(frame, "fid", "DOT", "naive", MARGIN, of_means=True)
     for each, strict in zip(by_rule, of_means, strict=True):
-        reference = tables.change(*intervals.t_interval(each.reference), 2)
+        reference = intervals.changed(each.reference)
         margins = (f"{each.margin:.2f}", f"{strict.margin:.2f}")
         cells = (f"{bare[each.pair].mean():.2f}", reference, tables.change(*each.interval, 2), *margins)
         words = (WORDS[each.word], WORDS[strict.word])
@@ -306,7 +306,7 @@ def matched_share_table(frame: pd.DataFrame) -> str:
     rows = []
     for quantity in MATCHED:
         shares = [over_trainings.matched_share(frame, quantity, "DOT", "naive", by) for by in ("D", "moved")]
-        rows.append([SCORES[quantity].label, *(tables.change(*intervals.t_interval(of), 3) for of in shares)])
+        rows.append([SCORES[quantity].label, *(intervals.changed(of, 3) for of in shares)])
     return tables.markdown(["DOT - naive, share of the way", "at equal rise of D", "at equal displacement"], rows)
 
 
@@ -332,7 +332,7 @@ def gains(frame: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _interval(values: pd.Series) -> str:
-    return tables.change(*intervals.t_interval(values), 2) if len(values) > 1 else "-"
+    return intervals.changed(values, few="-")
 
 
 def _common(values: pd.Series) -> str:
@@ -343,8 +343,7 @@ def _common(values: pd.Series) -> str:
 
 def _change(of: pd.Series, quantity: str) -> str:
     """Mean over trainings with its interval; of one training, the number."""
-    digits = SCORES[quantity].digits
-    return tables.change(*intervals.t_interval(of), digits) if len(of) > 1 else f"{of.item():+.{digits}f}"
+    return intervals.changed(of, SCORES[quantity].digits)
 
 
 def control_table(frame: pd.DataFrame) -> str:

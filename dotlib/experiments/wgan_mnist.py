@@ -139,7 +139,7 @@ def change_table(of: Runs, ways: Mapping[str, tuple[str, float]], quantities: Se
         rows.append(
             [
                 label,
-                *(_shown(c, _digits(q)) for q, c in zip(quantities, changes, strict=True)),
+                *(intervals.changed(c, _digits(q)) for q, c in zip(quantities, changes, strict=True)),
             ]
         )
     return tables.markdown(["change from bare", *(_label(q) for q in quantities)], rows)
@@ -188,16 +188,15 @@ SIDES = {"digits": 8}  # of a picture as D sees it; 28 for the others
 AFTER, BEFORE = ((wgan_statements.TARGETS, lr) for lr, _ in reversed(wgan.TARGET))
 
 
-def _shown(values: pd.Series, digits: int = 3) -> str:
-    return tables.change(*intervals.t_interval(values), digits) if len(values) > 1 else f"{values.mean():+.{digits}f}"
-
-
 def noise(of: Mapping[str, Runs]) -> str:
     """Sentences, one a data set: how rough the program's change in image space is, beside noise and beside before."""
     texts = []
     for label, each in of.items():
         side = SIDES.get(label.partition(",")[0], 28)
-        rough, rougher = intervals.shown(each.score("rough", *AFTER), 3), _shown(each.change("rough", AFTER, BEFORE))
+        rough, rougher = (
+            intervals.shown(each.score("rough", *AFTER), 3),
+            intervals.changed(each.change("rough", AFTER, BEFORE), 3),
+        )
         texts.append(
             f"On *{label}* independent pixels would have {frequencies.white_share(side, side):.2f} on average; "
             f"the change after both additions has {rough}, a difference of {rougher} to the change before."
@@ -209,7 +208,7 @@ def as_printed(of: Mapping[str, Runs]) -> str:
     """Sentences, one a data set: what Algorithm 1 as printed does to FID, without and with both additions."""
     texts = []
     for label, each in of.items():
-        fids = (_shown(each.change("fid", ("target, printed", lr)), 2) for lr, _ in wgan.TARGET)
+        fids = (intervals.changed(each.change("fid", ("target, printed", lr)), 2) for lr, _ in wgan.TARGET)
         texts.append(f"On *{label}* it changes FID by {next(fids)}, and with both additions by {next(fids)}.")
     return " ".join(texts) or NOTHING
 
@@ -221,7 +220,7 @@ def steps(of: Mapping[str, Runs]) -> str:
         parts = []
         for low, high in pairwise(LRS):
             ways = (wgan_statements.LIKE, high), (wgan_statements.LIKE, low)
-            precision, recall = (_shown(each.change(q, *ways)) for q in ("precision", "recall"))
+            precision, recall = (intervals.changed(each.change(q, *ways), 3) for q in ("precision", "recall"))
             parts.append(f"from {low:g} to {high:g} precision changes by {precision} and recall by {recall}")
         texts.append(f"On *{label}*, {'; '.join(parts)}.")
     return " ".join(texts) or NOTHING
@@ -239,7 +238,7 @@ def beyond_truncation(of: Mapping[str, Runs]) -> str:
                 if low > 0 or high < 0:
                     falls = SCORES[quantity].lower_is_better
                     words["better" if (high < 0) == falls else "worse"].append(SCORES[quantity].label)
-            cells = (_shown(values, _digits(quantity)) for quantity, values in gaps.items())
+            cells = (intervals.changed(values, _digits(quantity)) for quantity, values in gaps.items())
             rows.append([label, f"{share:.0%}", *cells, *(", ".join(each) or "-" for each in words.values())])
     heads = ["best setting minus", "truncation to", "precision", "recall", "FID", "better in", "worse in"]
     return tables.markdown(heads, rows) if rows else NOTHING
@@ -276,8 +275,9 @@ def answer(of: Mapping[str, Runs]) -> str:
             text += (
                 f"The slope at samples is {slope} (**{words['s4.gp.slope'].word}**), K_eff over 500 pairs {K} "
                 f"(**{words['s4.gp.keff'].word}**). The best setting changes precision by "
-                f"{_shown(each.change('precision', ('best', 1.0)))} (**{words['s4.best'].word}**) and FID by "
-                f"{_shown(fid, 2)}; saving bare samples without rescaling them changes FID by {_shown(saved, 2)}, "
+                f"{intervals.changed(each.change('precision', ('best', 1.0)), 3)} (**{words['s4.best'].word}**) "
+                f"and FID by {intervals.changed(fid)}; saving bare samples without rescaling them changes FID by "
+                f"{intervals.changed(saved)}, "
                 f"{'more' if abs(saved.mean()) > abs(fid.mean()) else 'less'} than this transport does. "
             )
         counts = paper.counted((id, verdict.word) for id, verdict in words.items())

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from dotlib.errors import check_count, check_positive
+from dotlib.results import tables
 from dotlib.results.records import Record, Where
 
 
@@ -60,6 +61,17 @@ def shown(values: ArrayLike, digits: int = 2, *, positive: bool = False) -> str:
         return _number(values[0], digits)
     mean, (low, high) = geometric(values) if positive else t_interval(values)
     return f"{_number(mean, digits)} [{_number(low, digits)}, {_number(high, digits)}]"
+
+
+def changed(values: ArrayLike, digits: int = 2, *, few: str = "") -> str:
+    """The mean of independent differences and its 95 % interval, "-0.30 [-0.52, -0.08]".
+
+    few: what stands for fewer than two; without it one value stands alone, and a dash for none.
+    """
+    values = np.asarray(values, dtype=float)
+    if len(values) > 1:
+        return tables.change(*t_interval(values), digits)
+    return few or (f"{values[0]:+.{digits}f}" if len(values) else "-")
 
 
 def _number(value: float, digits: int) -> str:

@@ -73,6 +73,12 @@ def test_a_mean_is_shown_with_its_interval_and_one_value_alone():
     assert intervals.shown([338_869.15]) == "339,000" and intervals.shown([9_999.5], 1) == "9999.5"
 
 
+def test_a_change_has_signs_and_too_few_values_have_what_the_caller_says():
+    assert intervals.changed([1.0, 2.0, 3.0]) == "+2.00 [-0.48, +4.48]"
+    assert intervals.changed([-1.25], 1) == "-1.2" and intervals.changed([-1.25], few="refused") == "refused"
+    assert intervals.changed([]) == "-" and intervals.changed([], few="none") == "none"
+
+
 def test_the_interval_of_positive_values_is_that_of_their_logarithms():
     """1, 10 and 100: logarithms a step of log 10 apart, so the half width is log 10 times 4.303 / sqrt 3."""
     mean, (low, high) = intervals.geometric([1.0, 10.0, 100.0])
