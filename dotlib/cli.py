@@ -286,14 +286,14 @@ def record(name: str, values: dict, device: str) -> None:
     if provenance.source_state()[1]:
         raise InputError("source: tracked files are changed; commit them, then make the record")
     notebook, values = Path("notebooks", f"{stem}.md"), listed.get(name, {}) | values
-    _run(notebook, Path("_build/campaign", f"{name}.ipynb"), values, device)
+    _run(notebook, Path("_build/campaign", f"{name}.ipynb"), values, device, anew=True)
     from dotlib.results import records
 
     click.echo(records.keep(records.BUILT / f"{name}.json"))
 
 
-def _run(notebook: Path, output: Path, values: dict, device: str) -> None:
-    """Run a notebook; it gets the device if it has such a parameter."""
+def _run(notebook: Path, output: Path, values: dict, device: str, *, anew: bool = False) -> None:
+    """Run a notebook; it gets the device, and whether to measure anew, if it has such parameters."""
     _check_notebook(notebook)
     for name, known in (("profile", PROFILES), ("judge", JUDGES)):
         if name in values:
@@ -302,8 +302,11 @@ def _run(notebook: Path, output: Path, values: dict, device: str) -> None:
         from dotlib import notebooks
     except ImportError as error:
         raise InputError(f'run: needs what is not installed ({error.name}); pip install "dotlib[book]"') from error
-    if "device" in notebooks.parameters(notebooks.read(notebook)):
-        values = {"device": device} | values
+    known, offered = (
+        notebooks.parameters(notebooks.read(notebook)),
+        {"device": device} | ({"anew": True} if anew else {}),
+    )
+    values = {name: value for name, value in offered.items() if name in known} | values
     notebooks.run_notebook(notebook, output, values, tell=_tell)
 
 

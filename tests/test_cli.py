@@ -115,6 +115,8 @@ def test_record_runs_its_page_and_keeps_what_it_wrote(asked, monkeypatch):
     assert asked == [(Path("notebooks/tab2_swap.md"), Path(f"_build/campaign/{listed}.ipynb"), values)]
     call("record", other, "-p", "seed=1")
     assert asked[1][1:] == (Path(f"_build/campaign/{other}.ipynb"), {"device": "cpu", "seed": 1})
+    call("record", "embedded/laptop-digits-resnet-sagan-hi-s0", "-p", "seed=0")
+    assert asked[2][2]["anew"] is True, "a committed record would be shown and kept as new"
 
 
 @pytest.mark.parametrize(

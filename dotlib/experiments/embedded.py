@@ -55,7 +55,7 @@ ALGORITHMS = (  # way, its setting in the table of both algorithms
 EMBEDDED = ("plain", "embedded", "embedded, K_E", "embedded, untrained E", "naive")
 SAVED = "saved without (x + 1) / 2"
 SCORED = (("fid", 1), ("recall", 2), ("precision", 2))  # and digits
-PRINTED_ROWS = (  # where, ids of the printed scores in the order of SCORED, and our way, of the nearest update
+PRINTED_ROWS = (  # where, ids of the printed scores in the order of SCORED, and our way, then or at the next update
     *(
         (f"Table 1, {name}", [f"tab1.{name}.{q}" for q in ("fid", "accuracy", "precision")], row)
         for name, row in (("vanilla", ("bare", 1.0)), ("latent", (PRINTED, 5)))
