@@ -19,8 +19,8 @@ help:  ## print this list
 	@echo
 	@echo "  PROFILE=smoke|laptop|paper chooses the size of the book, for example: make book PROFILE=smoke"
 
-book: $(READY)  ## run the notebooks, build _build/html; TRAIN=1 trains all pairs, those in pairs/ too
-	$(if $(filter-out 0,$(TRAIN)),DOTLIB_TRAIN=1) $(SNAKEMAKE) --config profile=$(PROFILE) device=$(DEVICE)
+book: $(READY)  ## run the notebooks, build _build/html; MEASURE=1 measures what is committed, TRAIN=1 trains it, too
+	$(if $(filter-out 0,$(TRAIN)),DOTLIB_TRAIN=1) $(if $(filter-out 0,$(MEASURE)),DOTLIB_MEASURE=1) $(SNAKEMAKE) --config profile=$(PROFILE) device=$(DEVICE)
 
 campaign: $(READY)  ## make the next missing record of results/campaign.yml; DEVICE=cuda for the published sizes
 	$(SNAKEMAKE) --nolock campaign --forcerun record --config device=$(DEVICE)

@@ -31,4 +31,5 @@ def artifacts(artifact_folder, monkeypatch):
     """The folder of artifacts, for this test and the processes that it starts, which take committed pairs first."""
     monkeypatch.setenv("DOTLIB_ARTIFACTS", str(artifact_folder))
     monkeypatch.delenv("DOTLIB_TRAIN", raising=False)
+    monkeypatch.delenv("DOTLIB_MEASURE", raising=False)
     return artifact_folder

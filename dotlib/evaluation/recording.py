@@ -18,9 +18,10 @@ from dotlib.metrics.scores import IMAGE_SCORES, SCORES
 from dotlib.results import paper, records, tables, tidy
 from dotlib.results.records import Record, Where
 from dotlib.training import zoo
-from dotlib.training.settings import PairName, dataset_of, trains_all
+from dotlib.training.settings import PairName, dataset_of, measures_all
 
 Key = tuple[str, str | float]  # (method, setting)
+MEASURED = "measured by this build"  # where a record comes from; see `recorded_at`
 MEAN = "mean"  # in the place of a judge: the mean over all of them, set by set
 Values = Mapping[Key, Mapping[str, ArrayLike]]  # key -> quantity -> (sets,)
 
@@ -70,19 +71,38 @@ def lines_of(
 ) -> tuple[Record, list[Line], str]:
     """A record of one pair with the lines of its table, and where they come from: committed, else measured now.
 
-    The committed record stands in where it is of this very pair and of the parameters that `record` was opened with;
-    with `anew`, and in a build that trains all pairs, it does not. `fill` puts what was measured into the record.
+    When the committed record stands in is said at `committed`. `fill` puts what was measured into the record.
     """
-    where = {"profile": record.profile, "dataset": record.dataset, "seed": record.seed}
-    kept = None if anew or trains_all() else records.find(record.stem, folder=records.KEPT, **where)
-    opened, weights = json.loads(json.dumps(record.parameters)), run.pair.digests
-    if kept and opened.items() <= kept.parameters.items() and weights.items() <= kept.made["weights"].items():
-        table = tidy.of(kept, records.KEPT).to_dict("records")
-        lines = [{str(name): value for name, value in line.items()} for line in table]
-        return kept, lines, f"recorded at commit {kept.made['commit'][:12]}"
+    kept = committed(record, run.pair.digests, anew=anew)
+    if kept:
+        return kept, lines_beside(kept), recorded_at(kept)
     lines = measure(run)
     fill(record, run, lines)
-    return record, lines, "measured by this build"
+    return record, lines, MEASURED
+
+
+def committed(record: Record, weights: Mapping[str, str], *, anew: bool) -> Record | None:
+    """The committed record that stands in for one that was opened: of these very weights, and of its parameters.
+
+    None where there is no such record; with `anew`, and in a build that measures all, always.
+    """
+    if anew or measures_all():
+        return None
+    where = {"profile": record.profile, "dataset": record.dataset, "seed": record.seed}
+    kept, opened = records.find(record.stem, folder=records.KEPT, **where), json.loads(json.dumps(record.parameters))
+    same = kept and opened.items() <= kept.parameters.items() and weights.items() <= kept.made["weights"].items()
+    return kept if same else None
+
+
+def lines_beside(kept: Record) -> list[Line]:
+    """The lines of the table beside a committed record."""
+    table = tidy.of(kept, records.KEPT).to_dict("records")
+    return [{str(name): value for name, value in line.items()} for line in table]
+
+
+def recorded_at(kept: Record) -> str:
+    """In words, where a committed record comes from."""
+    return f"recorded at commit {kept.made['commit'][:12]}"
 
 
 def put_scores(record: Record, values: Values, *, pair: str = "", judge: str = "") -> None:

@@ -265,8 +265,13 @@ def artifact_path(name: str, *, profile: str, seed: int = 0) -> Path:
 
 
 def trains_all() -> bool:
-    """Whether $DOTLIB_TRAIN asks for all pairs to be trained here, and all that follows from them to be measured."""
+    """Whether $DOTLIB_TRAIN asks for all pairs to be trained here."""
     return os.environ.get("DOTLIB_TRAIN", "") not in ("", "0")
+
+
+def measures_all() -> bool:
+    """Whether pages measure even what a committed record has: $DOTLIB_MEASURE asks for it, or all pairs are new."""
+    return trains_all() or os.environ.get("DOTLIB_MEASURE", "") not in ("", "0")
 
 
 def pair_file(name: str, settings: Training, profile: str) -> Path:

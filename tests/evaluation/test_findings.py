@@ -6,8 +6,7 @@ from swap_tables import planted
 from swap_tables import table as swap_table
 from training_tables import PAIRS, table
 
-from dotlib.evaluation import findings, point_quality
-from dotlib.experiments import fig3_audit
+from dotlib.evaluation import figure3_audit, findings, point_quality
 from dotlib.metrics.scores import SCORES
 from dotlib.results import records, tidy
 
@@ -65,7 +64,7 @@ def test_a_recorded_mechanism_with_another_sign_is_refused(tmp_path):
 
 
 def test_the_interventions_are_called_as_the_audit_calls_them():
-    assert point_quality.real_between(fig3_audit.SHARES[-1]) == findings.BETWEEN
+    assert point_quality.real_between(figure3_audit.SHARES[-1]) == findings.BETWEEN
     assert findings.ONTO == point_quality.ONTO_MODES
 
 

@@ -11,7 +11,7 @@ import torch
 
 from dotlib import seeding
 from dotlib.data import toy as toy_data
-from dotlib.evaluation import point_quality, recording
+from dotlib.evaluation import figure3_audit, point_quality, recording
 from dotlib.evaluation import points as toy_pairs
 from dotlib.experiments import fig3_audit, fig3_toy
 from dotlib.metrics import optimal_transport, resampling
@@ -40,10 +40,10 @@ def record(pair):
 
 def test_every_reading_is_put_and_shown(pair, record):
     sets = toy_pairs.moved(pair, SETTINGS, 2.0, seed=0)
-    emds = fig3_audit.readings(pair, sets, SETTINGS, 0, 5)
-    assert tuple(emds) == fig3_audit.READINGS
+    emds = figure3_audit.readings(pair, sets, SETTINGS, 0, 5)
+    assert tuple(emds) == figure3_audit.READINGS
     assert [len(emd["dot"]) for emd in emds.values()] == [7, 5, 5, 5]
-    fig3_audit.put_readings(record, emds)
+    figure3_audit.put_readings(record, emds)
     assert len(record.verdicts) == 12  # four readings, three pairs of methods
     row = record.get("emd_euclidean", method="dot", setting="balanced", against="g")
     trials = emds["euclidean", "balanced"]
@@ -73,14 +73,14 @@ def test_every_number_grows_with_the_data_as_its_unit_says(pair):
         sets = {method: scale * points for method, points in toy_pairs.moved(pair, SETTINGS, 2.0, seed=0).items()}
         record = recording.open_toy_record("fig3_audit", scaled, SETTINGS, "laptop", 0)
         energy = {method: np.array([energy_distance(y, data.points[:50]) for y in of]) for method, of in sets.items()}
-        emds = fig3_audit.readings(scaled, sets, SETTINGS, 0, 3)
-        fig3_audit.put_readings(record, emds, energy)
-        fig3_audit.put_monge_gaps(record, sets, 3)
+        emds = figure3_audit.readings(scaled, sets, SETTINGS, 0, 3)
+        figure3_audit.put_readings(record, emds, energy)
+        figure3_audit.put_monge_gaps(record, sets, 3)
         rng = seeding.generator(0, "curve")
         curve = lipschitz.curve(scaled.logit, scaled.draw, n_pairs=(10, 100), repeats=2, rng=rng)
         steepest = float(lipschitz.gradient_norms(scaled.logit, sets["g"][0]).max())
         K_eff = toy_pairs.constant(scaled, SETTINGS, 0).value
-        fig3_audit.put_constants(record, K_eff, curve, steepest, np.random.default_rng(0))
+        figure3_audit.put_constants(record, K_eff, curve, steepest, np.random.default_rng(0))
         return list(record.rows())
 
     power = {"data units": 1, "squared data units": 2, "logits per data distance": -1}
@@ -94,7 +94,7 @@ def test_every_number_grows_with_the_data_as_its_unit_says(pair):
 def test_a_set_without_modes_has_two_readings(pair):
     pair = replace(pair, data=toy_data.toy("swissroll", seeding.numpy_rng(0, "d"), size=5_000))
     sets = toy_pairs.moved(pair, SETTINGS, 2.0, seed=0)
-    emds = fig3_audit.readings(pair, sets, SETTINGS, 0, 2)
+    emds = figure3_audit.readings(pair, sets, SETTINGS, 0, 2)
     assert {sampling for _, sampling in emds} == {"random"}
     assert [len(emd["dot"]) for emd in emds.values()] == [SETTINGS.trials, 2]
 
@@ -111,7 +111,7 @@ def test_a_rank_needs_an_interval_without_0(record):
         smoke = replace(record, profile="smoke", content={}, verdicts={})
         laptop = replace(record, content={}, verdicts={})
         for run in (smoke, laptop):
-            fig3_audit.put_readings(run, {("euclidean", "random"): emd})
+            figure3_audit.put_readings(run, {("euclidean", "random"): emd})
         assert laptop.verdicts["W1 cost, random: DOT against G"] == words[name]
         assert laptop.verdicts["W1 cost, random: naive against G"] == "worse"
         assert set(smoke.verdicts.values()) == {"smoke: not comparable"}
@@ -128,8 +128,8 @@ def test_more_trials_separate_the_same_difference_and_other_readings_do_not_matt
     words = {}
     for n in (10, 1_000):
         alone, among = (replace(record, content={}, verdicts={}) for _ in range(2))
-        fig3_audit.put_readings(alone, {("sqeuclidean", "random"): emd(n)})
-        fig3_audit.put_readings(among, {reading: emd(n) for reading in fig3_audit.READINGS}, emd(n))
+        figure3_audit.put_readings(alone, {("sqeuclidean", "random"): emd(n)})
+        figure3_audit.put_readings(among, {reading: emd(n) for reading in figure3_audit.READINGS}, emd(n))
         assert {claim: among.verdicts[claim] for claim in alone.verdicts} == alone.verdicts
         assert len(among.verdicts) == 15
         assert among.verdicts["energy distance, random: naive against G"] == "worse"
@@ -147,7 +147,7 @@ def test_the_audit_and_figure_3_say_the_same_of_the_same_trials(record, trials):
         rng = np.random.default_rng(draw)
         emd = {name: rng.normal(rng.normal(scale=1.5), 1.0, size=trials) for name in ("real", "g", "dot", "naive")}
         audit, figure = replace(record, content={}, verdicts={}), replace(record, content={}, verdicts={})
-        fig3_audit.put_readings(audit, {("sqeuclidean", "random"): emd})
+        figure3_audit.put_readings(audit, {("sqeuclidean", "random"): emd})
         fig3_toy.fill_record(figure, LipschitzEstimate(torch.tensor([1.0, 3.0], dtype=torch.float64), 100), emd)
         for claim, words in (("DOT against naive", below), ("naive against G", above)):
             word = audit.verdicts[f"squared cost, random: {claim}"]
@@ -158,10 +158,10 @@ def test_the_audit_and_figure_3_say_the_same_of_the_same_trials(record, trials):
 
 def test_every_setting_but_the_idle_clip_changes_the_result(pair, record):
     y = toy_pairs.moved(pair, SETTINGS, 2.0, seed=0)["g"][:2]
-    changed = fig3_audit.changed_settings(pair, 2.0, SETTINGS)
-    results = fig3_audit.sensitivity(pair, y, SETTINGS, 0, changed)
-    fig3_audit.put_settings(record, results)
-    published = results.pop(fig3_audit.PUBLISHED)
+    changed = figure3_audit.changed_settings(pair, 2.0, SETTINGS)
+    results = figure3_audit.sensitivity(pair, y, SETTINGS, 0, changed)
+    figure3_audit.put_settings(record, results)
+    published = results.pop(figure3_audit.PUBLISHED)
     moved = torch.stack([toy_pairs.move(pair, points, 2.0, SETTINGS, "dot").final for points in y])
     assert published["length"] == pytest.approx((moved - y).norm(dim=2).mean(1))
     same = [label for label, trials in results.items() if np.array_equal(trials["W1"], published["W1"])]
@@ -176,7 +176,7 @@ def test_every_setting_but_the_idle_clip_changes_the_result(pair, record):
 def test_gaps_and_lengths_are_those_of_the_first_trials(record):
     y = torch.tensor([[[0.0, 0.0], [1.0, 0.0]]] * 2)
     crossed = y.flip(1)  # the two points change places: each moves by 1, and W1 is 0
-    fig3_audit.put_monge_gaps(record, {"g": y, "dot": y + 0.5, "naive": torch.cat([crossed, 9 * y])}, 2)
+    figure3_audit.put_monge_gaps(record, {"g": y, "dot": y + 0.5, "naive": torch.cat([crossed, 9 * y])}, 2)
     assert record.get("monge_gap", method="dot").value == pytest.approx(0, abs=1e-12)
     assert (
         record.get("monge_gap", method="naive").value == pytest.approx(1)
@@ -188,7 +188,7 @@ def test_gaps_and_lengths_are_those_of_the_first_trials(record):
 
 def test_constants_stand_beside_the_published_ones(pair, record):
     curve = lipschitz.curve(pair.logit, pair.draw, n_pairs=(10, 2_000), repeats=2, rng=seeding.generator(0, "curve"))
-    fig3_audit.put_constants(record, 2.0, curve, 4.25, np.random.default_rng(0))
+    figure3_audit.put_constants(record, 2.0, curve, 4.25, np.random.default_rng(0))
     assert [row.setting for row in record.rows(quantity="K_eff_by_pairs")] == [10, 2_000]
     assert record.get("K_eff_by_pairs", setting=10).sd == float(curve.std[0])
     header, _, row = fig3_audit.constants_table({"25gaussians": record}).splitlines()
@@ -202,7 +202,7 @@ def test_the_law_of_a_constant_is_that_of_a_mean_of_maxima(pair, record, monkeyp
     maxima = curve.slopes.reshape(200, 20).amax(1)
     monkeypatch.setitem(paper.NOTEBOOK_K, "25gaussians", 9.0)
     record.dataset += "-authors"
-    fig3_audit.put_constants(record, 2.0, curve, 4.25, np.random.default_rng(0))
+    figure3_audit.put_constants(record, 2.0, curve, 4.25, np.random.default_rng(0))
     maximum, law = record.get("K_eff_maximum"), record.get("K_eff_law")
     assert (maximum.value, maximum.sd, maximum.n) == pytest.approx((float(maxima.mean()), float(maxima.std()), 200))
     assert law.value == pytest.approx(maximum.value, abs=0.01 * maximum.sd)
@@ -223,14 +223,14 @@ def test_a_constant_of_the_law_itself_is_not_far_out(pair, record, monkeypatch):
     middle = float(curve.slopes.reshape(200, 20).amax(1).mean())
     monkeypatch.setitem(paper.NOTEBOOK_K, "25gaussians", middle)
     record.dataset += "-authors"
-    fig3_audit.put_constants(record, 2.0, curve, 4.25, np.random.default_rng(0))
+    figure3_audit.put_constants(record, 2.0, curve, 4.25, np.random.default_rng(0))
     assert record.get("K_eff_tail", method="notebook").value > 0.8
 
 
 def test_interventions_are_paired_with_the_points_that_they_change(pair, record):
     sets = toy_pairs.moved(pair, SETTINGS, 2.0, seed=0)
-    emds = fig3_audit.readings(pair, sets, SETTINGS, 0, 5)
-    fig3_audit.put_interventions(record, pair, sets["g"][:3], emds, SETTINGS, 0)
+    emds = figure3_audit.readings(pair, sets, SETTINGS, 0, 5)
+    figure3_audit.put_interventions(record, pair, sets["g"][:3], emds, SETTINGS, 0)
     label, cost = point_quality.real_between(0.1), "euclidean"
     few = replace(SETTINGS, trials=3)
     for label, before in ((point_quality.real_between(0.1), "real"), (point_quality.ONTO_MODES, "g")):
@@ -248,7 +248,7 @@ def test_interventions_are_paired_with_the_points_that_they_change(pair, record)
         "- 25gaussians, real points, 20% put between modes: squared cost, random: "
     )
     empty = replace(record, content={})
-    fig3_audit.put_interventions(
+    figure3_audit.put_interventions(
         empty, replace(pair, data=replace(pair.data, modes=None)), sets["g"], emds, SETTINGS, 0
     )
     assert not empty.content and fig3_audit.mechanism({"a": empty}) == "-"
@@ -273,7 +273,7 @@ def test_quality_is_put_beside_real_points(record):
         "near": {"real": np.array([1.0, 0.9]), "g": np.array([0.5, 0.6]), "dot": np.ones(2), "naive": np.ones(2)},
         "spread": {"real": np.ones(2), "g": np.full(2, np.nan), "dot": np.array([2.0, np.nan]), "naive": np.ones(2)},
     }
-    fig3_audit.put_quality(record, quality)
+    figure3_audit.put_quality(record, quality)
     assert record.get("near", method="g", against="real").value == pytest.approx(-0.4)
     assert record.get("spread", method="dot").value == 2 and record.get("spread", method="dot").n == 1
     assert not list(record.rows(quantity="spread", method="g"))
@@ -289,6 +289,42 @@ def test_a_committed_record_of_the_authors_weights_stands_beside_this_build(reco
     assert list(fig3_audit.with_kept(runs, "both")) == ["25gaussians", "25gaussians-authors, recorded"]
     assert list(fig3_audit.with_kept(runs, "swissroll")) == ["25gaussians"]
     assert list(fig3_audit.with_kept({"25gaussians-authors": record}, "25gaussians")) == ["25gaussians-authors"]
+
+
+def test_a_committed_record_stands_in_for_its_own_pair_and_settings_alone(pair, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "BUILT", tmp_path / "built")
+    monkeypatch.setattr(records, "KEPT", tmp_path / "kept")
+    sizes = {"pair_counts": (10, 100), "pair_repeats": 2, "gradient_points": 20}
+    audit = figure3_audit.Audit(pair, SETTINGS, figure3_audit.Settings(trials=2, readings=3, changed=2, **sizes), 0)
+    first, source = figure3_audit.record_of(audit, "laptop", anew=False)
+    assert source == recording.MEASURED
+    table = next((tmp_path / "built/fig3_audit").glob("*.csv")).read_bytes()
+    (tmp_path / "built").rename(tmp_path / "kept")
+    shown, source = figure3_audit.record_of(audit, "laptop", anew=False)
+    assert source == f"recorded at commit {first.made['commit'][:12]}" and shown == records.read(
+        tmp_path / "kept/fig3_audit/laptop-25gaussians-s0.json"
+    )
+    assert next((tmp_path / "built/fig3_audit").glob("*.csv")).read_bytes() == table
+    for changed in (
+        replace(audit, pair=replace(pair, digests={"G": "01"})),
+        replace(audit, settings=replace(audit.settings, readings=2)),
+        replace(audit, figure3=replace(SETTINGS, steps=2)),
+        replace(audit, seed=1),
+    ):
+        assert figure3_audit.record_of(changed, "laptop", anew=False)[1] == recording.MEASURED
+    for name in ("DOTLIB_TRAIN", "DOTLIB_MEASURE"):
+        monkeypatch.setenv(name, "1")
+        assert figure3_audit.record_of(audit, "laptop", anew=False)[1] == recording.MEASURED
+        monkeypatch.setenv(name, "0")
+    again, source = figure3_audit.record_of(audit, "laptop", anew=True)
+    assert source == recording.MEASURED and again.content == first.content, "the same numbers a second time"
+
+
+def test_the_curve_over_pairs_is_that_of_the_record(pair, record):
+    curve = lipschitz.curve(pair.logit, pair.draw, n_pairs=(10, 100), repeats=2, rng=seeding.generator(0, "curve"))
+    figure3_audit.put_constants(record, 2.0, curve, 4.25, np.random.default_rng(0))
+    means, bands = fig3_audit.by_pairs({"25gaussians": record})
+    assert means == {"25gaussians": curve.mean.tolist()} and bands["25gaussians"].tolist() == curve.std.tolist()
 
 
 def test_what_try_it_says_of_the_training_of_seed_1_holds():

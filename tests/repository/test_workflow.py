@@ -277,6 +277,13 @@ def test_a_committed_pair_is_taken_unless_all_are_to_be_trained(tree):
     assert sorted(make(tree)[0]) == made  # the one that was trained is still there
 
 
+def test_pages_alone_are_made_again_when_all_is_to_be_measured(tree):
+    pages = ["html", "run last", "run one", "run two"]
+    assert sorted(make(tree, DOTLIB_MEASURE="1")[0]) == pages
+    assert make(tree, DOTLIB_MEASURE="1")[0] == []
+    assert sorted(make(tree)[0]) == pages
+
+
 def test_profiles_keep_apart_and_return_cheaply(tree):
     assert sorted(make(tree, "--config", "profile=smoke")[0]) == ALL
     assert make(tree)[0] == ["html"]  # back to the default: only the HTML is of the other profile
