@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from dotlib.errors import InputError, check_count, check_points
-from dotlib.metrics import backends
 
+PRECISION_K, DENSITY_K = 3, 5  # as published
 BLOCK = 1_000  # rows whose distances to all others are held at once: 80 MB beside 10,000
 
 
@@ -38,32 +38,54 @@ class DensityCoverage:
     coverage: float
 
 
-def precision_recall(*, real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
-    """Precision and recall of fake (M, d) beside real (N, d), through torch_fidelity, in float64; balls are closed.
+def neighbourhoods(*, real: Tensor, fake: Tensor) -> tuple[PrecisionRecall, DensityCoverage]:
+    """All four of fake (M, d) beside real (N, d), with the published numbers of neighbours; distances are taken once.
 
-    A fair comparison of generators has one N and one M. Raises InputError for different widths or k not below both.
+    Raises as `precision_recall` and `density_coverage`, which have the same values.
     """
-    real, fake = _checked(real, fake, k, both=True)
-    metric = backends.module("torch_fidelity.metric_prc")
-    values = metric.prc_features_to_metric(
-        fake, real, prc_neighborhood=k, prc_batch_size=BLOCK, save_cpu_ram=True, verbose=False
-    )
-    return PrecisionRecall(values[metric.KEY_METRIC_PRECISION], values[metric.KEY_METRIC_RECALL])
+    real, fake = _checked(real, fake, max(PRECISION_K, DENSITY_K), both=True)
+    return _compared(real, fake, PRECISION_K, DENSITY_K)
 
 
-def density_coverage(*, real: Tensor, fake: Tensor, k: int = 5) -> DensityCoverage:
+def precision_recall(*, real: Tensor, fake: Tensor, k: int = PRECISION_K) -> PrecisionRecall:
+    """Precision and recall of fake (M, d) beside real (N, d), in float64; balls are closed.
+
+    The values of torch_fidelity, which sorts where the k nearest do. A fair comparison of generators has one N and one
+    M. Raises InputError for different widths or k not below both.
+    """
+    return _compared(*_checked(real, fake, k, both=True), k, k)[0]
+
+
+def density_coverage(*, real: Tensor, fake: Tensor, k: int = DENSITY_K) -> DensityCoverage:
     """Density and coverage of fake (M, d) beside real (N, d), in float64; balls are open: a copy of real has density 1.
 
     Raises InputError for different widths or k >= N.
     """
-    real, fake = _checked(real, fake, k, both=False)
-    inside = covered = 0
-    for rows in real.split(BLOCK):
-        radii = torch.cdist(rows, real).kthvalue(k + 1).values  # itself is the first, at 0
-        held = (torch.cdist(rows, fake) < radii[:, None]).sum(1)  # fakes in each real ball
+    return _compared(*_checked(real, fake, k, both=False), None, k)[1]
+
+
+def _compared(real: Tensor, fake: Tensor, k: int | None, k_open: int) -> tuple[PrecisionRecall, DensityCoverage]:
+    """All four, from closed balls to the k-th neighbour and open ones to that of k_open; without k the first are 0."""
+    balls, open_balls = _radii(real, k or k_open, k_open)
+    of_fake = _radii(fake, k, k)[0] if k else torch.full((len(fake),), -1.0, dtype=fake.dtype)
+    precise = torch.zeros(len(fake), dtype=torch.bool)
+    recalled = inside = covered = 0
+    for rows, ball, open_ball in zip(*(each.split(BLOCK) for each in (real, balls, open_balls)), strict=True):
+        distances = torch.cdist(rows, fake)
+        if k:
+            precise |= (distances <= ball[:, None]).any(0)
+            recalled += int((distances <= of_fake).any(1).sum())
+        held = (distances < open_ball[:, None]).sum(1)  # fakes in each real ball
         inside += int(held.sum())
         covered += int((held > 0).sum())
-    return DensityCoverage(inside / (k * len(fake)), covered / len(real))
+    shares = PrecisionRecall(int(precise.sum()) / len(fake), recalled / len(real))
+    return shares, DensityCoverage(inside / (k_open * len(fake)), covered / len(real))
+
+
+def _radii(x: Tensor, *counts: int) -> tuple[Tensor, ...]:
+    """The distance of each row of x to its k-th nearest other row, (N,), for every k."""
+    nearest = [torch.cdist(rows, x).topk(max(counts) + 1, largest=False).values for rows in x.split(BLOCK)]
+    return torch.cat(nearest).T[list(counts)].unbind()  # itself is the first, at 0
 
 
 def _checked(real: Tensor, fake: Tensor, k: int, *, both: bool) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ that does not grow with their number; float64 throughout. Fréchet distances are
 `neighbours`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from dotlib.errors import InputError, check_count, check_points
 from dotlib.metrics.frechet import Moments, fid
-from dotlib.metrics.neighbours import density_coverage, precision_recall
+from dotlib.metrics.neighbours import neighbourhoods
 
 
 class Score(NamedTuple):
@@ -50,6 +51,7 @@ SCORES = {  # quantity of a record -> how it is shown
 IMAGE_SCORES = ("is_mean", "fid", "kid", "precision", "recall", "density", "coverage")  # MIND: where records have it
 
 DIRECTIONS = 1_000  # of MIND, as published
+BLOCK = 1_000  # rows whose kernel to all others is held at once: 80 MB beside 10,000
 KEPT = 10_000  # rows for KID and neighbourhoods, whose cost grows with the square
 
 
@@ -141,18 +143,35 @@ def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
         )
     sides = [side.detach().cpu().double().numpy() for side in (real, fake)]
     draws = np.random.RandomState(int(torch.randint(2**32, (1,), generator=rng)))
-    values = np.empty(subsets)
+    chosen = [np.zeros((len(side), subsets), dtype=bool) for side in sides]  # whether a row is in a subset
     for subset in range(subsets):
-        a, b = (side[draws.choice(len(side), subset_size, replace=False)] for side in sides)
-        within = (_pairs(a, a, hollow=True) + _pairs(b, b, hollow=True)) / (subset_size * (subset_size - 1))
-        values[subset] = within - 2 * _pairs(a, b) / subset_size**2
+        for of in chosen:
+            of[draws.choice(len(of), subset_size, replace=False), subset] = True
+    # A kernel of all rows serves all subsets where it is the smaller; else each has that of its own rows.
+    together = subsets if len(real) * len(fake) <= subsets * subset_size**2 else 1
+    groups = (slice(first, first + together) for first in range(0, subsets, together))
+    values = np.concatenate([_kid_of(sides, [of[:, group] for of in chosen], subset_size) for group in groups])
     return Kid(float(values.mean()), float(values.std()), subsets, subset_size)
 
 
-def _pairs(a: np.ndarray, b: np.ndarray, *, hollow: bool = False) -> float:
-    """Sum of the kernel over all pairs of rows; hollow leaves out a row beside itself."""
-    cubes = torch.from_numpy(a @ b.T).div_(a.shape[1]).add_(1).pow_(3)  # torch multiplies where numpy takes logarithms
-    return float(cubes.sum() - (cubes.trace() if hollow else 0))
+def _kid_of(sides: Sequence[np.ndarray], chosen: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """The estimate of each subset, (subsets,), from the rows of both sides that any of them has chosen."""
+    rows = [of.any(1) for of in chosen]
+    (a, b), (of_a, of_b) = ([x[some] for x, some in zip(both, rows, strict=True)] for both in (sides, chosen))
+    within = _pairs(a, a, of_a, of_a, hollow=True) + _pairs(b, b, of_b, of_b, hollow=True)
+    return within / (size * (size - 1)) - 2 * _pairs(a, b, of_a, of_b) / size**2
+
+
+def _pairs(a: np.ndarray, b: np.ndarray, of_a: np.ndarray, of_b: np.ndarray, *, hollow: bool = False) -> np.ndarray:
+    """Sum of the kernel over all pairs of rows of each subset, (subsets,); hollow leaves out a row beside itself."""
+    sums, of_b = np.zeros(of_a.shape[1]), of_b.astype(float)
+    for first in range(0, len(a), BLOCK):
+        rows = slice(first, first + BLOCK)
+        cubes = torch.from_numpy(a[rows] @ b.T).div_(a.shape[1]).add_(1).pow_(3)  # numpy would take logarithms
+        if hollow:
+            cubes.diagonal(first).zero_()
+        sums += np.einsum("ns,ns->s", of_a[rows], cubes.numpy() @ of_b)
+    return sums
 
 
 def kid_by_exchange(
@@ -281,14 +300,15 @@ class Collector:
         distance = fid(real=real.moments, fake=self.moments)
         real_rows, rows = real.rows(), torch.cat(self._rows)
         kernel = kid(real=real_rows, fake=rows, rng=rng, subsets=self.kid_subsets)
+        shares, balls = neighbourhoods(real=real_rows, fake=rows)
         return Scores(
             is_mean,
             is_sd,
             distance,
             kernel.mean,
             mind(real=real_rows, fake=rows, rng=rng),
-            **vars(precision_recall(real=real_rows, fake=rows)),
-            **vars(density_coverage(real=real_rows, fake=rows)),
+            **vars(shares),
+            **vars(balls),
             n=self.moments.n,
             n_real=real.moments.n,
             kept=len(rows),

@@ -9,7 +9,7 @@ import pytest
 from draws import normal, rotation
 
 from dotlib.errors import InputError
-from dotlib.metrics import neighbours
+from dotlib.metrics import backends, neighbours
 from dotlib.metrics.neighbours import DensityCoverage, PrecisionRecall, density_coverage, precision_recall
 
 
@@ -47,7 +47,20 @@ def test_neighbourhoods_equal_a_plain_loop(case, monkeypatch):
     near = precision_recall(real=real, fake=fake, k=k_near)
     dense = density_coverage(real=real, fake=fake, k=k_dense)
     found = (near.precision, near.recall, dense.density, dense.coverage)
-    assert found == pytest.approx(naive(real, fake, k_near, k_dense), abs=1e-6)  # float32 means
+    assert found == pytest.approx(naive(real, fake, k_near, k_dense), abs=1e-12)
+    together = neighbours.neighbourhoods(real=real, fake=fake)
+    assert together == (precision_recall(real=real, fake=fake), density_coverage(real=real, fake=fake))
+
+
+@pytest.mark.parametrize("case", range(6))
+def test_precision_and_recall_agree_with_torch_fidelity(case):
+    metric = backends.module("torch_fidelity.metric_prc")
+    real, fake = normal(case, 300 + 40 * case, 16), 1.2 * normal(case + 50, 400, 16) + 0.1 * case
+    centred = (side.double() - real.double().mean(0) for side in (fake, real))
+    theirs = metric.prc_features_to_metric(*centred, prc_neighborhood=3, prc_batch_size=128, verbose=False)
+    found = precision_recall(real=real, fake=fake)
+    assert (found.precision, found.recall) == pytest.approx((theirs["precision"], theirs["recall"]), abs=1e-6)
+    assert 0.01 < found.precision < 0.99
 
 
 def test_a_collapsed_set_is_precise_and_recalls_little():
