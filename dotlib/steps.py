@@ -131,15 +131,6 @@ def oracle(name: str, *, profile: str, seed: int) -> str:
     return _sampled(name, profile=profile, seed=seed, exact=True)
 
 
-@step("dotlib.evaluation.comparison", _pair_with(*ARCHITECTURES), _pair_and_judges)
-def table7(name: str, *, profile: str, seed: int, judge: str = "classifier", device: str) -> str:
-    """Draw from an image pair by the methods of Table 7, each at its published setting."""
-    from dotlib.experiments.tab7_mhgan import METHODS
-
-    options = {"last": True, "every_judge": True}
-    return _sampled(name, METHODS, **options, profile=profile, seed=seed, judge=judge, device=device)
-
-
 @step("dotlib.evaluation.public_pair", _one_of("trial", TRIALS))
 def table3(trial: str, *, profile: str, seed: int, judge: str = "inception", device: str) -> str:
     """Make a trial of Table 3, 1 to 4 or 1-uniform to 4-uniform, from the public weights for ImageNet."""

@@ -19,7 +19,7 @@ NAME = "digits-dcgan-sngan-hi"
         ("judge", "digits", []),
         ("move", "swissroll", [("pair", "swissroll-wgan-gp")]),
         ("score", NAME, [("pair", NAME), ("judge", "digits")]),
-        ("table7", NAME, [("pair", NAME), ("judge", "digits")]),
+        ("sample", NAME, [("pair", NAME), ("judge", "digits")]),
         ("sample", "swissroll-wgan-gp", [("pair", "swissroll-wgan-gp")]),
         ("oracle", "swissroll-wgan-gp", [("pair", "swissroll-wgan-gp")]),
         ("swap", NAME, [*(("pair", f"digits-{row}") for row in ROWS), ("judge", "digits")]),
@@ -71,7 +71,6 @@ def test_light_names_are_those_of_the_modules_that_load_torch():
         ("swap", [NAME], ["swissroll-wgan-gp", "digits-mlp-wgan-gp"]),
         ("sample", [NAME, "swissroll-wgan-gp"], ["digits-cond-hi"]),
         ("oracle", ["swissroll-wgan-gp"], [NAME]),
-        ("table7", [NAME], ["swissroll-wgan-gp"]),
         ("table3", ["1", "4-uniform"], ["5", "1-balance", NAME]),
     ],
 )

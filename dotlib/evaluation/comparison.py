@@ -210,11 +210,18 @@ def measure(
     """
     check_count("n", comparison.n)
     check_count("sets", comparison.sets)
-    points = []
+    return [_point(comparison, seed, *each) for each in samplers(comparison, methods, last=last)]
+
+
+def samplers(
+    comparison: Comparison, methods: Iterable[str] | None = None, *, last: bool = False
+) -> list[tuple[str, float, Sampler]]:
+    """Method, setting and sampler of every point, as `measure` has them. Raises InputError for another method."""
+    found = []
     for method in METHODS if methods is None else methods:
-        samplers = list(family(method, comparison.settings).items())
-        points += [_point(comparison, seed, method, *each) for each in (samplers[-1:] if last else samplers)]
-    return points
+        of = list(family(method, comparison.settings).items())
+        found += [(method, *each) for each in (of[-1:] if last else of)]
+    return found
 
 
 def ratio_quality(comparison: Comparison, n: int, seed: int) -> tuple[float, float]:

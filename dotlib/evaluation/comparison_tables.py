@@ -1,4 +1,4 @@
-"""What pages show of a comparison of samplers: its record, and its tables."""
+"""What pages show of a comparison of samplers: its tables."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, replace
@@ -6,82 +6,23 @@ from dataclasses import astuple, replace
 import numpy as np
 
 from dotlib.errors import InputError
-from dotlib.evaluation.comparison import Comparison, Point
+from dotlib.evaluation.comparison import Point
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
-from dotlib.results import files, tables
-from dotlib.results.records import Record, Where
+from dotlib.results import tables
 from dotlib.samplers.base import Cost
-from dotlib.training.zoo import add_training_provenance
 
 SLACK = 1.05  # a budget may be exceeded by this factor, so that 401 evaluations are among those of 400
 
 
-def fill_record(record: Record, comparison: Comparison, points: Sequence[Point]) -> None:
-    """Put a comparison into its record: points, floor, settings, and where the pair came from."""
-    add_training_provenance(record, comparison.origin)
-    record.made["weights"] = {comparison.origin.path.name: comparison.origin.sha256}
-    record.parameters |= {name: getattr(comparison, name) for name in ("n", "sets", "label")}
-    record.parameters["settings"] = files.described(comparison.settings)[1]
-    for name in (name for name in SCORES if name in comparison.floor):
-        record.put(name, comparison.floor[name], unit=SCORES[name].unit, method="real")
-    put_points(record, points)
-
-
-def put_points(record: Record, points: Sequence[Point]) -> None:
-    """Put every point of one comparison into a record: scores, paired differences to bare, cost, acceptance.
-
-    A refused point leaves its message only. Raises InputError without "bare".
-    """
-    bare = _bare(points)
-    record.parameters["refused"] = {label_of(point): point.refused for point in points if point.refused}
-    for point in (point for point in points if not point.refused):
-        where = _where(point)
-        for name in (name for name in SCORES if name in point.scores):
-            record.put_trials(name, point.scores[name], unit=SCORES[name].unit, **where)
-        if point is not bare:
-            put_differences(record, point, bare)
-        record.put("evaluations", point.evaluations(), unit="network evaluations a sample", **where)
-        record.put("seconds", _mean(point.cost).seconds, unit="seconds a sample", **where)
-        if point.acceptance:
-            record.put_trials("acceptance", point.acceptance, unit="", **where)
-
-
-def put_differences(record: Record, a: Point, b: Point) -> None:
-    """Put the mean of a - b over the sets, which share their latents, and its 95 % interval, for every score."""
-    for name in (name for name in SCORES if name in a.scores):
-        where: Where = {**_where(a), "against": b.method}
-        intervals.put_difference(record, name, a.scores[name], b.scores[name], unit=SCORES[name].unit, **where)
-
-
-def lines(comparison: Comparison, points: Sequence[Point], judge: str) -> list[dict[str, float | str]]:
-    """The tidy table of a comparison: a line for each method, setting, set and judge, and one for real images.
-
-    The judge is called so where only one has scored. A refused point has no line.
-    """
-    names = [name for name in SCORES if name in comparison.floor]
-    several = sorted(key.partition("@")[2] for key in comparison.floor if key.startswith(f"{names[0]}@"))
-    where = {"method": "real", "setting": 1.0, "set": 0, "evaluations": 0.0}
-    whole = [(where, comparison.floor)]
-    for point in (point for point in points if not point.refused):
-        for number, cost in enumerate(point.cost):
-            where = {"method": point.method, "setting": point.setting, "set": number, "evaluations": cost.evaluations()}
-            whole.append((where, {name: values[number] for name, values in point.scores.items()}))
-    return [
-        where | {"judge": each or judge} | {name: scores[f"{name}@{each}" if each else name] for name in names}
-        for where, scores in whole
-        for each in several or [""]
-    ]
-
-
 def frontier_table(points: Sequence[Point], names: Sequence[str]) -> str:
     """Markdown: a row a point, its evaluations, milliseconds, acceptance, and scores with their differences to bare."""
-    bare, rows = _bare(points), []
+    bare, rows = bare_of(points), []
     for point in points:
         cells = ["-"] * 3 + ["refused"] * len(names)
         if not point.refused:
             accepted = f"{np.mean(point.acceptance):.3f}" if point.acceptance else "-"
-            cells = [f"{point.evaluations():.1f}", f"{1e3 * _mean(point.cost).seconds:.2f}", accepted]
+            cells = [f"{point.evaluations():.1f}", f"{1e3 * mean_cost(point.cost).seconds:.2f}", accepted]
             cells += [_score(point, bare, name) for name in names]
         rows.append([label_of(point), *cells])
     return tables.markdown(
@@ -95,12 +36,12 @@ def ranked_table(points: Sequence[Point], names: Sequence[str], budget: float) -
     The rank of a method is that of the first score at its best setting (`best`) within a budget, in network evaluations
     a sample. A method that has none within it comes last, and has no rank.
     """
-    bare, order = _bare(points), ranks(points, names[0], budget)
+    bare, order = bare_of(points), ranks(points, names[0], budget)
     rows = []
     for point in sorted(points, key=lambda each: order.get(each.method, len(points))):
         cells = ["-"] * 3 + ["refused"] * (1 + len(names))
         if not point.refused:
-            cost, once = _mean(point.cost), _mean(point.setup)
+            cost, once = mean_cost(point.cost), mean_cost(point.setup)
             parts = ", ".join(f"{value:,.0f}" for value in (cost.generator, cost.discriminator, cost.backward))
             accepted = f"{np.mean(point.acceptance):.3f}" if point.acceptance else "-"
             cells = [f"{point.evaluations():,.1f} ({parts})", f"{once.evaluations():,.0f}", accepted]
@@ -184,7 +125,7 @@ def cost_table(points: Sequence[Point]) -> str:
     """Markdown: what each sample evaluated, and what was spent once, a row a point with samples."""
     rows = []
     for point in (point for point in points if not point.refused):
-        each, once = _mean(point.cost), _mean(point.setup)
+        each, once = mean_cost(point.cost), mean_cost(point.setup)
         counts = (f"{value:,.1f}" for value in (each.generator, each.discriminator, each.backward))
         spent = (f"{1e3 * each.seconds:.2f}", f"{once.evaluations():,.0f}", f"{once.seconds:.2f}")
         rows.append([label_of(point), *counts, *spent])
@@ -196,16 +137,13 @@ def label_of(point: Point) -> str:
     return "bare" if point.method == "bare" else f"{point.method}, {point.setting:g}"
 
 
-def _where(point: Point) -> Where:
-    """A point as records call it; bare has no setting."""
-    return {"method": "bare"} if point.method == "bare" else {"method": point.method, "setting": point.setting}
-
-
-def _mean(costs: Sequence[Cost]) -> Cost:
+def mean_cost(costs: Sequence[Cost]) -> Cost:
+    """The mean cost over sets."""
     return Cost(*np.mean([astuple(cost) for cost in costs], axis=0).tolist())
 
 
-def _bare(points: Sequence[Point]) -> Point:
+def bare_of(points: Sequence[Point]) -> Point:
+    """The unmoved samples among the points. Raises InputError without."""
     for point in points:
         if point.method == "bare":
             return point

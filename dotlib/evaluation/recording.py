@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from typing import Protocol, TypeVar, Unpack
 
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from dotlib.data import downloads
@@ -95,9 +96,9 @@ def committed(record: Record, weights: Mapping[str, str], *, anew: bool) -> Reco
 
 
 def lines_beside(kept: Record) -> list[Line]:
-    """The lines of the table beside a committed record."""
+    """The lines of the table beside a committed record; a field that was left empty is "" again."""
     table = tidy.of(kept, records.KEPT).to_dict("records")
-    return [{str(name): value for name, value in line.items()} for line in table]
+    return [{str(name): "" if pd.isna(value) else value for name, value in line.items()} for line in table]
 
 
 def recorded_at(kept: Record) -> str:

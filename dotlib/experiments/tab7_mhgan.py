@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from dotlib.evaluation import comparison_tables
+from dotlib.evaluation import comparison_records
 from dotlib.evaluation.comparison import Point
 from dotlib.evaluation.table7_trainings import SCORES, in_print
 from dotlib.metrics import scores
@@ -11,7 +11,7 @@ from dotlib.results import paper, tables
 from dotlib.results.records import Record, Row
 from dotlib.training.settings import OBJECTIVES, PairName
 
-STEPS = (("table7", "digits-dcgan-sagan-ns"),)
+STEPS = (("pair", "digits-dcgan-sagan-ns"), ("judge", "digits"))
 
 METHODS = ("bare", "DOT", "MH-GAN")
 PRINTED_PAIRS = [f"{where}-dcgan-{kind}" for where in ("cifar10", "stl10") for kind in OBJECTIVES]
@@ -21,7 +21,7 @@ def put_differences(record: Record, points: Sequence[Point]) -> None:
     """Put DOT minus MH-GAN into a pair's record, unless MH-GAN has refused."""
     by_method = {point.method: point for point in points}
     if not by_method["MH-GAN"].refused:
-        comparison_tables.put_differences(record, by_method["DOT"], by_method["MH-GAN"])
+        comparison_records.put_differences(record, by_method["DOT"], by_method["MH-GAN"])
 
 
 def row(record: Record, method: str, quantity: str, against: str = "") -> Row:

@@ -17,7 +17,7 @@ from dotlib import steps
 from dotlib.data import images
 from dotlib.data import toy as toy_data
 from dotlib.errors import InputError, NothingAcceptedError
-from dotlib.evaluation import comparison, comparison_tables
+from dotlib.evaluation import comparison, comparison_records, comparison_tables
 from dotlib.evaluation import points as toy_pairs
 from dotlib.evaluation.comparison import Comparison
 from dotlib.evaluation.points import Figure3
@@ -197,7 +197,7 @@ def test_a_discriminator_that_parts_the_classes_is_refused_and_shown():
     assert refused == ["DRS", "OBRS", "MH-GAN", "DDLS", "DGflow KL", "DGflow JS", "DGflow logD"]
     assert all("separable" in p.refused for p in points if p.refused)
     record = records.start("frontier", profile="smoke", dataset="x", seed=0, parameters={})
-    comparison_tables.put_points(record, points)
+    comparison_records.put_points(record, points)
     assert record.parameters["refused"].keys() == {comparison_tables.label_of(p) for p in points if p.refused}
     names = ["emd_euclidean"]
     assert "| OBRS, 0.5 | - | - | - | refused |" in comparison_tables.frontier_table(points, names)
@@ -218,7 +218,7 @@ def test_a_comparison_by_name_is_what_a_step_measures(tmp_path, monkeypatch):
     assert obrs.setting == 0.5 and obrs.acceptance[0] == pytest.approx(0.5, abs=0.2)
     assert found.floor["emd_euclidean"] < min(bare.scores["emd_euclidean"])
     record = records.start("frontier", profile="smoke", dataset="x", seed=0, parameters={})
-    comparison_tables.fill_record(record, found, [bare, obrs])
+    comparison_records.fill_record(record, found, [bare, obrs])
     kept = records.read(records.write(record, tmp_path / "records"))
     assert kept.get("emd_euclidean", method="real").value == found.floor["emd_euclidean"]
     assert kept.parameters["sets"] == 2 and kept.parameters["settings"]["burn_in"] == 200

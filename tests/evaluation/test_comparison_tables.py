@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from dotlib.errors import InputError
-from dotlib.evaluation import comparison, comparison_tables
+from dotlib.evaluation import comparison, comparison_records, comparison_tables
 from dotlib.evaluation.comparison import Point
 from dotlib.results import records
 from dotlib.samplers.base import Cost
@@ -40,7 +40,7 @@ def record():
 
 def test_a_record_holds_scores_differences_and_costs():
     kept = record()
-    comparison_tables.put_points(kept, POINTS)
+    comparison_records.put_points(kept, POINTS)
     bare = kept.get("fid", method="bare")
     assert bare.value == 31.0 and bare.sd == 1.0
     difference = np.array([-5.0, -4.5, -5.0])
@@ -135,7 +135,7 @@ def test_differences_are_paired_and_signed():
 
 def test_without_bare_there_is_nothing_to_compare_with():
     with pytest.raises(InputError, match='^points: no "bare" among them'):
-        comparison_tables.put_points(record(), [DOT, MH])
+        comparison_records.put_points(record(), [DOT, MH])
 
 
 def test_a_tidy_table_has_a_line_for_each_judge_and_the_means_are_its_means():
@@ -143,11 +143,11 @@ def test_a_tidy_table_has_a_line_for_each_judge_and_the_means_are_its_means():
     of_set = comparison.over_judges(scored)
     assert (of_set["fid"], of_set["fid@a"], of_set["fid@b"]) == (12.0, 10.0, 14.0)
     point = Point(
-        "bare", 1, {name: [value, value + 1] for name, value in of_set.items()}, [Cost(3, 2, 1, 0.5)] * 2, [], []
+        "bare", 1, {n: [value, value + 1] for n, value in of_set.items()}, [Cost(3, 2, 1, 0.5)] * 2, [Cost()] * 2, []
     )
     refused = Point("MH-GAN", 9, {}, [], [], [], "no")
     compared = SimpleNamespace(floor=comparison.over_judges({"a": {"fid": 1.0, "kid": 0}, "b": {"fid": 3.0, "kid": 0}}))
-    lines = comparison_tables.lines(compared, [point, refused], "classifier")
+    lines = comparison_records.lines(compared, [point, refused], "classifier")
     assert [(line["method"], line["set"], line["judge"], line["fid"]) for line in lines] == [
         ("real", 0, "a", 1.0),
         ("real", 0, "b", 3.0),
@@ -161,5 +161,5 @@ def test_a_tidy_table_has_a_line_for_each_judge_and_the_means_are_its_means():
 def test_one_judge_keeps_its_scores_and_is_called_as_the_page_calls_it():
     assert comparison.over_judges({"classifier, seed 0": {"fid": 3.0}}) == {"fid": 3.0}
     compared = SimpleNamespace(floor={"fid": 3.0})
-    (line,) = comparison_tables.lines(compared, [], "classifier")
+    (line,) = comparison_records.lines(compared, [], "classifier")
     assert (line["judge"], line["fid"]) == ("classifier", 3.0)

@@ -1,7 +1,5 @@
 """The comparison with DOT. Kinds of test: identities (differences are put and shown)."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from dotlib.evaluation.comparison import Point
@@ -23,7 +21,8 @@ def test_every_method_is_compared_at_its_best_and_dot_too():
     record = records.start("frontier", profile="smoke", dataset="digits", seed=0, parameters={})
     points = [point("bare", 1, 5, 6), point("DOT", 10, 3, 5), point("DOT", 20, 9, 9)]
     points += [point("DRS", 20, 2, 3), point("DRS", 60, 7, 8), point("DDLS", 5, 0, 0, refused="infinite")]
-    header, _, *rows = frontier.compare_with_dot(record, points).splitlines()
+    frontier.put_differences(record, points)
+    header, _, *rows = frontier.difference_table(points).splitlines()
     assert header.startswith("| minus DOT, 10 | evaluations | FID |")
     assert [row.split(" | ")[0] for row in rows] == ["| bare", "| DRS, 20", "| DDLS, 5"]
     assert rows[2] == "| DDLS, 5 | - | refused | refused | refused | refused |"
@@ -35,8 +34,10 @@ def test_every_method_is_compared_at_its_best_and_dot_too():
 
 def test_two_draws_of_one_pair_stand_with_their_errors():
     """Means 5.5 and 8.5, standard errors 0.5 each: 3 / sqrt(0.5)."""
-    run = SimpleNamespace(measured=SimpleNamespace(of=lambda *_: [8.0, 9.0]))
-    sentence = frontier.two_draws([point("bare", 1, 5, 6)], run)
+    record = records.start("frontier", profile="smoke", dataset="digits", seed=0, parameters={})
+    record.put_trials("fid", [5, 6], method="bare", unit="")
+    record.put_trials("fid", [8.0, 9.0], method=frontier.OTHER_DRAW, unit="")
+    sentence = frontier.two_draws(record)
     assert sentence.replace("\u00a0", " ") == (
         "5.50 ± 0.50 here and 8.50 ± 0.50 there, 4.2 standard errors of their difference apart"
     )

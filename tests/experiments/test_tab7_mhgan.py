@@ -6,7 +6,7 @@ trainings, `evaluation/test_table7_trainings.py`.
 
 import pytest
 
-from dotlib.evaluation import comparison_tables, table7_trainings
+from dotlib.evaluation import comparison_records, table7_trainings
 from dotlib.evaluation.comparison import Point
 from dotlib.experiments import tab7_mhgan
 from dotlib.metrics import intervals
@@ -34,7 +34,7 @@ POINTS = [
 
 def built(points=POINTS):
     record = records.start("tab7_mhgan", profile="laptop", dataset="digits-x", seed=0, parameters={})
-    comparison_tables.put_points(record, points)
+    comparison_records.put_points(record, points)
     tab7_mhgan.put_differences(record, points)
     return record
 
