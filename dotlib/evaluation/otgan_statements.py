@@ -18,7 +18,7 @@ from dotlib.results import paper, records, tables, tidy
 from dotlib.results.paper import Claim
 
 CNN, MLP, SMALL, SHARP, OFTEN = "cnn", "mlp", "batch 8", "epsilon 0.01", "n_gen 1"
-UNIFORM, RELEASED = "uniform plan", "epsilon 0.01, released"
+UNIFORM, RELEASED, UNROLLED = "uniform plan", "epsilon 0.01, released", "unrolled"
 PARTS = 4  # of a training; of MNIST in batches of 32 each is an epoch
 OWN = ("mnist8",)  # the report's data, from official files
 FEW = "not attempted (fewer than two trainings of its runs)"
@@ -158,11 +158,16 @@ class Verdict:
     word: str
 
 
-def frames(folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
-    """Label of a data set, "mnist8, laptop", to the lines of all its recorded trainings; the report's data first."""
+def frames(folder: Path = records.KEPT, *, gradient: bool = False) -> dict[str, pd.DataFrame]:
+    """Label of a data set, "mnist8, laptop", to the lines of all its recorded trainings; the report's data first.
+
+    With `gradient` those of the seeds on which both gradients are compared, which are in no statement, else the others.
+    """
     whole = tidy.stored(folder, "otgan")
     if whole.empty:
         return {}
+    compares = whole.assign(compares=whole["run"] == UNROLLED).groupby(["dataset", "profile", "seed"])["compares"]
+    whole = whole[compares.transform("any") == gradient]
     of = {f"{dataset}, {profile}": lines for (dataset, profile), lines in whole.groupby(["dataset", "profile"])}
     return dict(sorted(of.items(), key=lambda each: each[0].partition(",")[0] not in OWN))
 

@@ -16,7 +16,7 @@ from dotlib.evaluation import judges, minibatch_bias, otgan_runs, otgan_statemen
 from dotlib.evaluation.judges import Panel, Scoring
 from dotlib.evaluation.minibatch_bias import BLOCKS, JUDGED, SCALES, WITH, WITHOUT, Bias
 from dotlib.evaluation.otgan_runs import AUDITED, LONG, Line
-from dotlib.evaluation.otgan_statements import CNN, MLP, PARTS, RELEASED, SHARP, SMALL, UNIFORM
+from dotlib.evaluation.otgan_statements import CNN, MLP, PARTS, RELEASED, SHARP, SMALL, UNIFORM, UNROLLED
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
 from dotlib.plots import curves as curve_plots
@@ -32,6 +32,7 @@ RUNS = training.RUNS | {  # ours beside those of the report: what changes in its
     "n_gen 1": {"n_gen": 1},
     "critic untrained": {"rhythm": "printed"},
     RELEASED: {"epsilon": 0.01, "rule": "released"},
+    UNROLLED: {"gradient": "unrolled"},  # through the iterations
 }
 BATCHES = (1, JUDGED, 16)  # of the toy
 TIMED = (8, 32, 128)  # batch sizes
