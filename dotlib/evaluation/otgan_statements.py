@@ -172,6 +172,11 @@ def frames(folder: Path = records.KEPT, *, gradient: bool = False) -> dict[str, 
     return dict(sorted(of.items(), key=lambda each: each[0].partition(",")[0] not in OWN))
 
 
+def repeated(recorded: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The data sets on which some run has two trainings or more: without, no statement can be judged."""
+    return {label: frame for label, frame in recorded.items() if frame.groupby("run")["seed"].nunique().max() > 1}
+
+
 def verdicts(frame: pd.DataFrame, bias: Bias, *, own: bool) -> dict[str, Verdict]:
     """Every statement of the report, by its id, with what was measured and the word, by Holm's correction for all.
 
@@ -182,7 +187,8 @@ def verdicts(frame: pd.DataFrame, bias: Bias, *, own: bool) -> dict[str, Verdict
         if statement.id == "s3.unbiased":
             measured[statement.id], claims[statement.id] = _slopes(bias), minibatch_bias.claim(bias)
         elif statement.id == "s3.loss.varies":  # a size that the report gives no scale, so nothing can be tested
-            measured[statement.id], claims[statement.id] = _varies(frame), paper.without_test(paper.NOT_RESOLVED)
+            text = measured[statement.id] = _varies(frame)
+            claims[statement.id] = paper.without_test(FEW if text == "-" else paper.NOT_RESOLVED)
         else:
             measured[statement.id], claims[statement.id] = _judged(frame, DIFFERENCES[statement.id], own)
     words = recording.words_of(claims.values())
@@ -200,7 +206,7 @@ def counted(folder: Path = records.KEPT) -> str:
     """How often each word occurs among the statements, for each recorded data set; a dash where there is none."""
     bias = minibatch_bias.bias(minibatch_bias.JUDGED, blocks=minibatch_bias.BLOCKS, draws=1_000, seed=0)
     texts = []
-    for label, frame in frames(folder).items():
+    for label, frame in repeated(frames(folder)).items():
         words = paper.counted((id, verdict.word) for id, verdict in judged(label, frame, bias, folder).items())
         texts.append(f"{label}: {words}")
     return "; ".join(texts) or "-"
@@ -242,8 +248,8 @@ def answer(recorded: Mapping[str, pd.DataFrame], verdicts: Mapping[str, Mapping[
     if not recorded:
         return "No training is recorded yet, so only what this build computes has an answer."
     says, texts = {statement.id: statement.says for statement in paper.statements("s3")}, []
-    for label, frame in recorded.items():
-        of = verdicts[label]
+    for label, of in verdicts.items():
+        frame = recorded[label]
         against = "; ".join(says[id] for id, verdict in of.items() if verdict.word == paper.CONTRADICTED)
         counted = paper.counted((id, verdict.word) for id, verdict in of.items())
         trainings = sorted(set(frame.groupby("run")["seed"].nunique()))

@@ -148,6 +148,16 @@ def test_seeds_that_compare_gradients_are_in_no_statement(tmp_path):
     assert "+2.5 [" in otgan_statements.changes_of_fid(by_gradient, otgan.UNROLLED, "cnn")
 
 
+def test_one_training_a_run_judges_no_statement():
+    bias = otgan.biases(otgan.settings_of("mnist8", "laptop"), 0)[otgan.JUDGED]
+    whole = otgan_statements.frames()
+    once = {label: frame[frame["seed"] == 0] for label, frame in whole.items()}
+    assert otgan_statements.repeated(once) == {}
+    assert list(otgan_statements.repeated(whole)) == ["mnist8, laptop", "fashion_mnist8, laptop"]
+    words = otgan_statements.judged("mnist8, laptop", once["mnist8, laptop"], bias)
+    assert {verdict.word for id, verdict in words.items() if id != "s3.unbiased"} == {otgan_statements.FEW}
+
+
 def test_every_statement_has_a_verdict_on_the_page_and_its_words_are_of_the_vocabulary(kept):
     found = otgan.biases(otgan.settings_of("mnist8", "laptop"), 0)
     verdicts = otgan_statements.judged("mnist8, laptop", kept, found[otgan.JUDGED])
