@@ -9,6 +9,7 @@ LAB_READY := $(VENV)/lab-ready
 BROWSER_READY := $(VENV)/browser-ready
 SNAKEMAKE := PYTHONPATH=workflow/plugins$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/snakemake --logger progress
 export PYTHONDONTWRITEBYTECODE :=# where it is set, each of fifty processes compiles torch anew
+LONG := keff projection fig9_histories frontier_2d calibration runtimes fig4_spaces# pages that should not come last
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1# two workers with two threads each wait for one another
 
 .DEFAULT_GOAL := help
@@ -20,7 +21,8 @@ help:  ## print this list
 	@echo "  PROFILE=smoke|laptop|paper chooses the size of the book, for example: make book PROFILE=smoke"
 
 book: $(READY)  ## run the notebooks, build _build/html; MEASURE=1 measures what is committed, TRAIN=1 trains it, too
-	$(if $(filter-out 0,$(TRAIN)),DOTLIB_TRAIN=1) $(if $(filter-out 0,$(MEASURE)),DOTLIB_MEASURE=1) $(SNAKEMAKE) --config profile=$(PROFILE) device=$(DEVICE)
+	$(if $(filter-out 0,$(TRAIN)),DOTLIB_TRAIN=1) $(if $(filter-out 0,$(MEASURE)),DOTLIB_MEASURE=1) $(SNAKEMAKE) --config profile=$(PROFILE) device=$(DEVICE) \
+	  --prioritize $(LONG:%=_build/executed/$(PROFILE)/%.ipynb)
 
 campaign: $(READY)  ## make the next missing record of results/campaign.yml; DEVICE=cuda for the published sizes
 	$(SNAKEMAKE) --nolock campaign --forcerun record --config device=$(DEVICE)

@@ -33,7 +33,7 @@ def record_of(
 ) -> tuple[Record, list[Point], str]:
     """The record of a comparison, written with its table.
 
-    Committed where `recording.committed` finds one whose table has the costs, else measured now.
+    Committed where `recording.committed` finds one whose table has every point with its costs, else measured now.
 
     Args:
         record: Opened, before the work.
@@ -50,7 +50,7 @@ def record_of(
     record.parameters |= _parameters(comparison)
     kept = recording.committed(record, _weights(comparison), anew=anew)
     table = recording.lines_beside(kept) if kept else []
-    if kept and table and f"once {COSTS[0]}" in table[0]:
+    if kept and _is_complete(table, keys, kept.parameters["refused"]):
         tidy.write(kept, table)
         return kept, points_of(table, keys, kept.parameters["refused"]), recording.recorded_at(kept)
     points = comparisons.measure(comparison, record.seed, methods, last=last)
@@ -59,6 +59,12 @@ def record_of(
         put(record, points)
     tidy.write(record, lines(comparison, points, record.parameters["judge"]))
     return record, points, recording.MEASURED
+
+
+def _is_complete(table: Sequence[Line], keys: Iterable[tuple[str, float]], refused: Iterable[str]) -> bool:
+    """Whether every key has lines with their costs, or has refused."""
+    there = {(line["method"], line["setting"]) for line in table if f"once {COSTS[0]}" in line}
+    return all(key in there or label_of(Point(*key, {}, [], [], [])) in refused for key in keys)
 
 
 def _parameters(comparison: Comparison) -> dict[str, Any]:

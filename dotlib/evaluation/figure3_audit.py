@@ -1,7 +1,6 @@
 """Figure 3 measured again: one pair under other readings of its text, other settings, and with changed points.
 
-audit = figure3_audit.Audit(pair, figure3_settings(profile), SETTINGS[profile], seed)
-record, source = figure3_audit.record_of(audit, profile, anew=False)
+`record_of` has all of it for one pair; the functions below it are its parts.
 """
 
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -84,6 +84,33 @@ def record_of(audit: Audit, profile: str, *, anew: bool) -> tuple[Record, str]:
         return record, recording.MEASURED
     tidy.write(kept, recording.lines_beside(kept))
     return kept, recording.recorded_at(kept)
+
+
+@dataclass(frozen=True)
+class Published:
+    """Trials of one pair as Figure 3 reads them: squared cost, random targets."""
+
+    emd: Trials  # method, and "real" -> (trials,)
+    near: Trials  # method -> (trials,), share of points within four sigma of a mode; empty for a set without modes
+    source: str  # where they come from
+
+
+def published(audit: Audit, profile: str, *, anew: bool) -> Published:
+    """The trials that Figure 3's page shows: those of the committed audit of this very pair, else measured now."""
+    kept = recording.committed(open_record(audit, profile), audit.pair.digests, anew=anew)
+    if kept:
+        frame = pd.DataFrame(recording.lines_beside(kept)).query("setting == 'random'").sort_values("trial")
+        of = {name: dict(iter(lines.groupby("method")["value"])) for name, lines in frame.groupby("quantity")}
+        emd = {method: of["emd_sqeuclidean"][method].to_numpy() for method in ("real", *toy_pairs.METHODS)}
+        near = {method: of["near"][method].to_numpy() for method in toy_pairs.METHODS} if "near" in of else {}
+        return Published(emd, near, recording.recorded_at(kept))
+    pair, figure3, seed = audit.pair, audit.figure3, audit.seed
+    sets = toy_pairs.moved(pair, figure3, toy_pairs.constant(pair, figure3, seed).value, seed)
+    emd = toy_pairs.distances(pair, sets, figure3, seed, cost="sqeuclidean", sampling="random", floor=True)
+    near = (
+        {method: point_quality.near(trials) for method, trials in sets.items()} if pair.data.modes is not None else {}
+    )
+    return Published(emd, near, recording.MEASURED)
 
 
 def fill_record(record: Record, audit: Audit) -> list[recording.Line]:

@@ -64,6 +64,11 @@ def measure(pair: ToyPair, sets: Clouds, settings: Figure3, seed: int) -> Qualit
     }
 
 
+def near(trials: Tensor) -> np.ndarray:
+    """Share of the points (trials, N, 2) of each trial within four sigma of a mode of the 25 Gaussians, (trials,)."""
+    return np.array([mode_quality(y, mode_centres(), MODE_STD).near for y in trials])
+
+
 def trial_rows(emds: Mapping[tuple[str, str], Mapping[str, np.ndarray]], quality: Quality) -> Iterator[dict[str, Any]]:
     """The table beside a record, from EMDs by cost and sampling: a line for each quantity, method and trial."""
     everything = {(f"emd_{cost}", sampling): emd for (cost, sampling), emd in emds.items()}

@@ -126,6 +126,11 @@ def constant(pair: ToyPair, settings: Figure3, seed: int) -> lipschitz.Lipschitz
     return lipschitz.target_constant(pair.logit, pair.draw, n_pairs=settings.pairs, repeats=settings.repeats, rng=rng)
 
 
+def few(settings: Figure3) -> Figure3:
+    """The same settings with the trials of the first block alone, for pictures."""
+    return replace(settings, trials=min(BLOCK, settings.trials))
+
+
 def moved(pair: ToyPair, settings: Figure3, K_eff: float, seed: int) -> Clouds:
     """Points of every trial, before and after transport."""
     blocks, decides = [], [pair.name, pair.digests, replace(settings, trials=0), K_eff, seed]

@@ -130,7 +130,7 @@ def moving(profile: str, seed: int = 0, name: str = "25gaussians") -> bytes:
     settings = toy_pairs.figure3_settings(profile)
     pair = toy_pairs.load_all(name, weights="trained", profile=profile, seed=seed)[name]
     K_eff = toy_pairs.constant(pair, settings, seed).value
-    start = toy_pairs.moved(pair, settings, K_eff, seed)["g"][0][:SHOWN]
+    start = toy_pairs.moved(pair, toy_pairs.few(settings), K_eff, seed)["g"][0][:SHOWN]
     kept = tuple(range(0, settings.steps + 1, max(1, settings.steps // FRAMES)))
     paths = {
         method: toy_pairs.move(pair, start, K_eff, settings, method, snapshots=kept) for method in ("dot", "naive")

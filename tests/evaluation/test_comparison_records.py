@@ -102,6 +102,14 @@ def test_a_table_of_before_costs_were_in_it_is_measured_again(compared, tmp_path
     assert record_of(found)[2] == recording.MEASURED
 
 
+def test_a_record_without_a_method_of_today_is_measured_again(compared, tmp_path):
+    found, _ = compared
+    first, *_ = record_of(found)
+    lines = [line for line in comparison_records.lines(found, POINTS, "classifier") if line["method"] != "DRS"]
+    tidy.write(first, lines, tmp_path / "kept")
+    assert record_of(found)[2] == recording.MEASURED
+
+
 def test_what_a_page_puts_beside_is_in_the_record_once(compared, tmp_path):
     def put(record, points):
         record.put("points", len(points), unit="")

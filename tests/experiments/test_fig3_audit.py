@@ -320,6 +320,35 @@ def test_a_committed_record_stands_in_for_its_own_pair_and_settings_alone(pair, 
     assert source == recording.MEASURED and again.content == first.content, "the same numbers a second time"
 
 
+def test_the_trials_of_figure_3_are_those_of_the_audit(pair, tmp_path, monkeypatch):
+    """Measured, and read from a committed audit: the same numbers, up to the digits of a table."""
+    monkeypatch.setattr(records, "BUILT", tmp_path / "built")
+    monkeypatch.setattr(records, "KEPT", tmp_path / "kept")
+    sizes = {"pair_counts": (10, 100), "pair_repeats": 2, "gradient_points": 20}
+    audit = figure3_audit.Audit(pair, SETTINGS, figure3_audit.Settings(trials=2, readings=3, changed=2, **sizes), 0)
+    measured = figure3_audit.published(audit, "laptop", anew=False)
+    assert measured.source == recording.MEASURED and set(measured.emd) == {"real", "g", "dot", "naive"}
+    figure3_audit.record_of(audit, "laptop", anew=False)
+    (tmp_path / "built").rename(tmp_path / "kept")
+    read = figure3_audit.published(audit, "laptop", anew=False)
+    assert read.source.startswith("recorded at commit ")
+    for quantity in ("emd", "near"):
+        ours, theirs = getattr(read, quantity), getattr(measured, quantity)
+        for method in toy_pairs.METHODS:
+            assert len(ours[method]) == 7 and ours[method] == pytest.approx(theirs[method], rel=1e-6)
+    assert read.emd["real"] == pytest.approx(measured.emd["real"], rel=1e-6)
+    assert figure3_audit.published(audit, "laptop", anew=True).source == recording.MEASURED
+    other = replace(audit, pair=replace(pair, digests={"G": "01"}))
+    assert figure3_audit.published(other, "laptop", anew=False).source == recording.MEASURED
+
+
+def test_a_set_without_modes_has_no_shares_near_them(pair, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "KEPT", tmp_path)
+    pair = replace(pair, data=toy_data.toy("swissroll", seeding.numpy_rng(0, "d"), size=5_000))
+    audit = figure3_audit.Audit(pair, SETTINGS, figure3_audit.SETTINGS["smoke"], 0)
+    assert figure3_audit.published(audit, "laptop", anew=False).near == {}
+
+
 def test_the_curve_over_pairs_is_that_of_the_record(pair, record):
     curve = lipschitz.curve(pair.logit, pair.draw, n_pairs=(10, 100), repeats=2, rng=seeding.generator(0, "curve"))
     figure3_audit.put_constants(record, 2.0, curve, 4.25, np.random.default_rng(0))

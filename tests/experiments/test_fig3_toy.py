@@ -12,8 +12,8 @@ import torch
 
 from dotlib import seeding
 from dotlib.data import toy as toy_data
+from dotlib.evaluation import point_quality, recording
 from dotlib.evaluation import points as toy_pairs
-from dotlib.evaluation import recording
 from dotlib.experiments import fig3_toy
 from dotlib.pairs import Pair, Uniform
 from dotlib.results import paper, records
@@ -196,7 +196,8 @@ def test_points_between_modes_are_counted_in_each_trial():
         return trials
 
     moved = {"g": cloud(4, 4, 4), "dot": cloud(3, 3, 3), "naive": cloud(0, 1, 2)}
-    text = fig3_toy.left_between({"25gaussians-authors": moved, "swissroll": {}})
+    near = {method: point_quality.near(trials) for method, trials in moved.items()}
+    text = fig3_toy.left_between({"25gaussians-authors": near, "swissroll": {}})
     shares, changes = text.split("; in percentage points, ")
     assert shares == "25gaussians-authors: 40.0 % of G, 30.0 % of DOT, 10.0 % of naive"
     assert changes == "DOT minus G is -10.0 [-10.0, -10.0] and naive minus DOT is -20.0 [-44.8, +4.8]"
