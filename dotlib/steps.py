@@ -159,10 +159,10 @@ def table3(trial: str, *, profile: str, seed: int, judge: str = "inception", dev
     return "\n".join([*columns, cost, str(records.write(record))])
 
 
-def _sampled(name: str, methods: Iterable[str] | None = None, *, last: bool = False, seed: int, **options) -> str:
+def _sampled(name: str, *, seed: int, **options) -> str:
     from dotlib.evaluation import comparison
 
     compared = comparison.load(name, seed=seed, **options)
-    points = comparison.measure(compared, seed, methods, last=last)
+    points = comparison.measure(compared, seed)
     refused = sum(bool(point.refused) for point in points)
     return f"{compared.label}: {len(points)} points of {compared.sets} sets, {refused} refused"

@@ -70,6 +70,8 @@ class Comparison:
     floor: dict[str, float] = field(default_factory=dict)  # mean scores of real data: those of a perfect sampler
     floor_sets: dict[str, list[float]] = field(default_factory=dict)  # of the floor, where each set has its own
     trained: zoo.TrainedPair | None = None  # where the pair comes from; None for a pair of your own
+    scoring: dict = field(default_factory=dict)  # JSON-able: how samples are scored, and by which judges
+    digests: dict[str, str] = field(default_factory=dict)  # of the judges and what they compare with
 
     @property
     def origin(self) -> zoo.TrainedPair:
@@ -159,6 +161,7 @@ def on_points(pair: ToyPair, settings: Figure3, *, profile: str, seed: int, exac
         sets=toy.sets,
         floor={name: float(np.mean([scores[name] for scores in floors])) for name in floors[0]},
         floor_sets={name: [scores[name] for scores in floors] for name in floors[0]},
+        scoring=asdict(settings),
     )
 
 
@@ -187,6 +190,8 @@ def on_images(
         n=settings.samples,
         sets=settings.sets,
         floor=over_judges({name: asdict(scores) for name, scores in panel.floor.items()}),
+        scoring=asdict(settings) | {"judges": list(panel.judges)},
+        digests=panel.digests,
     )
 
 

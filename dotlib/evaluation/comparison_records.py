@@ -33,7 +33,8 @@ def record_of(
 ) -> tuple[Record, list[Point], str]:
     """The record of a comparison, written with its table.
 
-    Committed where `recording.committed` finds one whose table has every point with its costs, else measured now.
+    Committed where `recording.committed` finds one whose table has every point with its costs, else measured now. Its
+    judges are of the same settings and seeds; another processor fits other weights, so they need not be the same.
 
     Args:
         record: Opened, before the work.
@@ -68,7 +69,7 @@ def _is_complete(table: Sequence[Line], keys: Iterable[tuple[str, float]], refus
 
 
 def _parameters(comparison: Comparison) -> dict[str, Any]:
-    about = {name: getattr(comparison, name) for name in ("n", "sets", "label")}
+    about = {name: getattr(comparison, name) for name in ("n", "sets", "label", "scoring")}
     return about | {"settings": files.described(comparison.settings)[1]}
 
 
@@ -79,7 +80,7 @@ def _weights(comparison: Comparison) -> dict[str, str]:
 def fill_record(record: Record, comparison: Comparison, points: Sequence[Point]) -> None:
     """Put a comparison into its record: points, floor, settings, and where the pair came from."""
     add_training_provenance(record, comparison.origin)
-    record.made["weights"] = _weights(comparison)
+    record.made["weights"] = _weights(comparison) | comparison.digests
     record.parameters |= _parameters(comparison)
     for name in (name for name in SCORES if name in comparison.floor):
         record.put(name, comparison.floor[name], unit=SCORES[name].unit, method="real")

@@ -21,6 +21,7 @@ CNN, MLP, SMALL, SHARP, OFTEN = "cnn", "mlp", "batch 8", "epsilon 0.01", "n_gen 
 UNIFORM, RELEASED, UNROLLED = "uniform plan", "epsilon 0.01, released", "unrolled"
 PARTS = 4  # of a training; of MNIST in batches of 32 each is an epoch
 OWN = ("mnist8",)  # the report's data, from official files
+JUDGED_SETS = ("mnist8", "fashion_mnist8")
 FEW = "not attempted (fewer than two trainings of its runs)"
 
 
@@ -173,8 +174,9 @@ def frames(folder: Path = records.KEPT, *, gradient: bool = False) -> dict[str, 
 
 
 def repeated(recorded: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The data sets on which some run has two trainings or more: without, no statement can be judged."""
-    return {label: frame for label, frame in recorded.items() if frame.groupby("run")["seed"].nunique().max() > 1}
+    """The data sets of the protocol, where some run has two trainings or more: on others no statement is judged."""
+    of = {label: frame for label, frame in recorded.items() if label.partition(",")[0] in JUDGED_SETS}
+    return {label: frame for label, frame in of.items() if frame.groupby("run")["seed"].nunique().max() > 1}
 
 
 def verdicts(frame: pd.DataFrame, bias: Bias, *, own: bool) -> dict[str, Verdict]:
@@ -290,9 +292,9 @@ def without(frame: pd.DataFrame, run: str) -> str:
 
 
 def changes_of_fid(recorded: Mapping[str, pd.DataFrame], first: str, second: str) -> str:
-    """`change_of_fid` of every data set, in one line."""
-    of = (f"{label.partition(',')[0]} {change_of_fid(frame, first, second)}" for label, frame in recorded.items())
-    return "; ".join(of) or "-"
+    """`change_of_fid` of every data set that has it, in one line."""
+    of = {label.partition(",")[0]: change_of_fid(frame, first, second) for label, frame in recorded.items()}
+    return "; ".join(f"{dataset} {change}" for dataset, change in of.items() if change != "-") or "not measured yet"
 
 
 def verdict_table(verdicts: Mapping[str, Verdict]) -> str:

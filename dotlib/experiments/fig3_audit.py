@@ -157,7 +157,8 @@ def constants_table(runs: Runs) -> str:
         most = int(last.setting)
         numbers = *printed_constants(record), record.get("K_eff").value, last.value, record.get("gradient_norm").value
         rows.append([name, *(f"{K:.2f}" for K in numbers)])
-    heads = ["set", "paper", "released notebook", "recipe, here", f"{most:,} pairs, here", "gradient norm, here"]
+    ours = ("recipe", f"{most:,} pairs", "gradient norm")
+    heads = ["set", "paper", "released notebook", *(f"this pair, {head}" for head in ours)]
     return tables.markdown(heads, rows)
 
 

@@ -188,7 +188,7 @@ def runs_of(dataset: str, built: Mapping[str, Record]) -> dict[str, Record | Non
     return {
         "authors' weights": built.get(name) or find("fig3_toy", dataset=name, **kept),
         "paper schedule": find("fig3_toy", dataset=dataset, **kept),
-        "this build": built.get(dataset),
+        "pair of this build": built.get(dataset),
     }
 
 
@@ -219,7 +219,7 @@ def verdict_table(built: Mapping[str, Record], dataset: str) -> str:
 
 
 def answer(built: Mapping[str, Record], dataset: str) -> str:
-    """What this build measures, how the paper's orders fare in every run, and that each run is of one training."""
+    """What holds of the pairs of this build, how the paper's orders fare in every run; each is one training."""
     changes = []
     for other in ("g", "naive"):
         rows = ((name, record.get("emd", method="dot", against=other)) for name, record in built.items())
@@ -231,7 +231,7 @@ def answer(built: Mapping[str, Record], dataset: str) -> str:
         count = Counter(paper.kind(record.verdicts[claim]) for record in runs)
         told.append(f"*{claim}*: {', '.join(f'{word} ({n})' for word, n in count.most_common())}")
     return (
-        f"The EMD of DOT in this build differs {', and '.join(changes)}, with 95 % intervals over trials. "
+        f"The EMD of DOT on the pairs of this build differs {', and '.join(changes)}, with 95 % intervals over trials. "
         f"Of the orders that the paper prints, over {tables.count(len(runs), 'pair')} at hand: "
         f"{'; '.join(told)}. Every pair is *one training*, and these words say nothing of another one; "
         "{ref}`the audit of Figure 3 <fig3_audit>` has the words over trainings."

@@ -41,7 +41,8 @@ class DensityCoverage:
 def neighbourhoods(*, real: Tensor, fake: Tensor) -> tuple[PrecisionRecall, DensityCoverage]:
     """All four of fake (M, d) beside real (N, d), with the published numbers of neighbours; distances are taken once.
 
-    Raises as `precision_recall` and `density_coverage`, which have the same values.
+    The values of `precision_recall` and `density_coverage`. Raises InputError for different widths, and for a side with
+    less than six rows.
     """
     real, fake = _checked(real, fake, max(PRECISION_K, DENSITY_K), both=True)
     return _compared(real, fake, PRECISION_K, DENSITY_K)
@@ -50,8 +51,8 @@ def neighbourhoods(*, real: Tensor, fake: Tensor) -> tuple[PrecisionRecall, Dens
 def precision_recall(*, real: Tensor, fake: Tensor, k: int = PRECISION_K) -> PrecisionRecall:
     """Precision and recall of fake (M, d) beside real (N, d), in float64; balls are closed.
 
-    The values of torch_fidelity, which sorts where the k nearest do. A fair comparison of generators has one N and one
-    M. Raises InputError for different widths or k not below both.
+    The values of torch_fidelity, up to its rounding of shares. A fair comparison of generators has one N and one M.
+    Raises InputError for different widths or k not below both.
     """
     return _compared(*_checked(real, fake, k, both=True), k, k)[0]
 
@@ -67,7 +68,7 @@ def density_coverage(*, real: Tensor, fake: Tensor, k: int = DENSITY_K) -> Densi
 def _compared(real: Tensor, fake: Tensor, k: int | None, k_open: int) -> tuple[PrecisionRecall, DensityCoverage]:
     """All four, from closed balls to the k-th neighbour and open ones to that of k_open; without k the first are 0."""
     balls, open_balls = _radii(real, k or k_open, k_open)
-    of_fake = _radii(fake, k, k)[0] if k else torch.full((len(fake),), -1.0, dtype=fake.dtype)
+    of_fake = _radii(fake, k)[0] if k else torch.empty(0)
     precise = torch.zeros(len(fake), dtype=torch.bool)
     recalled = inside = covered = 0
     for rows, ball, open_ball in zip(*(each.split(BLOCK) for each in (real, balls, open_balls)), strict=True):

@@ -147,8 +147,9 @@ def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
     for subset in range(subsets):
         for of in chosen:
             of[draws.choice(len(of), subset_size, replace=False), subset] = True
-    # A kernel of all rows serves all subsets where it is the smaller; else each has that of its own rows.
-    together = subsets if len(real) * len(fake) <= subsets * subset_size**2 else 1
+    # The kernels of all rows serve all subsets where they are smaller; else each has those of its own rows.
+    whole = len(real) ** 2 + len(fake) ** 2 + len(real) * len(fake)
+    together = subsets if whole < 3 * subsets * subset_size**2 else 1
     groups = (slice(first, first + together) for first in range(0, subsets, together))
     values = np.concatenate([_kid_of(sides, [of[:, group] for of in chosen], subset_size) for group in groups])
     return Kid(float(values.mean()), float(values.std()), subsets, subset_size)
@@ -156,7 +157,7 @@ def kid(*, real: Tensor, fake: Tensor, rng: torch.Generator, subsets: int = 100,
 
 def _kid_of(sides: Sequence[np.ndarray], chosen: Sequence[np.ndarray], size: int) -> np.ndarray:
     """The estimate of each subset, (subsets,), from the rows of both sides that any of them has chosen."""
-    rows = [of.any(1) for of in chosen]
+    rows = [slice(None) if some.all() else some for some in (of.any(1) for of in chosen)]  # a slice makes no copy
     (a, b), (of_a, of_b) = ([x[some] for x, some in zip(both, rows, strict=True)] for both in (sides, chosen))
     within = _pairs(a, a, of_a, of_a, hollow=True) + _pairs(b, b, of_b, of_b, hollow=True)
     return within / (size * (size - 1)) - 2 * _pairs(a, b, of_a, of_b) / size**2

@@ -30,7 +30,7 @@ from dotlib.errors import FileError, InputError, check_count, check_device, chec
 from dotlib.profiles import PROFILES
 from dotlib.results import files, provenance
 
-BUILT = files.home() / "records"  # what this build measured; git-ignored
+BUILT = files.home() / "records"  # what the pages of this build show, measured here or committed; git-ignored
 KEPT = Path(__file__).resolve().parents[2] / "results"  # long runs, committed
 
 
@@ -236,6 +236,8 @@ def keep(path: Path, folder: Path = KEPT) -> Path:
         raise InputError(f"path: {path} is a smoke run; smoke numbers are never kept")
     if record.made.get("dirty", True):
         raise InputError(f"path: {path} was made from changed source; commit, then run it again")
+    if record.made.get("trials", "").startswith("recorded at"):
+        raise InputError(f"path: {path} shows trials of a committed record; measure them with -p anew true")
     target = _checked(folder) / record.stem / f"{record.key}.json"
     if target.exists():
         refuse_difference(str(target), read(target).parameters, record.parameters)

@@ -52,15 +52,15 @@ def compared(tmp_path, monkeypatch):
     of = {"label": "digits", "pair": SimpleNamespace(), "settings": SETTINGS, "score": lambda *_: {}, "decides": []}
     origin = SimpleNamespace(path=tmp_path / "pair.safetensors", sha256="00")
     floor = comparison.over_judges({"a": {"fid": 1.0, "kid": 0.0}, "b": {"fid": 3.0, "kid": 0.5}})
-    found = Comparison(**of, n=60, sets=2, floor=floor, trained=origin)
+    found = Comparison(**of, n=60, sets=2, floor=floor, trained=origin, digests={"classifier 0": "aa"})
     return found, asked
 
 
-def record_of(compared, *, anew=False, put=None):
+def record_of(compared, *, anew=False, put=None, **options):
     opened = records.start(
         "frontier", profile="laptop", dataset="digits", seed=0, parameters={}, judge="classifier", device="cpu"
     )
-    return comparison_records.record_of(opened, compared, METHODS, anew=anew, put=put)
+    return comparison_records.record_of(opened, compared, METHODS, anew=anew, put=put, **options)
 
 
 def test_points_are_read_back_from_the_table(compared):
@@ -77,7 +77,9 @@ def test_points_are_read_back_from_the_table(compared):
 def test_a_committed_record_stands_in_for_its_own_pair_and_settings_alone(compared, tmp_path):
     found, asked = compared
     first, points, source = record_of(found)
-    assert (points, source, len(asked)) == (POINTS, recording.MEASURED, 1)
+    assert (points, source) == (POINTS, recording.MEASURED)
+    assert asked == [((found, 0, METHODS), {"last": False})]
+    assert first.made["weights"] == {"pair.safetensors": "00", "classifier 0": "aa"}
     table = (tmp_path / "built/frontier/laptop-digits-s0.csv").read_bytes()
     (tmp_path / "built").rename(tmp_path / "kept")
     kept, points, source = record_of(found)
@@ -87,10 +89,23 @@ def test_a_committed_record_stands_in_for_its_own_pair_and_settings_alone(compar
     for other in (
         replace(found, settings=replace(SETTINGS, chains=(10, 90))),
         replace(found, n=61),
+        replace(found, scoring={"splits": 5}),
         replace(found, trained=SimpleNamespace(path=found.origin.path, sha256="01")),
     ):
         assert record_of(other)[2] == recording.MEASURED
     assert record_of(found, anew=True)[2] == recording.MEASURED
+
+
+def test_the_last_settings_alone_are_asked_for_and_read(compared, tmp_path, monkeypatch):
+    found, asked = compared
+    last = [POINTS[0], POINTS[1], POINTS[3]]
+    monkeypatch.setattr(comparison, "measure", lambda *args, **options: asked.append((args, options)) or last)
+    assert record_of(found, last=True)[1] == last
+    assert asked == [((found, 0, METHODS), {"last": True})]
+    (tmp_path / "built").rename(tmp_path / "kept")
+    _, points, source = record_of(found, last=True)
+    assert points == last and source.startswith("recorded") and len(asked) == 1
+    assert record_of(found)[2] == recording.MEASURED, "MH-GAN, 10 is not in that record"
 
 
 def test_a_table_of_before_costs_were_in_it_is_measured_again(compared, tmp_path):

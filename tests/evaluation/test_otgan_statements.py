@@ -236,7 +236,7 @@ def test_a_change_of_fid_is_told_for_every_data_set():
     both = frame(as_stated, noise=0.0)
     line = otgan_statements.changes_of_fid({"mnist8, laptop": both, "fashion_mnist8, laptop": both}, SHARP, CNN)
     assert line == "mnist8 +3.0 [+3.0, +3.0]; fashion_mnist8 +3.0 [+3.0, +3.0]"
-    assert otgan_statements.changes_of_fid({}, SHARP, CNN) == "-"
+    assert otgan_statements.changes_of_fid({}, SHARP, CNN) == "not measured yet"
 
 
 def test_records_of_one_data_set_are_one_frame(tmp_path):

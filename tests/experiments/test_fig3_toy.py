@@ -137,11 +137,11 @@ def test_every_number_has_the_unit_of_the_print(pair):
 def test_a_table_has_a_column_for_each_run_and_dashes_where_there_is_none(pair):
     built = {"25gaussians": filled(pair)}
     header, _, *rows = fig3_toy.table(built, "25gaussians").splitlines()
-    assert header == "| EMD | paper | authors' weights | paper schedule | this build |"
+    assert header == "| EMD | paper | authors' weights | paper schedule | pair of this build |"
     assert rows[0] == "| 25gaussians, real points | - | - | - | 1.500\u00a0±\u00a00.360 |"
     assert rows[1].startswith("| 25gaussians, G | 0.0") and rows[1].endswith("| - | - | 2.500\u00a0±\u00a00.360 |")
     text = fig3_toy.verdict_table(built, "25gaussians")
-    assert text.splitlines()[0] == "| claim | authors' weights | paper schedule | this build |"
+    assert text.splitlines()[0] == "| claim | authors' weights | paper schedule | pair of this build |"
     assert "| 25gaussians, naive against G | - | - | reproduced |" in text
 
 
@@ -149,9 +149,9 @@ def test_a_committed_record_has_its_column(pair, tmp_path):
     records.write(filled(replace(pair, name="25gaussians-authors"), "paper"), tmp_path)
     runs = fig3_toy.runs_of("25gaussians", {})
     assert runs["authors' weights"].dataset == "25gaussians-authors"
-    assert runs["paper schedule"] is runs["this build"] is None
+    assert runs["paper schedule"] is runs["pair of this build"] is None
     lines = fig3_toy.verdict_table({"25gaussians": filled(pair)}, "25gaussians").splitlines()
-    assert lines[0] == "| claim | authors' weights | paper schedule | this build |"
+    assert lines[0] == "| claim | authors' weights | paper schedule | pair of this build |"
     assert all(line.endswith("| - |") == ("EMD of" in line) for line in lines[2:]) and len(lines) == 2 + 6
     both = fig3_toy.verdict_table({"25gaussians": filled(pair)}, "both").splitlines()
     assert both[0] == lines[0] and len(both) == len(lines)  # a set without a run adds no row, and no set a column
@@ -161,7 +161,9 @@ def test_the_answer_follows_the_records(pair, tmp_path):
     """DOT is a third lower and naive higher than G; the recorded pair of the authors has them the other way round."""
     built = {"25gaussians": filled(pair)}
     text = fig3_toy.answer(built, "25gaussians")
-    assert text.startswith("The EMD of DOT in this build differs from that of G by +1.0000 [+1.0000, +1.0000] (")
+    assert text.startswith(
+        "The EMD of DOT on the pairs of this build differs from that of G by +1.0000 [+1.0000, +1.0000] ("
+    )
     assert "and from that of naive by -1.0000 [-1.0000, -1.0000] (25gaussians), with" in text
     assert (
         "over 1 pair at hand: *DOT against G*: print does not resolve it (1); *DOT against naive*: reproduced (1)"

@@ -1,5 +1,7 @@
 """The comparison with DOT. Kinds of test: identities (differences are put and shown)."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from dotlib.evaluation.comparison import Point
@@ -30,6 +32,27 @@ def test_every_method_is_compared_at_its_best_and_dot_too():
     assert difference.value == -1.5 and difference.n == 2
     assert difference.interval == pytest.approx((-1.5 - 6.353, -1.5 + 6.353), abs=1e-3)  # t(0.975; 1) sd / sqrt(2)
     assert {row.method for row in record.rows(against="DOT")} == {"DRS"}
+
+
+def test_the_record_has_the_bare_samples_of_table_1(monkeypatch):
+    """Those of DOT after no update, and not after twenty."""
+
+    def record_of(record, compared, *, anew, put):
+        put(record, [point("bare", 1, 5, 6), point("DOT", 20, 3, 5), point("DRS", 20, 2, 3)])
+        return record, [], compared
+
+    fid = {0: [8.0, 9.0], 20: [1.0, 2.0]}
+    measured = SimpleNamespace(
+        of=lambda method, step, quantity: fid[step] if (method, quantity) == ("dot", "fid") else []
+    )
+    monkeypatch.setattr(frontier.comparison, "load", lambda name, **_: f"compared {name}")
+    monkeypatch.setattr(frontier.comparison_records, "record_of", record_of)
+    monkeypatch.setattr(frontier.image_pairs, "table1_row", lambda *_, **__: SimpleNamespace(measured=measured))
+    where = {"profile": "smoke", "seed": 0, "judge": "classifier", "device": "cpu", "anew": True}
+    compared, record, _, source = frontier.record_of("digits-dcgan-sagan-ns", **where)
+    assert compared == source == "compared digits-dcgan-sagan-ns"
+    assert record.get("fid", method=frontier.OTHER_DRAW).value == 8.5
+    assert record.get("fid", method="DRS", setting=20, against="DOT").value == -1.5
 
 
 def test_two_draws_of_one_pair_stand_with_their_errors():

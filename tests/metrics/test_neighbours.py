@@ -6,6 +6,7 @@ Kinds of test: second method (plain loops), identities, invariances, failures.
 import math
 
 import pytest
+import torch
 from draws import normal, rotation
 
 from dotlib.errors import InputError
@@ -61,6 +62,16 @@ def test_precision_and_recall_agree_with_torch_fidelity(case):
     found = precision_recall(real=real, fake=fake)
     assert (found.precision, found.recall) == pytest.approx((theirs["precision"], theirs["recall"]), abs=1e-6)
     assert 0.01 < found.precision < 0.99
+
+
+@pytest.mark.parametrize("case", range(20))
+def test_ties_are_inside_closed_balls_and_outside_open_ones(case):
+    """Whole numbers with mean 0, so that nothing is rounded: many points lie exactly on a ball."""
+    half, fake = normal(case, 15, 2).mul(2).round(), normal(case + 300, 30, 2).mul(2).round()
+    real = torch.cat([half, -half])
+    near, dense = precision_recall(real=real, fake=fake), density_coverage(real=real, fake=fake)
+    found = (near.precision, near.recall, dense.density, dense.coverage)
+    assert found == pytest.approx(naive(real, fake, 3, 5), abs=1e-12)
 
 
 def test_a_collapsed_set_is_precise_and_recalls_little():

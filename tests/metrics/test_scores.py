@@ -124,9 +124,17 @@ def test_kid_of_one_whole_subset_equals_a_plain_loop():
     assert found.sd == 0 and found.subsets == 1 and found.subset_size == 12
 
 
-@pytest.mark.parametrize(("rows", "subsets", "size"), [((300, 200), 20, 100), ((50, 80), 7, 50)])
-def test_kid_agrees_with_torch_fidelity_subset_by_subset(rows, subsets, size):
-    """The same seed draws the same subsets there: a spread over other subsets would differ."""
+@pytest.mark.parametrize(
+    ("rows", "subsets", "size"),
+    [((300, 200), 20, 100), ((50, 80), 7, 50), ((300, 200), 3, 40), ((40, 40), 5, 40)],
+)
+@pytest.mark.parametrize("block", [37, 1_000])
+def test_kid_agrees_with_torch_fidelity_subset_by_subset(rows, subsets, size, block, monkeypatch):
+    """The same seed draws the same subsets there: a spread over other subsets would differ.
+
+    One kernel serves all subsets, but for three of 40 out of 300 rows; blocks do not divide the rows.
+    """
+    monkeypatch.setattr(scores, "BLOCK", block)
     x, y = normal(0, rows[0], 16), 1.1 * normal(1, rows[1], 16) + 0.1
     seed = int(torch.randint(2**32, (1,), generator=seeded(3)))
     metric = backends.module("torch_fidelity.metric_kid")

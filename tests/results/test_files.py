@@ -269,7 +269,7 @@ def test_modules_count_with_what_they_import(monkeypatch):
         files._module.cache_clear()
         return files.code_of(module)
 
-    digests = [digest_where_something_is_added_to(name) for name in ("none", "zoo.py", "frechet.py", "backends.py")]
+    digests = [digest_where_something_is_added_to(name) for name in ("none", "zoo.py", "frechet.py", "neighbours.py")]
     names = ("none", "records.py", "tables.py", "comparison_tables.py", "trainer.py")
     measured = [digest_where_something_is_added_to(name, "dotlib.evaluation.comparison") for name in names]
     files._module.cache_clear()

@@ -138,6 +138,10 @@ def test_keep_refuses_smoke_and_changed_source():
     del record.made["dirty"]
     with pytest.raises(InputError, match="changed source"):
         records.keep(records.write(record), records.KEPT)
+    shows = clean(filled())
+    shows.made["trials"] = "recorded at commit 0123456789ab"
+    with pytest.raises(InputError, match="shows trials of a committed record; measure them with -p anew true"):
+        records.keep(records.write(shows), records.KEPT)
     assert not records.KEPT.exists()
 
 
