@@ -21,6 +21,7 @@ from dotlib.results import files
 CELL_SECONDS = {"smoke": 600, "laptop": 4 * 3600}  # profile -> limit of a cell; the published sizes have none
 LONG = 10.0  # seconds after which a cell is told of
 SOCKET_FOLDER = 80  # letters of a folder in which a socket can lie; the system allows it about 104 with its own name
+QUIET_KERNEL = ["--log-level=50"]  # a signal that meets an idle kernel, most often at its end, is no error
 EXTENSIONS = (".ipynb", ".json", ".md")  # of the files that papermill takes without a warning
 
 
@@ -75,6 +76,7 @@ def _take_private_kernels() -> None:
                 kernel = {"transport": "ipc", "connection_file": str(Path(folder, "kernel.json"))}
                 if len(folder) <= SOCKET_FOLDER:
                     options["config"] = Config(KernelManager=kernel)
+                options.setdefault("extra_arguments", QUIET_KERNEL)
                 return super().execute_managed_notebook(nb_man, kernel_name, **options)
 
     papermill_engines.register(None, PrivateEngine)
@@ -205,7 +207,6 @@ def run_notebook(
                 progress_bar=False,
                 start_timeout=120,
                 execution_timeout=CELL_SECONDS.get(values.get("profile", "")),
-                extra_arguments=["--log-level=50"],  # else a kernel's end may be told as an error
                 **hooks,
             )
         except Exception as error:  # of a cell, or of the kernel that runs them

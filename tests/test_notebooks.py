@@ -76,7 +76,8 @@ def test_plain_papermill_runs_a_text_notebook(page):
 
 
 def test_plain_papermill_warns_of_nothing(page):
-    """Neither of the ending .md nor of kernels that others on the machine might listen to."""
+    """Neither of the ending .md, nor of kernels that others might listen to, nor of what a kernel logs as it ends."""
+    page(TEXT.replace("print(", 'get_ipython().kernel.log.error("KeyboardInterrupt caught in kernel.")\nprint('))
     run = run_papermill("notebooks/page.md", "out.ipynb", "-p", "seed", "3")
     told = [
         "Input Notebook:  notebooks/page.md",
