@@ -13,14 +13,15 @@ def artifact_folder(tmp_path):
 
 @pytest.fixture(scope="session")
 def judged(tmp_path_factory):
-    """Makes folders of artifacts that have one folder of judges among them, so that each judge is fit once in a run."""
+    """Makes folders of artifacts that share the judges, and other folders by name: each is made once in a run."""
     base = tmp_path_factory.getbasetemp()
-    judges = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "judges"
-    judges.mkdir(exist_ok=True)
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-    def folder():
+    def folder(*names):
         made = tmp_path_factory.mktemp("artifacts")
-        (made / "judges").symlink_to(judges)
+        for name in ("judges", *names):
+            (shared / f"shared-{name}").mkdir(exist_ok=True)
+            (made / name).symlink_to(shared / f"shared-{name}")
         return made
 
     return folder

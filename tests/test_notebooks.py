@@ -250,8 +250,8 @@ def test_run_shows_the_values_used_and_hides_the_machinery(page):
         ("1 / 0", None, "ZeroDivisionError: division by zero"),
         (
             "import time; time.sleep(60)",
-            12,
-            "CellTimeoutError: A cell timed out while it was being executed, after 12 seconds.",
+            6,
+            "CellTimeoutError: A cell timed out while it was being executed, after 6 seconds.",
         ),
         ("import os; os._exit(1)", 30, "DeadKernelError: Kernel died"),
     ],

@@ -85,11 +85,11 @@ def judge(kept: Sequence[records.Record]) -> None:
         tab1_scores.put_verdicts(rows)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Convert every record below the folders that are named, and judge it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
-    for folder in parser.parse_args().folders:
+    for folder in parser.parse_args(arguments).folders:
         for path in sorted(folder.rglob("*.json")):
             content = json.loads(path.read_text(encoding="utf-8"))
             if "rows" not in content:

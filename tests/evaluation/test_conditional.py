@@ -24,7 +24,7 @@ NAME = "digits-cond-hi"
 
 @pytest.fixture(scope="module")
 def artifact_folder(judged):
-    return judged()
+    return judged(NAME, "conditional")
 
 
 @pytest.fixture

@@ -140,7 +140,8 @@ def test_every_report_has_a_page_of_the_book_and_its_counts():
 
 def test_a_page_whose_words_are_on_one_training_says_so_before_anything_else():
     """Before its parameters; a page with words over trainings is given to the map by its experiment."""
-    over = {item.stem for item in ITEMS if item.title in scorecard.over_trainings()} - {"fig3_toy"}
+    judged = scorecard.over_trainings()
+    over = {item.stem for item in ITEMS if item.title in judged} - {"fig3_toy"}
     alone = {item.stem for item in ITEMS} - over - set(UNTRAINED)
     assert {"fig2_training", "fig4_spaces", "fig9_histories", "projection", "fig3_toy"} == alone
     for stem in alone:

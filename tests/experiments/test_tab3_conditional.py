@@ -20,6 +20,11 @@ from dotlib.seeding import generator
 from dotlib.training import imagenet
 
 
+@pytest.fixture(scope="module")
+def artifact_folder(judged):
+    return judged(PAIR, "conditional")
+
+
 def test_table_3_is_printed_as_it_is():
     rows = tab3_conditional.printed_trials().splitlines()
     assert rows[2] == "| trial 1, k = 1 | 36.40, 43.34 | 36.99, 43.01 | 37.25, 42.70 | 37.61, 42.35 |"

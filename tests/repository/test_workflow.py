@@ -5,11 +5,13 @@ import importlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import snakemake_runs
 import yaml
 from filelock import FileLock
 
@@ -154,6 +156,7 @@ from dotlib.results import paper
 
 STEPS = (("move", "swissroll"), ("record", "two"))
 """
+KEPT = "__init__ errors profiles steps provenance files paper paper_values schedules settings interactive".split()  # of dotlib
 PAIRS = ["train 25gaussians-wgan-gp", "train swissroll-wgan-gp"]
 ALL = ["html", "run last", "run one", "run two", "step move swissroll", *PAIRS]
 
@@ -165,11 +168,16 @@ def tree(tmp_path_factory):
         pytest.skip("snakemake's shell commands need bash")
     root = tmp_path_factory.mktemp("tree")
     shutil.copytree(ROOT / "workflow", root / "workflow")
-    shutil.copytree(ROOT / "dotlib", root / "dotlib", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.rmtree(root / "dotlib/experiments")
+    for path in ROOT.glob("dotlib/**/*.*"):
+        if path.stem in KEPT:
+            (root / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, root / path.relative_to(ROOT))
     campaign = {f"{page}/{profile}-x-s0": {"profile": profile} for page in "ab" for profile in ("laptop", "paper")}
     files = {
         "dotlib/cli.py": COMMANDS,
+        "dotlib/pairs.py": "",
+        "dotlib/plots/points.py": "",
+        "dotlib/evaluation/points.py": "from dotlib import pairs\n",
         "dotlib/experiments/__init__.py": "",
         "dotlib/experiments/one.py": ONE,
         "dotlib/experiments/two.py": 'STEPS = (("pair", "25gaussians-wgan-gp"),)\n',
@@ -201,24 +209,16 @@ def tree(tmp_path_factory):
 
 
 def start(root, *arguments, **variables):
-    """Start what `make book` starts; its messages come through a pipe."""
+    """Start what `make book` starts; its messages come in a file."""
     (root / "log.txt").write_text("", encoding="utf-8")
-    environment = os.environ | {"DOTLIB_ARTIFACTS": "_build/artifacts", "PYTHONPATH": f"{root}:workflow/plugins"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", "--logger", "progress"],
-        cwd=root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment | variables,
-    )
+    variables = {"DOTLIB_ARTIFACTS": "_build/artifacts", "PYTHONPATH": f"{root}:workflow/plugins"} | variables
+    return snakemake_runs.start(root, [*arguments, "--cores", "2", "--logger", "progress"], variables)
 
 
 def make(root, *arguments, status=0, **variables):
     """What one build did, and its messages."""
-    process = start(root, *arguments, **variables)
-    messages, _ = process.communicate(timeout=120)
-    assert process.returncode == status, messages
+    run = start(root, *arguments, **variables)
+    messages = run.end(status)
     return (root / "log.txt").read_text(encoding="utf-8").splitlines(), messages
 
 
@@ -309,30 +309,24 @@ def test_a_broken_notebook_stops_its_page_and_is_named(tree):
     assert make(tree)[0] == ["run two", "run last", "html"]
 
 
-def wait_for(text, process):
-    while text not in process.stdout.readline():
-        assert process.poll() is None
-
-
 def test_a_second_build_waits(tree):
     locks = tree / ".snakemake/locks"
     locks.mkdir(exist_ok=True)
     (locks / "0.output.lock").write_text("_build/html/.profile\n", encoding="utf-8")
     with FileLock(tree / "_build/book.lock"):
-        process = start(tree)
-        wait_for("waiting: another build is running in this folder\n", process)
+        run = start(tree)
+        run.wait_for("waiting: another build is running in this folder\n")
         assert make(tree, "--dry-run")[0] == []  # which changes nothing, and does not wait
-        assert process.poll() is None and list(locks.iterdir())
-    messages, _ = process.communicate(timeout=120)
-    assert process.returncode == 0 and "nothing has changed" in messages and not locks.exists()
+        assert run.process.is_alive() and list(locks.iterdir())
+    assert "nothing has changed" in run.end() and not locks.exists()
 
 
 def test_the_locks_of_a_killed_build_are_removed(tree):
     edit(tree, "notebooks/one.md", lambda text: text + "slow")
-    process = start(tree)
-    wait_for("start  page one", process)
-    process.kill()
-    process.wait()
+    run = start(tree)
+    run.wait_for("start  page one")
+    run.process.kill()
+    run.end(-signal.SIGKILL)
     assert list((tree / ".snakemake/locks").iterdir())
     edit(tree, "notebooks/one.md", lambda text: text.replace("slow", "fast"))
     assert "run one" in make(tree)[0]

@@ -6,8 +6,6 @@ names are rebuilt here from the rows), failures, identities (a second conversion
 
 import hashlib
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +15,6 @@ import pytest
 from dotlib.results import records
 
 DIGESTS = json.loads(Path(__file__).with_name("record_digests.json").read_text(encoding="utf-8"))
-SCRIPT = records.KEPT.parent / "workflow" / "convert_records.py"
 
 
 def digest(content: dict) -> str:
@@ -69,35 +66,42 @@ def test_every_value_of_a_committed_record_survived(path):
     assert digest(flat_values(record)) != DIGESTS[path]["values"]
 
 
-def convert(folder: Path) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, str(SCRIPT), str(folder)], capture_output=True, text=True, check=False)
+@pytest.fixture
+def convert(capsys):
+    """What one conversion of a folder says."""
+
+    def said(folder: Path) -> str:
+        convert_records.main([str(folder)])
+        return capsys.readouterr().out
+
+    return said
 
 
 def flat_file(folder: Path, values: dict, stem: str = "fig3_toy") -> Path:
-    path = folder / stem / "paper-x-s0.json"
+    path = folder / stem / "paper-swissroll-s0.json"
     path.parent.mkdir()
-    content = {"stem": stem, "profile": "paper", "dataset": "x", "seed": 0, "parameters": {"trials": 7}}
+    content = {"stem": stem, "profile": "paper", "dataset": "swissroll", "seed": 0, "parameters": {"trials": 7}}
     content |= {"values": values}
     path.write_text(json.dumps(content), encoding="utf-8")
     return path
 
 
-def test_a_converted_file_is_left_as_it_is(tmp_path):
+def test_a_converted_file_is_left_as_it_is(convert, tmp_path):
     entry = {"value": -1.5, "unit": "squared data units", "n": 3, "interval": [-2.0, -1.0]}
-    path = flat_file(tmp_path, {"dot_minus_naive": entry})
-    assert convert(tmp_path).stdout == f"{path}: rows\n"
+    path = flat_file(tmp_path, dict.fromkeys(("dot_minus_naive", "dot_minus_g", "naive_minus_g"), entry))
+    assert convert(tmp_path) == f"{path}: rows\n{path}: verdicts\n"
     row = records.read(path).get("emd", method="dot", against="naive")
     assert (row.value, row.interval, row.n, row.unit) == (-1.5, (-2.0, -1.0), 3, "squared data units")
     assert records.read(path).parameters == {"trials": 7}
     text = path.read_bytes()
-    assert convert(tmp_path).stdout == "" and path.read_bytes() == text
+    assert convert(tmp_path) == "" and path.read_bytes() == text
 
 
-def test_a_curve_keeps_its_order(tmp_path):
+def test_a_curve_keeps_its_order(convert, tmp_path):
     updates = {"value": [10, 20, 30], "unit": "updates of G"}
     curve = {"value": [3.0, 1.0, 2.0], "unit": "squared data units"}
     path = flat_file(tmp_path, {"updates": updates, "emd_g_0.1": curve}, stem="gp_weight")
-    assert convert(tmp_path).stdout == f"{path}: rows\n"
+    assert convert(tmp_path) == f"{path}: rows\n"
     rows = [(row.setting, row.value) for row in records.read(path).rows(quantity="emd")]
     assert rows == [(10, 3.0), (20, 1.0), (30, 2.0)]
 
@@ -111,7 +115,7 @@ def test_committed_verdicts_are_those_of_the_rows():
     assert sum(map(len, typed.values())) >= 46
 
 
-def test_old_words_are_replaced_and_no_number_changes(tmp_path):
+def test_old_words_are_replaced_and_no_number_changes(convert, tmp_path):
     names = (
         "fig3_toy/paper-swissroll-s0",
         "fig2_training/laptop-digits-s0",
@@ -121,16 +125,17 @@ def test_old_words_are_replaced_and_no_number_changes(tmp_path):
         record = records.read(records.KEPT / path.relative_to(tmp_path))
         record.verdicts = dict.fromkeys(record.verdicts, "same sign") | {"gone": "reproduced"}
         records.write(record, path.parents[1])
-    assert convert(tmp_path).stdout.count(": verdicts\n") == len(names)
+    assert convert(tmp_path).count(": verdicts\n") == len(names)
     for path in (tmp_path / f"{name}.json" for name in names):
         record, kept = records.read(path), records.read(records.KEPT / path.relative_to(tmp_path))
         assert record.content == kept.content and record.made == kept.made
         assert record.verdicts.keys() == kept.verdicts.keys() and "same sign" not in record.verdicts.values()
-    assert convert(tmp_path).stdout == ""
+    assert convert(tmp_path) == ""
 
 
-def test_an_unknown_name_stops_the_conversion_and_leaves_the_file(tmp_path):
+def test_an_unknown_name_stops_the_conversion_and_leaves_the_file(convert, tmp_path):
     path = flat_file(tmp_path, {"emd_dotty": {"value": 1.0, "unit": ""}})
     text = path.read_bytes()
-    assert "has the value 'emd_dotty', which no pattern knows" in convert(tmp_path).stderr
+    with pytest.raises(ValueError, match="has the value 'emd_dotty', which no pattern knows"):
+        convert(tmp_path)
     assert path.read_bytes() == text
