@@ -6,7 +6,6 @@ failures. No golden numbers. float64.
 
 import itertools
 import math
-import os
 import subprocess
 import sys
 import time

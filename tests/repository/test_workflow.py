@@ -156,7 +156,7 @@ from dotlib.results import paper
 
 STEPS = (("move", "swissroll"), ("record", "two"))
 """
-KEPT = "__init__ errors profiles steps provenance files paper paper_values schedules settings interactive".split()  # of dotlib
+KEPT = ("settings", "schedules", "steps", "profiles", "provenance", "errors", "files", "paper", "paper_values")
 PAIRS = ["train 25gaussians-wgan-gp", "train swissroll-wgan-gp"]
 ALL = ["html", "run last", "run one", "run two", "step move swissroll", *PAIRS]
 
@@ -169,7 +169,7 @@ def tree(tmp_path_factory):
     root = tmp_path_factory.mktemp("tree")
     shutil.copytree(ROOT / "workflow", root / "workflow")
     for path in ROOT.glob("dotlib/**/*.*"):
-        if path.stem in KEPT:
+        if path.stem in (*KEPT, "__init__", "interactive"):  # of the package, what the Snakefile reaches
             (root / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, root / path.relative_to(ROOT))
     campaign = {f"{page}/{profile}-x-s0": {"profile": profile} for page in "ab" for profile in ("laptop", "paper")}
