@@ -32,7 +32,7 @@ from dotlib.transport import lipschitz
 
 UPDATES = (4, 16, 32)  # [DOT19] Table 3
 SETS = 4  # its trials
-SAMPLES = {"digits": 600}  # of a set in "laptop"; elsewhere 1,000
+SAMPLES = {"digits": 600}  # of a set in "laptop"; elsewhere 1,000, and more than a public network has features
 SHARES = (0.8, 0.9)  # of p_Z in each coordinate, for truncation
 QUANTITIES = (*IMAGE_SCORES, "agreement", "intra_fid")
 SMOKE_DIRECTIONS = 4  # of intra-class FID: a smoke set has ten images of a class
@@ -49,6 +49,7 @@ class Run:
     settings: Scoring
     seed: int
     k: dict[str, tuple[float, ...]]  # "D(x|y)": k_eff(y) of eq. (26), a mean over repeats; "D(x)": as released
+    judge: str = "classifier"  # kind of judge, a key of judges.SPLITS
 
     @property
     def labels(self) -> Tensor:
@@ -62,27 +63,31 @@ class Run:
         return -statistics.fmean(row["V_D"] for row in last)
 
 
-def scoring(dataset: str, profile: str) -> Scoring:
+def scoring(dataset: str, profile: str, judge: str = "classifier") -> Scoring:
     """Scores of a conditional pair: four sets, all rows kept for every score, Adam's step of Table 3."""
     settings = replace(
         judges.scoring_settings(dataset, "resnet", profile), sets=SETS, updates=UPDATES[-1], lr=0.01, pairs=50
     )
-    if profile == "laptop":
+    if profile == "laptop" and judge == "classifier":
         settings = replace(settings, samples=SAMPLES.get(dataset, 1_000))
     return settings if profile == "paper" else replace(settings, kept=settings.samples)
 
 
-def load(name: str, *, profile: str, seed: int = 0, device: str = "cpu") -> Run:
-    """A conditional pair, trained first if need be, with judges and constants. Raises InputError for another pair."""
+def load(name: str, *, profile: str, seed: int = 0, judge: str = "classifier", device: str = "cpu") -> Run:
+    """A conditional pair, trained first if need be, with judges and constants.
+
+    Raises InputError for another pair, and what `judges.load_panel` raises.
+    """
     training = settings_of(name, profile, seed)
     if not isinstance(training, ConditionalTraining):
         raise InputError(f"name: {name!r} takes no labels; name a conditional pair, digits-cond-hi")
     trained = zoo.pair(name, profile=profile, seed=seed, device=device)
-    pair, settings = ImagePair.of(trained, device), scoring(training.dataset, profile)
-    panel = judges.load_panel(training.dataset, settings, profile=profile, device=device)
+    pair, settings = ImagePair.of(trained, device), scoring(training.dataset, profile, judge)
+    panel = judges.load_panel(training.dataset, settings, profile=profile, judge=judge, device=device)
     directions = SMOKE_DIRECTIONS if profile == "smoke" else DIRECTIONS
-    classes = _class_references(training.dataset, panel, directions)
-    return Run(trained, pair, panel, classes, settings, seed, constants(pair, training.classes, settings, seed))
+    classes = _class_references(training.dataset, panel, judge, directions)
+    k = constants(pair, training.classes, settings, seed)
+    return Run(trained, pair, panel, classes, settings, seed, k, judge)
 
 
 def constants(pair: ImagePair, classes: int, settings: Scoring, seed: int) -> dict[str, tuple[float, ...]]:
@@ -139,14 +144,17 @@ def _measure_set(run: Run, way: Move, number: int) -> list[Line]:
 
 def floor(run: Run) -> list[Line]:
     """The lines of real images in the place of samples; their class agreement is the ceiling of every generator."""
-    real = images.image_set(run.trained.settings.dataset, judges.SPLITS["classifier"][1])
+    real = images.image_set(run.trained.settings.dataset, judges.SPLITS[run.judge][1])
     drawn = real.take(min(run.settings.samples, len(real)), generator(0, "floor rows", real.name, real.split))
     of_classes = {}
     for name, reference in run.classes.items():
         collector = reference.collector()
-        collector.add(*run.panel.judges[name](drawn.images), _labels_of(drawn))
+        judge = run.panel.judges[name]
+        features, logits = judge(drawn.images)
+        collector.add(features, judge.named(logits), _labels_of(drawn))
         of_classes[name] = collector.scores() | {"D": _mean_logit(run.pair, real)}
-    return [line | of_classes[str(line["judge"])] for line in one_training.floor(run.pair, run.panel)]
+    lines = one_training.floor(run.pair, run.panel, run.judge)
+    return [line | of_classes[str(line["judge"])] for line in lines]
 
 
 @torch.no_grad()
@@ -157,12 +165,12 @@ def _mean_logit(pair: Pair, real: images.ImageSet) -> float:
     return float(torch.cat([part.logit(rows.to(pair.device)) for rows, part in parts]).double().mean())
 
 
-def _class_references(dataset: str, panel: Panel, directions: int) -> dict[str, ClassReference]:
-    real = images.image_set(dataset, judges.SPLITS["classifier"][0])
+def _class_references(dataset: str, panel: Panel, judge: str, directions: int) -> dict[str, ClassReference]:
+    real = images.image_set(dataset, judges.SPLITS[judge][0])
     labels = _labels_of(real)
     return {
-        name: ClassReference(judge(real.images)[0], labels, directions=directions)
-        for name, judge in panel.judges.items()
+        name: ClassReference(member(real.images)[0], labels, directions=directions)
+        for name, member in panel.judges.items()
     }
 
 

@@ -87,6 +87,10 @@ class Judge:
         features, logits = (torch.cat([part.float().cpu() for part in parts]) for parts in zip(*answers, strict=True))
         return features, logits
 
+    def named(self, logits: Tensor) -> Tensor | None:
+        """Logits (B, classes) of the classes of its data set, None for a judge that knows others."""
+        return None if self.accuracy is None else logits
+
 
 def classifier(dataset: str, *, profile: str, seed: int = 0) -> Judge:
     """The classifier of a data set of JUDGE_TRAINING: loaded, or fit first; a second process waits.

@@ -83,7 +83,7 @@ def measured_set(
                 answer = panel.judges[judge](pixels)
                 collector.add(*answer)
                 if (of_class := of_classes.get((setting, judge))) is not None:
-                    of_class.add(*answer, own.labels)
+                    of_class.add(answer[0], panel.judges[judge].named(answer[1]), own.labels)
     rows = [(setting, judge, collector) for setting, of in collectors.items() for judge, collector in of.items()]
     return [
         {"method": move.name, "setting": setting, "set": number, "judge": judge}

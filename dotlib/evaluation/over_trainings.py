@@ -68,12 +68,13 @@ def label_of(record: Record) -> str:
 
     The wide pair stands alone after each of its lengths.
     """
-    judge, pair = record.parameters.get("judge", "classifier"), _pair_of(record)
+    judge, pair = record.parameters.get("judge", "classifier"), pair_of(record)
     parts = [dataset_of(pair), *sorted(recording.copies(record)), record.profile, length_of(pair)]
     return ", ".join(filter(None, [*parts, judge if judge != "classifier" else ""]))
 
 
-def _pair_of(record: Record) -> str:
+def pair_of(record: Record) -> str:
+    """The pair of a record of one training, "cifar10-cond-hi", whoever judged it."""
     return record.dataset.removesuffix(f"-{record.parameters.get('judge', '')}")
 
 
@@ -81,7 +82,7 @@ def frames(stem: str, folder: Path = records.KEPT) -> dict[str, pd.DataFrame]:
     """`label_of` to the tables of all its trainings in a folder, with columns dataset, the pair, and seed."""
     parts: dict[str, list[pd.DataFrame]] = {}
     for record in records.stored(folder, stem):
-        frame = tidy.of(record, folder).assign(dataset=_pair_of(record), seed=record.seed)
+        frame = tidy.of(record, folder).assign(dataset=pair_of(record), seed=record.seed)
         parts.setdefault(label_of(record), []).append(frame)
     return {label: pd.concat(of, ignore_index=True) for label, of in sorted(parts.items())}
 

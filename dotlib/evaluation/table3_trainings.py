@@ -107,10 +107,10 @@ def words(of: Mapping[str, pd.DataFrame]) -> dict[str, Words]:
 
 def hinge_losses(folder: Path = records.KEPT) -> dict[str, float]:
     """Pair -> hinge loss of D at the end of training, mean over the recorded trainings of a folder."""
-    of: dict[str, list[float]] = {}
+    of: dict[str, dict[int, float]] = {}
     for record in records.stored(folder, "tab3_conditional"):
-        of.setdefault(record.dataset, []).append(record.get("hinge loss").value)
-    return {pair: statistics.fmean(losses) for pair, losses in of.items()}
+        of.setdefault(over_trainings.pair_of(record), {})[record.seed] = record.get("hinge loss").value
+    return {pair: statistics.fmean(losses.values()) for pair, losses in of.items()}
 
 
 def answer(of: Mapping[str, pd.DataFrame], folder: Path = records.KEPT) -> str:

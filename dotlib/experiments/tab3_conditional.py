@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from dotlib.data import images
 from dotlib.evaluation import conditional, over_trainings, table3_trainings
 from dotlib.evaluation.conditional import QUANTITIES, UPDATES, Run
+from dotlib.evaluation.judges import NETWORKS
 from dotlib.evaluation.one_training import Line
 from dotlib.evaluation.public_pair import STEM as PUBLIC
 from dotlib.metrics import intervals
@@ -37,12 +38,11 @@ NAMES = {"DOT": "DOT, k_eff(y)"}  # on the page, where "DOT" is the mean of both
 # --- one training -------------------------------------------------------------------------------
 
 
-def open_record(name: str, profile: str, seed: int, device: str = "cpu") -> Record:
+def open_record(name: str, profile: str, seed: int, judge: str = "classifier", device: str = "cpu") -> Record:
     """Start the record of one conditional pair; to be called before the work, which it times."""
-    parameters = asdict(conditional.scoring(dataset_of(name), profile)) | {"row": row_of(name)}
-    return records.start(
-        "tab3_conditional", profile=profile, dataset=name, seed=seed, parameters=parameters, device=device
-    )
+    parameters = asdict(conditional.scoring(dataset_of(name), profile, judge)) | {"row": row_of(name)}
+    where = {"profile": profile, "seed": seed, "device": device, "judge": judge if judge in NETWORKS else ""}
+    return records.start("tab3_conditional", dataset=name, parameters=parameters, **where)
 
 
 def fill_record(record: Record, run: Run, lines: list[Line]) -> None:
@@ -55,13 +55,19 @@ def fill_record(record: Record, run: Run, lines: list[Line]) -> None:
             record.put("k_eff", k, method=name, setting=y, unit="logits per latent distance")
     record.put("hinge loss", run.hinge, unit="")
     for name, judge in run.panel.judges.items():
-        record.put("accuracy", judge.accuracy or 0.0, judge=name, unit="")
+        if judge.accuracy is not None:
+            record.put("accuracy", judge.accuracy, judge=name, unit="")
     record.put("lines", len(lines), unit="lines of the table")
 
 
 def frame_of(record: Record, lines: Iterable[Line]) -> pd.DataFrame:
     """The lines of one training as a table over trainings has them."""
-    return pd.DataFrame(lines).assign(dataset=record.dataset, seed=record.seed)
+    return pd.DataFrame(lines).assign(dataset=over_trainings.pair_of(record), seed=record.seed)
+
+
+def quantities(frame: pd.DataFrame) -> list[str]:
+    """The scores of a table: all, without class agreement where its judge names other classes."""
+    return [quantity for quantity in QUANTITIES if quantity in frame]
 
 
 def trial_table(frame: pd.DataFrame) -> str:
@@ -133,11 +139,12 @@ def gaps(frame: pd.DataFrame, other: str, quantity: str, first: str = "DOT") -> 
 
 def control_table(frame: pd.DataFrame) -> str:
     """Markdown, the trainings of one pair: every score bare and real, and what each way changes in it."""
-    rows = [[name, *(_score(frame, name, quantity) for quantity in QUANTITIES)] for name in ("bare", "real")]
+    shown = quantities(frame)
+    rows = [[name, *(_score(frame, name, quantity) for quantity in shown)] for name in ("bare", "real")]
     for method, setting in _ways(frame):
-        cells = (intervals.changed(changes(frame, method, setting, q), _digits(q)) for q in QUANTITIES)
+        cells = (intervals.changed(changes(frame, method, setting, q), _digits(q)) for q in shown)
         rows.append([_name(method, setting), *cells])
-    return tables.markdown(["way", *(SCORES[quantity].label for quantity in QUANTITIES)], rows)
+    return tables.markdown(["way", *(SCORES[quantity].label for quantity in shown)], rows)
 
 
 def _score(frame: pd.DataFrame, method: str, quantity: str) -> str:
@@ -161,7 +168,7 @@ def _ways(frame: pd.DataFrame) -> list[tuple[str, float]]:
 def against_table(frame: pd.DataFrame) -> str:
     """Markdown, the trainings of one pair: every score of DOT with k_eff(y) minus that of each other descent."""
     rows = []
-    for quantity in (*QUANTITIES, "D", "moved"):
+    for quantity in (*quantities(frame), "D", "moved"):
         cells = (intervals.changed(gaps(frame, each, quantity), _digits(quantity)) for each in DESCENTS[1:])
         rows.append([SCORES[quantity].label, *cells])
     return tables.markdown([f"{NAMES['DOT']} minus", *DESCENTS[1:]], rows)
@@ -180,14 +187,17 @@ def excluding(of: Iterable[pd.DataFrame]) -> tuple[int, int]:
     """How many intervals of `control_table` and `against_table` exclude 0, and how many there are."""
     values = []
     for frame in of:
-        values += [changes(frame, *way, q) for way in _ways(frame) for q in QUANTITIES]
-        values += [gaps(frame, each, q) for each in DESCENTS[1:] for q in (*QUANTITIES, "D", "moved")]
+        shown = quantities(frame)
+        values += [changes(frame, *way, q) for way in _ways(frame) for q in shown]
+        values += [gaps(frame, each, q) for each in DESCENTS[1:] for q in (*shown, "D", "moved")]
     ends = [intervals.t_interval(each)[1] for each in values if len(each) > 1]
     return sum(low > 0 or high < 0 for low, high in ends), len(ends)
 
 
 def agreement(frame: pd.DataFrame) -> str:
-    """What each way changes in class agreement, in one line."""
+    """What each way changes in class agreement, in one line; a dash where the judge names other classes."""
+    if "agreement" not in frame:
+        return "-"
     parts = []
     for way in _ways(frame):
         change = intervals.changed(changes(frame, *way, "agreement"), SCORES["agreement"].digits)

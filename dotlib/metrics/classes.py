@@ -53,27 +53,35 @@ class ClassCollector:
     """Both scores of one sample set, batch by batch."""
 
     def __init__(self, reference: ClassReference) -> None:
-        self.reference, self.seen, self.right = reference, 0, 0
+        self.reference, self.seen, self.right, self.named = reference, 0, 0, True
         self.moments = reference.empty()
 
-    def add(self, features: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Take in a judge's answer, (B, d) and (B, classes), to samples of these labels, (B,). Raises InputError."""
+    def add(self, features: Tensor, logits: Tensor | None, labels: Tensor) -> None:
+        """Take in a judge's answer, (B, d) and (B, classes), to samples of these labels, (B,). Raises InputError.
+
+        The logits are None for a judge that names other classes than these.
+        """
         labels, classes = labels.cpu(), self.reference.classes
         check_points("features", features, width=len(self.reference.directions))
-        check_points("logits", logits, width=classes)
         _check_labels(labels, len(features), classes)
         self.seen += len(labels)
-        self.right += int((logits.detach().cpu().argmax(1) == labels).sum())
+        if logits is None:
+            self.named = False
+        else:
+            check_points("logits", logits, width=classes)
+            self.right += int((logits.detach().cpu().argmax(1) == labels).sum())
         self.reference.add_to(self.moments, features, labels)
 
     def scores(self) -> dict[str, float]:
         """Share of samples that the judge gives their label, and the mean over classes of the Fréchet distance.
 
-        Raises InputError where a class has no more samples than directions.
+        The share is left out for a judge without logits of these classes. Raises InputError where a class has no more
+        samples than directions.
         """
         both = zip(self.reference.moments, self.moments, strict=True)
         distances = [fid(real=real, fake=fake) for real, fake in both]
-        return {"agreement": self.right / self.seen, "intra_fid": sum(distances) / len(distances)}
+        agreement = {"agreement": self.right / self.seen} if self.named else {}
+        return agreement | {"intra_fid": sum(distances) / len(distances)}
 
 
 def _check_labels(labels: Tensor, rows: int, classes: int | None = None) -> None:

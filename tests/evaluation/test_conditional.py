@@ -158,3 +158,31 @@ def test_sizes_by_profile():
     assert (paper.samples, paper.lr) == (50_000, 0.01) and conditional.scoring("digits", "laptop").samples == 600
     with pytest.raises(InputError, match="^name: 'digits-dcgan-sngan-hi' takes no labels; name a conditional pair"):
         conditional.load("digits-dcgan-sngan-hi", profile="smoke")
+
+
+def test_a_network_of_other_classes_judges_apart_and_without_agreement(artifacts, run, lines, monkeypatch):
+    """Second method: the first classifier, which nobody tells the classes of the data, gives its own distances."""
+    known = run.panel.judges[run.panel.first]
+    other = replace(known, name="efficientnet", accuracy=None)
+    monkeypatch.setattr(judges, "public", lambda name: other)
+    of = conditional.load(NAME, profile="smoke", judge="efficientnet")
+    assert set(of.panel.judges) == {"efficientnet"} and of.k == run.k
+    there = pd.DataFrame(conditional.measure(of))
+    assert "agreement" not in there and set(there["judge"]) == {"efficientnet"} and len(there) * 5 == len(lines)
+    ours = lines[(lines["judge"] == run.panel.first) & (lines["method"] != "real")].reset_index(drop=True)
+    theirs = there[there["method"] != "real"].reset_index(drop=True)
+    assert (ours["is_mean"] == theirs["is_mean"]).all()
+    assert (ours["intra_fid"] != theirs["intra_fid"]).all(), "their reference is another split"
+    real = images.image_set("digits", "train")
+    reference = ClassReference(known(real.images)[0], real.labels, directions=conditional.SMOKE_DIRECTIONS)
+    assert torch.equal(of.classes["efficientnet"].directions, reference.directions)
+
+
+def test_a_network_with_more_features_than_samples_is_refused_before_the_work(artifacts, run, monkeypatch):
+    other = replace(run.panel.judges[run.panel.first], name="efficientnet", accuracy=None, dim=1_280)
+    monkeypatch.setattr(judges, "public", lambda name: other)
+    judges._load_panel.cache_clear()
+    with pytest.raises(InputError, match="'efficientnet' has 1,280 features and a set only 100 samples"):
+        conditional.load(NAME, profile="smoke", judge="efficientnet")
+    assert conditional.scoring("cifar10", "laptop", "efficientnet").samples == 2_500
+    assert conditional.scoring("cifar10", "laptop").samples == 1_000

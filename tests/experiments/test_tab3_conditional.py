@@ -13,6 +13,7 @@ from dotlib.data import images
 from dotlib.evaluation import conditional, over_trainings, table3_trainings
 from dotlib.experiments import tab3_conditional
 from dotlib.metrics import intervals
+from dotlib.metrics.scores import SCORES
 from dotlib.networks import conditional as networks
 from dotlib.pairs import Normal, Pair
 from dotlib.results import records, tidy
@@ -123,6 +124,25 @@ def test_a_run_leaves_a_record_with_its_table_and_pictures(artifacts, tmp_path):
     assert captions["bare"][4] == f"{D[0, 8]:.2f}"
     (axis,) = tab3_conditional.constants_figure(run).axes
     assert [bar.get_height() for bar in axis.patches] == pytest.approx([*run.k["D(x|y)"], *run.k["D(x)"]])
+
+
+def test_tables_of_another_judge_stand_apart_under_the_name_of_the_pair(tmp_path):
+    ours = tab3_conditional.open_record("cifar10-cond-hi", "laptop", 0)
+    theirs = tab3_conditional.open_record("cifar10-cond-hi", "laptop", 0, "efficientnet")
+    assert (ours.key, theirs.key) == ("laptop-cifar10-cond-hi-s0", "laptop-cifar10-cond-hi-efficientnet-s0")
+    assert "judge" not in ours.parameters, "as in the records of before there was another"
+    lines = table(-1.0, seeds=1)
+    for record, columns in ((ours, []), (theirs, ["agreement"])):
+        record.put("hinge loss", 0.5, unit="")
+        tidy.write(record, lines.drop(columns=["dataset", "seed", *columns]).to_dict("records"), tmp_path)
+    frames = table3_trainings.frames(tmp_path)
+    assert list(frames) == ["cifar10, laptop", "cifar10, laptop, efficientnet"]
+    assert {frame["dataset"].unique().item() for frame in frames.values()} == {"cifar10-cond-hi"}
+    assert table3_trainings.hinge_losses(tmp_path) == {"cifar10-cond-hi": 0.5}
+    labels = [SCORES["agreement"].label in tab3_conditional.control_table(of) for of in frames.values()]
+    assert labels == [True, False] and tab3_conditional.agreement(frames["cifar10, laptop, efficientnet"]) == "-"
+    assert SCORES["agreement"].label not in tab3_conditional.against_table(frames["cifar10, laptop, efficientnet"])
+    assert "cifar10, laptop, efficientnet" in table3_trainings.answer(frames, tmp_path)
 
 
 def test_without_the_public_files_there_is_no_picture(monkeypatch, tmp_path):

@@ -50,6 +50,15 @@ def test_classes_that_are_exchanged_are_seen_by_this_distance_alone():
     assert exchanged["intra_fid"] > 100 > scores(reference, apart, LABELS)["intra_fid"] + 99
 
 
+def test_a_judge_of_other_classes_gives_no_agreement_and_the_same_distance():
+    reference = ClassReference(FEATURES, LABELS, directions=4)
+    both, unnamed = reference.collector(), reference.collector()
+    fake, y = normal(1, 90, DIM), torch.arange(90) % CLASSES
+    both.add(fake, torch.eye(CLASSES)[y], y)
+    unnamed.add(fake, None, y)
+    assert unnamed.scores() == {"intra_fid": both.scores()["intra_fid"]} and both.scores()["agreement"] == 1
+
+
 def test_the_kept_directions_are_the_widest_and_turn_with_the_features():
     reference = ClassReference(FEATURES, LABELS, directions=3)
     assert reference.directions[:3].square().sum() == pytest.approx(3, abs=0.02)
