@@ -294,7 +294,6 @@ def record(name: str, values: dict, device: str) -> None:
 
 def _run(notebook: Path, output: Path, values: dict, device: str, *, anew: bool = False) -> None:
     """Run a notebook; it gets the device, and whether to measure anew, if it has such parameters."""
-    _check_notebook(notebook)
     for name, known in (("profile", PROFILES), ("judge", JUDGES)):
         if name in values:
             check_option(name, values[name], known)
@@ -308,15 +307,6 @@ def _run(notebook: Path, output: Path, values: dict, device: str, *, anew: bool 
     )
     values = {name: value for name, value in offered.items() if name in known} | values
     notebooks.run_notebook(notebook, output, values, tell=_tell)
-
-
-def _check_notebook(path: Path) -> None:
-    """Refuse a notebook that is not there, naming those that are. Raises FileError."""
-    if not path.is_file():
-        folder = Path("notebooks") if Path("notebooks").is_dir() else path.parent
-        known = {other.stem: str(other) for other in sorted(folder.glob("*.md"))}
-        there = f"{folder} has {', '.join(known)}" if known else f"{folder} has none; go to the root of a checkout"
-        raise FileError(f"notebook: no file {path}; {there}{nearest(folder / path.name, known.values())}")
 
 
 @main.command(epilog="Example: dotlib keep _build/records/keff/laptop-digits-s0.json")

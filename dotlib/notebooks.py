@@ -89,7 +89,8 @@ def _write(write_other: Callable[[str, str], None], text: str, path: str) -> Non
 
 
 def read(path: str | Path) -> NotebookNode:
-    """The text notebook at `path`. Raises FileError where it cannot be read, was cut, or begins without parameters."""
+    """The text notebook at `path`. Raises FileError where it is missing, unreadable, cut, or without parameters."""
+    _refuse_missing(Path(path))
     import jupytext  # here, so that papermill works where it is not installed
     from markdown_it import MarkdownIt
 
@@ -112,6 +113,15 @@ def read(path: str | Path) -> NotebookNode:
     if not code or "parameters" not in code[0].metadata.get("tags", []):
         raise FileError(f"{path}: the first code cell is not the parameters cell; give it ':tags: [parameters]'")
     return notebook
+
+
+def _refuse_missing(path: Path) -> None:
+    """Raise FileError where there is no such file, naming those that are there."""
+    if not path.is_file():
+        folder = Path("notebooks") if Path("notebooks").is_dir() else path.parent
+        known = {other.stem: str(other) for other in sorted(folder.glob("*.md"))}
+        there = f"{folder} has {', '.join(known)}" if known else f"{folder} has none; go to the root of a checkout"
+        raise FileError(f"notebook: no file {path}; {there}{nearest(folder / path.name, known.values())}")
 
 
 def parameters(notebook: NotebookNode) -> set[str]:

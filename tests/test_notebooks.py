@@ -124,6 +124,13 @@ def test_plain_papermill_refuses_an_unknown_name(page):
     assert ("InputError: unknown parameter 'profle'; known: dataset, profile, seed; nearest: profile") in run.stderr
 
 
+def test_a_misspelt_notebook_names_those_that_are_there(page):
+    run = run_papermill("notebooks/pge.md", "out.ipynb")
+    last = run.stderr.strip().splitlines()[-1]
+    assert run.returncode != 0 and not Path("out.ipynb").exists()
+    assert last.endswith("notebook: no file notebooks/pge.md; notebooks has page; nearest: notebooks/page.md")
+
+
 SWITCH = TEXT.replace("seed = 0", "seed = 0\nanew = True  # or False").replace("print(profile", "print(anew, profile")
 
 
@@ -228,7 +235,7 @@ def test_a_damaged_text_notebook_is_refused(page, change, message):
 
 
 def test_a_missing_text_notebook_is_refused(page):
-    with pytest.raises(FileError, match=r"notebooks/none\.md: cannot be read"):
+    with pytest.raises(FileError, match=r"no file notebooks/none\.md; notebooks has page"):
         notebooks.read("notebooks/none.md")
 
 

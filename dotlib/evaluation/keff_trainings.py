@@ -110,6 +110,17 @@ def table(frame: pd.DataFrame, here: Mapping[str, str], build: str) -> str:
     return tables.markdown(["k_eff - (k = 1)", "trainings", *heads], [[name, *row] for name, row in rows.items()])
 
 
+def _largest(frame: pd.DataFrame, quantity: str) -> str:
+    """The largest measured change of a score, whatever its verdict; "" where no network has two trainings."""
+    values = {key: difference(frame, key).k_eff_minus_1 for key in claims().values() if key[2] == quantity}
+    several = {key: each for key, each in values.items() if len(each) > 1}
+    if not several:
+        return ""
+    kind, updates, _ = largest = max(several, key=lambda key: abs(several[key].mean()))
+    change, label = intervals.changed(several[largest]), SCORES[quantity].label
+    return f"The largest change measured in {label} is {change} ({kind}, {updates} updates)."
+
+
 def answer(of: Mapping[str, pd.DataFrame]) -> str:
     """What the lower constant does to both scores, a paragraph for each data set: its verdicts, counted."""
     texts = []
@@ -119,7 +130,7 @@ def answer(of: Mapping[str, pd.DataFrame]) -> str:
             of_score = [text for text, (*_, q) in claims().items() if q == quantity and text in words]
             count = Counter(paper.kind(words[text]) for text in of_score)
             counted = ", ".join(f"{word} in {n}" for word, n in count.most_common()) or "not judged"
-            parts.append(f"*The lower constant {claim}*: {counted}.")
+            parts.append(f"*The lower constant {claim}*: {counted}. {_largest(frame, quantity)}")
         runs = frame[frame["dataset"].str.contains("-dcgan-")].groupby(over_trainings.TRAINING)
         texts.append(
             f"*{label}*, {tables.count(len(runs), 'training')} of the DCGANs, a verdict for each network and number of "

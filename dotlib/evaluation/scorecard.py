@@ -1,8 +1,8 @@
 """What the records say of the paper: a word for each item and kind of data, and a line for each claim.
 
-A word counts verdicts. It HOLDS where none contradicts and at least half confirm, and FAILS where none confirms and
-some contradict. PARTLY is any other case in which some confirm, and UNDECIDED the one in which none is either. The rule
-makes a page short and decides nothing: the counts stand beside it.
+A word counts verdicts. It is UNDECIDED where more than half neither confirm nor contradict. Else it HOLDS where none
+contradicts, FAILS where none confirms, and holds PARTLY where there are both. The rule makes a page short and decides
+nothing: the counts stand beside it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -79,9 +79,10 @@ class Tally(NamedTuple):
     @property
     def word(self) -> str:
         """HOLDS, PARTLY, FAILS or UNDECIDED, by the rule of this module."""
-        if self.confirmed:
-            return PARTLY if self.contradicted or self.confirmed < self.undecided else HOLDS
-        return FAILS if self.contradicted else UNDECIDED
+        decided = self.confirmed + self.contradicted
+        if decided < max(1, self.undecided):
+            return UNDECIDED
+        return HOLDS if not self.contradicted else PARTLY if self.confirmed else FAILS
 
 
 class Line(NamedTuple):

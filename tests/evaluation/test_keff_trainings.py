@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from dotlib.evaluation import keff_trainings
+from dotlib.metrics import intervals
 from dotlib.results import paper, records, tidy
 from dotlib.training.settings import OBJECTIVES
 
@@ -61,6 +62,17 @@ def test_fewer_than_three_trainings_have_no_verdict():
         "digits, laptop": []
     }
     assert "not judged" in keff_trainings.answer({"digits, laptop": frame})
+
+
+def test_the_answer_has_the_largest_change_of_each_score_with_its_network():
+    frame = planted(1.0)
+    text = keff_trainings.answer({"digits, laptop": frame})
+    changes = {key: keff_trainings.difference(frame, key).k_eff_minus_1 for key in keff_trainings.claims().values()}
+    of_fid = {key: each for key, each in changes.items() if key[2] == "fid"}
+    kind, updates, _ = most = max(of_fid, key=lambda key: abs(of_fid[key].mean()))
+    shown = intervals.changed(of_fid[most])
+    assert f"The largest change measured in FID is {shown} ({kind}, {updates} updates)." in text
+    assert text.count("The largest change measured") == 2
 
 
 def test_the_table_has_the_word_over_trainings_and_the_change_of_one_training_under_its_own_head():

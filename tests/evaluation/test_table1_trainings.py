@@ -121,7 +121,11 @@ def test_the_answer_counts_every_row_for_both_scores():
         "On digits (2 rows, 10 trainings) FID falls in 2, rises in 0, and is undecided in 0; IS rises"
     )
     assert "DOT covers +0.80 [+0.78, +0.82] of the way" in text and "over 5 training seeds" in text
-    assert "from +0.80 to +0.80 between rows" in text
+    assert "from +0.80 to +0.80 between rows; without dcgan-" in text
+    apart = frame.copy()
+    apart.loc[(apart["dataset"] == PAIRS[1]) & (apart["method"] == "DOT"), "fid"] += 8.0  # this row gains nothing
+    kept = table1_trainings.answer({"digits, laptop": apart})
+    assert "DOT covers +0.40 [" in kept and f"without {ROWS[1]} it is +0.80 [+0.78, +0.82]." in kept
     assert "No training is recorded" in table1_trainings.answer({})
 
 

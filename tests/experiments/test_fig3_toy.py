@@ -161,10 +161,9 @@ def test_the_answer_follows_the_records(pair, tmp_path):
     """DOT is a third lower and naive higher than G; the recorded pair of the authors has them the other way round."""
     built = {"25gaussians": filled(pair)}
     text = fig3_toy.answer(built, "25gaussians")
-    assert text.startswith(
-        "The EMD of DOT on the pairs of this build differs from that of G by +1.0000 [+1.0000, +1.0000] ("
-    )
-    assert "and from that of naive by -1.0000 [-1.0000, -1.0000] (25gaussians), with" in text
+    assert text.startswith("On the pairs of this build the EMD of DOT minus that of G is +1.0000 [+1.0000, +1.0000] (")
+    assert "and minus that of naive is -1.0000 [-1.0000, -1.0000] (25gaussians), with" in text
+    assert "intervals over trials: less is better." in text and "on the authors' weights: not at hand" in text
     assert (
         "over 1 pair at hand: *DOT against G*: print does not resolve it (1); *DOT against naive*: reproduced (1)"
         in text
@@ -173,12 +172,12 @@ def test_the_answer_follows_the_records(pair, tmp_path):
     worse = recording.open_toy_record("fig3_toy", replace(pair, name="25gaussians-authors"), SETTINGS, "paper", 0)
     fig3_toy.fill_record(worse, K_EFF, emds({"real": 0.0, "g": 3.0, "dot": 2.0, "naive": 1.0}))
     records.write(worse, tmp_path)
-    assert "*DOT against naive*: contradicted (1), reproduced (1); *naive against G*" in fig3_toy.answer(
-        built, "25gaussians"
-    )
+    both = fig3_toy.answer(built, "25gaussians")
+    assert "*DOT against naive*: contradicted (1), reproduced (1); *naive against G*" in both
+    assert "on the authors' weights: contradicted (3)" in both
     higher = filled(pair)
     higher.content.update({row.key: replace(row, value=7.0) for row in higher.rows(method="dot", against="g")})
-    assert "that of G by +7.0000" in fig3_toy.answer({"25gaussians": higher}, "25gaussians")
+    assert "that of G is +7.0000" in fig3_toy.answer({"25gaussians": higher}, "25gaussians")
 
 
 def test_the_first_trial_begins_with_training_points(pair):
