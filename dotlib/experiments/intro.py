@@ -146,7 +146,7 @@ def doors(root: Path = Path()) -> str:
     for purpose, pages in DOORS:
         minutes = math.ceil(sum(words(root, page) for page in pages) / WORDS_A_MINUTE)
         links = ", ".join(f"{{doc}}`{name} </{page}>`" for page, name in pages.items())
-        texts.append(f"- **{purpose}** ({minutes} min): {links}")
+        texts.append(f"- **{purpose}** ({minutes} min to read): {links}")
     return "\n".join(texts)
 
 

@@ -252,9 +252,11 @@ def answer(record: records.Record) -> str:
     worst = {claim: _cell(record.get("deviation", method=claim).value, "power") for claim in CLAIMS}
     told = " and ".join(f"{by} from {claim} (*{record.verdicts[claim]}*)" for claim, by in worst.items())
     steep = (f"{row.value:.0%} ({NAMES.get(row.pair, row.pair)})" for row in record.rows(quantity="share_movable"))
+    holds = record.verdicts["Theorem 1"] == paper.REPRODUCED
+    dual = "so the exact $D^*$ gives no reason to move" if holds else "which the theorem does not allow"
     return (
         f"The largest deviation that this page finds is {told}. The sample $y$ is itself a minimum "
-        "of {eq}`eq-16`, up to the first of these, so the exact $D^*$ gives no reason to move; of the samples of "
+        f"of {{eq}}`eq-16`, up to the first of these, {dual}. Of the samples of "
         f"trained pairs {' and '.join(steep)} have a slope above $K_\\text{{eff}}$ and so start at no minimum of "
         "{eq}`eq-22`. "
         "Numbers can refute a theorem and not prove it, and the shares are each of *one training*."

@@ -197,6 +197,7 @@ def test_the_answer_follows_the_record():
     broken.content[row.key] = dataclasses.replace(row, value=0.5)
     changed = theorems.answer(broken)
     assert "1e-07 from Theorem 1 (*contradicted*)" in changed and "50% (swissroll)" in changed
+    assert "gives no reason to move" in text and "which the theorem does not allow" in changed
 
 
 def test_a_slope_above_the_bound_is_a_deviation():
