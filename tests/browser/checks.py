@@ -14,7 +14,7 @@ from statistics import median
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 DESK, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 HEAVIEST = 2_000_000  # bytes of everything that a page loads, uncompressed
@@ -25,7 +25,8 @@ UNASKED = {"aria-deprecated-role": {"enabled": False}, "aria-required-children":
 AXE = {"runOnly": ["wcag2a", "wcag2aa"], "rules": UNASKED, "preload": False}
 CONTRAST = {"runOnly": ["color-contrast"], "preload": False}
 FOREIGN = re.compile(r"(?:https?:|['\"(\s=]|^)//(?!127\.0\.0\.1|www\.w3\.org)[\w-]+\.[\w.-]+")
-A_PATH = re.compile(r"\.(png|svg|gif|jpe?g|webp)$|^\S*/\S*$")
+A_PATH = re.compile(r"\.(png|svg|gif|jpe?g|webp)\b|/\S*\.[a-z]\w{1,4}\b|^\S*/\S*$", re.IGNORECASE)
+A_NUMBER = re.compile(r"(output|image|figure)[\W\d]*", re.IGNORECASE)  # alone, as tools number what they leave
 
 # Changes that take their time are made at once; what screen readers read of a formula has a width, and is not seen.
 STILL = "* { animation: none !important; transition: none !important } mjx-assistive-mml { display: none !important }"
@@ -88,6 +89,12 @@ HEAD = """async () => {
   if (!document.title) faults.push('no title');
   return faults;
 }"""
+
+# Of an interactive figure: all shapes, places, pictures and words of its panels, and its table; no control.
+DRAWN = """(figure) => [
+  ...[...figure.querySelectorAll('.panels *')].map((e) => ['d', 'transform', 'src'].map((of) => e.getAttribute(of))),
+  ...[...figure.querySelectorAll('.panels text, table')].map((e) => e.textContent),
+].join('|')"""
 
 
 @dataclass
@@ -174,7 +181,36 @@ def alternative_texts(page: Page) -> list[str]:
 
 def is_alternative(text: str | None) -> bool:
     """Whether words stand for an image."""
-    return len((text or "").split()) >= 2 and not A_PATH.search(text or "")
+    words = (text or "").strip()
+    return len(words.split()) >= 2 and not A_PATH.search(words) and not A_NUMBER.fullmatch(words)
+
+
+def unmoved(page: Page) -> list[str]:
+    """Sliders that keys do not move, and controls that leave what their figure draws as it was."""
+    faults = []
+    for figure in page.locator(".dot-figure").all():
+        name = figure.get_attribute("id")
+        for slider in figure.locator("input[type=range]").all():
+            faults += [f"{name}: {fault}" for fault in _slid(page, figure, slider)]
+        for choice in figure.locator("select").all():
+            before, now = figure.evaluate(DRAWN), choice.input_value()
+            choice.select_option(index=0 if now != "0" else 1)
+            if figure.evaluate(DRAWN) == before:
+                faults.append(f"{name}: a list is changed and draws nothing new")
+    return faults
+
+
+def _slid(page: Page, figure: Locator, slider: Locator) -> list[str]:
+    """What is wrong with a slider that is moved to its first, second and last position."""
+    seen = []
+    slider.focus()
+    for key in ("Home", "ArrowRight", "End"):
+        page.keyboard.press(key)
+        seen.append((slider.input_value(), slider.get_attribute("aria-valuetext"), figure.evaluate(DRAWN)))
+    places, names, drawn = zip(*seen, strict=True)
+    faults = [] if places == ("0", "1", slider.get_attribute("max")) else [f"keys move a slider to {places}"]
+    faults += [] if names[0] != names[1] != names[2] else [f"positions of a slider are called {names}"]
+    return faults + ([] if drawn[0] != drawn[2] else ["a slider is moved and draws nothing new"])
 
 
 class _Images(HTMLParser):

@@ -6,6 +6,8 @@ import chromium
 import pytest
 from PIL import Image
 
+from dotlib.plots.interactive import Control, Interactive, Mark, Panel
+
 checks = pytest.importorskip("browser.checks", reason="the extra `browser` is not installed")
 pytestmark = pytest.mark.browser
 
@@ -75,9 +77,46 @@ def test_a_page_without_a_part_of_its_head_is_seen(found, part, said):
     assert said in found(SOUND.format("").replace(part, ""))["head"]
 
 
-@pytest.mark.parametrize("text", [None, "", "figure", "../_images/9cebd8.png", "a picture.png"])
+NO_WORDS = (None, "", "figure", "../_images/9cebd8.png", "a picture.png", "output 1", "Image 12", "figure 3.")
+PATHS = ("/srv/book/moving.gif samples of G", "Figure saved at ../_images/9ce.png here", "From a/notebook.IPYNB of G")
+
+
+@pytest.mark.parametrize("text", [*NO_WORDS, *PATHS])
 def test_these_are_no_words_for_an_image(text):
     assert not checks.is_alternative(text)
+
+
+@pytest.mark.parametrize("text", ["D/K_eff. Then x/2.5 of 5/7", "figure 3 shows points", "samples and/or data"])
+def test_these_are_words_for_an_image(text):
+    assert checks.is_alternative(text)
+
+
+LINES = [[[[t, to], [0, 1]] for to in (0, 1)] for t in (0, 1, 2)]
+FIGURE = Interactive(
+    "moving",
+    "A line that a slider and a list move",
+    (Control("t", "time", ("now", "then", "later"), slider=True), Control("to", "to", ("left", "right"))),
+    (Panel("", (Mark("line", LINES, ("t", "to")),), (0, 3), (0, 3)),),
+)
+
+
+@pytest.mark.parametrize(
+    ("planted", "found"),
+    [
+        (("", ""), []),
+        (
+            ("= at; draw(); }", "= at; }"),
+            ["moving: a slider is moved and draws nothing new", "moving: a list is changed and draws nothing new"],
+        ),
+        (('"aria-valuetext", control', '"aria-label", control'), ["moving: positions of a slider are called (None, "]),
+    ],
+)
+def test_a_control_that_moves_nothing_is_seen(browser, planted, found):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_content(FIGURE.html().replace(*planted))
+        faults = checks.unmoved(page)
+    assert len(faults) == len(found) and all(map(str.startswith, faults, found))
 
 
 def test_the_rim_of_a_picture_is_measured_not_its_middle():
