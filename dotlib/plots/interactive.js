@@ -18,6 +18,8 @@
     .dot-figure .controls output { min-width: 2.5rem; }
     .dot-figure .panels { display: flex; flex-wrap: wrap; gap: 0.5rem; }
     .dot-figure svg { flex: 1 1 280px; max-width: 560px; min-width: 0; font-size: 12px; }
+    .dot-figure svg [tabindex]:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
+    .dot-figure .told { flex: 1 0 100%; margin: 0; min-height: 3em; font-size: 0.9rem; line-height: 1.5; }
     .dot-figure .pictures { flex: 1 1 280px; text-align: center; }
     .dot-figure .pictures img { display: block; width: 100%; margin-top: 0.4rem; image-rendering: pixelated; }
     .dot-figure .legend { font-size: 0.9rem; }
@@ -64,12 +66,22 @@
 
   const symbol = (shape, size) => d3.symbol().type(SYMBOLS[shape]).size(size * size)();
 
-  // Points with names: each is an element of its own, which the pointer can ask.
-  function named(parent, mark, array, place) {
+  // Below a panel: the name of the point that has the focus, or lies under the pointer. Screen readers have its label.
+  function teller(parent) {
+    const told = parent.append("p").attr("class", "told").attr("aria-hidden", "true");
+    const tell = (name) => told.text(name || "The pointer or the Tab key, at a point, shows what it is.");
+    tell("");
+    return tell;
+  }
+
+  // Points with names: each is an element of its own, which the pointer and the keyboard can ask.
+  function named(parent, mark, array, place, tell) {
     const group = parent.append("g").attr("fill", mark.colour).attr("opacity", mark.opacity);
     const points = mark.names.map((name) => {
       const point = group.append("path").attr("d", symbol(mark.shape, mark.size));
-      point.append("title").text(name);
+      point.attr("tabindex", 0).attr("role", "img").attr("aria-label", name).append("title").text(name);
+      point.on("focus", () => tell(name)).on("mouseenter", () => tell(name));
+      point.on("blur", () => tell("")).on("mouseleave", () => tell(""));
       return point;
     });
     return (state) => part(array, state).forEach((row, at) => {
@@ -83,7 +95,9 @@
     const [width, height] = spec.size;
     const kind = { linear: d3.scaleLinear, log: d3.scaleLog };
     let x = null, y = null;
-    const svg = parent.append("svg").attr("viewBox", `0 0 ${width} ${height}`).attr("role", "img");
+    const asked = spec.marks.some((mark) => mark.names.length);  // of an image nothing inside can have the focus
+    const svg = parent.append("svg").attr("viewBox", `0 0 ${width} ${height}`).attr("role", asked ? "group" : "img");
+    const tell = asked ? teller(parent) : null;
     const title = svg.append("title").text(spec.title);
     const text = (content, left, top) =>
       svg.append("text").attr("x", left).attr("y", top).attr("text-anchor", "middle").attr("fill", "currentColor").text(content);
@@ -110,7 +124,7 @@
     const marks = spec.marks.map((mark) => {
       const array = unpack(mark.values);
       const own = drawn.append("g").attr("data-label", mark.label);
-      if (mark.names.length) return named(own, mark, array, place);
+      if (mark.names.length) return named(own, mark, array, place, tell);
       const path = own.append("path").attr("fill", "none").attr("stroke", mark.colour).attr("opacity", mark.opacity)
         .attr("stroke-width", mark.size).attr("stroke-linecap", "round").attr("stroke-dasharray", mark.dashes);
       const line = d3.line().x((row) => place(row)[0]).y((row) => place(row)[1]).defined((row) => place(row).every(isFinite));

@@ -70,7 +70,7 @@ class Mark:
     size: float = 3.0  # diameter or width in pixels
     opacity: float = 1.0
     dashes: str = "none"  # as SVG has them: "4 3"
-    names: tuple[str, ...] = ()  # of each point, shown under the pointer; such points have a shape
+    names: tuple[str, ...] = ()  # of each point, shown under the pointer and on focus; such points have a shape
     shape: str = "circle"  # one of SHAPES
 
 

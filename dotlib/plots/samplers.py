@@ -107,7 +107,7 @@ def scatter(points: Sequence[Point], floor: Mapping[str, float]) -> Interactive:
 
 
 def _told(point: Point) -> str:
-    """A point under the pointer: method and setting, price, and scores."""
+    """A point under the pointer or with the focus: method and setting, price, and scores."""
     shown = (f"{_name(name)} {_place(point, name)[0]:.{SCORES[name].digits}f}" for name in CHOICES[1:])
     return f"{label_of(point)}: {point.evaluations():,.0f} evaluations, {', '.join(shown)}"
 
