@@ -150,7 +150,7 @@
       if (spec.switches)
         item.append("input").attr("type", "checkbox").property("checked", true).on("change", function () { show(label, this.checked); });
       item.append("svg").attr("class", "key").attr("viewBox", "-6 -6 12 12").attr("aria-hidden", "true")
-        .append("path").attr("d", symbol(mark.shape, 8)).attr("fill", mark.colour);
+        .append("path").attr("d", symbol(mark.shape, 8)).attr("fill", mark.colour).attr("opacity", mark.opacity);
       item.append("span").text(label);
     });
     if (!spec.switches) return;
