@@ -2,6 +2,7 @@
 
 Lossless WebP keeps every pixel, and is half of a PNG of photographs and a quarter of an animated GIF. Pictures inside
 of a page, of which a figure with a slider has one for each position, become files, loaded when the slider gets there.
+An animation has its last frame beside it, which readers get whose system asks for less motion.
 """
 
 import hashlib
@@ -18,6 +19,8 @@ from PIL import Image, ImageSequence
 FOLDER = "_images"
 INLINE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/]{2000,}={0,2})")  # a smaller one is not worth a request
 NAMED = re.compile(rf"({FOLDER}/)([\w.%-]+)")
+IMAGE = re.compile(rf'<img\b[^>]*\bsrc="([^"]*{FOLDER}/)([\w.%-]+)"[^>]*>')
+STANDS = '<picture><source media="(prefers-reduced-motion: reduce)" srcset="{still}">{image}</picture>'
 SEEN = 1.0  # mean difference of grey levels, of 255, below which a palette is taken
 LARGE = 20_000  # bytes from which another format is tried
 GAIN = 0.9  # share of the bytes below which another format is worth it
@@ -25,18 +28,48 @@ GAIN = 0.9  # share of the bytes below which another format is worth it
 
 def lighten(out: Path, pages: Iterable[Path]) -> None:
     """Write the pictures of a book anew, and the pages that name them."""
-    moved = {}
+    moved, stills = {}, {}
     for path in [*out.glob(f"{FOLDER}/*.png"), *out.glob(f"{FOLDER}/*.gif")]:
-        content, ending = lightest(path.read_bytes(), path.suffix)
+        before = path.read_bytes()
+        content, ending = lightest(before, path.suffix)
         path.unlink()
         moved[path.name] = path.with_suffix(ending).name
         path.with_suffix(ending).write_bytes(content)
+        if last := last_frame(before):
+            content, ending = lightest(last, ".png")
+            still = path.with_name(f"{path.stem}-still{ending}")
+            still.write_bytes(content)
+            stills[moved[path.name]] = still.name
     for page in pages:
         before = page.read_text(encoding="utf-8")
         text = NAMED.sub(lambda name: name[1] + moved.get(name[2], name[2]), before)
         text = INLINE.sub(lambda found, page=page: as_file(b64decode(found[1]), page.parent, out), text)
+        text = with_stills(text, stills)
         if text != before:
             page.write_text(text, encoding="utf-8")
+
+
+def last_frame(content: bytes) -> bytes | None:
+    """The last frame of an animation, as a PNG; None of a picture that does not move."""
+    with Image.open(io.BytesIO(content)) as picture:
+        frames = getattr(picture, "n_frames", 1)
+        if frames == 1:
+            return None
+        picture.seek(frames - 1)
+        made = io.BytesIO()
+        picture.convert("RGBA").save(made, "PNG", optimize=True)
+    return made.getvalue()
+
+
+def with_stills(text: str, stills: dict[str, str]) -> str:
+    """A page of HTML that shows, where less motion is asked for, a still in the place of each animation named."""
+
+    def standing(image: re.Match) -> str:
+        if image[2] not in stills:
+            return image[0]
+        return STANDS.format(still=image[1] + stills[image[2]], image=image[0])
+
+    return IMAGE.sub(standing, text)
 
 
 def as_file(png: bytes, beside: Path, out: Path) -> str:

@@ -147,6 +147,7 @@ def survey(browser: Browser, address: str, name: str) -> dict[str, list[str]]:
             "weight": weight(seen),
         }
         page.evaluate(OPENED)
+        found["motion"] = moving(page)
         page.add_style_tag(content=STILL)
         found["clipped"] = page.evaluate(CLIPPED)
         found["accessibility"] = axe(page, AXE)
@@ -177,6 +178,21 @@ def alternative_texts(page: Page) -> list[str]:
     for still in page.evaluate("() => [...document.querySelectorAll('noscript')].map((each) => each.textContent)"):
         found += _Images(still).found
     return [f"{source[:60]}: {alt!r}" for source, alt in found if not is_alternative(alt)]
+
+
+def moving(page: Page) -> list[str]:
+    """Pictures that move where a reader's system asks for less motion."""
+    page.emulate_media(reduced_motion="reduce")
+    page.evaluate(SETTLED)
+    shown = page.evaluate("() => [...document.images].map((image) => image.currentSrc)")
+    page.emulate_media(reduced_motion="no-preference")
+    films = [url for url in dict.fromkeys(shown) if url.endswith((".gif", ".webp")) and _frames(page, url) > 1]
+    return [f"{url.rpartition('/')[2]} moves" for url in films]
+
+
+def _frames(page: Page, url: str) -> int:
+    answer = page.context.request.get(url)
+    return getattr(Image.open(io.BytesIO(answer.body())), "n_frames", 1)
 
 
 def is_alternative(text: str | None) -> bool:

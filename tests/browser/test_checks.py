@@ -30,6 +30,8 @@ def found(browser, tmp_path):
             content = io.BytesIO()
             Image.new("L", (60, 60), grey).save(content, "PNG")
             (tmp_path / f"{name}.png").write_bytes(content.getvalue())
+        film = [Image.new("L", (60, 60), grey) for grey in (20, 30)]
+        film[0].save(tmp_path / "film.gif", save_all=True, append_images=film[1:], duration=80, loop=0)
         (tmp_path / "heavy.png").write_bytes((tmp_path / "dot.png").read_bytes() + bytes(2_000_000))
         (tmp_path / "page.html").write_text(text, encoding="utf-8")
         with chromium.served(tmp_path) as address:
@@ -40,6 +42,11 @@ def found(browser, tmp_path):
 
 def test_a_sound_page_has_no_faults(found):
     assert found(SOUND.format("")) == {}
+
+
+def test_a_film_with_a_still_for_readers_who_want_one_is_no_fault(found):
+    still = '<source media="(prefers-reduced-motion: reduce)" srcset="dot.png">'
+    assert found(SOUND.format(f'<picture>{still}<img src="film.gif" width="9" alt="a film of grey"></picture>')) == {}
 
 
 @pytest.mark.parametrize(
@@ -57,6 +64,7 @@ def test_a_sound_page_has_no_faults(found):
         ("alternative texts", '<img src="dot.png" width="9" alt="../_images/dot.png">', "'../_images/dot.png'"),
         ("alternative texts", '<noscript><img src="dot.png" alt=""></noscript>', "dot.png: ''"),
         ("weight", '<img src="heavy.png" width="9" alt="a heavy image">', "2.00 MB, of these heavy.png 2.00"),
+        ("motion", '<img src="film.gif" width="9" alt="a film of grey">', "film.gif moves"),
         ("clipped", '<div style="overflow-x: auto"><p style="width: 3000px">wide</p></div>', "of 3000 pixels"),
         ("clipped", '<p style="width: 3000px">wide</p>', "sticks out"),
         ("phone", '<p style="width: 500px">wide</p>', "the page is"),

@@ -59,6 +59,24 @@ def test_an_animation_keeps_its_frames_and_how_long_each_stays():
     assert all(np.array_equal(ours, theirs) for (ours, _), (theirs, _) in zip(light, before, strict=True))
 
 
+def test_where_less_motion_is_asked_for_an_animation_is_its_last_frame(tmp_path):
+    frames = [Image.fromarray(RNG.integers(0, 256, (80, 80), dtype=np.uint8)).convert("P") for _ in range(4)]
+    gif = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], loop=0, duration=80)
+    (tmp_path / "_images").mkdir()
+    (tmp_path / "_images" / "a.gif").write_bytes(gif)
+    (tmp_path / "_images" / "b.png").write_bytes(encoded(frames[0]))
+    page = tmp_path / "page.html"
+    page.write_text('<img alt="A" src="_images/a.gif" /><img src="_images/b.png">', encoding="utf-8")
+    book_pictures.lighten(tmp_path, [page])
+    found = re.fullmatch(
+        r'<picture><source media="\(prefers-reduced-motion: reduce\)" srcset="(_images/[\w.-]+)">'
+        r'<img alt="A" src="_images/a.webp" /></picture><img src="_images/b.png">',
+        page.read_text(encoding="utf-8"),
+    )
+    (still,) = pixels((tmp_path / found[1]).read_bytes())
+    assert np.array_equal(still[0], pixels(gif)[-1][0])
+
+
 @pytest.fixture
 def book(tmp_path):
     """A page that shows a file and holds two pictures, a large one and a small one."""
