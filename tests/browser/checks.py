@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 DESK, PHONE = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 HEAVIEST = 2_000_000  # bytes of everything that a page loads, uncompressed
+LEGIBLE = 0.6  # of its own width, at which numbers of 8 points have more than 6 pixels on a phone
 SLAB = 170  # grey level of 255: a figure with a lighter rim lies on paper, which stands out of a dark page
 # Without preload axe leaves style sheets to the browser; docutils gives entries of bibliographies roles that newer
 # versions of ARIA deprecate, and lists of them roles that ask for others inside.
@@ -69,6 +70,12 @@ WIDER = f"""() => {{ {TOOLS}
   const over = [...document.body.querySelectorAll('*')].filter((e) => seen(e) && !scrolled(e) && out(e) && laid(e));
   const told = over.slice(0, 5).map((e) => `${{named(e)}} sticks out`);
   return page > width ? [`the page is ${{page}} pixels wide`, ...told] : told;
+}}"""
+
+SHRUNK = f"""() => {{ {TOOLS}
+  const drawn = (e) => Math.round(e.getBoundingClientRect().width);
+  const small = [...document.images].filter((e) => seen(e) && drawn(e) < {LEGIBLE} * e.naturalWidth);
+  return small.map((e) => `an image of ${{e.naturalWidth}} pixels is drawn on ${{drawn(e)}}: ${{e.alt.slice(0, 40)}}`);
 }}"""
 
 MATHEMATICS = """() => {
@@ -152,7 +159,7 @@ def survey(browser: Browser, address: str, name: str) -> dict[str, list[str]]:
         found["clipped"] = page.evaluate(CLIPPED)
         found["accessibility"] = axe(page, AXE)
         page.set_viewport_size(PHONE)
-        found["phone"] = page.evaluate(WIDER)
+        found["phone"] = page.evaluate(WIDER) + page.evaluate(SHRUNK)
         page.set_viewport_size(DESK)
         page.emulate_media(color_scheme="dark")
         found["slabs"] = slabs(page)
