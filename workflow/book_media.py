@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MATHJAX = {"loader": {"load": ["input/tex", "output/chtml", "a11y/assistive-mml"]}}
 SENTENCE = re.compile(r"(?<=[.:?!])\s+")
 SAID = 300  # characters of an alternative text or a description, about
+GLUED = "application/papermill.record/"  # before the kind of what a cell glues and does not show
 FORMULA = "\0"
 WHITE = 250  # grey level of 255 from which the corner of a figure is its paper
 WHITE_GROUND = re.compile(r'<g id="patch_1">\s*<path[^>]*style="fill: #ffffff')  # the first thing that matplotlib draws
@@ -57,10 +58,11 @@ def alternative_texts(notebook: Path) -> dict[str, str]:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", []) if "data" in output]
     return {
-        hashlib.sha256(a2b_base64("".join(output["data"][kind]))).hexdigest(): output["metadata"][kind]["alt"]
+        hashlib.sha256(a2b_base64("".join(content))).hexdigest(): alt
         for output in outputs
-        for kind in output["data"]
-        if kind.startswith("image/") and output.get("metadata", {}).get(kind, {}).get("alt")
+        for kind, content in output["data"].items()
+        if (plain := kind.removeprefix(GLUED)).startswith("image/")
+        and (alt := output.get("metadata", {}).get(plain, {}).get("alt"))
     }
 
 

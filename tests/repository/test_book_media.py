@@ -67,11 +67,12 @@ def test_an_image_of_a_figure_is_said_by_its_caption(document):
     assert book_media.words_around(figure.children[0]) == "Samples in data units."
 
 
-def test_what_the_author_of_an_image_said_goes_first(tmp_path, document):
+@pytest.mark.parametrize("glued", ["", "application/papermill.record/"])
+def test_what_the_author_of_an_image_said_goes_first(tmp_path, glued):
     picture = png(Image.new("L", (4, 4), 0))
     output = nbformat.v4.new_output(
         "display_data",
-        data={"image/png": b64encode(picture).decode()},
+        data={f"{glued}image/png": b64encode(picture).decode()},
         metadata={"image/png": {"alt": "a black square"}},
     )
     cell = nbformat.v4.new_code_cell("", outputs=[output])

@@ -3,6 +3,7 @@
 Kinds of test: identities, failures.
 """
 
+import ast
 import os
 import re
 import subprocess
@@ -190,6 +191,27 @@ def test_of_what_a_page_shows_at_most_a_third_is_code_and_no_function(path):
     ]
     words = len(" ".join(shown).split()), len(" ".join(sentences(prose)).split())
     assert words[0] <= sum(words) / 3, f"{words[0]} words of code, {words[1]} of prose"
+
+
+def shown_twice(page: Path) -> list[str]:
+    """What a page glues and also leaves as an output of its cell: a reader would see it again there."""
+    source = [re.sub(r"^[%!].*$", "", cell, flags=re.MULTILINE) for cell in cells(page)[0]]
+    calls = [node for cell in source for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Call)]
+    glued = [call for call in calls if ast.unparse(call.func) == "glue"]
+    quiet = [any(ast.unparse(word) == "display=False" for word in call.keywords) for call in glued]
+    return [ast.unparse(call.args[0]) for call, told in zip(glued, quiet, strict=True) if not told]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_is_glued_is_shown_where_the_page_puts_it_and_not_again(path):
+    assert shown_twice(path) == []
+
+
+def test_what_is_glued_and_shown_again_is_seen(tmp_path):
+    page = tmp_path / "page.md"
+    cell = "```{code-cell} python3\n:tags: [hide-output]\nglue('a', 1,\n     display=False)\nglue('b', f(2))\n```\n"
+    page.write_text(f"---\n---\n{cell}", encoding="utf-8")
+    assert shown_twice(page) == ["'b'"]
 
 
 UNASKED = ("intro",)  # pages that ask nothing of their reader
