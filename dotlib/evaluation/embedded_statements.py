@@ -15,6 +15,7 @@ import torch
 from dotlib.evaluation import over_trainings, recording
 from dotlib.evaluation.embedded_moves import EMBEDDED, LATENT
 from dotlib.metrics import intervals
+from dotlib.metrics.scores import SCORES
 from dotlib.results import paper, records, tables, tidy
 from dotlib.results.paper import Claim
 from dotlib.results.records import Record
@@ -23,6 +24,7 @@ PRINTED, ESTIMATED, TARGET = "latent, as printed", "latent, k_eff", "target, as 
 OFF, ON = "target, unrelated anchor, no D", "target, unrelated anchor"
 SPACES = ("pixels", "E", "judge")  # in which the bare samples are scored
 CURVE = (1, 10, 20, 30, 40, 50)  # updates of Figure 4 at which the report's curve was read off
+FIGURE_4 = ("fid", "precision", "recall")
 PEAK = 20  # of them, where its FID is largest
 SOME, MOST = 0.01, 0.5  # ours: shares of samples that "some" and "the digits" stand for
 FEW = "not attempted (fewer than two recorded trainings)"
@@ -44,6 +46,17 @@ class Difference:
 def at(frame: pd.DataFrame, quantity: str, cell: Cell) -> pd.Series:
     """A quantity of a way at one of its settings, mean over judges, by training."""
     return over_trainings.by_training(over_trainings.cells(frame, cell[0], quantity, cell[1]))
+
+
+def change(frame: pd.DataFrame, quantity: str, cell: Cell) -> pd.Series:
+    """A quantity of a way at one of its settings minus that of the bare samples, by training."""
+    return _minus(quantity, cell)(frame)
+
+
+def resolved(values: pd.Series) -> str:
+    """Whether the 95 % interval of a difference excludes 0, in words."""
+    low, high = intervals.t_interval(values)[1]
+    return "resolved" if low > 0 or high < 0 else "not resolved"
 
 
 def _minus(quantity: str, first: Cell, second: Cell = BARE) -> Callable[[pd.DataFrame], pd.Series]:
@@ -104,11 +117,13 @@ DIFFERENCES: dict[str, tuple[Difference, ...]] = {  # statement -> all of these 
         Difference("recall after 20 updates minus after 1", -1, _minus("recall", (PRINTED, 20), (PRINTED, 1))),
     ),
     "s1.target.replaced": (
-        Difference("share in another class after 50 updates, minus a half", 1, _beyond(MOST, (TARGET, 50))),
+        Difference(
+            "share in another class after 50 updates (own anchor), minus a half", 1, _beyond(MOST, (TARGET, 50))
+        ),
     ),
     "s1.target.curve": (
-        Difference("FID after 20 updates minus bare", 1, _minus("fid", (TARGET, PEAK)), 2),
-        Difference("FID after 50 updates minus bare", -1, _minus("fid", (TARGET, 50)), 2),
+        Difference("FID after 20 updates minus bare (own anchor)", 1, _minus("fid", (TARGET, PEAK)), 2),
+        Difference("FID after 50 updates minus bare (own anchor)", -1, _minus("fid", (TARGET, 50)), 2),
     ),
     "s1.table.every": (
         Difference("latent, FID after 5 updates minus bare", -1, _minus("fid", (PRINTED, 5)), 2),
@@ -149,6 +164,16 @@ DIFFERENCES: dict[str, tuple[Difference, ...]] = {  # statement -> all of these 
             1,
             _minus("changed", ("embedded, untrained E", LAST), ("embedded", LAST)),
         ),
+    ),
+}
+
+BESIDE: dict[str, tuple[Difference, ...]] = {  # shown in the same cell and not tested: the anchor of the program
+    "s1.target.replaced": (
+        Difference("other anchor, as in the report's program: share in another class", 1, _beyond(0.0, (ON, 50))),
+    ),
+    "s1.target.curve": (
+        Difference("other anchor, as in the report's program: after 20", 1, _minus("fid", (ON, PEAK)), 2),
+        Difference("after 50", -1, _minus("fid", (ON, 50)), 2),
     ),
 }
 
@@ -202,7 +227,10 @@ def verdicts(frame: pd.DataFrame) -> dict[str, Verdict]:
             measured[statement.id] = f"the loss is below by {slack:.2f} at least, whatever the values of D"
             claims[statement.id] = paper.without_test(paper.REPRODUCED if slack >= 0 else paper.CONTRADICTED)
         else:
-            measured[statement.id], claims[statement.id] = _judged(frame, DIFFERENCES[statement.id])
+            text, claims[statement.id] = _judged(frame, DIFFERENCES[statement.id])
+            beside = BESIDE.get(statement.id, ()) if text != "-" else ()
+            texts = (f"{each.words}: {intervals.changed(each.of(frame).dropna(), each.digits)}" for each in beside)
+            measured[statement.id] = "; ".join([text, *texts])
     words = recording.words_of(claims.values())
     return {id: Verdict(measured[id], word) for id, word in zip(claims, words, strict=True)}
 
@@ -226,6 +254,43 @@ def _judged(frame: pd.DataFrame, differences: tuple[Difference, ...]) -> tuple[s
         texts.append(f"{difference.words}: {tables.change(mean, ends, difference.digits)}")
         claims.append(paper.comparison(difference.sign, ends, len(values), own=False))
     return "; ".join(texts), paper.all_of(claims)
+
+
+# --- sentences ------------------------------------------------------------------------------------
+
+NOTHING = "Fewer than two trainings are recorded."
+
+
+def first_update(of: Mapping[str, pd.DataFrame]) -> str:
+    """Sentences, one a pair: what Algorithm 2 as printed does to FID in one update, and in five."""
+    texts = []
+    for label, frame in of.items():
+        if frame["seed"].nunique() > 1:
+            changes = (change(frame, "fid", (PRINTED, updates)) for updates in (1, 5))
+            one, five = (f"{intervals.changed(each, 1)} ({resolved(each)})" for each in changes)
+            texts.append(f"On *{label}* its first update changes FID by {one}, five updates by {five}.")
+    return " ".join(texts) or NOTHING
+
+
+def below_bare(of: Mapping[str, pd.DataFrame]) -> str:
+    """Sentences, one a pair: with the other anchor and D, on which side of bare the scores lie."""
+    texts = []
+    for label, frame in of.items():
+        if frame["seed"].nunique() > 1:
+            (peak, _), (end, all_below) = (_sides(frame, updates) for updates in (PEAK, CURVE[-1]))
+            word = "All three fall" if all_below else "Not all three fall"
+            texts.append(f"On *{label}*, {PEAK} updates: {peak}; {CURVE[-1]} updates: {end}. {word} below.")
+    return " ".join(texts) or NOTHING
+
+
+def _sides(frame: pd.DataFrame, updates: int) -> tuple[str, bool]:
+    """On which side of bare FID, precision and recall are, by their intervals, and whether all are below."""
+    sides: dict[str, list[str]] = {"above": [], "below": [], "not resolved": []}
+    for quantity in FIGURE_4:
+        low, high = intervals.t_interval(change(frame, quantity, (ON, updates)))[1]
+        sides["above" if low > 0 else "below" if high < 0 else "not resolved"].append(SCORES[quantity].label)
+    text = ", ".join(f"{' and '.join(names)} {side}" for side, names in sides.items() if names)
+    return text, len(sides["below"]) == len(FIGURE_4)
 
 
 # --- the audit ------------------------------------------------------------------------------------

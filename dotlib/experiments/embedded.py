@@ -15,7 +15,7 @@ from dotlib.data import images
 from dotlib.evaluation import embedded_moves, embedded_statements, extractors
 from dotlib.evaluation import images as image_pairs
 from dotlib.evaluation.embedded_moves import Run
-from dotlib.evaluation.embedded_statements import OFF, ON, PRINTED, TARGET
+from dotlib.evaluation.embedded_statements import NOTHING, OFF, ON, PRINTED, TARGET
 from dotlib.evaluation.one_training import Line
 from dotlib.metrics import intervals
 from dotlib.metrics.scores import SCORES
@@ -75,7 +75,11 @@ PRINTED_ROWS = (  # where, ids of the printed scores in the order of SCORED, and
     ("Figure 7, embedded, 20 updates", ["", "fig7.u20.recall", ""], ("latent, embedded", 20)),
     ("Figure 7, embedded, at its end", ["fig7.end.fid", "", "fig7.end.precision"], ("latent, embedded", 20)),
 )
-NOTHING = "Fewer than two trainings are recorded."
+QUALIFIED = {  # what stands behind the word of a verdict
+    "s1.target.replaced": "own anchor",
+    "s1.target.curve": "own anchor",
+    "s1.embedded.sensitive": "a cost beside next to none",
+}
 UNMOVED = ("bare", SAVED)  # ways without updates
 
 
@@ -155,15 +159,17 @@ def moves(of: Mapping[str, pd.DataFrame]) -> str:
     texts, last = [], embedded_statements.CURVE[-1]
     for label, frame in of.items():
         if frame["seed"].nunique() > 1:
-            printed, logit, other = (
-                intervals.shown(embedded_statements.at(frame, "moved", (way, last)), 2)
-                for way in (TARGET, "target, K_eff", OFF)
-            )
+            ways = (embedded_statements.at(frame, "moved", (way, last)) for way in (TARGET, "target, K_eff", OFF))
+            values = printed, logit, other = tuple(ways)
+            printed, logit, other = (intervals.shown(each, 2) for each in values)
+            farther = values[1] - values[2]
             change = _cell(frame, ("target, K_eff", last), "fid")
             texts.append(
                 f"On *{label}* samples in target space move by {printed} pixel units with the right anchor and a "
                 f"sigmoid, and by {logit} with the logit and $K_\\text{{eff}}$, which changes FID by {change}; another "
-                f"sample is {other} away."
+                f"sample is {other} away. The difference of both distances is {intervals.changed(farther, 2)}, "
+                f"{embedded_statements.resolved(farther)}; samples run farther in {(farther > 0).sum()} of "
+                f"{len(farther)} trainings."
             )
     return " ".join(texts) or NOTHING
 
@@ -174,9 +180,9 @@ def saving(of: Mapping[str, pd.DataFrame]) -> str:
     for label, frame in of.items():
         if frame["seed"].nunique() > 1:
             ends = (embedded_statements.at(frame, "fid", (way, 1.0)) for way in (SAVED, "bare"))
-            mean, (low, high) = intervals.t_interval(next(ends) - next(ends))
-            word = "resolved" if low > 0 or high < 0 else "not resolved"
-            texts.append(f"On *{label}* it changes FID by {tables.change(mean, (low, high), 2)}, {word}.")
+            change = next(ends) - next(ends)
+            word = embedded_statements.resolved(change)
+            texts.append(f"On *{label}* it changes FID by {intervals.changed(change, 2)}, {word}.")
     return " ".join(texts) or NOTHING
 
 
@@ -187,9 +193,15 @@ def unseen(of: Mapping[str, pd.DataFrame]) -> str:
         if frame["seed"].nunique() > 1:
             last = frame.loc[frame["method"] == "plain", "setting"].max()
             gaps = (_minus(frame, "unseen", "embedded", other, last) for other in ("plain", "naive"))
-            plain, naive = (intervals.changed(gap, 3) for gap in gaps)
+            plain, naive = (f"{intervals.changed(gap, 3)} ({_side(gap)})" for gap in gaps)
             texts.append(f"On *{label}* it is {plain} beside the cost of pixels, and {naive} beside the naive ascent.")
     return " ".join(texts) or NOTHING
+
+
+def _side(values: pd.Series) -> str:
+    """Larger, smaller or not resolved, by the interval of a difference."""
+    word = embedded_statements.resolved(values)
+    return word if word != "resolved" else "larger" if values.mean() > 0 else "smaller"
 
 
 def printed_table(of: Mapping[str, pd.DataFrame]) -> str:
@@ -208,9 +220,11 @@ def printed_table(of: Mapping[str, pd.DataFrame]) -> str:
 def statement_table(frame: pd.DataFrame) -> str:
     """Markdown: every statement of the report, what was measured over trainings, and the verdict."""
     found = embedded_statements.verdicts(frame)
-    rows = [
-        [each.says, each.place.partition(", ")[2], *vars(found[each.id]).values()] for each in paper.statements("s1")
-    ]
+    rows = []
+    for each in paper.statements("s1"):
+        verdict, note = found[each.id], QUALIFIED.get(each.id)
+        word = f"{verdict.word}; {note}" if note and verdict.measured != "-" else verdict.word
+        rows.append([each.says, each.place.partition(", ")[2], verdict.measured, word])
     return tables.markdown(["the report says", "in", "measured", "verdict"], rows)
 
 
@@ -231,8 +245,7 @@ def _cell(frame: pd.DataFrame, cell: tuple[str, float], column: str) -> str:
     digits = DIGITS[column] if column in DIGITS else SCORES[column].digits
     if column in HEADS or cell[0] == "bare":
         return intervals.shown(values, digits)
-    change = values - embedded_statements.at(frame, column, embedded_statements.BARE)
-    return intervals.changed(change, digits)
+    return intervals.changed(embedded_statements.change(frame, column, cell), digits)
 
 
 def embedded_table(frame: pd.DataFrame) -> str:
@@ -243,14 +256,15 @@ def embedded_table(frame: pd.DataFrame) -> str:
 
 
 def audit_table(frame: pd.DataFrame) -> str:
-    """Markdown: FID of Figure 4 as read off the print, and ours by anchor and discriminator."""
+    """Markdown: FID of Figure 4 as read off the print, and ours by anchor and D; precision and recall with ON."""
+    shown = [("fid", way, 1) for way in AUDITED.values()] + [(q, ON, 3) for q in ("precision", "recall")]
     rows = []
-    for step in embedded_statements.CURVE:
-        ours = (embedded_statements.at(frame, "fid", (way, step)) for way in AUDITED.values())
-        rows.append([step, f"{paper.value(f's1.fig4.u{step}.fid').value:.0f}", *(intervals.shown(v, 1) for v in ours)])
-    bare = intervals.shown(embedded_statements.at(frame, "fid", embedded_statements.BARE), 1)
-    printed = f"{paper.value('s1.fig4.u0.fid').value:.0f}"
-    return tables.markdown(["updates", "report, Figure 4", *AUDITED], [[0, printed, *[bare] * len(AUDITED)], *rows])
+    for step in (0, *embedded_statements.CURVE):
+        cells = [(q, (way, step) if step else embedded_statements.BARE, digits) for q, way, digits in shown]
+        ours = (intervals.shown(embedded_statements.at(frame, q, cell), digits) for q, cell, digits in cells)
+        rows.append([step, f"{paper.value(f's1.fig4.u{step}.fid').value:.0f}", *ours])
+    heads = [f"FID, {name}" for name in AUDITED] + [f"{q}, {next(iter(AUDITED))}" for q in ("precision", "recall")]
+    return tables.markdown(["updates", "report, FID of Figure 4", *heads], rows)
 
 
 def shrink_table(frame: pd.DataFrame) -> str:
@@ -296,6 +310,7 @@ def embedded_figure(frame: pd.DataFrame) -> Figure:
     ways = {way: way for way in EMBEDDED}
     shown = {
         "FID": ("squared feature units", "fid"),
+        "precision": ("share", "precision"),
         "recall": ("share", "recall"),
         "another class": ("share", "changed"),
     }

@@ -105,6 +105,56 @@ def test_the_words_are_corrected_for_all_statements_together(monkeypatch):
     assert [sum(claim.p is not None for claim in claims) for claims in seen] == [16] and len(seen[0]) == 17
 
 
+def test_the_anchor_of_the_program_stands_in_the_cell_of_the_own_one_and_is_not_tested():
+    """Numbers that are all different, two trainings: which way and update each has is seen."""
+    found = embedded_statements.verdicts(table(mark, noise=0.0, seeds=2))
+    share = mark(embedded_statements.ON, 50, "changed")
+    replaced, curve = (found[id].measured for id in ("s1.target.replaced", "s1.target.curve"))
+    shown = f"{share:+.3f} [{share:+.3f}, {share:+.3f}]"
+    assert replaced.endswith(f"other anchor, as in the report's program: share in another class: {shown}")
+    assert replaced.count("(own anchor)") == 1 and curve.count("(own anchor)") == 2
+    at_20, at_50 = (mark(embedded_statements.ON, step, "fid") - mark("bare", 1, "fid") for step in (20, 50))
+    assert f"program: after 20: {at_20:+.2f} [" in curve and f"; after 50: {at_50:+.2f} [" in curve
+    other = table(changed("changed", embedded_statements.ON, lambda setting: 0.0))
+    assert words(other)["s1.target.replaced"] == paper.REPLICATED, "the other anchor decides nothing"
+
+
+def test_sentences_on_the_other_anchor_tell_each_score_and_whether_all_fall():
+    """Planted: after 20 updates FID 71 beside 18; after 50 it is 14, with precision and recall as planted."""
+    of = {"x": table()}
+    story = "On *x*, 20 updates: FID above, precision and recall not resolved; 50 updates: FID below, "
+    assert embedded_statements.below_bare(of).startswith(story) and "Not all three fall below." in (
+        embedded_statements.below_bare(of)
+    )
+
+    def falling(method, setting, quantity):
+        if method == embedded_statements.ON and quantity in ("precision", "recall"):
+            return 0.1
+        return as_reported(method, setting, quantity)
+
+    text = embedded_statements.below_bare({"x": table(falling)})
+    assert text.endswith("50 updates: FID and precision and recall below. All three fall below.")
+    assert "20 updates: FID above, precision and recall below;" in text
+    for words_of in (embedded_statements.below_bare, embedded_statements.first_update):
+        assert words_of({"x": table(seeds=1)}) == embedded_statements.NOTHING
+    early = embedded_statements.first_update({"x": table(noise=0.0)})
+    assert early == (
+        "On *x* its first update changes FID by -3.0 [-3.0, -3.0] (resolved), "
+        "five updates by -7.0 [-7.0, -7.0] (resolved)."
+    )
+
+
+def test_what_the_page_says_of_the_first_update_and_of_figure_4_holds_of_the_records():
+    recorded = embedded_statements.frames()
+    mnist = recorded["mnist-dcgan-sngan-ns, laptop"]
+    (low, _), (_, high) = (
+        intervals.t_interval(embedded_statements.change(mnist, "fid", (embedded_statements.PRINTED, updates)))[1]
+        for updates in (1, 5)
+    )
+    assert low > 0 < high, "FID is higher after one update, and not resolved after five"
+    assert embedded_statements.below_bare(recorded).count("Not all three fall below.") == len(recorded)
+
+
 def test_one_half_of_a_statement_is_not_enough():
     """FID falls and does not rise again: the minimum after 5 to 6 updates is contradicted."""
     falls = changed("fid", "latent", lambda setting: 18.0 - 0.3 * setting)
