@@ -20,6 +20,7 @@ from dotlib.results.paper import Claim
 CNN, MLP, SMALL, SHARP, OFTEN = "cnn", "mlp", "batch 8", "epsilon 0.01", "n_gen 1"
 UNIFORM, RELEASED, UNROLLED = "uniform plan", "epsilon 0.01, released", "unrolled"
 PARTS = 4  # of a training; of MNIST in batches of 32 each is an epoch
+FIRST_SEEDS = (0, 1, 2)  # scored before the others were trained
 OWN = ("mnist8",)  # the report's data, from official files
 JUDGED_SETS = ("mnist8", "fashion_mnist8")
 FEW = "not attempted (fewer than two trainings of its runs)"
@@ -286,9 +287,20 @@ def _interval(values: pd.Series) -> str:
     return tables.change(mean, (max(low, -1.0), min(high, 1.0)), 2)
 
 
-def without(frame: pd.DataFrame, run: str) -> str:
-    """The rank correlation of loss and FID over all runs but one."""
-    return _interval(across(frame[frame["run"] != run]))
+def without(recorded: Mapping[str, pd.DataFrame], run: str) -> str:
+    """The rank correlation of loss and FID over all runs but one, of every data set, and which intervals hold 0."""
+    texts = []
+    for label, frame in recorded.items():
+        values = across(frame[frame["run"] != run]).dropna()
+        low, high = intervals.t_interval(values)[1] if len(values) > 1 else (-1.0, 1.0)
+        texts.append(f"{label.partition(',')[0]} {_interval(values)} ({'holds' if low <= 0 <= high else 'excludes'} 0)")
+    return "; ".join(texts) or "not measured yet"
+
+
+def added(frame: pd.DataFrame) -> str:
+    """FID, epsilon 0.01 minus 1, over the seeds alone that were added after the first ones had been scored."""
+    change = (last(frame, SHARP, "fid") - last(frame, CNN, "fid")).dropna() if SHARP in set(frame["run"]) else None
+    return intervals.changed(change[change.index > FIRST_SEEDS[-1]], 2, few="-") if change is not None else "-"
 
 
 def changes_of_fid(recorded: Mapping[str, pd.DataFrame], first: str, second: str) -> str:

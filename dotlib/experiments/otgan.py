@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -212,16 +212,34 @@ def audit_table(record: Record) -> str:
     return tables.markdown(["plan", "batch", "iterations", "mass", "marginal error", "W"], rows)
 
 
-def time_table(record: Record) -> str:
-    """Markdown: seconds of an update and hours of an epoch, the report's and ours, by batch size."""
+def time_table(of: Sequence[Record]) -> str:
+    """Markdown: seconds of an update and hours of an epoch, the report's and ours, by batch size.
+
+    Ours are the median over records of one data set; seconds with their range.
+    """
     rows = []
-    for row in record.rows(quantity="seconds an update"):
-        batch = int(row.setting)
-        printed, stated, computed = _printed_times(batch)
-        ours = f"{row.value:.3f}", f"{2 * batch / row.value:,.0f}", f"{hours(row.value, batch):.3f}"
-        rows.append([batch, printed, stated, computed, *ours])
+    for batch in (int(row.setting) for row in of[0].rows(quantity="seconds an update")):
+        seconds = [record.get("seconds an update", setting=batch).value for record in of]
+        middle, several = statistics.median(seconds), f" ({min(seconds):.4f} to {max(seconds):.4f})"
+        ours = f"{middle:.4f}{several * (len(of) > 1)}", f"{2 * batch / middle:,.0f}", f"{hours(middle, batch):.3f}"
+        rows.append([batch, *_printed_times(batch), *ours])
     heads = ["batch", "report: s an update", "report: hours an epoch", "hours by its seconds"]
     return tables.markdown([*heads, "here: s an update", "real images a second", "hours an epoch"], rows)
+
+
+def timed(record: Record, folder: Path = records.KEPT) -> list[Record]:
+    """The recorded runs of the data set that `with_kept` has first, whose times one table has; else this build's."""
+    first = next(iter(with_kept(record, folder).values()))
+    return [each for each in records.stored(folder, record.stem) if each.dataset == first.dataset] or [first]
+
+
+def large_images(folder: Path = records.KEPT) -> str:
+    """What an update on MNIST at 32 x 32 takes in the record that has it, and an epoch; a dash without a record."""
+    for record in records.stored(folder, "otgan"):
+        if record.dataset == "mnist":
+            seconds = record.get("seconds an update", setting=32).value
+            return f"{seconds:.2f} seconds an update, {hours(seconds, 32):.2f} hours an epoch"
+    return "-"
 
 
 def hours(seconds: float, batch: int) -> float:

@@ -4,6 +4,7 @@ Kinds of test: golden numbers (the report's), identities, planted effects, failu
 """
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -98,12 +99,43 @@ def test_changed_source_under_a_training_makes_its_record_unkeepable(run, filled
 def test_the_tables_show_what_is_in_the_record(run, filled):
     audited = otgan.audit_table(filled).splitlines()[2:]
     assert len(audited) == 3 * len(run.settings.audited) and "| epsilon 0.01, released end | 8 |" in "\n".join(audited)
-    times = {int(row.split("|")[1]): row for row in otgan.time_table(filled).splitlines()[2:]}
+    times = {int(row.split("|")[1]): row for row in otgan.time_table([filled]).splitlines()[2:]}
     assert "| 0.35 | 0.5 | 0.36 |" in times[8] and "| 3.5 to 4 | 1 | 0.91 to 1.04 |" in times[32]
     assert times[128].count("| - ") == 3
     assert otgan.hours(3.6, 30) == pytest.approx(1.0)  # 1,000 updates
     rows = otgan_statements.run_table(pd.DataFrame(otgan.measure(run)).assign(seed=0)).splitlines()[2:]
     assert [row.split("|")[1].strip() for row in rows] == ["cnn", "uniform plan"]
+
+
+def timed_record(seed, seconds, dataset="mnist8"):
+    record = records.start("otgan", profile="laptop", dataset=dataset, seed=seed, parameters={})
+    for batch, factor in ((8, 0.5), (32, 1.0)):
+        record.put("seconds an update", factor * seconds, setting=batch, unit="seconds")
+    return record
+
+
+def test_times_are_the_median_over_records_and_an_update_sees_two_batches_of_real_images(tmp_path):
+    """In closed form: 0.064 s for 2 x 32 real images are 1,000 a second, and 60,000 of them a minute."""
+    three = [timed_record(seed, seconds) for seed, seconds in enumerate((0.5, 0.064, 0.032))]
+    eight, thirty = otgan.time_table(three).splitlines()[2:]
+    assert thirty.endswith("| 0.0640 (0.0320 to 0.5000) | 1,000 | 0.017 |")
+    assert eight.endswith("| 0.0320 (0.0160 to 0.2500) | 500 | 0.033 |")
+    assert "| 0.0640 | 1,000 |" in otgan.time_table(three[1:2]), "one record has no range"
+    for record in (*three, timed_record(0, 0.192, "mnist")):
+        tidy.write(record, [], tmp_path)
+    assert [each.seed for each in otgan.timed(three[0], tmp_path)] == [0, 1, 2]
+    assert otgan.large_images(tmp_path) == "0.19 seconds an update, 0.05 hours an epoch"
+    assert otgan.timed(three[0], tmp_path / "none") == three[:1] and otgan.large_images(tmp_path / "none") == "-"
+
+
+def test_the_scatter_has_the_loss_across_and_fid_up(kept):
+    figure = otgan.coherence_figure(kept)
+    assert {(axis.get_xlabel(), axis.get_ylabel()) for axis in figure.axes} == {("mean of L", "FID")}
+    ends = {line.get_label(): line for line in figure.axes[1].lines}
+    for run in ("cnn", "mlp"):
+        L, fid = otgan_statements.part(kept, run, "L", 3), otgan_statements.last(kept, run, "fid")
+        assert ends[run].get_xdata() == pytest.approx(L.to_numpy())
+        assert ends[run].get_ydata() == pytest.approx(fid.to_numpy())
 
 
 def test_samples_of_a_run_follow_the_same_latents_and_end_with_its_generator(run):
@@ -187,6 +219,33 @@ def test_one_run_carries_the_correlation_over_runs(kept):
     """As the page says: with it the interval excludes 0, without it it does not."""
     whole, rest = (otgan_statements.across(frame).dropna() for frame in (kept, kept[kept["run"] != "critic untrained"]))
     assert len(whole) == len(rest) == 3 and intervals.t_interval(whole)[1][1] < 0 < intervals.t_interval(rest)[1][1]
+
+
+def test_the_sentence_on_settings_has_the_intervals_that_hold_0(kept):
+    recorded = otgan_statements.repeated(otgan_statements.frames())
+    text = otgan_statements.without(recorded, "critic untrained")
+    assert text.startswith("mnist8 -0.43 [-1.00, +0.25] (holds 0); fashion_mnist8 -0.41 [")
+    assert text.count("(holds 0)") == 2
+    every = otgan_statements.without({"mnist8, laptop": kept}, "no run")
+    assert every == f"mnist8 {otgan_statements._interval(otgan_statements.across(kept))} (excludes 0)"
+    assert otgan_statements.without({}, "cnn") == "not measured yet"
+
+
+def test_the_added_seeds_stand_alone(kept):
+    """FID at the end, epsilon 0.01 minus 1, of the seeds from 3 on; a dash where there are none."""
+    added = kept[kept["seed"] >= 3]
+    change = otgan_statements.last(added, "epsilon 0.01", "fid") - otgan_statements.last(added, "cnn", "fid")
+    assert len(change) == 5 and otgan_statements.added(kept) == intervals.changed(change, 2)
+    assert otgan_statements.added(kept[kept["seed"] < 3]) == "-"
+    assert otgan_statements.added(kept[kept["run"] == "cnn"]) == "-"
+
+
+def test_no_two_numbers_of_the_text_have_one_name(filled):
+    """The scale of the toy and the correlation once had one: the later number stood in both sentences."""
+    page = (records.KEPT.parent / "notebooks" / "otgan.md").read_text(encoding="utf-8")
+    numbers = otgan.numbers(otgan.biases(otgan.settings_of("digits", "smoke"), 0), filled)
+    later = re.findall(r'numbers\["(\w+)"\] =', page)
+    assert later == ["across", "added"] and not {*later, "large"} & set(numbers)
 
 
 def test_the_campaign_makes_the_records_that_are_kept(kept):
