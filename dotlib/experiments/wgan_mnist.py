@@ -213,6 +213,13 @@ def as_printed(of: Mapping[str, Runs]) -> str:
     return " ".join(texts) or NOTHING
 
 
+def tied(of: Mapping[str, Runs]) -> str:
+    """Sentences, one a data set: how far the rows of the largest batch move that are tied together."""
+    way = ("coupled", wgan.BATCHES[-1])
+    moved = {label: intervals.shown(each.score("moved", *way), 2) for label, each in of.items()}
+    return " ".join(f"On *{label}* {way[1]} tied rows move by {text}." for label, text in moved.items()) or NOTHING
+
+
 def steps(of: Mapping[str, Runs]) -> str:
     """Sentences, one a data set: what a larger step of the printed sweep does, from the first to the second and on."""
     texts = []

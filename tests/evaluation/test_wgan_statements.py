@@ -183,6 +183,17 @@ def test_tables_show_each_statement_and_each_step_of_the_sweep():
     )
 
 
+def test_each_row_of_the_sweep_has_the_changes_of_its_own_cost():
+    """Planted: a change of precision for each cost and step size, no two alike, so that exchanged labels are seen."""
+    ways = [(cost, lr) for cost in ("squared", "l2", "none") for lr in wgan.LRS]
+    gains = {way: 0.01 * (at + 1) for at, way in enumerate(ways)}
+    for family, sign in (("printed", 1), ("program", -1)):
+        effects = {(f"{family}, {cost}", lr): (sign * gain, 0.0, 0.0) for (cost, lr), gain in gains.items()}
+        rows = statements.sweep_table(planted(effects=effects), family).splitlines()[2:]
+        begins = [f"| {cost} | {lr:g} | {sign * gain:+.3f} [" for (cost, lr), gain in gains.items()]
+        assert [row.startswith(begin) for row, begin in zip(rows, begins, strict=True)] == [True] * len(ways)
+
+
 def test_runs_are_read_from_records_with_their_tables(tmp_path):
     for seed in (0, 1):
         record = records.start("wgan_mnist", profile="laptop", dataset="digits-mlp-wgan-gp", seed=seed, parameters={})

@@ -181,7 +181,8 @@ def test_sentences_on_noise_and_truncation_have_one_for_each_data_set():
     rougher = wgan_statements.Runs(of.table.assign(rough=rough), of.constants)
     text = wgan_mnist.noise({"digits, laptop": rougher})
     assert "both additions has 0.520 [" in text and "a difference of +0.020 [" in text
-    for words in (wgan_mnist.noise, wgan_mnist.beyond_truncation, wgan_mnist.steps, wgan_mnist.as_printed):
+    every = (wgan_mnist.noise, wgan_mnist.beyond_truncation, wgan_mnist.steps, wgan_mnist.as_printed, wgan_mnist.tied)
+    for words in every:
         assert words({}) == "No training is recorded yet."
 
 
@@ -197,6 +198,16 @@ def test_the_best_setting_is_compared_with_truncation_of_each_strength():
     assert rows[3].startswith("| digits, laptop | 90% | +0.000 [") and rows[3].endswith("| - | - |")
     few = wgan_mnist.beyond_truncation({"digits, laptop": planted(seeds=2, effects=effects)}).splitlines()
     assert few[2].endswith("| - | - |")
+
+
+def test_rows_that_are_tied_move_all_the_same():
+    """Planted by the number of rows; of the records, what the page says of the move."""
+    of = planted()
+    far = of.table["moved"] + 0.2 * (of.table["method"].eq("coupled") & of.table["setting"].eq(600))
+    text = wgan_mnist.tied({"digits, laptop": wgan_statements.Runs(of.table.assign(moved=far), of.constants)})
+    assert text == "On *digits, laptop* 600 tied rows move by 0.30 [0.30, 0.30]."
+    for each in wgan_statements.runs().values():
+        assert intervals.t_interval(each.score("moved", "coupled", 600))[1][0] > 0.2
 
 
 def test_sentences_on_steps_and_on_the_printed_algorithm_take_their_ways():
