@@ -152,10 +152,10 @@ def cells(item: Item, over: OverTrainings, folder: Path = records.KEPT, built: P
 
 # --- the scorecard ---------------------------------------------------------------------------------
 
-FIGURE_3 = "DOT beats the naive ascent and is not worse than $G$ (Figure 3)"
+FIGURE_3 = "DOT beats naive and is not worse than $G$ (Figure 3)"
 THEOREMS = {  # verdict of the page of the theorems -> the claim
-    "Theorem 1": "With the optimal dual it is the optimal transport (Theorem 1)",
-    "Theorem 2": "Training $D$ raises a lower bound of its dual value (Theorem 2)",
+    "Theorem 1": "With the optimal dual it is optimal transport (Theorem 1)",
+    "Theorem 2": "Training $D$ raises a bound of its dual value (Theorem 2)",
 }
 CLAIMS = (  # of the paper, page, how its verdicts' claims begin
     ("DOT raises the inception score (Table 1)", "tab1_scores", SCORES["is_mean"].label),

@@ -41,7 +41,7 @@ DOORS = (  # what a reader wants, the pages for it in their order, each with a s
         },
     ),
     ("Use it on your GAN", {"executed/use_your_own_gan": "your own GAN"}),
-    ("Run it again", {"book/run-in-batch": "in batch"}),
+    ("Learn to run it", {"book/run-in-batch": "in batch"}),
 )
 WORDS_A_MINUTE = 230  # read by an adult, silently; code and tables are skimmed
 MOVING = "Animation: samples of 25 Gaussians under DOT on the left, and climbing D alone on the right"
@@ -141,12 +141,12 @@ def moving(profile: str, seed: int = 0, name: str = "25gaussians") -> bytes:
 
 
 def doors(root: Path = Path()) -> str:
-    """Markdown: what a reader may want, the pages for it, and how many minutes their text takes."""
+    """Markdown: what a reader may want, the pages for it, and how many minutes it takes to read them."""
     texts = []
     for purpose, pages in DOORS:
         minutes = math.ceil(sum(words(root, page) for page in pages) / WORDS_A_MINUTE)
         links = ", ".join(f"{{doc}}`{name} </{page}>`" for page, name in pages.items())
-        texts.append(f"- **{purpose}** ({minutes} min to read): {links}")
+        texts.append(f"- **{purpose}** ({minutes} min): {links}")
     return "\n".join(texts)
 
 
