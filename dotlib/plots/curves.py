@@ -1,5 +1,6 @@
 """Curves, intervals and matrices of numbers: arrays in, figures out."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -80,10 +81,14 @@ def histories(
 ) -> Figure:
     """Curves over updates, title of the panel -> (unit of the y axis, curve -> (x, mean, half height of the band)).
 
-    A legend stands in the first panel, and in each whose curves are others.
+    A legend stands in the first panel, and in each whose curves are others. More than three panels stand in two rows.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.7 * len(panels) + 0.6, 3.6), squeeze=False)
-    for axis, (title, (unit, curves)) in zip(axes.flat, panels.items(), strict=True):
+    rows = 1 if len(panels) <= 3 else 2
+    columns = math.ceil(len(panels) / rows)
+    figure, axes = plt.subplots(rows, columns, figsize=(3.7 * columns + 0.6, 3.6 * rows), squeeze=False)
+    for axis in axes.flat[len(panels) :]:
+        axis.remove()
+    for axis, (title, (unit, curves)) in zip(axes.flat, panels.items(), strict=False):
         for colour, (name, (x, mean, half)) in zip(CYCLE, curves.items(), strict=False):
             axis.plot(x, mean, "o-", ms=3, color=colour, label=name)
             _band(axis, x, mean, half, colour)

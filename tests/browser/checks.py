@@ -39,6 +39,9 @@ SETTLED = """async () => {
   await Promise.all([...document.images].map((image) => image.decode().catch(() => null)));
 }"""
 
+# Two frames later pictures have taken the source that the media ask for.
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+
 # Names of elements in messages, and whether a reader sees them at all.
 TOOLS = """
 const text = (e) => e.textContent.trim().replace(/\\s+/g, ' ').slice(0, 40);
@@ -190,6 +193,7 @@ def alternative_texts(page: Page) -> list[str]:
 def moving(page: Page) -> list[str]:
     """Pictures that move where a reader's system asks for less motion."""
     page.emulate_media(reduced_motion="reduce")
+    page.evaluate(DRAWN)
     page.evaluate(SETTLED)
     shown = page.evaluate("() => [...document.images].map((image) => image.currentSrc)")
     page.emulate_media(reduced_motion="no-preference")

@@ -93,6 +93,18 @@ def test_histories_draw_each_quantity_in_a_panel_of_its_own():
     assert len(set(colours)) == 2 and figure.axes[1].lines[0].get_color() == colours[0]
 
 
+def test_more_than_three_histories_stand_in_two_rows_and_leave_no_empty_axes():
+    line = {"dot": ([0, 1], np.ones(2), np.zeros(2))}
+    widths = {}
+    for n in (3, 4, 5):
+        figure = curve_plots.histories({str(i): ("unit", line) for i in range(n)}, xlabel="updates")
+        assert [axis.get_title() for axis in figure.axes] == [str(i) for i in range(n)]
+        rows = len({round(axis.get_position().y0, 2) for axis in figure.axes})
+        assert rows == (1 if n == 3 else 2)
+        widths[n] = figure.get_figwidth()
+    assert widths[4] < widths[3] == widths[5]
+
+
 def test_strips_draw_each_value_beside_the_others_of_its_group():
     """Values in the order given, no strip reaching into another, a name once in the legend, a line at 0."""
     groups = {"0.1": {"a": [1.0, -2.0], "b": [3.0]}, "3": {"a": [4.0, 5.0], "b": [6.0]}}
