@@ -40,7 +40,7 @@ SETTLED = """async () => {
 }"""
 
 # Two frames later pictures have taken the source that the media ask for.
-DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 
 # Names of elements in messages, and whether a reader sees them at all.
 TOOLS = """
@@ -193,7 +193,7 @@ def alternative_texts(page: Page) -> list[str]:
 def moving(page: Page) -> list[str]:
     """Pictures that move where a reader's system asks for less motion."""
     page.emulate_media(reduced_motion="reduce")
-    page.evaluate(DRAWN)
+    page.evaluate(TWO_FRAMES)
     page.evaluate(SETTLED)
     shown = page.evaluate("() => [...document.images].map((image) => image.currentSrc)")
     page.emulate_media(reduced_motion="no-preference")
