@@ -20,7 +20,7 @@ from dotlib.results.paper import Claim
 CNN, MLP, SMALL, SHARP, OFTEN = "cnn", "mlp", "batch 8", "epsilon 0.01", "n_gen 1"
 UNIFORM, RELEASED, UNROLLED = "uniform plan", "epsilon 0.01, released", "unrolled"
 PARTS = 4  # of a training; of MNIST in batches of 32 each is an epoch
-FIRST_SEEDS = (0, 1, 2)  # scored before the others were trained
+FIRST_SEEDS = (0, 1, 2)  # planned at first; the others were added when two of them had been scored
 OWN = ("mnist8",)  # the report's data, from official files
 JUDGED_SETS = ("mnist8", "fashion_mnist8")
 FEW = "not attempted (fewer than two trainings of its runs)"
@@ -298,7 +298,7 @@ def without(recorded: Mapping[str, pd.DataFrame], run: str) -> str:
 
 
 def added(frame: pd.DataFrame) -> str:
-    """FID, epsilon 0.01 minus 1, over the seeds alone that were added after the first ones had been scored."""
+    """FID, epsilon 0.01 minus 1, over the seeds alone that were added when two of the first had been scored."""
     change = (last(frame, SHARP, "fid") - last(frame, CNN, "fid")).dropna() if SHARP in set(frame["run"]) else None
     return intervals.changed(change[change.index > FIRST_SEEDS[-1]], 2, few="-") if change is not None else "-"
 
